@@ -1,0 +1,1 @@
+"""The chat applications and the process that runs them."""

@@ -1,0 +1,141 @@
+"""What goes to and from people, in no platform's dialect: requests in; cards, tables, buttons, pictures out.
+
+Text is plain; adapters escape and decorate it. Tables are at most 36 characters wide where they can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """The colour of a card or button; always said in words too."""
+
+    NEUTRAL = "neutral"
+    GOOD = "good"
+    BAD = "bad"
+    WARNING = "warning"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under headers. `right` names the columns (by index) that are numbers, aligned right."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A tap. `action` is `verb:id` (at most 64 bytes): all state is in the store, none in the button."""
+
+    label: str
+    action: str
+    tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG drawn when it is wanted (off the event loop), with the text that says the same in words."""
+
+    name: str
+    alt: str
+    draw: Callable[[bool], bytes] = field(repr=False, compare=False)
+    """draw(dark) -> PNG bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One message.
+
+    Attributes:
+        key: what it shows ("approval:A00004"); a later card of the same key and a higher version replaces it.
+        facts: label, value pairs. lines: paragraphs. banner: the mode ("PAPER", "REPLAY 2019-03-04, modelled chains").
+        expires_at: ISO time the platform may count down to, empty for none.
+    """
+
+    title: str
+    tone: Tone = Tone.NEUTRAL
+    lines: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Table, ...] = ()
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    footer: str = ""
+    banner: str = ""
+    key: str = ""
+    version: int = 0
+    expires_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing a person did. `text` is a command line ("/risk", "scan wheel AAPL"), `action` a button's verb:id.
+
+    Attributes:
+        identity: `platform:id` of the person ("web:1", "discord:123"), never a display name.
+        source: unique id of the update at the platform; the same one twice acts once.
+        chat: where the answer goes.
+    """
+
+    identity: str
+    text: str = ""
+    action: str = ""
+    source: str = ""
+    chat: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far long work has come, 0 to 1, in words."""
+
+    fraction: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Where a posted card lives, so that it can be edited."""
+
+    platform: str
+    chat: str
+    message: str
+
+
+def as_text(card: Card) -> str:
+    """The card as plain text, for terminals and tests.
+
+    >>> print(as_text(Card("Halted", lines=("Entries are off.",), buttons=((Button("Resume", "resume:"),),))))
+    Halted
+    Entries are off.
+    [Resume]
+    """
+    parts = [card.banner, card.title, *card.lines]
+    label = max((len(name) for name, _ in card.facts), default=0)
+    parts += [f"{name:<{label}}  {value}" for name, value in card.facts]
+    parts += [table_text(table) for table in card.tables]
+    parts += [f"({picture.alt})" for picture in card.pictures]
+    parts += [" ".join(f"[{button.label}]" for button in row) for row in card.buttons]
+    parts.append(card.footer)
+    return "\n".join(part for part in parts if part)
+
+
+def table_text(table: Table) -> str:
+    """The table in fixed-width columns."""
+    rows = (table.headers, *table.rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.headers))]
+
+    def line(row: tuple[str, ...]) -> str:
+        cells = (
+            cell.rjust(widths[column]) if column in table.right else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        )
+        return "  ".join(cells).rstrip()
+
+    title = (table.title,) if table.title else ()
+    return "\n".join((*title, *map(line, rows)))

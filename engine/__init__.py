@@ -1,0 +1,1 @@
+"""The engine: values, arithmetic, use cases and the adapters behind its ports."""

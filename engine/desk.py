@@ -1,0 +1,49 @@
+"""The desk: every port, limit and rule the use cases need, in one frozen record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.trade import Strategy, Unknown
+from engine.ports import Broker, MarketData
+from engine.sessions import Sessions
+from engine.store import Store
+
+
+class Mode(StrEnum):
+    PAPER = "paper"
+    LIVE = "live"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a use case may touch. `now` gives aware UTC; `new_id(prefix)` a short sortable id such as `A00004`."""
+
+    store: Store
+    market: MarketData
+    broker: Broker
+    now: Callable[[], datetime]
+    new_id: Callable[[str], str]
+    sessions: Sessions
+    strategies: Mapping[str, Strategy]
+    limits: Limits = field(default_factory=Limits)
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
+    costs: Costs = field(default_factory=Costs)
+    mode: Mode = Mode.PAPER
+    unknown: Unknown = Unknown.REJECT
+    universe: tuple[str, ...] = ()
+
+    @property
+    def today(self) -> date:
+        """The trading date in New York."""
+        return self.sessions.today(self.now())
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        """The configured universe, or everything the market knows."""
+        return self.universe or self.market.universe()

@@ -1,0 +1,73 @@
+"""What happened, as rows: written in the transaction that made it happen, delivered by the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    SCAN_FINISHED = "scan_finished"
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_CHANGED = "approval_changed"
+    """A new version, a decision or an expiry: the card is drawn again from the store."""
+    ORDER_SENT = "order_sent"
+    ORDER_ENDED = "order_ended"
+    FILLED = "filled"
+    EXIT_STARTED = "exit_started"
+    POSITION_CLOSED = "position_closed"
+    ASSIGNED = "assigned"
+    EXPIRED = "expired"
+    CALLED_AWAY = "called_away"
+    DIVIDEND = "dividend"
+    SPLIT = "split"
+    RISK_BREACHED = "risk_breached"
+    POSITION_MISMATCH = "position_mismatch"
+    DATA_STALE = "data_stale"
+    EXIT_FAILED = "exit_failed"
+    HALTED = "halted"
+    RESUMED = "resumed"
+    DIGEST_READY = "digest_ready"
+    COMMAND = "command"
+    """A command or tap that acted, with who and the raw text: the audit trail."""
+    DENIED = "denied"
+    IMPORTED = "imported"
+    ERROR = "error"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        id: sortable, unique. subject: the id of what it is about (approval, ticket, position, digest date).
+        correlation: the approval id a trade started from, so that scan, tap, order and fill read as one story.
+        data: JSON-able facts (strings for money). actor: user name or "desk".
+    """
+
+    id: str
+    kind: EventKind
+    at: datetime
+    subject: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    severity: Severity = Severity.INFO
+    correlation: str = ""
+    actor: str = "desk"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEvent:
+    """An event with its place in the hash chain; `number`, `previous` and `hash` are None until it is sealed."""
+
+    event: Event
+    number: int | None
+    previous: str | None
+    hash: str | None

@@ -1,0 +1,87 @@
+"""The numbers that bound the desk: risk limits, the rules of an approval, simulated costs.
+
+Defaults are those of the product's rules (docs/strategies.md); every field can be set in the configuration.
+Fractions are decimals of equity unless said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+D = Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`[risk]`: what one trade, one name and the whole account may risk."""
+
+    account_size: Decimal = D(100_000)
+    """Dollars, used when no broker says."""
+    max_position_risk: Decimal = D("0.10")
+    max_total_risk: Decimal = D("0.30")
+    defined_risk: Decimal = D("0.02")
+    long_premium: Decimal = D("0.01")
+    lotto: Decimal = D("0.005")
+    leaps_each: Decimal = D("0.06")
+    leaps_total: Decimal = D("0.20")
+    index_spreads: Decimal = D("0.06")
+    one_expiry: Decimal = D("0.04")
+    put_collateral_each: Decimal = D("0.10")
+    put_collateral_total: Decimal = D("0.50")
+    one_underlying: Decimal = D("0.20")
+    high_risk_strategy: Decimal = D("0.10")
+    daily_loss: Decimal = D("0.02")
+    weekly_loss: Decimal = D("0.05")
+    drawdown_halt: Decimal = D("0.10")
+    stress_move: Decimal = D("0.20")
+    """Spot fall at which puts, shares and covered calls count toward max_total_risk, options at intrinsic."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRules:
+    """`[approvals]`: how long a card lives, how far a price may move, how an order is worked. Seconds and dollars."""
+
+    expire_0dte: int = 45
+    expire_weekly: int = 90
+    expire_standard: int = 300
+    expire_leaps: int = 900
+    band_long_ticks: Decimal = D("0.02")
+    band_long: Decimal = D("0.03")
+    band_weekly_floor: Decimal = D("0.03")
+    band_weekly: Decimal = D("0.05")
+    band_short_floor: Decimal = D("0.02")
+    band_short: Decimal = D("0.04")
+    band_spread_floor: Decimal = D("0.03")
+    band_spread: Decimal = D("0.03")
+    band_spread_width: Decimal = D("0.02")
+    band_leaps_floor: Decimal = D("0.10")
+    band_leaps: Decimal = D("0.015")
+    band_shares: Decimal = D("0.0025")
+    spot_index: Decimal = D("0.005")
+    spot_single: Decimal = D("0.01")
+    spot_0dte: Decimal = D("0.003")
+    quote_age: int = 5
+    quote_age_0dte: int = 2
+    undo_live: int = 5
+    undo_live_0dte: int = 2
+    undo_paper: int = 0
+    ladder_steps: int = 4
+    ladder_seconds: int = 15
+    ladder_reach: Decimal = D("0.60")
+    """Share of the half-spread an entry gives up at its last step."""
+    rest_spot_move: Decimal = D("0.01")
+    stop_quote_age: int = 10
+    stop_gap: int = 10
+    """Seconds between the two breaches that fire a stop."""
+    stop_spread_floor: Decimal = D("0.10")
+    stop_spread: Decimal = D("0.15")
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Simulated trading costs. Dollars per contract, leg and side; dollars per stock order; fraction of the price."""
+
+    option_commission: Decimal = D("1.00")
+    stock_commission: Decimal = D("1.00")
+    slippage: Decimal = D("0.002")

@@ -1,0 +1,443 @@
+"""Market values: quotes, bars, columnar chains and the snapshot a strategy reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Right, Style
+
+Floats = NDArray[np.float64]
+Dates = NDArray[np.datetime64]
+
+CENT = Decimal("0.01")
+
+
+class Kind(StrEnum):
+    """How much a number may be trusted; the word is shown wherever the number is."""
+
+    REAL = "real"
+    RECORDED = "recorded"
+    DELAYED = "delayed"
+    INDICATIVE = "indicative"
+    MODELLED = "modelled"
+    RECONSTRUCTED = "reconstructed"
+    PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who said it (`alpaca`, `replay`, ...) and what kind of number it is."""
+
+    name: str
+    kind: Kind = Kind.REAL
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A bid and an ask, dollars per share, seen at `at` (aware UTC). Sizes are contracts or shares; 0 is unknown."""
+
+    instrument: Instrument
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    source: Source
+    bid_size: int = 0
+    ask_size: int = 0
+
+    @property
+    def mid(self) -> Decimal:
+        """The unrounded midpoint."""
+        return (self.bid + self.ask) / 2
+
+    @property
+    def spread(self) -> Decimal:
+        return self.ask - self.bid
+
+    @property
+    def spread_ratio(self) -> float:
+        """Spread over mid; infinite when the mid is 0."""
+        return float(self.spread / self.mid) if self.mid else float("inf")
+
+    @property
+    def is_two_sided(self) -> bool:
+        """A bid above zero and an ask not below it."""
+        return self.bid > 0 and self.ask >= self.bid
+
+    def age(self, now: datetime) -> timedelta:
+        return now - self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One session (or part of it). Dollars per share; `volume` in shares, None where it is not known."""
+
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Daily bars of one ticker, oldest first, as columns of equal length.
+
+    `day` is datetime64[D]; prices are dollars per share, split-adjusted to the day of the snapshot that carries
+    them (so the last one is as traded); `volume` is shares on the same basis.
+    """
+
+    ticker: str
+    day: Dates
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def __getitem__(self, rows: slice) -> Bars:
+        return Bars(
+            self.ticker,
+            self.day[rows],
+            self.open[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            self.volume[rows],
+            self.source,
+        )
+
+    def before(self, day: date) -> Bars:
+        """The bars of sessions earlier than `day`."""
+        return self[: int(np.searchsorted(self.day, np.datetime64(day, "D"), side="left"))]
+
+    def scaled(self, factor: float) -> Bars:
+        """The same bars with prices times `factor` and volumes divided by it."""
+        return Bars(
+            self.ticker,
+            self.day,
+            self.open * factor,
+            self.high * factor,
+            self.low * factor,
+            self.close * factor,
+            self.volume / factor,
+            self.source,
+        )
+
+    def bar(self, row: int) -> Bar:
+        return Bar(
+            self.day[row].astype(object),
+            float(self.open[row]),
+            float(self.high[row]),
+            float(self.low[row]),
+            float(self.close[row]),
+            float(self.volume[row]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Greeks:
+    """Per share of one unit: delta and gamma per dollar, theta per calendar day, vega per vol point, rho per 1 %."""
+
+    delta: float
+    gamma: float
+    theta: float
+    vega: float
+    rho: float = 0.0
+
+    def times(self, factor: float) -> Greeks:
+        return Greeks(
+            self.delta * factor, self.gamma * factor, self.theta * factor, self.vega * factor, self.rho * factor
+        )
+
+    def plus(self, other: Greeks) -> Greeks:
+        return Greeks(
+            self.delta + other.delta,
+            self.gamma + other.gamma,
+            self.theta + other.theta,
+            self.vega + other.vega,
+            self.rho + other.rho,
+        )
+
+
+NO_GREEKS = Greeks(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One row of a chain, picked: the option, its quote and what was computed for it. None is unknown."""
+
+    option: Option
+    bid: Decimal
+    ask: Decimal
+    bid_size: int
+    ask_size: int
+    open_interest: int | None
+    volume: int | None
+    iv: float | None
+    greeks: Greeks | None
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+    @property
+    def limit(self) -> Decimal:
+        """The mid rounded to the cent (half to even)."""
+        return self.mid.quantize(CENT)
+
+    @property
+    def delta(self) -> float | None:
+        return self.greeks.delta if self.greeks else None
+
+    @property
+    def spread_ratio(self) -> float:
+        return float((self.ask - self.bid) / self.mid) if self.mid else float("inf")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """All listed options of one underlying at one instant, as columns of equal length n.
+
+    Attributes:
+        expiry: datetime64[D]; `strike`, `bid`, `ask`: dollars per share (float64, as traded; NaN is missing).
+        is_call: bool. bid_size, ask_size, open_interest, volume: float64 (NaN is unknown).
+        iv: annualised decimal; delta, gamma, theta (calendar day), vega (vol point), rho (1 %): NaN is "no value".
+        root: OCC roots (object array of str) where they differ from the underlying, else None.
+        spot: price of the underlying, dollars. rate, dividend_yield: continuous, decimal a year.
+        dividends: discrete (ex-date, dollars) used for pricing, in place of or beside the yield.
+        style: exercise style of the class.
+    """
+
+    underlying: str
+    asof: datetime
+    today: date
+    spot: float
+    expiry: Dates
+    strike: Floats
+    is_call: NDArray[np.bool_]
+    bid: Floats
+    ask: Floats
+    bid_size: Floats
+    ask_size: Floats
+    open_interest: Floats
+    volume: Floats
+    iv: Floats
+    delta: Floats
+    gamma: Floats
+    theta: Floats
+    vega: Floats
+    rho: Floats
+    source: Source
+    rate: float = 0.0
+    dividend_yield: float = 0.0
+    dividends: tuple[tuple[date, float], ...] = ()
+    root: NDArray[np.object_] | None = None
+    style: Style = Style.AMERICAN
+
+    COLUMNS = (
+        "expiry", "strike", "is_call", "bid", "ask", "bid_size", "ask_size", "open_interest", "volume",
+        "iv", "delta", "gamma", "theta", "vega", "rho",
+    )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.strike)
+
+    @property
+    def mid(self) -> Floats:
+        """(n,) midpoints in dollars, NaN where a side is missing."""
+        return (self.bid + self.ask) / 2.0
+
+    @property
+    def dte(self) -> NDArray[np.int64]:
+        """(n,) calendar days to expiry."""
+        return (self.expiry - np.datetime64(self.today, "D")).astype(np.int64)
+
+    @property
+    def spread_ratio(self) -> Floats:
+        """(n,) spread over mid, NaN where there is no two-sided quote."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.bid > 0, (self.ask - self.bid) / self.mid, np.nan)
+
+    @property
+    def expiries(self) -> tuple[date, ...]:
+        """The listed expiries, soonest first."""
+        return tuple(day.astype(object) for day in np.unique(self.expiry))
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Chain:
+        """The chain of the chosen rows (a mask or indices)."""
+        changed = {name: getattr(self, name)[rows] for name in self.COLUMNS}
+        return replace(self, root=None if self.root is None else self.root[rows], **changed)
+
+    def where(
+        self,
+        right: Right | None = None,
+        dte: tuple[int, int] | None = None,
+        expiry: date | None = None,
+        abs_delta: tuple[float, float] | None = None,
+    ) -> Chain:
+        """The rows inside every given condition; ranges include both ends."""
+        keep = np.ones(len(self), dtype=bool)
+        if right is not None:
+            keep &= self.is_call == (right is Right.CALL)
+        if dte is not None:
+            keep &= (self.dte >= dte[0]) & (self.dte <= dte[1])
+        if expiry is not None:
+            keep &= self.expiry == np.datetime64(expiry, "D")
+        if abs_delta is not None:
+            keep &= (np.abs(self.delta) >= abs_delta[0]) & (np.abs(self.delta) <= abs_delta[1])
+        return self.take(keep)
+
+    def row(self, index: int) -> Contract:
+        """One row as a `Contract`; prices quantised to 0.0001."""
+        root = self.underlying if self.root is None else str(self.root[index])
+        return Contract(
+            option=Option(
+                underlying=self.underlying,
+                expiry=self.expiry[index].astype(object),
+                right=Right.CALL if self.is_call[index] else Right.PUT,
+                strike=_money(self.strike[index]),
+                root=root,
+                style=Style.EUROPEAN if root in INDEX_ROOTS else self.style,
+            ),
+            bid=_money(self.bid[index]),
+            ask=_money(self.ask[index]),
+            bid_size=_count(self.bid_size[index]) or 0,
+            ask_size=_count(self.ask_size[index]) or 0,
+            open_interest=_count(self.open_interest[index]),
+            volume=_count(self.volume[index]),
+            iv=_known(self.iv[index]),
+            greeks=self._greeks(index),
+        )
+
+    def _greeks(self, index: int) -> Greeks | None:
+        values = [float(getattr(self, name)[index]) for name in ("delta", "gamma", "theta", "vega", "rho")]
+        return None if any(np.isnan(values)) else Greeks(*values)
+
+    def contracts(self) -> Iterator[Contract]:
+        """Every row with a two-sided quote as a `Contract`, in chain order."""
+        return (self.row(int(index)) for index in np.flatnonzero((self.bid > 0) & (self.ask >= self.bid)))
+
+    def find(self, wanted: Option) -> Contract | None:
+        """The row of `wanted`, or None."""
+        same = (
+            (self.expiry == np.datetime64(wanted.expiry, "D"))
+            & (self.is_call == (wanted.right is Right.CALL))
+            & (np.abs(self.strike - float(wanted.strike)) < 5e-4)
+        )
+        if self.root is not None:
+            same &= self.root == wanted.root
+        rows = np.flatnonzero(same)
+        return self.row(int(rows[0])) if len(rows) else None
+
+
+def _money(value: float) -> Decimal:
+    if np.isnan(value):
+        return Decimal(0)
+    return Decimal(f"{float(value):.4f}").normalize() + Decimal(0)
+
+
+def _count(value: float) -> int | None:
+    return None if np.isnan(value) else int(value)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """A cash dividend per share, as paid (dollars on its own day's share basis)."""
+
+    ex_date: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """New shares for each old one from `ex_date` on (7 for Apple's of 2014-06-09, 0.125 for a 1:8 reverse split)."""
+
+    ex_date: date
+    ratio: Decimal
+
+
+class ReportTime(StrEnum):
+    BEFORE_OPEN = "before open"
+    AFTER_CLOSE = "after close"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Earnings:
+    """A report date; `confirmed` when two sources agree."""
+
+    day: date
+    when: ReportTime = ReportTime.UNKNOWN
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fundamentals:
+    """Company facts on the day of the snapshot. None is unknown."""
+
+    market_cap: Decimal | None = None
+    sector: str | None = None
+    beta: float | None = None
+    revenue_growth: float | None = None
+    earnings_growth: float | None = None
+    margin_change: float | None = None
+
+
+def _no_chain() -> Chain | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSnapshot:
+    """Everything known about one underlying at one instant.
+
+    Attributes:
+        asof: the instant, aware UTC. today: the trading date in New York.
+        spot: quote of the shares, None when there is none.
+        bars: completed sessions before `today`, as traded today (split-adjusted to `today`).
+        session: today's bar so far (close = last price); its volume is None where the day's path is not recorded.
+        dividends: ex-dates known on `today`, oldest first, amounts on today's share basis; None = no source covers it.
+        earnings: report dates on both sides of today; None = no source covers it.
+        fundamentals: None = no source covers it.
+        iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
+        load_chain: gives the option chain; asked only when a rule needs it (an expensive input), None = no options.
+        rate: continuous short rate, decimal a year.
+    """
+
+    ticker: str
+    asof: datetime
+    today: date
+    bars: Bars
+    source: Source
+    spot: Quote | None = None
+    session: Bar | None = None
+    dividends: tuple[Dividend, ...] | None = None
+    earnings: tuple[Earnings, ...] | None = None
+    fundamentals: Fundamentals | None = None
+    iv_history: tuple[float, ...] | None = None
+    rate: float = 0.0
+    halted: bool = False
+    load_chain: Callable[[], Chain | None] = field(default=_no_chain, repr=False, compare=False)
+
+    @property
+    def chain(self) -> Chain | None:
+        return self.load_chain()

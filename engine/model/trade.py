@@ -1,0 +1,337 @@
+"""From an idea to an approved trade: legs, signals, plans, approvals, and the shape of a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from engine.model.book import Position
+from engine.model.instruments import Instrument, Option
+from engine.model.legs import ExitPlan, Leg, Structure
+from engine.model.market import Bars, Greeks, MarketSnapshot, Quote
+
+
+class RiskLevel(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule's verdict on one name: the funnel is made of these.
+
+    `rule` is the same words for every name ("average volume"), `limit` the threshold and `value` what was found,
+    both as shown to the user ("≥ 1,000,000", "999,999"). NOT_CHECKED: the input is not covered and the desk is in
+    replay; live, an unknown input is FAILED with value "unknown".
+    """
+
+    rule: str
+    limit: str
+    value: str
+    verdict: Verdict = Verdict.FAILED
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict is not Verdict.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The numbers of one unit of a package, in dollars per unit (multiplier included), before fees.
+
+    Attributes:
+        max_loss, max_gain: positive dollars; None is unlimited.
+        breakevens: dollars of the underlying, ascending.
+        pop: probability of a profit at expiry, None when it cannot be computed; pop_method says how.
+        greeks: per share of ONE unit (net of the legs' ratios); None when a leg has no value.
+        collateral: cash that must be set aside, 0 for what is paid in full.
+    """
+
+    max_loss: Decimal | None
+    max_gain: Decimal | None
+    breakevens: tuple[Decimal, ...]
+    pop: float | None
+    pop_method: str
+    greeks: Greeks | None
+    collateral: Decimal = Decimal(0)
+
+
+class Working(StrEnum):
+    """How an opening order is worked."""
+
+    LADDER = "ladder"
+    """Four steps of 15 s from mid to 60 % of the half-spread, then cancel."""
+    REST = "rest"
+    """A day order at the limit, pulled when the spot moves 1 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What to trade and why; no size.
+
+    Attributes:
+        limit: net price per share of one unit; positive is paid (debit), negative is received (credit).
+        natural: the net price at which it would trade at once (buy asks, sell bids), same sign rule.
+        rank: larger is better, used where a strategy chooses among its signals.
+        worst: a net limit the ladder may never pass (None: the ladder's own bounds).
+        delta_range: |delta| of the picked short or long leg that must still hold (±0.05) at the tap.
+        at_risk: decimal fraction of equity this strategy wants at risk; None = the per-trade cap decides.
+        campaign: the campaign this continues (a covered call on assigned shares), None = a new one.
+        covers: position whose shares this needs (covered call), None for none.
+        data: sources and ages of the numbers used, as shown ("replay (modelled), 0 s").
+    """
+
+    strategy: str
+    ticker: str
+    structure: Structure
+    legs: tuple[Leg, ...]
+    limit: Decimal
+    natural: Decimal
+    spot: Decimal
+    outlook: Outlook
+    exits: ExitPlan
+    asof: datetime
+    reasons: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    rank: float = 0.0
+    worst: Decimal | None = None
+    working: Working = Working.LADDER
+    delta_range: tuple[float, float] | None = None
+    at_risk: float | None = None
+    campaign: str | None = None
+    covers: str | None = None
+    sector: str | None = None
+    data: str = ""
+    modelled: bool = False
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        return tuple(leg.instrument for leg in self.legs if isinstance(leg.instrument, Option))
+
+    @property
+    def is_credit(self) -> bool:
+        return self.limit < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a strategy made of one name: signals (usually none or one) and the rules it went through, in order."""
+
+    signals: tuple[Signal, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @staticmethod
+    def nothing(*steps: Step) -> Found:
+        return Found((), steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A strategy's own wish to close (part of) a position, beyond the generic target, stop and time exit.
+
+    `units` None closes everything. `reason` is a word of `ExitReason`-like text ("delta", "21 DTE winner");
+    `ask` True means a card is offered instead of acting (LEAPS, rolls); False acts as agreed at entry.
+    """
+
+    reason: str
+    words: str
+    units: int | None = None
+    ask: bool = False
+
+
+class Unknown(StrEnum):
+    """What a rule does when its input is missing."""
+
+    REJECT = "reject"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One closed campaign of a strategy: net P&L after fees, and its multiple of the premium or risk put up."""
+
+    strategy: str
+    ticker: str
+    closed: datetime
+    pnl: Decimal
+    r: float
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a strategy may know beyond one underlying.
+
+    Attributes:
+        today: New York trading date. next_sessions: the coming trading dates, today first (for "within 2 sessions").
+        equity: dollars. held: this strategy's open positions. opened_today: its entries proposed or filled today.
+        campaigns: its closed campaigns, oldest first.
+        firing: share (0 to 1) of the universe whose price rules fire today; None = not computed.
+        market: snapshot of SPY, None when there is none.
+        unknown: REJECT live, SKIP in replay and backtest.
+        max_position_risk: decimal fraction of equity, the outer wall.
+    """
+
+    today: date
+    next_sessions: tuple[date, ...]
+    equity: Decimal
+    held: tuple[Position, ...] = ()
+    opened_today: int = 0
+    campaigns: tuple[Campaign, ...] = ()
+    firing: float | None = None
+    market: MarketSnapshot | None = None
+    unknown: Unknown = Unknown.REJECT
+    max_position_risk: float = 0.10
+
+
+Find = Callable[[MarketSnapshot, Context, Any], Found]
+Manage = Callable[[Position, MarketSnapshot, Mapping[Instrument, Quote], Any], tuple[Exit, ...]]
+Screen = Callable[[Mapping[str, Bars], Any], Mapping[str, Any]]
+Select = Callable[[tuple[str, ...], tuple[Position, ...], Any], tuple[str, ...]]
+Choose = Callable[[tuple[Signal, ...], Context, Any], tuple[tuple[Signal, ...], Mapping[str, Step]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a strategy reads: the catalogue tells the desk which inputs to have ready.
+
+    `times`: scan times in New York ("10:00"), besides `every` seconds when that is set.
+    """
+
+    chain: bool = True
+    dividends: bool = False
+    earnings: bool = False
+    fundamentals: bool = False
+    times: tuple[str, ...] = ()
+    every: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One strategy: data and pure functions. The same object runs live, in replay and in backtests.
+
+    Attributes:
+        params: the parameters in force, an instance of the strategy's own frozen dataclass.
+        find: (snapshot, context, params) -> Found.
+        manage: (position, snapshot, quotes of its legs, params) -> exits beyond its ExitPlan.
+        screen: (bars by ticker, params) -> boolean array by ticker: price and volume rules, vectorised over sessions.
+        select: narrows names before the scan. choose: keeps the best signals of a scan; rejected tickers get a Step.
+    """
+
+    name: str
+    title: str
+    risk_level: RiskLevel
+    params: Any
+    needs: Needs
+    find: Find
+    manage: Manage
+    screen: Screen | None = None
+    select: Select | None = None
+    choose: Choose | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TradePlan:
+    """A sized, risk-checked signal: everything the card shows and the order needs. Dollars are totals.
+
+    Attributes:
+        quantity: units; 0 is legal and means "too small to trade", with the reason in `sizing`.
+        max_loss: dollars, None is unlimited. collateral: cash set aside. fees: estimated, one side, dollars.
+        counted_risk: dollars that count toward max_total_risk (STRATEGIES "Sizing, limits").
+        sizing: each cap with its number, as Steps; the binding one FAILED only when quantity is 0.
+        impact: before/after sentences of the risk check.
+    """
+
+    signal: Signal
+    quantity: int
+    max_loss: Decimal | None
+    max_gain: Decimal | None
+    collateral: Decimal
+    counted_risk: Decimal
+    fees: Decimal
+    sizing: tuple[Step, ...] = ()
+    impact: tuple[str, ...] = ()
+
+    @property
+    def net_cash(self) -> Decimal:
+        """Cash in (positive) or out (negative) at the limit, before fees, dollars."""
+        multiplier = self.signal.legs[0].instrument.multiplier
+        return -self.signal.limit * multiplier * self.quantity
+
+
+class ApprovalStatus(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A proposal waiting for (or past) a person's decision. A moved price or a new size makes version + 1.
+
+    `note` says why for rejected, expired and blocked ones, and what moved for a new version.
+    """
+
+    id: str
+    version: int
+    status: ApprovalStatus
+    plan: TradePlan
+    created_at: datetime
+    expires_at: datetime
+    note: str = ""
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """`id.version`, as the buttons carry it and the first part of its order ids."""
+        return f"{self.id}.{self.version}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status is ApprovalStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelLine:
+    """One rule of a scan: how many names it removed and how many were left after it."""
+
+    rule: str
+    limit: str
+    removed: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    ticker: str
+    rule: str
+    value: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The result of one strategy's scan over the universe."""
+
+    id: str
+    strategy: str
+    asof: datetime
+    universe: int
+    funnel: tuple[FunnelLine, ...]
+    not_checked: tuple[str, ...]
+    plans: tuple[TradePlan, ...]
+    rejected: tuple[Rejection, ...]
+    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)

@@ -1,0 +1,96 @@
+"""The two ports of the engine. Implementations translate; they never decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Protocol
+
+from engine.model.book import Account, Holding
+from engine.model.instruments import Instrument
+from engine.model.market import Bars, Chain, MarketSnapshot, Quote
+from engine.model.orders import Activity, Fill, Order
+
+
+class Broker(Protocol):
+    """Where orders go.
+
+    Any method may raise BrokerUnavailable; the outcome is then unknown until `find` tells.
+    """
+
+    @property
+    def name(self) -> str:
+        """`paper`, `alpaca`."""
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether no real money moves."""
+
+    def account(self) -> Account:
+        """The account's numbers now."""
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """What is held, sorted by symbol."""
+
+    def submit(self, order: Order) -> Order:
+        """Send `order` under its client_order_id and return it as accepted (status, broker_id, fills so far).
+
+        Sending one client_order_id twice places one order and returns the first.
+
+        Raises:
+            OrderRejected: the broker refused; nothing was placed.
+        """
+
+    def find(self, order: Order) -> Order | None:
+        """`order` as the broker knows it (looked up by client_order_id), or None when it was never placed."""
+
+    def cancel(self, order: Order) -> None:
+        """Ask for cancellation. It may still fill; only `find` tells how it ended.
+
+        Raises:
+            OrderRejected: it is not open any more.
+        """
+
+    def open_orders(self) -> tuple[str, ...]:
+        """The client_order_ids of everything the broker is still working."""
+
+    def fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Executions at or after `since`, one per leg and execution, oldest first; client_order_id is the parent's."""
+
+    def activities(self, since: datetime) -> tuple[Activity, ...]:
+        """What happened without an order at or after `since`, oldest first."""
+
+
+class MarketData(Protocol):
+    """Where numbers come from. Every one carries its source and time; nothing is invented."""
+
+    @property
+    def name(self) -> str:
+        """`replay`, `alpaca`, ..."""
+
+    def universe(self) -> tuple[str, ...]:
+        """The tickers this source can answer for today, sorted."""
+
+    def snapshot(self, ticker: str) -> MarketSnapshot:
+        """Everything known about one underlying now.
+
+        Raises:
+            NotFound: the ticker is unknown here (the message suggests the nearest).
+            DataUnavailable: it is known, but there is nothing for today; the message says why.
+        """
+
+    def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
+        """Quotes now; an instrument without a usable quote is left out."""
+
+    def chain(self, ticker: str) -> Chain | None:
+        """All listed options of an underlying now, None when it has none.
+
+        Raises:
+            NotFound, DataUnavailable: as `snapshot`.
+        """
+
+    def bars(self, ticker: str, start: date, end: date) -> Bars:
+        """Completed daily bars from `start` to `end` inclusive, split-adjusted to today, never later than yesterday."""
+
+    def panel(self) -> Mapping[str, Bars]:
+        """Completed daily bars (at least 260 sessions where they exist) of the whole universe, for `screen`."""
