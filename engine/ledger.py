@@ -78,7 +78,7 @@ def apply_fill(position: Position, fill: Fill, reason: str = "") -> Change:
     lots = (*kept, Lot(opening, fill.price, fill.at)) if opening else kept
     after = _with_lots(position, fill.instrument, lots)
     after = replace(after, realised=after.realised + realised, fees=after.fees + fill.fee)
-    postings = (_posting(position, fill, "trade", PostingKind.TRADE, fill.cash, realised),)
+    postings: tuple[Posting, ...] = (_posting(position, fill, "trade", PostingKind.TRADE, fill.cash, realised),)
     if fill.fee:
         postings += (_posting(position, fill, "fee", PostingKind.FEE, -fill.fee, ZERO),)
     return _ended(after, fill.at, reason), postings
