@@ -6,13 +6,15 @@ Pure: every function takes values and returns `(position, postings)`; `Book.post
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from engine.errors import DataInvalid
 from engine.model.book import ZERO, Lot, Position, PositionLeg, PositionStatus, Posting, PostingKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Activity, Fill
+
+CENT = Decimal("0.01")
 
 Change = tuple[Position, tuple[Posting, ...]]
 
@@ -187,10 +189,15 @@ def apply_dividend(position: Position, activity: Activity) -> Change:
 
 
 def split_instrument(instrument: Instrument, ratio: Decimal) -> Instrument:
-    """The instrument after a whole-number split: strikes are divided by it (OCC standard adjustment)."""
+    """The instrument after a whole-number split: strikes divided by it and rounded to the cent, as the OCC lists.
+
+    >>> from engine.model.instruments import option
+    >>> split_instrument(option("AAPL140719C00645000"), Decimal(7)).symbol
+    'AAPL140719C00092140'
+    """
     if isinstance(instrument, Stock):
         return instrument
-    return replace(instrument, strike=instrument.strike / ratio)
+    return replace(instrument, strike=(instrument.strike / ratio).quantize(CENT, ROUND_HALF_UP))
 
 
 def apply_split(position: Position, ratio: Decimal) -> Position:
