@@ -56,6 +56,7 @@ class Outlook:
         pop: probability of a profit at expiry, None when it cannot be computed; pop_method says how.
         greeks: per share of ONE unit (net of the legs' ratios); None when a leg has no value.
         collateral: cash that must be set aside, 0 for what is paid in full.
+        shares_at: basis per share of held shares that the numbers include (covered call); None = the legs alone.
     """
 
     max_loss: Decimal | None
@@ -65,6 +66,7 @@ class Outlook:
     pop_method: str
     greeks: Greeks | None
     collateral: Decimal = Decimal(0)
+    shares_at: Decimal | None = None
 
 
 class Working(StrEnum):
@@ -89,6 +91,7 @@ class Signal:
         at_risk: decimal fraction of equity this strategy wants at risk; None = the per-trade cap decides.
         campaign: the campaign this continues (a covered call on assigned shares), None = a new one.
         covers: position whose shares this needs (covered call), None for none.
+        at_most: units there are shares for (covered call), None = no such bound.
         data: sources and ages of the numbers used, as shown ("replay (modelled), 0 s").
     """
 
@@ -111,6 +114,7 @@ class Signal:
     at_risk: float | None = None
     campaign: str | None = None
     covers: str | None = None
+    at_most: int | None = None
     sector: str | None = None
     data: str = ""
     modelled: bool = False
@@ -141,13 +145,15 @@ class Exit:
     """A strategy's own wish to close (part of) a position, beyond the generic target, stop and time exit.
 
     `units` None closes everything. `reason` is a word of `ExitReason`-like text ("delta", "21 DTE winner");
-    `ask` True means a card is offered instead of acting (LEAPS, rolls); False acts as agreed at entry.
+    `ask` True means a card is offered instead of acting (LEAPS, rolls); False acts as agreed at entry. `stop` set
+    closes nothing: the position's stop moves up to this package value (a trailing stop; never down).
     """
 
     reason: str
     words: str
     units: int | None = None
     ask: bool = False
+    stop: Decimal | None = None
 
 
 class Unknown(StrEnum):
@@ -180,6 +186,9 @@ class Context:
         market: snapshot of SPY, None when there is none.
         unknown: REJECT live, SKIP in replay and backtest.
         max_position_risk: decimal fraction of equity, the outer wall.
+        premiums: by open campaign, dollars realised on its closed options (an assigned put's premium is already in the
+            basis of the shares): what the basis net of premiums is computed from.
+        sectors: by held ticker, where known.
     """
 
     today: date
@@ -192,6 +201,8 @@ class Context:
     market: MarketSnapshot | None = None
     unknown: Unknown = Unknown.REJECT
     max_position_risk: float = 0.10
+    premiums: Mapping[str, Decimal] = field(default_factory=dict)
+    sectors: Mapping[str, str] = field(default_factory=dict)
 
 
 Find = Callable[[MarketSnapshot, Context, Any], Found]
@@ -199,6 +210,8 @@ Manage = Callable[[Position, MarketSnapshot, Mapping[Instrument, Quote], Any], t
 Screen = Callable[[Mapping[str, Bars], Any], Mapping[str, Any]]
 Select = Callable[[tuple[str, ...], tuple[Position, ...], Any], tuple[str, ...]]
 Choose = Callable[[tuple[Signal, ...], Context, Any], tuple[tuple[Signal, ...], Mapping[str, Step]]]
+Exits = Callable[[Signal, Any], ExitPlan]
+SharesExits = Callable[[Decimal, Any], ExitPlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +227,8 @@ class Needs:
     fundamentals: bool = False
     times: tuple[str, ...] = ()
     every: int | None = None
+    firing: bool = False
+    """Whether `Context.firing` is wanted: the share of the universe whose `screen` fires today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +240,10 @@ class Strategy:
         find: (snapshot, context, params) -> Found.
         manage: (position, snapshot, quotes of its legs, params) -> exits beyond its ExitPlan.
         screen: (bars by ticker, params) -> boolean array by ticker: price and volume rules, vectorised over sessions.
+            Element i is session i seen at its last price, with the sessions before it completed.
         select: narrows names before the scan. choose: keeps the best signals of a scan; rejected tickers get a Step.
+        exits: (signal, params) -> the exit plan of the signal at its limit: again after the limit has moved.
+        shares_exits: (basis per share, params) -> the exit plan of shares that came by assignment.
     """
 
     name: str
@@ -238,6 +256,8 @@ class Strategy:
     screen: Screen | None = None
     select: Select | None = None
     choose: Choose | None = None
+    exits: Exits | None = None
+    shares_exits: SharesExits | None = None
 
 
 @dataclass(frozen=True, slots=True)
