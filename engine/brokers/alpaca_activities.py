@@ -1,0 +1,149 @@
+"""What happened on an Alpaca account without an order: assignments, expiries, dividends, interest, fees, cash.
+
+Source: Alpaca's pages "Account activities" and "Non-trade activities for option events", and `ActivityType` of the
+trading API's OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+
+import structlog
+
+from engine.brokers.alpaca_wire import Payload, moment, named, number, text
+from engine.errors import BrokerUnavailable
+from engine.model.instruments import Option
+from engine.model.orders import Activity, ActivityKind
+from engine.sessions import NEW_YORK
+
+log = structlog.get_logger()
+
+OPTION_EVENTS = {
+    "OPASN": ActivityKind.ASSIGNMENT,
+    "OPEXC": ActivityKind.EXERCISE,
+    "OPEXP": ActivityKind.EXPIRY,
+}
+CASH = {
+    **dict.fromkeys(
+        ("DIV", "DIVCGL", "DIVCGS", "DIVFEE", "DIVFT", "DIVNRA", "DIVROC", "DIVTW", "DIVTXEX", "CGD"),
+        ActivityKind.DIVIDEND,
+    ),
+    **dict.fromkeys(("INT", "INTNRA", "INTTW"), ActivityKind.INTEREST),
+    **dict.fromkeys(("FEE", "CFEE", "PTC", "PTR"), ActivityKind.FEE),
+}
+TRANSFERS = frozenset({"CSD", "CSW", "TRANS", "JNL", "JNLC", "ACATC"})
+"""Deposit or withdrawal by the sign of the amount."""
+PAIRED = frozenset({"FILL", "OPTRD"})
+"""Told elsewhere: executions by `fills`; the share leg of an assignment or exercise follows from strike and right,
+because the `price` of OPTRD cannot be trusted (Alpaca's own example shows 90 for a strike of 150)."""
+NOT_IN_FORCE = frozenset({"canceled", "pending"})
+CLOSE_OF_BUSINESS = time(16)
+
+
+def happened(payload: Payload) -> datetime:
+    """When it happened: its date at 16:00 in New York (Alpaca gives a day only), never after it was reported.
+
+    Raises:
+        BrokerUnavailable: it has no date at all.
+    """
+    reported, day = moment(payload.get("created_at")), moment(payload.get("date"))
+    if day is None:
+        if reported is None:
+            raise BrokerUnavailable(f"Alpaca's activity {payload.get('id')} has no date.")
+        return reported
+    closed = datetime.combine(day.date(), CLOSE_OF_BUSINESS, NEW_YORK).astimezone(day.tzinfo)
+    return min(closed, reported) if reported is not None else closed
+
+
+def is_new(payload: Payload, since: datetime, lookback: timedelta) -> bool:
+    """Whether it was reported at or after `since`.
+
+    An assignment or fee is reported on the morning after its day; what counts is when it became known, or it would be
+    missed. Without a report time, its day may lie `lookback` before `since`: ids are unique, so too much does no harm.
+    """
+    reported = moment(payload.get("created_at"))
+    return reported >= since if reported is not None else happened(payload) >= since - lookback
+
+
+def activities(payloads: Iterable[Payload]) -> tuple[Activity, ...]:
+    """Alpaca's rows as activities, oldest first. What the ledger has no word for is logged, never guessed."""
+    rows = [row for row in payloads if row.get("status") not in NOT_IN_FORCE]
+    read = [_readable(_plain, row) for row in rows] + [_readable(_split, *pair) for pair in _split_pairs(rows)]
+    return tuple(sorted((row for row in read if row is not None), key=lambda activity: (activity.at, activity.id)))
+
+
+def _readable(translate: Callable[..., Activity | None], *rows: Payload) -> Activity | None:
+    """The rows' activity; a row that makes no sense must not hide all the others."""
+    try:
+        return translate(*rows)
+    except BrokerUnavailable as problem:
+        log.error("alpaca.activity_unreadable", ids=[row.get("id") for row in rows], problem=str(problem))
+        return None
+
+
+def _plain(payload: Payload) -> Activity | None:
+    kind = text(payload, "activity_type")
+    if kind in OPTION_EVENTS:
+        return _option_event(payload, OPTION_EVENTS[kind])
+    if kind in CASH and payload.get("net_amount") is not None:
+        return _cash(payload, CASH[kind])
+    if kind in TRANSFERS:
+        amount = number(payload, "net_amount")
+        return _cash(payload, ActivityKind.DEPOSIT if amount > 0 else ActivityKind.WITHDRAWAL)
+    if kind not in PAIRED and kind != "SPLIT":
+        log.warning("alpaca.activity_not_booked", kind=kind, id=payload.get("id"), amount=payload.get("net_amount"))
+    return None
+
+
+def _option_event(payload: Payload, kind: ActivityKind) -> Activity | None:
+    """`qty` is the change of the position: -2 when two long contracts expire, +2 when two short ones are assigned."""
+    contract = named(text(payload, "symbol"))
+    if not isinstance(contract, Option):
+        log.warning("alpaca.activity_not_booked", kind=kind.value, id=payload.get("id"), symbol=payload.get("symbol"))
+        return None
+    held = -int(number(payload, "qty"))
+    if kind is ActivityKind.ASSIGNMENT:
+        held = -abs(held)
+    elif kind is ActivityKind.EXERCISE:
+        held = abs(held)
+    return Activity(text(payload, "id"), kind, happened(payload), contract, held)
+
+
+def _cash(payload: Payload, kind: ActivityKind) -> Activity:
+    symbol = payload.get("symbol")
+    owner = named(str(symbol)) if symbol else None
+    shares = payload.get("qty") if kind is ActivityKind.DIVIDEND else None
+    return Activity(
+        id=text(payload, "id"),
+        kind=kind,
+        at=happened(payload),
+        instrument=owner,
+        quantity=int(number(payload, "qty")) if shares is not None else 0,
+        amount=number(payload, "net_amount"),
+    )
+
+
+def _split_pairs(rows: Iterable[Payload]) -> list[list[Payload]]:
+    """The rows of each split: old shares out and new ones in."""
+    groups: dict[object, list[Payload]] = {}
+    for row in rows:
+        if row.get("activity_type") == "SPLIT":
+            groups.setdefault(row.get("group_id") or (row.get("symbol"), row.get("date")), []).append(row)
+    return list(groups.values())
+
+
+def _split(*pair: Payload) -> Activity:
+    """New shares over old ones is the ratio, None when a row is missing."""
+    quantities = [number(row, "qty") for row in pair]
+    old = -sum((quantity for quantity in quantities if quantity < 0), Decimal(0))
+    new = sum((quantity for quantity in quantities if quantity > 0), Decimal(0))
+    row = max(pair, key=lambda row: number(row, "qty"))
+    return Activity(
+        id=text(row, "id"),
+        kind=ActivityKind.SPLIT,
+        at=happened(row),
+        instrument=named(text(row, "symbol")),
+        ratio=new / old if old and new else None,
+    )

@@ -1,0 +1,157 @@
+"""Alpaca's trading API over HTTP: alpaca-py's client with limits of our own.
+
+alpaca-py 0.44 sends without any time-out, sends POST again after a 429 or 504, and reads errors as JSON even when they
+are a page of HTML. Here every request has a time-out, only a GET is ever repeated, and every failure is one of two:
+`Refused` (the server said no; nothing happened) or `BrokerUnavailable` (nobody knows).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import stamina
+import structlog
+from alpaca.common.exceptions import APIError
+from alpaca.trading.client import TradingClient
+from requests.adapters import HTTPAdapter
+
+from engine.errors import BrokerUnavailable
+
+log = structlog.get_logger()
+
+NO_VERDICT = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing about the request itself (RFC 9110, RFC 6585)."""
+DUPLICATE = re.compile(r"client[ _-]?order[ _-]?id must be unique", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to wait for each part of an answer, and to go on repeating a read."""
+
+    connect: float = 3.0
+    read: float = 10.0
+    retrying: float = 15.0
+
+
+class Temporary(BrokerUnavailable):
+    """No answer, or one that a second try may improve."""
+
+
+class Refused(Exception):
+    """The server understood and said no. Never leaves the adapter."""
+
+    def __init__(self, status: int, code: int | None, message: str) -> None:
+        super().__init__(f"{message} ({status})")
+        self.status = status
+        self.code = code
+        self.message = message
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether an order with this client_order_id is already there (422, 40010001)."""
+        return DUPLICATE.search(self.message) is not None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether Alpaca itself, not something on the way, says there is no such thing (404, 40410000)."""
+        return self.status == 404 and self.code is not None
+
+
+class _TimedAdapter(HTTPAdapter):
+    """A transport that never waits for ever, never repeats and never follows a redirect."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        super().__init__(max_retries=0)
+        self._limits = (timeouts.connect, timeouts.read)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: dict[str, str] | None = None,
+    ) -> requests.Response:
+        response = super().send(request, stream, timeout or self._limits, verify, cert, proxies)
+        if 300 <= response.status_code < 400:
+            raise requests.TooManyRedirects(f"redirected ({response.status_code})", response=response)
+        return response
+
+
+class AlpacaHttp:
+    """GET with retries, POST and DELETE without, JSON in and out. Safe to share between threads.
+
+    Raises (every call):
+        Refused: a status below 500 that is a verdict.
+        BrokerUnavailable: anything else that is not an answer.
+    """
+
+    def __init__(self, key: str, secret: str, *, paper: bool, url: str | None, timeouts: Timeouts) -> None:
+        self._client = TradingClient(key, secret, paper=paper, raw_data=True, url_override=url)
+        self._client._retry = 0  # its own retries repeat a POST; there is no public switch for "none"
+        for scheme in ("https://", "http://"):
+            self._client._session.mount(scheme, _TimedAdapter(timeouts))
+        self._retrying = stamina.RetryingCaller(
+            attempts=3, timeout=timeouts.retrying, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
+        ).on(Temporary)
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """The answer to a read, tried up to three times while the trouble looks temporary."""
+        return self._retrying(_answer, "GET", path, lambda: self._client.get(path, dict(params or {})))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer to exactly one POST."""
+        return _answer("POST", path, lambda: self._client.post(path, dict(body)))
+
+    def delete(self, path: str) -> None:
+        """Send exactly one DELETE."""
+        _answer("DELETE", path, lambda: self._client.delete(path))
+
+    def close(self) -> None:
+        """Drop the kept-alive connections."""
+        self._client._session.close()
+
+
+def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except APIError as error:
+        raise _verdict(error, f"{method} {path}") from error
+    except requests.Timeout as error:
+        log.warning("alpaca.no_answer", method=method, path=path, reason="timeout")
+        raise Temporary(f"Alpaca did not answer in time ({method} {path}).") from error
+    except requests.RequestException as error:
+        log.warning("alpaca.no_answer", method=method, path=path, reason=type(error).__name__)
+        raise Temporary(f"Alpaca could not be reached or made no sense ({method} {path}).") from error
+
+
+def _verdict(error: APIError, request: str) -> Refused | Temporary:
+    status = error.status_code or 0
+    code, message = _explained(str(error))
+    log.warning("alpaca.error", request=request, status=status, code=code, message=message)
+    if status >= 500 or status < 400 or status in NO_VERDICT:
+        return Temporary(f"Alpaca cannot answer now ({status}, {request}): {message}")
+    return Refused(status, code, message)
+
+
+def _explained(body: str) -> tuple[int | None, str]:
+    """(code, message) of an error body, which may be JSON, a page of HTML or nothing."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None, _one_line(body)
+    if not isinstance(parsed, dict):
+        return None, _one_line(body)
+    code = parsed.get("code")
+    return (code if isinstance(code, int) else None), str(parsed.get("message") or _one_line(body))
+
+
+def _one_line(body: str) -> str:
+    text = " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    return text[:200] or "no explanation"
