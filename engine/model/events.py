@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     ORDER_ENDED = "order_ended"
     FILLED = "filled"
     EXIT_STARTED = "exit_started"
+    EXIT_OFFERED = "exit_offered"
+    """A strategy would close or roll: a person is asked."""
     POSITION_CLOSED = "position_closed"
     ASSIGNED = "assigned"
     EXPIRED = "expired"

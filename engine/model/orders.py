@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -95,6 +95,7 @@ class Ticket:
     send_after: datetime
     position_id: str
     approval_id: str | None = None
+    version: int = 0
     spot: Decimal | None = None
     filled: int = 0
     step: int = 0
@@ -109,6 +110,10 @@ class Ticket:
     @property
     def is_open(self) -> bool:
         return self.status is TicketStatus.WORKING
+
+    def canceling(self, note: str) -> Ticket:
+        """The ticket with its end asked for; a first reason stands."""
+        return self if self.cancel_requested else replace(self, cancel_requested=True, note=note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,286 @@
+"""Watching every open position: stops, targets, time exits and a strategy's own exits, done as agreed at entry.
+
+Approving an entry authorised its exits; they run while entries are halted and whatever limit is hit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+
+import structlog
+
+from engine import orders
+from engine.desk import Desk
+from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed
+from engine.model.book import Position
+from engine.model.events import Event, EventKind, Severity
+from engine.model.instruments import Instrument, Option, Stock
+from engine.model.legs import Structure
+from engine.model.market import MarketSnapshot, Quote
+from engine.model.orders import Order, Purpose, Ticket, TicketStatus
+from engine.model.trade import Exit, Working
+from engine.protection import (
+    Breach,
+    PackagePrice,
+    exit_price,
+    is_valid_for_stop,
+    package_price,
+    reversed_legs,
+    stop_fires,
+    stop_is_breached,
+)
+from engine.sessions import NEW_YORK
+from engine.store import UnitOfWork
+
+log = structlog.get_logger()
+
+FIRST_MINUTES = timedelta(minutes=5)
+EXPIRY_CUTOFF = time(15, 0)
+EARLY_CUTOFF = time(12, 0)
+HELD_TO_EXPIRY = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES})
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One position with the prices of closing it now."""
+
+    position: Position
+    quotes: Mapping[Instrument, Quote]
+    price: PackagePrice
+    spot: Decimal | None
+
+    @property
+    def value(self) -> Decimal:
+        """Package value per share, signed as held."""
+        return -self.price.mid
+
+
+def supervise(desk: Desk) -> tuple[Ticket, ...]:
+    """Look at every open position once; start the exits that are due and return their tickets."""
+    now = desk.now()
+    if not desk.sessions.is_open(now):
+        return ()
+    with desk.store.read() as reading:
+        positions = reading.open_positions()
+        closing = {ticket.position_id for ticket in reading.open_tickets() if ticket.purpose is Purpose.EXIT}
+    started = (_supervise_one(desk, position) for position in positions if position.id not in closing)
+    return tuple(ticket for ticket in started if ticket is not None)
+
+
+def _supervise_one(desk: Desk, position: Position) -> Ticket | None:
+    watched = watch(desk, position)
+    if watched is None:
+        return None
+    due = due_exit(desk, watched)
+    if due is None:
+        return None
+    if due.ask:
+        _offer(desk, position, due)
+        return None
+    return start(desk, watched, due.reason, due.words, due.units)
+
+
+def watch(desk: Desk, position: Position) -> Watched | None:
+    """The position with the quotes of its legs and its underlying; None while a leg has no quote."""
+    share = Stock(position.ticker)
+    quotes = desk.market.quotes([*(leg.instrument for leg in position.unit), share])
+    price = package_price(reversed_legs(position.unit), quotes)
+    if price is None or not position.units:
+        return None
+    return Watched(position, quotes, price, quotes[share].mid if share in quotes else None)
+
+
+def due_exit(desk: Desk, watched: Watched) -> Exit | None:
+    """The first exit that holds: stop, target, time, expiry day, then the strategy's own."""
+    return _stop(desk, watched) or _target(watched) or _time(desk, watched) or _own(desk, watched)
+
+
+def _stop(desk: Desk, watched: Watched) -> Exit | None:
+    position, now = watched.position, desk.now()
+    plan = position.exits
+    legs = [watched.quotes[leg.instrument] for leg in position.unit]
+    if not plan.has_stop or not is_valid_for_stop(watched.price, legs, now, desk.rules):
+        return None
+    early = now < desk.sessions.open(desk.today) + FIRST_MINUTES
+    with desk.store.read() as reading:
+        before = _breach(reading, position)
+    breached = stop_is_breached(plan, watched.value, watched.spot)
+    fire, breach = stop_fires(breached, before, now, 3 if early else 2, desk.rules)
+    if breach != before:
+        _remember(desk, position, breach)
+    return Exit("stop", f"stop: worth {watched.value:.2f} a share") if fire else None
+
+
+def _breach(work: UnitOfWork, position: Position) -> Breach | None:
+    text = work.setting(f"breach:{position.id}")
+    if not text:
+        return None
+    since, count = json.loads(text)
+    return Breach(datetime.fromisoformat(since), count)
+
+
+def _remember(desk: Desk, position: Position, breach: Breach | None) -> None:
+    text = json.dumps([breach.since.isoformat(), breach.count]) if breach else ""
+    with desk.store.begin() as work:
+        work.set_setting(f"breach:{position.id}", text, "desk", desk.now())
+
+
+def breach_is_running(desk: Desk) -> bool:
+    """Whether some stop has been breached once and waits for its second quote."""
+    with desk.store.read() as reading:
+        return any(_breach(reading, position) is not None for position in reading.open_positions())
+
+
+def _target(watched: Watched) -> Exit | None:
+    target = watched.position.exits.target
+    if target is None or not watched.price.is_two_sided or watched.value < target:
+        return None
+    return Exit("target", f"target: worth {watched.value:.2f} a share")
+
+
+def _time(desk: Desk, watched: Watched) -> Exit | None:
+    position, now = watched.position, desk.now()
+    if now < desk.sessions.open(desk.today) + FIRST_MINUTES:
+        return None
+    if position.exits.close_on is not None and desk.today >= position.exits.close_on:
+        return Exit("time", f"time exit of {position.exits.close_on:%d %b}")
+    expires = any(isinstance(x, Option) and x.expiry <= desk.today for x in position.instruments)
+    if expires and position.structure not in HELD_TO_EXPIRY and _past_cutoff(desk, now):
+        return Exit("expiry", "expires today")
+    return None
+
+
+def _past_cutoff(desk: Desk, now: datetime) -> bool:
+    cutoff = EARLY_CUTOFF if desk.sessions.is_early(desk.today) else EXPIRY_CUTOFF
+    return now.astimezone(NEW_YORK).time() >= cutoff
+
+
+def _own(desk: Desk, watched: Watched) -> Exit | None:
+    """The strategy's own exit, on the position as it is marked now (with its peak)."""
+    position = _peaked(desk, watched)
+    strategy = desk.strategies.get(position.strategy)
+    if strategy is None:
+        return None
+    try:
+        snapshot: MarketSnapshot = desk.market.snapshot(position.ticker)
+    except DataError as problem:
+        log.warning("exits.no_snapshot", position=position.id, problem=str(problem))
+        return None
+    wishes = strategy.manage(position, snapshot, watched.quotes, strategy.params)
+    return next((wish for wish in wishes if not wish.ask), None) or next(iter(wishes), None)
+
+
+def _peaked(desk: Desk, watched: Watched) -> Position:
+    """The position with its best package value so far; a new best is stored."""
+    position = watched.position
+    if not watched.price.is_two_sided or (position.peak is not None and watched.value <= position.peak):
+        return position
+    with desk.store.begin() as work:
+        higher = replace(work.position(position.id), peak=watched.value)
+        work.save_position(higher)
+    return higher
+
+
+def _offer(desk: Desk, position: Position, wish: Exit) -> None:
+    """Ask a person once a day about an exit that is not automatic."""
+    name = f"offered:{position.id}:{wish.reason}"
+    today = desk.today.isoformat()
+    with desk.store.begin() as work:
+        if work.setting(name) == today:
+            return
+        work.set_setting(name, today, "desk", desk.now())
+        data = {"reason": wish.reason, "words": wish.words, "ticker": position.ticker, "strategy": position.strategy}
+        work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, desk.now(), position.id, data, Severity.WARNING))
+
+
+def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | None = None) -> Ticket | None:
+    """Put a closing order to work: limit at mid first, then the exit ladder. None when one is already working.
+
+    An entry of the same position that is still being worked is taken off first.
+    """
+    position = watched.position
+    _stop_entry(desk, position)
+    with desk.store.begin() as work:
+        fresh = work.position(position.id)
+        tickets = work.tickets(position_id=position.id)
+        if any(t.is_open for t in tickets) or not fresh.is_open:
+            return None
+        ticket, order = _closing(desk, watched, fresh, reason, units, sum(t.purpose is Purpose.EXIT for t in tickets))
+        work.add_ticket(ticket)
+        work.add_order(order)
+        work.add_event(_started(desk, fresh, ticket, words))
+    orders.send(desk, order)
+    return ticket
+
+
+def _stop_entry(desk: Desk, position: Position) -> None:
+    with desk.store.read() as reading:
+        entries = [t for t in reading.tickets(position_id=position.id) if t.is_open and t.purpose is Purpose.ENTRY]
+    for entry in entries:
+        orders.cancel(desk, entry.id, "the exit")
+
+
+def _closing(
+    desk: Desk, watched: Watched, position: Position, reason: str, units: int | None, earlier: int
+) -> tuple[Ticket, Order]:
+    legs = reversed_legs(position.unit)
+    quantity = min(units or position.units, position.units)
+    limit = exit_price(watched.price, 0, desk.rules)
+    ticket = Ticket(
+        id=f"{position.id}.{reason.replace(' ', '-')}.{earlier + 1}",
+        purpose=Purpose.EXIT,
+        reason=reason,
+        strategy=position.strategy,
+        ticker=position.ticker,
+        legs=legs,
+        quantity=quantity,
+        limit=limit,
+        worst=exit_price(watched.price, desk.rules.ladder_steps, desk.rules),
+        working=Working.LADDER,
+        status=TicketStatus.WORKING,
+        created_at=desk.now(),
+        send_after=desk.now(),
+        position_id=position.id,
+        approval_id=None,
+        spot=watched.spot,
+    )
+    return orders.next_order(ticket, limit, desk.now())
+
+
+def _started(desk: Desk, position: Position, ticket: Ticket, words: str) -> Event:
+    data = {
+        "reason": ticket.reason,
+        "words": words,
+        "ticker": position.ticker,
+        "strategy": position.strategy,
+        "quantity": ticket.quantity,
+        "limit": str(ticket.limit),
+    }
+    correlation = position.approval_id or position.id
+    return Event(desk.new_id("E"), EventKind.EXIT_STARTED, desk.now(), position.id, data, correlation=correlation)
+
+
+def close(desk: Desk, position_id: str, by: str) -> Ticket:
+    """Close a position because a person said so, by the same ladder as a stop.
+
+    Raises:
+        NotFound: no such position. AlreadyDecided: it is closed or being closed. NotAllowed: the market is closed.
+        DataUnavailable: a leg has no quote.
+    """
+    with desk.store.read() as reading:
+        position = reading.position(position_id)
+    if not position.is_open:
+        raise AlreadyDecided(f"{position_id} is already closed.")
+    if not desk.sessions.is_open(desk.now()):
+        raise NotAllowed(f"The market is closed; {position_id} can be closed from the next open.")
+    watched = watch(desk, position)
+    if watched is None:
+        raise DataUnavailable(f"No quote for {position.ticker} right now; {position_id} was not touched.")
+    ticket = start(desk, watched, "manual", f"closed by {by}")
+    if ticket is None:
+        raise AlreadyDecided(f"{position_id} already has a working order.")
+    return ticket

@@ -1,0 +1,64 @@
+"""The durable halt: while it is set nothing new is opened; exits and look-ups go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.desk import Desk
+from engine.model.events import Event, EventKind, Severity
+from engine.store import UnitOfWork
+
+SETTING = "halt"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Who stopped the desk, when and why."""
+
+    by: str
+    at: datetime
+    why: str
+
+    @property
+    def words(self) -> str:
+        return f"Entries are halted by {self.by}" + (f": {self.why}" if self.why else "") + "."
+
+
+def current(work: UnitOfWork) -> Halt | None:
+    """The halt in force, None when entries are allowed."""
+    text = work.setting(SETTING)
+    if not text:
+        return None
+    at, by, why = text.split("|", 2)
+    return Halt(by, datetime.fromisoformat(at), why)
+
+
+def halt(desk: Desk, by: str, why: str = "") -> Halt:
+    """Stop all entries until somebody resumes; halting twice keeps the first one's name. Survives a restart."""
+    now = desk.now()
+    with desk.store.begin() as work:
+        standing = current(work)
+        if standing is not None:
+            return standing
+        stop = Halt(by.replace("|", " "), now, why)
+        work.set_setting(SETTING, f"{now.isoformat()}|{stop.by}|{why}", by, now)
+        for ticket in work.open_tickets():
+            if ticket.purpose == "entry":
+                work.save_ticket(ticket.canceling("desk halted"))
+        work.add_event(_event(desk, EventKind.HALTED, by, why))
+    return stop
+
+
+def resume(desk: Desk, by: str) -> bool:
+    """Allow entries again; False when nothing was halted."""
+    with desk.store.begin() as work:
+        if current(work) is None:
+            return False
+        work.set_setting(SETTING, "", by, desk.now())
+        work.add_event(_event(desk, EventKind.RESUMED, by, ""))
+    return True
+
+
+def _event(desk: Desk, kind: EventKind, by: str, why: str) -> Event:
+    return Event(desk.new_id("E"), kind, desk.now(), "desk", {"by": by, "why": why}, Severity.WARNING, actor=by)

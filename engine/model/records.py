@@ -1,0 +1,154 @@
+"""Values of the desk's own bookkeeping: deliveries, message references, job runs, the lease, daily equity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from engine.model.trade import RiskLevel
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+    """Given up; `error` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one destination. Table `outbox`.
+
+    `key` is the card it draws ("approval:A00004"); `attempts` counts the failed tries; `ref` is what the platform
+    called the message once it was sent.
+    """
+
+    id: str
+    event_id: str
+    destination: str
+    version: int
+    key: str
+    state: DeliveryState = DeliveryState.WAITING
+    attempts: int = 0
+    next_try: datetime | None = None
+    ref: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Where a card stands on a platform, so that a later version edits it. `version` is the one shown there."""
+
+    key: str
+    platform: str
+    chat: str
+    message: str
+    version: int
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a job. A job runs once for each `due_at`; `epoch` is the lease it ran under."""
+
+    id: str
+    job: str
+    due_at: datetime
+    started_at: datetime
+    holder: str = ""
+    epoch: int = 0
+    state: RunState = RunState.RUNNING
+    finished_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may act until `expires`. `epoch` grows with every new holder: an older epoch has lost the right."""
+
+    name: str
+    holder: str
+    epoch: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EquityDay:
+    """The account at the end of one session, dollars.
+
+    `realised` (gross of fees), `dividends`, `interest`, `flows` and `fees` are sums since the start; `unrealised` is
+    of that moment; `liquidation` is what selling everything at once would leave, None when it is unknown.
+    """
+
+    day: date
+    at: datetime
+    equity: Decimal
+    cash: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    dividends: Decimal
+    interest: Decimal
+    flows: Decimal
+    fees: Decimal
+    liquidation: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRecord:
+    """A strategy as the database knows it. `risk_level` is None until the catalogue has said it."""
+
+    name: str
+    risk_level: RiskLevel | None
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A durable switch or note, with who set it and when."""
+
+    name: str
+    value: str
+    set_by: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyTotals:
+    """What one strategy made since a day, dollars: `realised` gross of `fees`; `dividends` apart."""
+
+    realised: Decimal
+    fees: Decimal
+    dividends: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One closed structure (a spread, a wheel leg). Table `trades`. Prices per share of one unit, signed as held.
+
+    `pnl` is realised dollars gross of `commission`. `exit_price` is None where nothing was traded out (an assigned
+    put becomes shares), both are None where an old portfolio did not say.
+    """
+
+    id: str
+    strategy: str
+    ticker: str
+    trade_type: str
+    quantity: int
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    pnl: Decimal
+    commission: Decimal
+    dividends: Decimal
+    opened_at: datetime | None
+    closed_at: datetime
+    campaign: str | None
+    reason: str

@@ -1,0 +1,370 @@
+"""What is held, what it is worth and what it made: the views behind /positions, /account, /pnl, /risk and the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from engine import pricing, risk, standing
+from engine.desk import Desk
+from engine.errors import DataError, DataUnavailable
+from engine.model.book import ZERO, Account, Book, Position, Totals
+from engine.model.instruments import Instrument, Option, Right, Stock
+from engine.model.market import NO_GREEKS, Greeks
+from engine.model.records import EquityDay
+from engine.model.trade import ApprovalStatus
+from engine.standing import Marks
+from engine.store import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    """One open position now. Dollars; `package` and `entry` per share of a unit, signed as held; None is unknown.
+
+    `stale_at` is the time of the oldest stored price used in place of a quote.
+    """
+
+    position: Position
+    units: int
+    package: Decimal | None
+    value: Decimal | None
+    unrealised: Decimal | None
+    spot: Decimal | None
+    dte: int | None
+    greeks: Greeks | None = None
+    stale_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """Cash, reserved and buying power are three numbers; `free` is the smaller of our own and the broker's."""
+
+    account: Account
+    book_cash: Decimal
+    equity: Decimal | None
+    liquidation: Decimal | None
+    reserved: Decimal
+    in_flight: Decimal
+    free: Decimal
+    missing: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PnlLine:
+    """P&L of one strategy since the start, dollars; unrealised None while a price is missing."""
+
+    strategy: str
+    realised: Decimal
+    unrealised: Decimal | None
+    dividends: Decimal
+    fees: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PnlView:
+    """P&L of the account, dollars. day, week, month: since earlier closes, flows taken out; None without history."""
+
+    equity: Decimal
+    totals: Totals
+    unrealised: Decimal
+    day: Decimal | None
+    week: Decimal | None
+    month: Decimal | None
+    lines: tuple[PnlLine, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """Everything made since the start, after fees."""
+        t = self.totals
+        return t.realised + self.unrealised + t.dividends + t.interest - t.fees
+
+    @property
+    def gap(self) -> Decimal:
+        """Equity change less its parts: zero to the cent, or the books are wrong."""
+        return self.equity - self.totals.start - self.total - self.totals.flows
+
+
+@dataclass(frozen=True, slots=True)
+class RiskView:
+    """The limits in use, account-wide Greeks in shares and dollars, and the state they come from."""
+
+    state: risk.RiskState
+    uses: tuple[risk.LimitUse, ...]
+    greeks: Greeks | None
+    delta_dollars: Decimal | None
+    positions: tuple[PositionView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One session in numbers, for the daily card."""
+
+    day: date
+    pnl: PnlView
+    history: tuple[EquityDay, ...]
+    positions: tuple[PositionView, ...]
+    opened: tuple[str, ...]
+    closed: tuple[Position, ...]
+    assigned: int
+    proposals: Mapping[str, int]
+    uses: tuple[risk.LimitUse, ...]
+    expiries: tuple[tuple[date, str], ...]
+    errors: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+def _book_marks(desk: Desk) -> tuple[Book, Marks]:
+    with desk.store.read() as work:
+        book = work.book()
+        stored = standing.stored_marks(work)
+    return book, standing.marks(desk, book, stored)
+
+
+def positions(desk: Desk) -> tuple[PositionView, ...]:
+    """Every open position with its marks and Greeks, by ticker."""
+    book, marks = _book_marks(desk)
+    return _views(desk, book, marks)
+
+
+def _views(desk: Desk, book: Book, marks: Marks) -> tuple[PositionView, ...]:
+    held = sorted(book.positions.values(), key=lambda position: (position.ticker, position.id))
+    spots = _spots(desk, {position.ticker for position in held})
+    greeks = option_greeks(desk, book, marks, spots)
+    return tuple(_view(desk, position, marks, spots.get(position.ticker), greeks) for position in held)
+
+
+def _spots(desk: Desk, tickers: set[str]) -> dict[str, Decimal]:
+    quotes = desk.market.quotes(Stock(ticker) for ticker in sorted(tickers))
+    return {share.symbol: quote.mid for share, quote in quotes.items()}
+
+
+def _view(
+    desk: Desk, position: Position, marks: Marks, spot: Decimal | None, greeks: Mapping[Instrument, Greeks]
+) -> PositionView:
+    expiry = risk.first_expiry(position.instruments)
+    stale = [marks.stale[x] for x in position.instruments if x in marks.stale]
+    return PositionView(
+        position=position,
+        units=position.units,
+        package=position.package(marks.prices),
+        value=position.value(marks.prices),
+        unrealised=position.unrealised(marks.prices),
+        spot=spot,
+        dte=None if expiry is None else (expiry - desk.today).days,
+        greeks=_net_greeks(position, greeks),
+        stale_at=min(stale, default=None),
+    )
+
+
+def option_greeks(desk: Desk, book: Book, marks: Marks, spots: Mapping[str, Decimal]) -> dict[Instrument, Greeks]:
+    """Greeks per share of everything held that has a price, each from the implied volatility of its own mark.
+
+    European Black-Scholes-Merton; an option whose mark has no implied volatility is left out.
+    """
+    held = [x for p in book.positions.values() for x in p.instruments if isinstance(x, Option)]
+    priced = sorted({x for x in held if x in marks.prices and x.underlying in spots}, key=lambda x: x.symbol)
+    found: dict[Instrument, Greeks] = {
+        Stock(p.ticker): Greeks(1.0, 0.0, 0.0, 0.0) for p in book.positions.values() if p.ticker in spots
+    }
+    if not priced:
+        return found
+    rates = {ticker: _rate(desk, ticker) for ticker in {x.underlying for x in priced}}
+    price = np.array([float(marks.prices[x]) for x in priced])
+    columns = pricing.analyse(
+        price,
+        price,
+        np.array([float(spots[x.underlying]) for x in priced]),
+        np.array([float(x.strike) for x in priced]),
+        pricing.year_fraction(np.array([x.dte(desk.today) for x in priced], dtype=float)),
+        np.array([rates[x.underlying] for x in priced]),
+        np.array([x.right is Right.CALL for x in priced]),
+    )
+    rows = zip(columns.delta, columns.gamma, columns.theta, columns.vega, columns.rho, strict=True)
+    for item, row in zip(priced, rows, strict=True):
+        if not np.isnan(row).any():
+            found[item] = Greeks(*map(float, row))
+    return found
+
+
+def _rate(desk: Desk, ticker: str) -> float:
+    """The short rate of the market's snapshot; where there is none, no interest is assumed."""
+    try:
+        return desk.market.snapshot(ticker).rate
+    except DataError:
+        return 0.0
+
+
+def _net_greeks(position: Position, greeks: Mapping[Instrument, Greeks]) -> Greeks | None:
+    """Greeks of everything held in the position, multiplied out; None when a leg has none."""
+    total = NO_GREEKS
+    for leg in position.legs:
+        single = greeks.get(leg.instrument)
+        if single is None:
+            return None
+        total = total.plus(single.times(leg.quantity * leg.instrument.multiplier))
+    return total
+
+
+def account(desk: Desk) -> AccountView:
+    """The broker's account beside our own book."""
+    broker = standing.refresh_account(desk)
+    book, marks = _book_marks(desk)
+    with desk.store.read() as work:
+        state = standing.risk_state(desk, work)
+    reserved = sum((exposure.collateral for exposure in state.held), ZERO)
+    in_flight = sum((exposure.collateral + exposure.pays for exposure in state.reserved), ZERO)
+    own = book.cash - sum((x.collateral for x in state.held if x.structure in risk.CASH_SECURED), ZERO)
+    return AccountView(
+        account=broker,
+        book_cash=book.cash,
+        equity=book.equity(marks.prices),
+        liquidation=book.equity(marks.sides),
+        reserved=reserved,
+        in_flight=in_flight,
+        free=min(own, broker.options_buying_power) - in_flight,
+        missing=marks.missing,
+    )
+
+
+def pnl(desk: Desk) -> PnlView:
+    """P&L now.
+
+    Raises:
+        DataUnavailable: something held has no price at all; the message names it.
+    """
+    book, marks = _book_marks(desk)
+    with desk.store.read() as work:
+        return _pnl(desk, work, book, marks)
+
+
+def _pnl(desk: Desk, work: UnitOfWork, book: Book, marks: Marks) -> PnlView:
+    equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
+    if equity is None or unrealised is None:
+        missing = ", ".join(str(item) for item in marks.missing)
+        raise DataUnavailable(f"No price for {missing}; P&L is not known right now.")
+    history = tuple(row for row in work.equity_history(limit=260) if row.day < desk.today)
+    return PnlView(
+        equity=equity,
+        totals=book.totals,
+        unrealised=unrealised,
+        day=_since(history, equity, book.totals.flows, desk.sessions.previous(desk.today)),
+        week=_since(history, equity, book.totals.flows, desk.today - timedelta(days=desk.today.weekday() + 1)),
+        month=_since(history, equity, book.totals.flows, desk.today.replace(day=1) - timedelta(days=1)),
+        lines=_lines(work, book, marks),
+    )
+
+
+def _since(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal, day: date) -> Decimal | None:
+    """P&L since the last close on or before `day`, or since the first known one; None without history."""
+    if not history:
+        return None
+    base = next((row for row in reversed(history) if row.day <= day), history[0])
+    return equity - base.equity - (flows - base.flows)
+
+
+def _lines(work: UnitOfWork, book: Book, marks: Marks) -> tuple[PnlLine, ...]:
+    totals = work.strategy_totals()
+    open_by: dict[str, list[Decimal | None]] = {}
+    for position in book.positions.values():
+        open_by.setdefault(position.strategy, []).append(position.unrealised(marks.prices))
+    lines = []
+    for name in sorted({*totals, *open_by}):
+        parts = open_by.get(name, [])
+        known = None if None in parts else sum((part for part in parts if part is not None), ZERO)
+        booked = totals.get(name)
+        lines.append(
+            PnlLine(
+                name,
+                booked.realised if booked else ZERO,
+                known,
+                booked.dividends if booked else ZERO,
+                booked.fees if booked else ZERO,
+            )
+        )
+    return tuple(lines)
+
+
+def risk_view(desk: Desk) -> RiskView:
+    """The limits in use now; reads the book, quotes and Greeks, decides nothing."""
+    standing.ensure_account(desk)
+    views = positions(desk)
+    with desk.store.read() as work:
+        state = standing.risk_state(desk, work)
+    known = [view.greeks for view in views]
+    greeks = NO_GREEKS
+    dollars = ZERO
+    for view in views:
+        if view.greeks is not None and view.spot is not None:
+            greeks = greeks.plus(view.greeks)
+            dollars += Decimal(f"{view.greeks.delta:.4f}") * view.spot
+    complete = None not in known
+    uses = risk.usage(state, desk.limits)
+    return RiskView(state, uses, greeks if complete else None, dollars if complete else None, views)
+
+
+def close_day(desk: Desk) -> EquityDay | None:
+    """Store the session's equity and marks; None (and nothing stored) while something held has no price."""
+    book, marks = _book_marks(desk)
+    equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
+    if equity is None or unrealised is None:
+        return None
+    totals = book.totals
+    row = EquityDay(
+        day=desk.today,
+        at=desk.now(),
+        equity=equity,
+        cash=totals.cash,
+        realised=totals.realised,
+        unrealised=unrealised,
+        dividends=totals.dividends,
+        interest=totals.interest,
+        flows=totals.flows,
+        fees=totals.fees,
+        liquidation=book.equity(marks.sides),
+    )
+    with desk.store.begin() as work:
+        work.add_equity(row)
+        standing.save_marks(work, marks.prices, desk.now())
+    return row
+
+
+def _day(desk: Desk) -> tuple[datetime, datetime]:
+    """Midnight to midnight of the trading date, New York."""
+    return desk.sessions.at(desk.today, "00:00"), desk.sessions.at(desk.today + timedelta(days=1), "00:00")
+
+
+def digest(desk: Desk) -> Digest:
+    """Today in numbers.
+
+    Raises:
+        DataUnavailable: something held has no price at all.
+    """
+    book, marks = _book_marks(desk)
+    start, end = _day(desk)
+    with desk.store.read() as work:
+        view = _pnl(desk, work, book, marks)
+        history = work.equity_history(limit=260)
+        closed = work.positions_closed(limit=100, since=start)
+        approvals = [a for a in work.approvals(limit=500, since=start) if a.created_at < end]
+        state = standing.risk_state(desk, work)
+    views = _views(desk, book, marks)
+    opened = tuple(v.position.id for v in views if v.position.opened_at >= start)
+    expiries = sorted({(day, v.position.ticker) for v in views if (day := risk.first_expiry(v.position.instruments))})
+    counts = {status.value: sum(a.status is status for a in approvals) for status in ApprovalStatus}
+    return Digest(
+        day=desk.today,
+        pnl=view,
+        history=history,
+        positions=views,
+        opened=opened,
+        closed=tuple(closed),
+        assigned=sum(position.close_reason == "assigned" for position in closed),
+        proposals=counts,
+        uses=risk.usage(state, desk.limits),
+        expiries=tuple(expiries[:5]),
+        notes=tuple(f"{item} priced at {at:%d %b %H:%M}" for item, at in marks.stale.items()),
+    )

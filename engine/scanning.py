@@ -1,0 +1,275 @@
+"""One strategy over the universe: snapshots, rules, sizes, limits; then proposals, and a funnel for the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine import halts, risk, sizing, standing
+from engine.desk import Desk
+from engine.errors import DataError, NotFound
+from engine.model.book import Book, Position
+from engine.model.events import Event, EventKind
+from engine.model.market import Bars, MarketSnapshot
+from engine.model.trade import (
+    Approval,
+    ApprovalStatus,
+    Context,
+    FunnelLine,
+    Rejection,
+    Scan,
+    Signal,
+    Step,
+    Strategy,
+    TradePlan,
+    Verdict,
+)
+from engine.protection import lifetime
+from engine.store import UnitOfWork
+
+MARKET_TICKER = "SPY"
+PANEL_SESSIONS = 60
+SESSIONS_AHEAD = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a scan knows of the account before it starts."""
+
+    book: Book
+    state: risk.RiskState
+    proposed: frozenset[str]
+    context: Context
+
+
+def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan:
+    """Scan, store the result and propose every plan that passes sizing and limits.
+
+    Raises:
+        NotFound: no such strategy or ticker.
+    """
+    scan = preview(desk, strategy_name, tickers)
+    with desk.store.begin() as work:
+        work.add_scan(scan)
+        proposals = [] if halts.current(work) else [_propose(desk, work, plan) for plan in scan.plans]
+        data = {"strategy": strategy_name, "universe": scan.universe, "proposals": [a.id for a in proposals]}
+        work.add_event(Event(desk.new_id("E"), EventKind.SCAN_FINISHED, desk.now(), scan.id, data))
+    return scan
+
+
+def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan:
+    """The same scan without a trace: nothing is stored or proposed."""
+    strategy = _strategy(desk, strategy_name)
+    universe = tuple(tickers) if tickers is not None else desk.tickers
+    snapshots, steps = _snapshots(desk, universe)
+    standing_now = _standing(desk, strategy, snapshots)
+    signals: list[Signal] = []
+    for ticker, snapshot in snapshots.items():
+        found = strategy.find(snapshot, standing_now.context, strategy.params)
+        steps[ticker] = found.steps
+        signals += found.signals
+    chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
+    for ticker, step in dropped.items():
+        steps[ticker] += (step,)
+    plans = _plans(desk, chosen, standing_now, steps)
+    return _scan(desk, strategy, universe, steps, plans)
+
+
+def _strategy(desk: Desk, name: str) -> Strategy:
+    if name not in desk.strategies:
+        known = ", ".join(sorted(desk.strategies))
+        raise NotFound(f"No strategy “{name}” is enabled; there are {known}.")
+    return desk.strategies[name]
+
+
+def _snapshots(desk: Desk, universe: tuple[str, ...]) -> tuple[dict[str, MarketSnapshot], dict[str, tuple[Step, ...]]]:
+    """Snapshots by ticker, and a failed first step for every name that has none."""
+    snapshots: dict[str, MarketSnapshot] = {}
+    steps: dict[str, tuple[Step, ...]] = {}
+    for ticker in universe:
+        try:
+            snapshots[ticker] = desk.market.snapshot(ticker)
+        except DataError as problem:
+            steps[ticker] = (Step("market data", "a usable price today", str(problem)),)
+    return snapshots, steps
+
+
+def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnapshot]) -> Standing:
+    standing.ensure_account(desk)
+    market = _market(desk, snapshots)
+    with desk.store.read() as work:
+        book = work.book()
+        state = standing.risk_state(desk, work)
+        pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
+        working = [t for t in work.open_tickets() if t.strategy == strategy.name and risk.is_entry(t)]
+        today_ids = work.proposed_on(strategy.name, desk.today)
+        campaigns = work.campaigns(strategy.name)
+    held = tuple(position for position in book.positions.values() if position.strategy == strategy.name)
+    context = Context(
+        today=desk.today,
+        next_sessions=desk.sessions.upcoming(desk.today, SESSIONS_AHEAD),
+        equity=state.equity,
+        held=held,
+        opened_today=today_ids,
+        campaigns=campaigns,
+        firing=_firing(strategy, snapshots),
+        market=market,
+        unknown=desk.unknown,
+        max_position_risk=float(desk.limits.max_position_risk),
+    )
+    proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
+    return Standing(book, state, frozenset(proposed), context)
+
+
+def _market(desk: Desk, snapshots: Mapping[str, MarketSnapshot]) -> MarketSnapshot | None:
+    if MARKET_TICKER in snapshots:
+        return snapshots[MARKET_TICKER]
+    try:
+        return desk.market.snapshot(MARKET_TICKER)
+    except (DataError, NotFound):
+        return None
+
+
+def _firing(strategy: Strategy, snapshots: Mapping[str, MarketSnapshot]) -> float | None:
+    """Share of the universe whose price and volume rules hold today, when the strategy asks for it."""
+    if strategy.screen is None or not strategy.needs.firing or not snapshots:
+        return None
+    panel = {ticker: with_session(snapshot) for ticker, snapshot in snapshots.items()}
+    hits = strategy.screen(panel, strategy.params)
+    return sum(bool(len(hit) and hit[-1]) for hit in hits.values()) / len(snapshots)
+
+
+def with_session(snapshot: MarketSnapshot) -> Bars:
+    """The last 60 completed bars followed by today's bar so far (its volume NaN where it is not known)."""
+    bars = snapshot.bars[-PANEL_SESSIONS:]
+    today = snapshot.session
+    if today is None:
+        return bars
+    volume = np.nan if today.volume is None else today.volume
+    return Bars(
+        bars.ticker,
+        np.append(bars.day, np.datetime64(snapshot.today, "D")),
+        np.append(bars.open, today.open),
+        np.append(bars.high, today.high),
+        np.append(bars.low, today.low),
+        np.append(bars.close, today.close),
+        np.append(bars.volume, volume),
+        bars.source,
+    )
+
+
+def _choose(
+    strategy: Strategy, signals: tuple[Signal, ...], context: Context
+) -> tuple[tuple[Signal, ...], Mapping[str, Step]]:
+    ranked = tuple(sorted(signals, key=lambda signal: (-signal.rank, signal.ticker)))
+    return strategy.choose(ranked, context, strategy.params) if strategy.choose else (ranked, {})
+
+
+def _plans(
+    desk: Desk, signals: tuple[Signal, ...], now: Standing, steps: dict[str, tuple[Step, ...]]
+) -> tuple[TradePlan, ...]:
+    """Sized plans in rank order, each checked with the ones before it already counted."""
+    plans: list[TradePlan] = []
+    state = now.state
+    for signal in signals:
+        plan, verdict = _plan(desk, signal, now, state)
+        steps[signal.ticker] += verdict
+        if plan is not None:
+            plans.append(plan)
+            state = replace(state, reserved=(*state.reserved, risk.plan_exposure(plan)))
+    return tuple(plans)
+
+
+def _plan(
+    desk: Desk, signal: Signal, now: Standing, state: risk.RiskState
+) -> tuple[TradePlan | None, tuple[Step, ...]]:
+    """The plan of one signal, or None, with the steps that say why."""
+    if signal.ticker in now.proposed or _is_held(signal, now.context.held):
+        return None, (Step("not held or proposed", "one at a time", "already there"),)
+    if signal.asof < desk.sessions.open(desk.today) or not desk.sessions.is_open(signal.asof):
+        return None, (Step("session", "open market", "closed: watchlist only"),)
+    plan = sizing.size(signal, state, desk.limits, desk.costs)
+    if plan.quantity == 0:
+        reasons = tuple(step for step in plan.sizing if not step.passed)
+        return None, reasons or (Step("size", "at least 1", "0"),)
+    checks = risk.check(plan, state, desk.limits)
+    broken = risk.breaches(checks)
+    if broken:
+        return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
+    impact = tuple(check.words for check in checks if check.before != check.after)
+    return replace(plan, impact=impact), (Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),)
+
+
+def _is_held(signal: Signal, held: tuple[Position, ...]) -> bool:
+    if signal.covers:
+        return False
+    return any(position.ticker == signal.ticker for position in held)
+
+
+def _scan(
+    desk: Desk,
+    strategy: Strategy,
+    universe: tuple[str, ...],
+    steps: Mapping[str, tuple[Step, ...]],
+    plans: tuple[TradePlan, ...],
+) -> Scan:
+    unchecked = sorted({s.rule for row in steps.values() for s in row if s.verdict is Verdict.NOT_CHECKED})
+    return Scan(
+        id=desk.new_id("S"),
+        strategy=strategy.name,
+        asof=desk.now(),
+        universe=len(universe),
+        funnel=funnel(steps),
+        not_checked=tuple(unchecked),
+        plans=plans,
+        rejected=rejections(steps),
+        steps=dict(sorted(steps.items())),
+    )
+
+
+def first_failure(steps: Iterable[Step]) -> Step | None:
+    """The rule that removed a name."""
+    return next((step for step in steps if not step.passed), None)
+
+
+def funnel(steps: Mapping[str, tuple[Step, ...]]) -> tuple[FunnelLine, ...]:
+    """How many names each rule removed, in the order the rules are asked, and how many were left after it."""
+    order: dict[str, str] = {}
+    for row in steps.values():
+        for step in row:
+            order.setdefault(step.rule, step.limit)
+    removed = Counter(failed.rule for row in steps.values() if (failed := first_failure(row)) is not None)
+    left = len(steps)
+    lines = []
+    for rule, limit in order.items():
+        left -= removed[rule]
+        lines.append(FunnelLine(rule, limit, removed[rule], left))
+    return tuple(lines)
+
+
+def rejections(steps: Mapping[str, tuple[Step, ...]]) -> tuple[Rejection, ...]:
+    """The rule that removed each name, by ticker."""
+    rows = ((ticker, first_failure(row)) for ticker, row in sorted(steps.items()))
+    return tuple(Rejection(ticker, s.rule, s.value, s.limit) for ticker, s in rows if s is not None)
+
+
+def _propose(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Approval:
+    now = desk.now()
+    approval = Approval(
+        id=desk.new_id("A"),
+        version=1,
+        status=ApprovalStatus.PENDING,
+        plan=plan,
+        created_at=now,
+        expires_at=now + lifetime(plan.signal, desk.today, desk.rules),
+    )
+    work.add_approval(approval)
+    signal = plan.signal
+    data = {"ticker": signal.ticker, "strategy": signal.strategy, "limit": str(signal.limit), "version": 1}
+    work.add_event(
+        Event(desk.new_id("E"), EventKind.APPROVAL_REQUESTED, now, approval.id, data, correlation=approval.id)
+    )
+    return approval

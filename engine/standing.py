@@ -1,0 +1,148 @@
+"""Where the account stands: marks, equity and the state that the risk limits are checked against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine import risk
+from engine.desk import Desk
+from engine.errors import DataUnavailable
+from engine.model.book import ZERO, Account, Book
+from engine.model.instruments import Instrument
+from engine.model.market import Quote
+from engine.model.records import EquityDay
+from engine.store import UnitOfWork
+
+MARKS = "marks"
+ACCOUNT = "account"
+ACCOUNT_AGE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Prices per share of everything held.
+
+    Attributes:
+        prices: mid of a two-sided quote, else the last stored one. sides: the price it could be closed at now.
+        stale: instruments whose price is the stored one, with its time. missing: no price at all.
+    """
+
+    prices: Mapping[Instrument, Decimal]
+    sides: Mapping[Instrument, Decimal]
+    stale: Mapping[Instrument, datetime]
+    missing: tuple[Instrument, ...]
+
+
+def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]] | None = None) -> Marks:
+    """Prices of every instrument in the book, from quotes now or the last stored marks."""
+    wanted = sorted({x for position in book.positions.values() for x in position.instruments}, key=lambda x: x.symbol)
+    quotes = desk.market.quotes(wanted)
+    prices: dict[Instrument, Decimal] = {}
+    sides: dict[Instrument, Decimal] = {}
+    stale: dict[Instrument, datetime] = {}
+    for item in wanted:
+        quote = quotes.get(item)
+        if quote is not None and quote.ask >= quote.bid and quote.ask > 0:
+            prices[item] = quote.mid
+            sides[item] = _closing_side(book, item, quote)
+        elif stored and item.symbol in stored:
+            prices[item], stale[item] = stored[item.symbol]
+            sides[item] = prices[item]
+    missing = tuple(item for item in wanted if item not in prices)
+    return Marks(prices, sides, stale, missing)
+
+
+def _closing_side(book: Book, item: Instrument, quote: Quote) -> Decimal:
+    held = sum(leg.quantity for p in book.positions.values() for leg in p.legs if leg.instrument == item)
+    return quote.bid if held > 0 else quote.ask
+
+
+def save_marks(work: UnitOfWork, prices: Mapping[Instrument, Decimal], now: datetime) -> None:
+    """Remember these prices as the last valid ones (besides older ones of other instruments still held)."""
+    body = {item.symbol: [str(price), now.isoformat()] for item, price in prices.items()}
+    work.set_setting(MARKS, json.dumps(body, sort_keys=True), "desk", now)
+
+
+def stored_marks(work: UnitOfWork) -> dict[str, tuple[Decimal, datetime]]:
+    """Symbol -> (price, time) of the last stored marks."""
+    text = work.setting(MARKS)
+    if not text:
+        return {}
+    return {symbol: (Decimal(price), datetime.fromisoformat(at)) for symbol, (price, at) in json.loads(text).items()}
+
+
+def refresh_account(desk: Desk) -> Account:
+    """The broker's account now, remembered for the checks of the next minute."""
+    account = desk.broker.account()
+    with desk.store.begin() as work:
+        work.set_setting(ACCOUNT, _account_text(account, desk.now()), "desk", desk.now())
+    return account
+
+
+def ensure_account(desk: Desk) -> None:
+    """Ask the broker for the account unless its last answer is younger than half a minute."""
+    with desk.store.read() as reading:
+        text = reading.setting(ACCOUNT)
+    if not text or desk.now() - datetime.fromisoformat(json.loads(text)[0]) > ACCOUNT_AGE / 2:
+        refresh_account(desk)
+
+
+def _account_text(account: Account, now: datetime) -> str:
+    numbers = (account.equity, account.cash, account.buying_power, account.options_buying_power)
+    return json.dumps([now.isoformat(), account.number, *map(str, numbers)])
+
+
+def known_account(desk: Desk, work: UnitOfWork) -> tuple[Decimal, Decimal]:
+    """(equity, options buying power) of the account, at most a minute old.
+
+    Raises:
+        DataUnavailable: the broker has not been heard for a minute; nothing is opened on old numbers.
+    """
+    text = work.setting(ACCOUNT)
+    if text:
+        at, _, equity, _, _, options = json.loads(text)
+        if desk.now() - datetime.fromisoformat(at) <= ACCOUNT_AGE:
+            return Decimal(equity), Decimal(options)
+    raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
+
+
+def risk_state(desk: Desk, work: UnitOfWork) -> risk.RiskState:
+    """The account as the limits see it: open positions, working entry orders, losses of day, week and from the peak."""
+    equity, buying_power = known_account(desk, work)
+    book = work.book()
+    held = risk.held_exposures(book)
+    reserved = []
+    for ticket in work.open_tickets():
+        if risk.is_entry(ticket) and ticket.approval_id:
+            plan = work.approval_version(ticket.approval_id, ticket.version).plan
+            reserved.append(risk.ticket_exposure(ticket, plan))
+    history = work.equity_history(limit=260)
+    return risk.RiskState(
+        equity=equity,
+        buying_power=buying_power,
+        held=held,
+        reserved=tuple(reserved),
+        day_pnl=_change(history, equity, book.totals.flows, 1),
+        week_pnl=_change(history, equity, book.totals.flows, 5),
+        drawdown=_drawdown(history, equity, book.totals.flows),
+        levels={name: strategy.risk_level for name, strategy in desk.strategies.items()},
+    )
+
+
+def _change(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal, sessions: int) -> Decimal:
+    """Dollars made since the close `sessions` sessions ago, deposits and withdrawals taken out."""
+    if not history:
+        return ZERO
+    base = history[-min(sessions, len(history))]
+    return equity - base.equity - (flows - base.flows)
+
+
+def _drawdown(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal) -> Decimal:
+    """Fall from the highest close (flows taken out) as a decimal fraction of that peak."""
+    now = equity - flows
+    peak = max([now, *(row.equity - row.flows for row in history)])
+    return (peak - now) / peak if peak > 0 else ZERO
