@@ -1,0 +1,1 @@
+"""What is watched, when, and where it is told: jobs, rules, routes and the outbox."""

@@ -1,0 +1,1 @@
+"""Chat platforms: one adapter a file."""

@@ -1,0 +1,1 @@
+"""Adapters that bring market data: one source a file."""

@@ -1,0 +1,1 @@
+"""One suite for every Broker, MarketData and Platform."""
