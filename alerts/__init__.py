@@ -1,1 +1,1 @@
-"""What is watched, when, and where it is told: jobs, rules, routes and the outbox."""
+"""What is said to whom and when: routes, the outbox, scheduled jobs."""

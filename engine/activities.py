@@ -135,7 +135,7 @@ def _call_assigned(desk: Desk, work: UnitOfWork, call: Position, activity: Activ
 
 
 def _exercised(desk: Desk, work: UnitOfWork, position: Position, activity: Activity, option: Option) -> None:
-    """A long option exercised: its cost moves into the shares, booked as a purchase (call) or sale (put) at the strike."""
+    """A long option exercised: its cost moves into shares bought (call) or sold (put) at the strike."""
     shares = activity.quantity * option.multiplier * (1 if option.right is Right.CALL else -1)
     after, postings = ledger.apply_expiry(position, activity)
     cost = after.realised - position.realised

@@ -1,4 +1,4 @@
-"""What is held, what it is worth and what it made: the views behind /positions, /account, /pnl, /risk and the digest."""
+"""What is held, what it is worth and what it made: the views behind /positions, /account, /pnl, /risk, the digest."""
 
 from __future__ import annotations
 

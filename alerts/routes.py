@@ -1,0 +1,54 @@
+"""Which events go where: pure rules from an event to destinations, and to the card it redraws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.model.events import Event, EventKind, Severity
+
+SILENT = frozenset(
+    {EventKind.SCAN_FINISHED, EventKind.COMMAND, EventKind.DENIED, EventKind.ORDER_SENT, EventKind.IMPORTED}
+)
+"""Kept for the audit trail, not posted: a scan shows itself through its proposals."""
+
+OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One destination (`platform:channel`) and the key of the card the event draws there."""
+
+    destination: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Where each severity is posted: names of destinations. An event without its own list goes to `default`."""
+
+    default: tuple[str, ...]
+    by_kind: Mapping[EventKind, tuple[str, ...]]
+    urgent: tuple[str, ...] = ()
+
+
+def card_key(event: Event) -> str:
+    """The key of the card an event draws: later events of one key edit the same message."""
+    if event.kind in OF_APPROVAL and event.correlation:
+        return f"approval:{event.correlation}"
+    if event.kind is EventKind.FILLED and event.data.get("purpose") == "entry" and event.correlation:
+        return f"approval:{event.correlation}"
+    if event.kind is EventKind.DIGEST_READY:
+        return f"digest:{event.subject}"
+    return f"event:{event.id}"
+
+
+def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
+    """Every destination of an event; none for what is only kept."""
+    if event.kind in SILENT:
+        return ()
+    names = channels.by_kind.get(event.kind, channels.default)
+    if event.severity is Severity.URGENT:
+        names = (*names, *(name for name in channels.urgent if name not in names))
+    key = card_key(event)
+    return tuple(Route(name, key) for name in names)
