@@ -1,0 +1,7 @@
+"""The tables, their column types and the migrations that lead to them."""
+
+REVISIONS = ("0001",)
+"""Every revision of the schema, oldest first. A database that says anything else was written by a newer program."""
+
+HEAD = REVISIONS[-1]
+"""The revision this program reads and writes."""

@@ -1,0 +1,185 @@
+"""The store: one concrete class over SQLite or PostgreSQL. Values in, values out; short transactions.
+
+One transaction writes at a time, on both databases: SQLite by BEGIN IMMEDIATE, PostgreSQL by an advisory lock. What a
+writer has read is therefore still true when it commits, and two taps can never both win.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
+
+from sqlalchemy import Engine, text
+
+from engine.errors import ConfigError
+from engine.store import database
+from engine.store.approvals import Approvals
+from engine.store.events import Events, Seal
+from engine.store.operations import Operations
+from engine.store.orders import Orders
+from engine.store.positions import Positions
+
+__all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
+
+_ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
+
+
+class UnitOfWork(Approvals, Orders, Positions, Events, Operations):
+    """One transaction: every query and every change of the desk, by name."""
+
+    __slots__ = ()
+
+
+class _Current(threading.local):
+    """The transaction this thread is in."""
+
+    work: UnitOfWork | None = None
+
+
+class Store:
+    """The desk's memory. Safe to share between threads.
+
+    `begin()` opens the one transaction that writes; `read()` one that sees a single moment. Neither may hold the
+    network inside it. A `read()` inside another transaction of the same thread joins it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = database.writer(engine)
+        self._reader = database.reader(engine)
+        self._current = _Current()
+        self._writing: AbstractContextManager[object] = nullcontext()
+        self._reading: AbstractContextManager[object] = nullcontext()
+        if engine.dialect.name == "sqlite":
+            self._writing = threading.Lock()
+        self._release = weakref.finalize(self, engine.dispose)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """The store at `url` (`sqlite:///wsb.db`, `postgresql://...`), whose schema must be this program's.
+
+        Raises:
+            ConfigError: no such database, or its revision is older (run `wsb db upgrade`) or newer than the program.
+        """
+        parsed = database.parse(url)
+        file = database.file_of(parsed)
+        if file is not None and not file.exists():
+            raise ConfigError(f"There is no database {file} yet: run `wsb db upgrade` to create it.")
+        store = cls(database.connect(parsed))
+        try:
+            database.check_revision(store._engine)
+        except ConfigError:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def create(cls, url: str) -> Store:
+        """As `open`, creating the database or bringing it to this program's revision first; data is kept.
+
+        Raises:
+            ConfigError: its revision is newer than the program, or it holds somebody else's tables.
+        """
+        cls.upgrade(url)
+        return cls.open(url)
+
+    @staticmethod
+    def upgrade(url: str) -> str:
+        """The revision of the database at `url` after bringing it to this program's; data is kept.
+
+        Raises:
+            ConfigError: as `create`.
+        """
+        engine = database.connect(database.parse(url))
+        try:
+            return database.upgrade(engine)
+        finally:
+            engine.dispose()
+
+    @classmethod
+    def memory(cls) -> Store:
+        """An empty store that lives in this process and ends with it (replay, tests); threads take turns."""
+        engine = database.connect_memory()
+        store = cls(engine)
+        store._reading = store._writing
+        database.create_tables(engine)
+        return store
+
+    def revision(self) -> str:
+        """The schema revision of the database."""
+        return database.check_revision(self._engine)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        """A transaction that may write: committed at the end of the block, rolled back on any error.
+
+        Raises:
+            RuntimeError: this thread is in a transaction already (it would wait for itself).
+        """
+        if self._current.work is not None:
+            raise RuntimeError("This thread is in a transaction already: end it before begin().")
+        with self._writing, self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_ONE_WRITER)
+            work = UnitOfWork(connection, writes=True)
+            self._current.work = work
+            try:
+                yield work
+            finally:
+                self._current.work = None
+
+    @contextmanager
+    def read(self) -> Iterator[UnitOfWork]:
+        """A transaction that sees one moment and refuses to write; joins the one this thread is in."""
+        if self._current.work is not None:
+            yield self._current.work
+            return
+        with self._reading, self._reader.begin() as connection:
+            work = UnitOfWork(connection, writes=False)
+            self._current.work = work
+            try:
+                yield work
+            finally:
+                self._current.work = None
+
+    def paper_journal(self) -> PaperJournal:
+        """Where the paper exchange keeps its account and orders, so that a kill loses nothing."""
+        return PaperJournal(self)
+
+
+class PaperJournal:
+    """Rows of (kind, key, body) in the table `paper`; every call is one durable transaction."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self) -> tuple[tuple[str, str, str], ...]:
+        """Everything written, by kind and key."""
+        with self._store.read() as work:
+            return work.paper_rows()
+
+    def write(self, kind: str, key: str, body: str) -> None:
+        """Write one row over the one of the same kind and key."""
+        self.write_many([(kind, key, body)])
+
+    def write_many(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Write several rows at once: all of them or, after a kill, none."""
+        with self._store.begin() as work:
+            work.write_paper(rows)

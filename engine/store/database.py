@@ -1,0 +1,165 @@
+"""Connections: which database a URL means, how it is opened, and whether its schema is ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import StaticPool
+
+from engine.errors import ConfigError
+from engine.schema import HEAD, REVISIONS
+from engine.schema.tables import metadata
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another program that holds the SQLite file."""
+
+WRITER_LOCK = 7_302_115_001
+"""PostgreSQL advisory lock held by the one transaction that may write."""
+
+
+def parse(url: str) -> URL:
+    """The database that `url` means; `postgresql://` is spoken through psycopg 3.
+
+    Raises:
+        ConfigError: not a URL, a kind of database the desk does not speak, or SQLite without a file.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(f"DATABASE_URL “{url}” is not a database URL: expected sqlite:///wsb.db.") from error
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigError(f"DATABASE_URL names {parsed.drivername}: expected sqlite:/// or postgresql://.")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError("DATABASE_URL names no file: expected sqlite:///wsb.db.")
+    return parsed
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite database, None for a server."""
+    return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
+
+
+def connect(url: URL) -> Engine:
+    """An engine for `url`, opened lazily.
+
+    Raises:
+        ConfigError: the PostgreSQL driver is not installed.
+    """
+    if file_of(url) is not None:
+        arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        return _sqlite(create_engine(url, connect_args=arguments, pool_size=8, max_overflow=24))
+    try:
+        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24)
+    except ModuleNotFoundError as error:
+        raise ConfigError('PostgreSQL needs its driver: pip install "wallstreetbots[postgres]".') from error
+
+
+def connect_memory() -> Engine:
+    """A SQLite database that lives in this process, on the single connection all threads share."""
+    return _sqlite(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+
+
+def _sqlite(engine: Engine) -> Engine:
+    """Make transactions explicit: the driver's own guesses begin too late for two writers to be safe."""
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine, for transactions that write."""
+    return engine.execution_options(writes=True)
+
+
+def reader(engine: Engine) -> Engine:
+    """The same engine, for transactions that see one moment and change nothing."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema revision the database says it has; None when it is empty.
+
+    Raises:
+        ConfigError: it holds somebody else's tables.
+    """
+    names = inspect(connection).get_table_names()
+    if "alembic_version" in names:
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
+    if names:
+        raise ConfigError(f"The database holds tables that are not ours ({names[0]}): choose another in DATABASE_URL.")
+    return None
+
+
+def check_revision(engine: Engine) -> str:
+    """The revision of a database this program can work with.
+
+    Raises:
+        ConfigError: empty, older (`wsb db upgrade` helps) or newer than this program.
+    """
+    with engine.connect() as connection:
+        found = revision_of(connection)
+    name = engine.url.render_as_string(hide_password=True)
+    if found is None:
+        raise ConfigError(f"The database {name} is empty: run `wsb db upgrade` to create its tables.")
+    check_not_newer(found, name)
+    if found != HEAD:
+        raise ConfigError(f"The database {name} has revision {found}, this program needs {HEAD}: run `wsb db upgrade`.")
+    return found
+
+
+def check_not_newer(found: str | None, name: str) -> None:
+    """Refuse a revision this program has never heard of."""
+    if found is not None and found not in REVISIONS:
+        raise ConfigError(
+            f"The database {name} has revision {found}, newer than this program's {HEAD}; nothing was changed. "
+            "Upgrade wallstreetbots, or restore the backup made before the database was upgraded."
+        )
+
+
+def create_tables(engine: Engine) -> None:
+    """All tables at once, marked with the newest revision (for a database in memory)."""
+    with writer(engine).begin() as connection:
+        metadata.create_all(connection)
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the schema to the newest revision in one transaction; data is kept.
+
+    Raises:
+        ConfigError: it is newer than this program, or not ours.
+    """
+    # Alembic is needed here alone and takes a tenth of a second to import.
+    from alembic import command
+    from alembic.config import Config
+
+    with writer(engine).begin() as connection:
+        check_not_newer(revision_of(connection), engine.url.render_as_string(hide_password=True))
+        config = Config()
+        config.set_main_option("script_location", "engine:schema")
+        attributes: dict[str, Any] = config.attributes
+        attributes["connection"] = connection
+        command.upgrade(config, HEAD)
+    return HEAD

@@ -1,0 +1,242 @@
+"""Events with their seals, the outbox that delivers them and the messages they became."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, or_, select, update
+
+from engine.errors import DataInvalid, NotFound
+from engine.model.events import Event, EventKind, SealedEvent, Severity
+from engine.model.records import Delivery, DeliveryState, MessageRef
+from engine.schema.tables import events, message_refs, outbox
+from engine.store.work import Fields, Queries
+
+_COLUMNS = (
+    events.c.id,
+    events.c.kind,
+    events.c.at,
+    events.c.subject,
+    events.c.data,
+    events.c.severity,
+    events.c.correlation,
+    events.c.actor,
+)
+_ADD = insert(events)
+_AFTER = select(*_COLUMNS).where(events.c.id > bindparam("after_")).order_by(events.c.id).limit(bindparam("limit_"))
+_ABOUT = (
+    select(*_COLUMNS)
+    .where(or_(events.c.subject == bindparam("word_"), events.c.correlation == bindparam("word_")))
+    .order_by(events.c.at, events.c.id)
+)
+_UNROUTED = select(*_COLUMNS).where(events.c.routed.is_(False)).order_by(events.c.id).limit(bindparam("limit_"))
+_ROUTED = update(events).where(events.c.id == bindparam("id_")).values(routed=True)
+_SEALS = (events.c.number, events.c.previous, events.c.hash)
+_SEALED = (
+    select(*_COLUMNS, *_SEALS)
+    .where(events.c.number > bindparam("after_"))
+    .order_by(events.c.number)
+    .limit(bindparam("limit_"))
+)
+_UNSEALED = (
+    select(*_COLUMNS).where(events.c.number.is_(None)).order_by(events.c.at, events.c.id).limit(bindparam("limit_"))
+)
+_HOW_MANY_UNSEALED = select(func.count()).select_from(events).where(events.c.number.is_(None))
+_LAST_SEAL = (
+    select(events.c.number, events.c.hash).where(events.c.number.is_not(None)).order_by(events.c.number.desc()).limit(1)
+)
+_SEAL = (
+    update(events)
+    .where(events.c.id == bindparam("id_"))
+    .where(events.c.number.is_(None))
+    .values(number=bindparam("number_"), previous=bindparam("previous_"), hash=bindparam("hash_"))
+)
+_DUE = (
+    select(outbox)
+    .where(outbox.c.state == "waiting")
+    .where(or_(outbox.c.next_try.is_(None), outbox.c.next_try <= bindparam("now_")))
+    .order_by(outbox.c.event_id, outbox.c.id)
+    .limit(bindparam("limit_"))
+)
+_SENT = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("id_"))
+    .values(state="sent", ref=bindparam("ref_"), next_try=None, error="")
+)
+_FAILED = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("id_"))
+    .values(
+        state=bindparam("state_"),
+        attempts=outbox.c.attempts + 1,
+        next_try=bindparam("next_"),
+        error=bindparam("error_"),
+    )
+)
+_WAITING = select(func.count()).select_from(outbox).where(outbox.c.state == "waiting")
+_REFS = (
+    select(message_refs)
+    .where(message_refs.c.key == bindparam("key_"))
+    .order_by(message_refs.c.platform, message_refs.c.chat)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The place of one event in the chain."""
+
+    event_id: str
+    number: int
+    previous: str
+    hash: str
+
+
+def _event(row: Fields) -> Event:
+    return Event(
+        id=row[0],
+        kind=EventKind(row[1]),
+        at=row[2],
+        subject=row[3],
+        data=json.loads(row[4]),
+        severity=Severity(row[5]),
+        correlation=row[6],
+        actor=row[7],
+    )
+
+
+def _delivery(row: Fields) -> Delivery:
+    id, event_id, destination, version, key, state, attempts, next_try, ref, error = row
+    return Delivery(id, event_id, destination, version, key, DeliveryState(state), attempts, next_try, ref, error)
+
+
+def data_text(event: Event) -> str:
+    """The facts of an event as canonical JSON: keys sorted, no spaces.
+
+    Raises:
+        DataInvalid: something in it is not JSON (money travels as text).
+    """
+    try:
+        return json.dumps(dict(event.data), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise DataInvalid(f"Event {event.id} ({event.kind}) cannot be stored: {error}") from error
+
+
+class Events(Queries):
+    """What happened, in which order it was sealed, and who has been told."""
+
+    __slots__ = ()
+
+    def add_event(self, event: Event) -> None:
+        """Write down what happened, in the transaction that makes it happen."""
+        row = {
+            "id": event.id,
+            "kind": event.kind.value,
+            "at": event.at,
+            "subject": event.subject,
+            "data": data_text(event),
+            "severity": event.severity.value,
+            "correlation": event.correlation,
+            "actor": event.actor,
+        }
+        self._write(_ADD, row)
+
+    def events(
+        self, after_id: str = "", kinds: Iterable[EventKind] | None = None, limit: int = 500
+    ) -> tuple[Event, ...]:
+        """Events (of some kinds) with ids after `after_id`, by id."""
+        statement = _AFTER if kinds is None else _AFTER.where(events.c.kind.in_([kind.value for kind in kinds]))
+        return tuple(_event(row) for row in self._rows(statement, {"after_": after_id, "limit_": limit}))
+
+    def events_about(self, word: str) -> tuple[Event, ...]:
+        """Every event whose subject or correlation is `word`, oldest first: one trade as a story."""
+        return tuple(_event(row) for row in self._rows(_ABOUT, {"word_": word}))
+
+    def unrouted_events(self, limit: int = 500) -> tuple[Event, ...]:
+        """Events nobody has been assigned to tell about yet, by id."""
+        return tuple(_event(row) for row in self._rows(_UNROUTED, {"limit_": limit}))
+
+    def mark_routed(self, event_ids: Iterable[str]) -> None:
+        """Note that these events have their outbox rows (or need none)."""
+        self._write(_ROUTED, [{"id_": id} for id in event_ids])
+
+    def sealed_events(self, after: int = 0, limit: int = 1000) -> tuple[SealedEvent, ...]:
+        """Sealed events with numbers above `after`, in the order of the chain."""
+        rows = self._rows(_SEALED, {"after_": after, "limit_": limit})
+        return tuple(SealedEvent(_event(row), *row[8:]) for row in rows)
+
+    def unsealed_events(self, limit: int = 1000) -> tuple[Event, ...]:
+        """Events without a place in the chain, oldest first."""
+        return tuple(_event(row) for row in self._rows(_UNSEALED, {"limit_": limit}))
+
+    def count_unsealed(self) -> int:
+        """How many events have no place in the chain yet."""
+        row = self._row(_HOW_MANY_UNSEALED)
+        return 0 if row is None else int(row[0])
+
+    def last_seal(self) -> tuple[int, str] | None:
+        """(number, hash) at the head of the chain, None before the first."""
+        row = self._row(_LAST_SEAL)
+        return None if row is None else (row[0], row[1])
+
+    def seal(self, seals: Iterable[Seal]) -> None:
+        """Give unsealed events their places."""
+        rows = [{"id_": s.event_id, "number_": s.number, "previous_": s.previous, "hash_": s.hash} for s in seals]
+        self._write(_SEAL, rows)
+
+    def enqueue(self, event_id: str, destination: str, version: int, key: str) -> bool:
+        """Put an event on its way to a destination; False when that version of it is on its way already."""
+        row = {
+            "id": f"{event_id}:{destination}:{version}",
+            "event_id": event_id,
+            "destination": destination,
+            "version": version,
+            "key": key,
+            "state": DeliveryState.WAITING.value,
+            "attempts": 0,
+            "error": "",
+        }
+        return self._insert_new(outbox, row)
+
+    def due_outbox(self, now: datetime, limit: int = 100) -> tuple[Delivery, ...]:
+        """Deliveries to try now, in the order of their events."""
+        rows = self._rows(_DUE, {"now_": now, "limit_": limit})
+        return tuple(_delivery(row) for row in rows)
+
+    def outbox_waiting(self) -> int:
+        """How many deliveries are not done yet."""
+        row = self._row(_WAITING)
+        return 0 if row is None else int(row[0])
+
+    def mark_sent(self, id: str, ref: str | None = None) -> None:
+        """Note that a delivery arrived, as the message `ref`.
+
+        Raises:
+            NotFound: there is no such delivery.
+        """
+        self._mark(_SENT, id, {"ref_": ref})
+
+    def mark_failed(self, id: str, error: str, retry_at: datetime | None) -> None:
+        """Note a failed try, to be repeated at `retry_at`, or given up when that is None.
+
+        Raises:
+            NotFound: there is no such delivery.
+        """
+        state = DeliveryState.FAILED if retry_at is None else DeliveryState.WAITING
+        self._mark(_FAILED, id, {"state_": state.value, "next_": retry_at, "error_": error})
+
+    def _mark(self, statement: Any, id: str, params: dict[str, Any]) -> None:
+        if not self._write(statement, {"id_": id, **params}):
+            raise NotFound(f"There is no delivery {id}.")
+
+    def save_ref(self, key: str, platform: str, chat: str, message: str, version: int) -> None:
+        """Remember where a card stands and which version it shows there."""
+        row = {"key": key, "platform": platform, "chat": chat, "message": message, "version": version}
+        self._upsert(message_refs, row)
+
+    def refs(self, key: str) -> tuple[MessageRef, ...]:
+        """Everywhere a card stands, by platform and chat."""
+        return tuple(MessageRef(*row) for row in self._rows(_REFS, {"key_": key}))

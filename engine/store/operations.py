@@ -1,0 +1,244 @@
+"""The desk's own running: scans, settings, jobs and the lease, daily equity, IV history, imports, paper journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from engine.codec import dump, load
+from engine.errors import NotFound
+from engine.model.records import EquityDay, Lease, Run, RunState, Setting, StrategyRecord
+from engine.model.trade import RiskLevel, Scan
+from engine.schema.tables import (
+    equity_history,
+    imports,
+    iv_history,
+    jobs,
+    lease,
+    paper,
+    risk_limits,
+    runs,
+    scans,
+    settings,
+    strategies,
+    updates,
+)
+from engine.store.work import Fields, Queries
+
+_LAST_SCAN = (
+    select(scans.c.body)
+    .where(scans.c.strategy == bindparam("strategy_"))
+    .order_by(scans.c.asof.desc(), scans.c.id.desc())
+    .limit(1)
+)
+_SCANS = (
+    select(scans.c.body)
+    .where(scans.c.asof >= bindparam("since_"))
+    .where(scans.c.asof < bindparam("until_"))
+    .order_by(scans.c.asof, scans.c.id)
+)
+_SETTING = select(settings.c.value).where(settings.c.name == bindparam("name_"))
+_SETTINGS = select(settings).order_by(settings.c.name)
+_EQUITY_COLUMNS = (
+    "day", "at", "equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees", "liquidation"
+)  # fmt: skip
+_EQUITY = (
+    select(*(equity_history.c[name] for name in _EQUITY_COLUMNS))
+    .order_by(equity_history.c.day.desc())
+    .limit(bindparam("limit_"))
+)
+_IV = (
+    select(iv_history.c.iv)
+    .where(iv_history.c.ticker == bindparam("ticker_"))
+    .where(iv_history.c.day < bindparam("before_"))
+    .order_by(iv_history.c.day.desc())
+    .limit(bindparam("limit_"))
+)
+_RUN_COLUMNS = ("id", "job", "due_at", "started_at", "holder", "epoch", "state", "finished_at", "note")
+_RUNS = (
+    select(*(runs.c[name] for name in _RUN_COLUMNS))
+    .order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    .limit(bindparam("limit_"))
+)
+_FINISH = (
+    update(runs)
+    .where(runs.c.id == bindparam("id_"))
+    .values(state=bindparam("state_"), finished_at=bindparam("at_"), note=bindparam("note_"))
+)
+_LEASE = select(lease.c.name, lease.c.holder, lease.c.epoch, lease.c.expires).where(lease.c.name == bindparam("name_"))
+_TAKE = (
+    update(lease)
+    .where(lease.c.name == bindparam("name_"))
+    .where(or_(lease.c.expires <= bindparam("now_"), lease.c.holder == bindparam("holder_")))
+    .values(holder=bindparam("holder_"), epoch=lease.c.epoch + 1, expires=bindparam("until_"))
+)
+_RENEW = (
+    update(lease)
+    .where(lease.c.name == bindparam("name_"))
+    .where(lease.c.holder == bindparam("holder_"))
+    .where(lease.c.epoch == bindparam("epoch_"))
+    .values(expires=bindparam("until_"))
+)
+_IMPORT = select(imports.c.body).where(imports.c.hash == bindparam("hash_"))
+_PAPER = select(paper.c.kind, paper.c.key, paper.c.body).order_by(paper.c.kind, paper.c.key)
+_CLEAR_PAPER = delete(paper)
+
+
+class Operations(Queries):
+    """Everything the desk remembers about its own running."""
+
+    __slots__ = ()
+
+    def add_scan(self, scan: Scan) -> None:
+        """Keep the result of a scan: its funnel, plans and rejections."""
+        self._upsert(scans, {"id": scan.id, "strategy": scan.strategy, "asof": scan.asof, "body": dump(scan)})
+
+    def last_scan(self, strategy: str) -> Scan | None:
+        """The strategy's latest scan, None before its first."""
+        row = self._row(_LAST_SCAN, {"strategy_": strategy})
+        return None if row is None else load(Scan, row[0])
+
+    def scans(self, since: datetime, until: datetime) -> tuple[Scan, ...]:
+        """Scans made at or after `since` and before `until`, oldest first."""
+        rows = self._rows(_SCANS, {"since_": since, "until_": until})
+        return tuple(load(Scan, row[0]) for row in rows)
+
+    def setting(self, name: str) -> str | None:
+        """The value of a setting, None when it was never set."""
+        row = self._row(_SETTING, {"name_": name})
+        return None if row is None else str(row[0])
+
+    def set_setting(self, name: str, value: str, by: str, at: datetime) -> None:
+        """Set a durable setting."""
+        self._upsert(settings, {"name": name, "value": value, "set_by": by, "set_at": at})
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Every setting with who set it, by name."""
+        return tuple(Setting(*row) for row in self._rows(_SETTINGS))
+
+    def first_time(self, source: str, at: datetime | None = None) -> bool:
+        """Whether this chat update ("telegram:81723") is seen for the first time; durable, once for each source."""
+        return self._insert_new(updates, {"source": source, "seen_at": at})
+
+    def set_strategy(self, name: str, risk_level: RiskLevel | None, status: str, at: datetime) -> None:
+        """Write what the catalogue says of a strategy; `created_at` of an earlier row is kept."""
+        row = {"id": name, "name": name, "risk_level": risk_level, "status": status, "created_at": at}
+        if not self._insert_new(strategies, row):
+            known = update(strategies).where(strategies.c.id == name)
+            self._write(known.values(risk_level=risk_level, status=status))
+
+    def strategies(self) -> tuple[StrategyRecord, ...]:
+        """All strategies the database knows, by name."""
+        columns = (strategies.c.name, strategies.c.risk_level, strategies.c.status, strategies.c.created_at)
+        rows = self._rows(select(*columns).order_by(strategies.c.name))
+        return tuple(StrategyRecord(row[0], RiskLevel(row[1]) if row[1] else None, row[2], row[3]) for row in rows)
+
+    def add_risk_limits(
+        self,
+        id: str,
+        strategy: str | None,
+        max_position_risk: Decimal | None,
+        max_total_risk: Decimal | None,
+        max_drawdown: Decimal | None,
+        by: str,
+        at: datetime,
+    ) -> None:
+        """Keep limits set by a person (fractions of equity; None leaves the configured one); the latest row counts."""
+        row = {
+            "id": id,
+            "strategy_id": strategy,
+            "max_position_risk": max_position_risk,
+            "max_total_risk": max_total_risk,
+            "max_drawdown": max_drawdown,
+            "created_at": at,
+            "set_by": by,
+        }
+        self._insert_new(risk_limits, row)
+
+    def set_job(self, name: str, schedule: str, *, enabled: bool = True) -> None:
+        """Write what a job is and when it runs."""
+        self._upsert(jobs, {"name": name, "schedule": schedule, "enabled": enabled})
+
+    def add_run(self, run: Run) -> bool:
+        """Start a run; False when its job has run for this `due_at` already (nothing is written)."""
+        self._insert_new(jobs, {"name": run.job, "schedule": "", "enabled": True})
+        row = {name: getattr(run, name) for name in _RUN_COLUMNS} | {"state": run.state.value}
+        return self._insert_new(runs, row)
+
+    def finish_run(self, id: str, state: RunState, at: datetime, note: str = "") -> None:
+        """End a run.
+
+        Raises:
+            NotFound: it was never started.
+        """
+        if not self._write(_FINISH, {"id_": id, "state_": state.value, "at_": at, "note_": note}):
+            raise NotFound(f"There is no run {id}.")
+
+    def runs(self, job: str | None = None, limit: int = 50) -> tuple[Run, ...]:
+        """Runs (of one job), newest first."""
+        statement = _RUNS if job is None else _RUNS.where(runs.c.job == job)
+        return tuple(_run(row) for row in self._rows(statement, {"limit_": limit}))
+
+    def take_lease(self, name: str, holder: str, now: datetime, until: datetime) -> Lease | None:
+        """The lease, under a new epoch, if nobody else holds it; None while somebody does."""
+        row = {"name": name, "holder": holder, "epoch": 1, "expires": until}
+        params = {"name_": name, "holder_": holder, "now_": now, "until_": until}
+        if self._insert_new(lease, row) or self._write(_TAKE, params):
+            return self.lease(name)
+        return None
+
+    def renew_lease(self, name: str, holder: str, epoch: int, until: datetime) -> bool:
+        """Whether the holder of this epoch still has it, and now until `until`."""
+        return self._write(_RENEW, {"name_": name, "holder_": holder, "epoch_": epoch, "until_": until}) == 1
+
+    def lease(self, name: str) -> Lease | None:
+        """Who holds it (perhaps no longer: see `expires`), None when nobody ever did."""
+        row = self._row(_LEASE, {"name_": name})
+        return None if row is None else Lease(*row)
+
+    def add_equity(self, day: EquityDay) -> None:
+        """Keep the account's numbers of one session; a second writing of the day corrects it."""
+        self._upsert(equity_history, {name: getattr(day, name) for name in _EQUITY_COLUMNS})
+
+    def equity_history(self, limit: int = 260) -> tuple[EquityDay, ...]:
+        """The last `limit` sessions, oldest first."""
+        return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
+
+    def add_iv(self, ticker: str, day: date, iv: float, source: str) -> None:
+        """Keep the 30-day at-the-money implied volatility (annualised decimal) of one session."""
+        self._upsert(iv_history, {"ticker": ticker, "day": day, "iv": iv, "source": source})
+
+    def iv_history(self, ticker: str, before: date, limit: int = 252) -> tuple[float, ...]:
+        """The last `limit` implied volatilities of sessions before `before`, oldest first."""
+        rows = self._rows(_IV, {"ticker_": ticker, "before_": before, "limit_": limit})
+        return tuple(float(row[0]) for row in reversed(rows))
+
+    def find_import(self, content_hash: str) -> str | None:
+        """The stored report of an import of this very content, None when it was never imported."""
+        row = self._row(_IMPORT, {"hash_": content_hash})
+        return None if row is None else str(row[0])
+
+    def add_import(self, content_hash: str, name: str, at: datetime, report: str) -> None:
+        """Remember what an import did."""
+        self._insert_new(imports, {"hash": content_hash, "name": name, "at": at, "body": report})
+
+    def paper_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """The paper exchange's journal: (kind, key, body), by kind and key."""
+        return tuple((row[0], row[1], row[2]) for row in self._rows(_PAPER))
+
+    def write_paper(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Write journal rows, each over the one of the same kind and key."""
+        for kind, key, body in rows:
+            self._upsert(paper, {"kind": kind, "key": key, "body": body})
+
+    def clear_paper(self) -> None:
+        """Forget the paper exchange's journal (a new paper account)."""
+        self._write(_CLEAR_PAPER)
+
+
+def _run(row: Fields) -> Run:
+    id, job, due_at, started_at, holder, epoch, state, finished_at, note = row
+    return Run(id, job, due_at, started_at, holder, epoch, RunState(state), finished_at, note)

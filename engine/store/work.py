@@ -1,0 +1,67 @@
+"""What every group of queries shares: one connection, one transaction, statements built once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.base import Executable
+
+Params = dict[str, Any]
+Fields = Row[*tuple[Any, ...]]
+"""A row as the driver gives it: never leaves this package."""
+
+
+@cache
+def insert_new(dialect: str, table: Table) -> Executable:
+    """INSERT that leaves an existing row alone; the row count says which happened."""
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@cache
+def upsert(dialect: str, table: Table) -> Executable:
+    """INSERT that overwrites every column of an existing row."""
+    keys = [column.name for column in table.primary_key]
+    others = [column.name for column in table.columns if column.name not in keys]
+    if dialect == "postgresql":
+        statement = postgresql.insert(table)
+        return statement.on_conflict_do_update(index_elements=keys, set_={n: statement.excluded[n] for n in others})
+    lite = sqlite.insert(table)
+    return lite.on_conflict_do_update(index_elements=keys, set_={n: lite.excluded[n] for n in others})
+
+
+class Queries:
+    """A transaction under way. Values go in and out; rows stay inside."""
+
+    __slots__ = ("_connection", "_dialect", "_writes")
+
+    def __init__(self, connection: Connection, *, writes: bool) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect.name
+        self._writes = writes
+
+    def _rows(self, statement: Executable, params: Params | None = None) -> Sequence[Fields]:
+        return self._connection.execute(statement, params).all()
+
+    def _row(self, statement: Executable, params: Params | None = None) -> Fields | None:
+        return self._connection.execute(statement, params).first()
+
+    def _write(self, statement: Executable, params: Params | list[Params] | None = None) -> int:
+        """Execute and return the number of rows touched."""
+        if not self._writes:
+            raise RuntimeError("This transaction only reads: open it with store.begin() to write.")
+        if isinstance(params, list) and not params:
+            return 0
+        return int(self._connection.execute(statement, params).rowcount)
+
+    def _insert_new(self, table: Table, params: Params) -> bool:
+        """Whether the row was new."""
+        return self._write(insert_new(self._dialect, table), params) == 1
+
+    def _upsert(self, table: Table, params: Params) -> None:
+        self._write(upsert(self._dialect, table), params)
