@@ -15,6 +15,8 @@ from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Activity, Fill
 
 CENT = Decimal("0.01")
+RATIO_NOISE = Decimal("0.00001")
+"""Split ratios come written to a few digits (7.00000700001, 0.333333): nearer than this to a whole, it is one."""
 
 Change = tuple[Position, tuple[Posting, ...]]
 
@@ -111,6 +113,24 @@ def apply_expiry(position: Position, activity: Activity) -> Change:
     return _ended(after, activity.at, "expired"), (posting,)
 
 
+def apply_cash_settlement(position: Position, activity: Activity) -> Change:
+    """The position after contracts were assigned or exercised and settled in cash for `activity.amount` dollars."""
+    after, taken, contract = _removed(position, activity)
+    realised = activity.amount - _cost(taken, contract.multiplier)
+    after = replace(after, realised=after.realised + realised)
+    posting = Posting(
+        f"{activity.id}:cash",
+        PostingKind.TRADE,
+        activity.at,
+        activity.amount,
+        realised,
+        position.id,
+        position.strategy,
+    )
+    reason = "assigned" if activity.quantity < 0 else "exercised"
+    return _ended(after, activity.at, reason), (posting,)
+
+
 def shares_from_put(position: Position, activity: Activity, share_id: str, exits: ExitPlan) -> tuple[Change, Position]:
     """A short put assigned: ((the put position, postings), the share position it became).
 
@@ -189,7 +209,10 @@ def apply_dividend(position: Position, activity: Activity) -> Change:
 
 
 def split_instrument(instrument: Instrument, ratio: Decimal) -> Instrument:
-    """The instrument after a whole-number split: strikes divided by it and rounded to the cent, as the OCC lists.
+    """The instrument after a split: strikes divided by the ratio and rounded to the cent, as the OCC lists them.
+
+    A ratio that is not a whole number (a reverse split, 3 for 2, a spin-off) makes an adjusted contract instead: the
+    number of shares behind it changes and its root ends in a digit. Such contracts can only be closed.
 
     >>> from engine.model.instruments import option
     >>> split_instrument(option("AAPL140719C00645000"), Decimal(7)).symbol
@@ -197,29 +220,41 @@ def split_instrument(instrument: Instrument, ratio: Decimal) -> Instrument:
     """
     if isinstance(instrument, Stock):
         return instrument
-    return replace(instrument, strike=(instrument.strike / ratio).quantize(CENT, ROUND_HALF_UP))
+    strike = (instrument.strike / ratio).quantize(CENT, ROUND_HALF_UP)
+    if ratio >= 1 and _whole(ratio) is not None:
+        return replace(instrument, strike=strike)
+    number = int(instrument.root[-1]) + 1 if instrument.is_adjusted else 1
+    root = f"{instrument.root.rstrip('0123456789')}{number}"
+    shares = instrument.multiplier * ratio
+    return replace(instrument, strike=strike, root=root, multiplier=max(1, _whole(shares) or int(shares)))
+
+
+def split_holding(instrument: Instrument, quantity: int, ratio: Decimal) -> tuple[Instrument, int, Decimal]:
+    """(instrument, signed quantity, fraction of a share left over) after `ratio` new shares for each old one."""
+    after = split_instrument(instrument, ratio)
+    if isinstance(after, Option) and after.is_adjusted:
+        return after, quantity, ZERO
+    exact = quantity * ratio
+    whole = _whole(exact)
+    units = int(exact) if whole is None else whole
+    return after, units, ZERO if whole is not None else exact - units
+
+
+def _whole(value: Decimal) -> int | None:
+    """The whole number that `value` is, give or take the digits lost in writing a ratio down; None for a fraction."""
+    nearest = round(value)
+    return nearest if abs(value - nearest) <= abs(value) * RATIO_NOISE else None
 
 
 def apply_split(position: Position, ratio: Decimal) -> Position:
-    """The position after `ratio` new shares for each old one: quantities times it, prices divided; P&L unchanged.
+    """The position after `ratio` new shares for each old one: its cost, and so its P&L, is unchanged.
 
-    Raises:
-        DataInvalid: a lot would become a fraction (a reverse or odd split), which needs a person.
+    Fractions of a share are dropped here; the broker pays them out in cash.
     """
-
-    def lot(old: Lot) -> Lot:
-        quantity = old.quantity * ratio
-        if quantity != int(quantity):
-            raise DataInvalid(f"A {ratio}:1 split of {position.ticker} leaves a fraction of {old.quantity}.")
-        return replace(old, quantity=int(quantity), price=old.price / ratio)
 
     def level(value: Decimal | None) -> Decimal | None:
         return None if value is None else value / ratio
 
-    legs = tuple(
-        PositionLeg(split_instrument(leg.instrument, ratio), tuple(lot(old) for old in leg.lots))
-        for leg in position.legs
-    )
     exits = replace(
         position.exits,
         target=level(position.exits.target),
@@ -230,12 +265,31 @@ def apply_split(position: Position, ratio: Decimal) -> Position:
     return replace(
         position,
         unit=tuple(Leg(split_instrument(leg.instrument, ratio), leg.ratio) for leg in position.unit),
-        legs=legs,
+        legs=tuple(_split_leg(leg, ratio) for leg in position.legs),
         exits=exits,
         entry=level(position.entry),
         peak=level(position.peak),
-        opened_units=int(position.opened_units * ratio),
+        opened_units=_units_after(position, ratio),
     )
+
+
+def _split_leg(leg: PositionLeg, ratio: Decimal) -> PositionLeg:
+    """The lots restated one after another, so that they add up to the restated total."""
+    after = split_instrument(leg.instrument, ratio)
+    lots: list[Lot] = []
+    before = total = 0
+    for old in leg.lots:
+        before += old.quantity
+        quantity = split_holding(leg.instrument, before, ratio)[1] - total
+        total += quantity
+        cost = old.price * old.quantity * leg.instrument.multiplier
+        if quantity:
+            lots.append(replace(old, quantity=quantity, price=cost / (quantity * after.multiplier)))
+    return PositionLeg(after, tuple(lots))
+
+
+def _units_after(position: Position, ratio: Decimal) -> int:
+    return split_holding(position.unit[0].instrument, position.opened_units, ratio)[1]
 
 
 def right_of(activity: Activity) -> Right | None:
