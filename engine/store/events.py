@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -163,10 +163,18 @@ class Events(Queries):
         """Note that these events have their outbox rows (or need none)."""
         self._write(_ROUTED, [{"id_": id} for id in event_ids])
 
-    def sealed_events(self, after: int = 0, limit: int = 1000) -> tuple[SealedEvent, ...]:
-        """Sealed events with numbers above `after`, in the order of the chain."""
-        rows = self._rows(_SEALED, {"after_": after, "limit_": limit})
-        return tuple(SealedEvent(_event(row), *row[8:]) for row in rows)
+    def sealed_events(self, after: int = 0, limit: int = 1000) -> Iterator[SealedEvent]:
+        """Sealed events with numbers above `after`, in the order of the chain, each read when it is asked for.
+
+        Raises:
+            DataInvalid: the next one cannot be read; the message names its number.
+        """
+        for row in self._rows(_SEALED, {"after_": after, "limit_": limit}):
+            *_, number, previous, seal = row
+            try:
+                yield SealedEvent(_event(row), number, previous, seal)
+            except (ValueError, TypeError) as error:
+                raise DataInvalid(f"Event {number} ({row[0]}) cannot be read: {error}") from error
 
     def unsealed_events(self, limit: int = 1000) -> tuple[Event, ...]:
         """Events without a place in the chain, oldest first."""
