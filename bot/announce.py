@@ -1,0 +1,124 @@
+"""From an event to the card that tells it: live cards come from the store, one-off notices from the event itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bot.cards import closed_position_card, digest_card
+from bot.message import Button, Card, Tone
+from bot.notices import TITLES, notice
+from bot.proposal import proposal_card, story
+from engine import portfolio
+from engine.desk import Desk
+from engine.model.events import Event, EventKind
+
+SILENT = frozenset(
+    {EventKind.SCAN_FINISHED, EventKind.COMMAND, EventKind.DENIED, EventKind.ORDER_SENT, EventKind.IMPORTED}
+)
+"""Kept for the audit trail only: they show themselves through the cards of what they led to."""
+
+Draw = Callable[[Desk, Event, str], Card]
+
+
+def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
+    """The card of `event` under `key` ("approval:A00004", "digest:2019-03-04", "event:..."); None when it is silent.
+
+    A key that names a proposal or a digest draws it as it stands now, whatever the event was.
+    """
+    if event.kind in SILENT:
+        return None
+    kind, _, subject = key.partition(":")
+    if kind == "approval":
+        return _proposal(desk, subject, banner)
+    if kind == "digest":
+        return digest_card(portfolio.digest(desk), banner)
+    return DRAWN[event.kind](desk, event, banner)
+
+
+def _proposal(desk: Desk, approval_id: str, banner: str) -> Card:
+    with desk.store.read() as work:
+        told = story(work, work.approval(approval_id))
+    return proposal_card(told, desk.now(), banner)
+
+
+def _of_approval(desk: Desk, event: Event, banner: str) -> Card:
+    return _proposal(desk, event.correlation or event.subject, banner)
+
+
+def _digest(desk: Desk, event: Event, banner: str) -> Card:
+    del event
+    return digest_card(portfolio.digest(desk), banner)
+
+
+def _notice(desk: Desk, event: Event, banner: str) -> Card:
+    del desk
+    return notice(event, banner)
+
+
+def _order_ended(desk: Desk, event: Event, banner: str) -> Card:
+    """An entry redraws its proposal; an exit that ended is told on its own."""
+    if event.correlation.startswith("A"):
+        return _of_approval(desk, event, banner)
+    facts = (("Order", event.subject), ("Filled", f"{event.data.get('filled')} of {event.data.get('quantity')}"))
+    note = (str(event.data.get("note", "")),)
+    return Card(f"Order ended: {event.data.get('ticker')}", lines=note, facts=facts, banner=banner, key=_key(event))
+
+
+def _filled(desk: Desk, event: Event, banner: str) -> Card:
+    """An entry's fill redraws its proposal; an exit's fill is told on its own."""
+    data = event.data
+    if data.get("purpose") == "entry" and data.get("approval"):
+        return _proposal(desk, str(data["approval"]), banner)
+    facts = (("Filled", f"{data.get('filled')} of {data.get('quantity')}"), ("At", str(data.get("average"))))
+    return Card(
+        f"Closing {data.get('ticker')}: filled",
+        Tone.GOOD,
+        facts=facts,
+        buttons=_position_button(event),
+        footer=event.subject,
+        banner=banner,
+        key=_key(event),
+    )
+
+
+def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
+    del desk
+    data = event.data
+    facts = (("Quantity", str(data.get("quantity"))), ("Limit", str(data.get("limit"))))
+    return Card(
+        f"Closing {data.get('ticker')}: {data.get('reason')}",
+        Tone.WARNING,
+        lines=(str(data.get("words", "")),),
+        facts=facts,
+        buttons=_position_button(event),
+        footer=event.subject,
+        banner=banner,
+        key=_key(event),
+    )
+
+
+def _position_button(event: Event) -> tuple[tuple[Button, ...], ...]:
+    return ((Button("Position", f"position:{event.subject}"),),)
+
+
+def _closed(desk: Desk, event: Event, banner: str) -> Card:
+    with desk.store.read() as work:
+        position = work.position(event.subject)
+    return closed_position_card(position, 1, banner)
+
+
+def _key(event: Event) -> str:
+    return f"event:{event.id}"
+
+
+DRAWN: Mapping[EventKind, Draw] = {
+    EventKind.APPROVAL_REQUESTED: _of_approval,
+    EventKind.APPROVAL_CHANGED: _of_approval,
+    EventKind.ORDER_ENDED: _order_ended,
+    EventKind.FILLED: _filled,
+    EventKind.EXIT_STARTED: _exit_started,
+    EventKind.POSITION_CLOSED: _closed,
+    EventKind.DIGEST_READY: _digest,
+    **dict.fromkeys(TITLES, _notice),
+}
+"""How each kind of event that is posted becomes a card; the others are in SILENT (a test says none is forgotten)."""

@@ -1,0 +1,54 @@
+"""Where blocking work runs: inline (replay, tests), on one thread (demo), or in separate pools (the bot)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from bot.command import Pool
+
+T = TypeVar("T")
+
+
+async def inline(pool: Pool, work: Callable[[], T]) -> T:
+    """Runs at once, in the caller's thread; `pool` makes no difference."""
+    del pool
+    return work()
+
+
+def finish(coroutine: Coroutine[object, object, T]) -> T:
+    """The result of a coroutine that never waits (everything inside runs inline), without an event loop.
+
+    >>> finish(inline(Pool.LOOK, lambda: 7))
+    7
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("The coroutine waited for something: it needs an event loop.")
+
+
+class Bulkheads:
+    """Thread pools by kind of work, so that slow look-ups never hold up a trade.
+
+    `Bulkheads(1)` shares one thread between both: everything that touches the desk happens in order.
+    """
+
+    def __init__(self, trading: int, looking: int = 0) -> None:
+        trade = ThreadPoolExecutor(trading, thread_name_prefix="trade")
+        look = ThreadPoolExecutor(looking, thread_name_prefix="look") if looking else trade
+        self._pools = {Pool.TRADE: trade, Pool.LOOK: look}
+
+    async def run(self, pool: Pool, work: Callable[[], T]) -> T:
+        """Run `work` in its pool and wait without blocking the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pools[pool], work)
+
+    def close(self) -> None:
+        """Let running work end and stop the threads."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,101 @@
+"""Every command, once: the gate, /help, permissions, completion, the platforms' menus and the tests read this list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bot.command import Call, Command, Group, Kind, Parameter, Place
+from bot.handlers import act, look, market, run
+from bot.message import Card
+from bot.parse import command_of, values_of, words_of
+from bot.people import Role
+from engine.errors import BadRequest, NotAllowed
+
+TICKER = Parameter("ticker", Kind.TICKER, "a ticker, such as AAPL")
+STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name")
+ANY_STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name", required=False)
+POSITION = Parameter("position", Kind.POSITION, "a position's id, such as P00003")
+PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004")
+SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
+NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
+
+
+def _help(call: Call) -> Card:
+    wanted = call.text("command")
+    if wanted:
+        command_of(wanted, COMMANDS)
+    return run.help_card(call, ALL)
+
+
+def _refresh(call: Call) -> Card | tuple[Card, ...]:
+    """The command line the button carries, asked again by the person who tapped."""
+    word, *rest = words_of(call.text("line")) or [""]
+    command = command_of(word, COMMANDS)
+    if command.acts or command.name == "refresh":
+        raise BadRequest(f"/{command.name} cannot be refreshed.")
+    if not call.user.role.covers(command.role):
+        raise NotAllowed(f"/{command.name} needs the role {command.role}; {call.user.name} is a {call.user.role}.")
+    return command.handler(Call(call.room, call.user, call.request, values_of(command, rest, call.desk)))
+
+
+def _look(name: str, summary: str, handler: object, *parameters: Parameter) -> Command:
+    return Command(name, Role.VIEWER, summary, handler, Group.LOOK, parameters)  # type: ignore[arg-type]
+
+
+LOOK = (
+    _look("help", "what you can ask, or how one command works", _help,
+          Parameter("command", Kind.TEXT, "a command's name", required=False)),
+    _look("proposals", "what waits for an answer", look.proposals),
+    _look("positions", "what is held", look.positions),
+    _look("position", "one position", look.position, POSITION),
+    _look("orders", "what is working, and the latest orders", look.orders),
+    _look("risk", "limits in use and net Greeks", look.risk),
+    _look("pnl", "profit and loss", look.pnl),
+    _look("account", "cash, equity and buying power", look.account),
+    _look("scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,
+          Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True)),
+    _look("funnel", "how many names each rule of the latest scan removed", look.funnel, STRATEGY),
+    _look("whynot", "why a name was not proposed", look.whynot, TICKER, ANY_STRATEGY),
+    _look("quote", "a share's price now", market.quote, TICKER),
+    _look("chain", "options around the spot", market.chain, TICKER,
+          Parameter("right", Kind.CHOICE, "calls or puts", required=False, choices=("put", "call")),
+          Parameter("expiry", Kind.DATE, "an expiry, YYYY-MM-DD", required=False)),
+    _look("chart", "closing prices as a picture", market.chart, TICKER,
+          Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000)),
+    _look("payoff", "profit at expiry of a proposal or position", market.payoff,
+          Parameter("id", Kind.TEXT, "a proposal's or position's id")),
+    _look("whoami", "your name and role", run.whoami),
+    _look("health", "whether every part answers", run.health),
+)  # fmt: skip
+
+ACT = (
+    Command("close", Role.TRADER, "close a position now", act.close, Group.ACT, (POSITION,), acts=True),
+    Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
+            (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME),
+)  # fmt: skip
+
+RUN = (
+    Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.RUN,
+            (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True),
+    Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
+)  # fmt: skip
+
+BUTTONS = (
+    Command("approve", Role.TRADER, "send this proposal's order", act.approve, Group.ACT, (SHOWN,),
+            acts=True, is_button=True, place=Place.SAME),
+    Command("reject", Role.TRADER, "decline this proposal", act.reject, Group.ACT, (SHOWN, NOTE),
+            acts=True, is_button=True, place=Place.SAME),
+    Command("half", Role.TRADER, "ask again with half the size", act.half, Group.ACT, (SHOWN,),
+            acts=True, is_button=True, place=Place.SAME),
+    Command("one", Role.TRADER, "ask again with one unit", act.one, Group.ACT, (SHOWN,),
+            acts=True, is_button=True, place=Place.SAME),
+    Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),
+    Command("show", Role.VIEWER, "one proposal as it stands", look.show, parameters=(PROPOSAL,), is_button=True),
+    Command("refresh", Role.VIEWER, "the same card, drawn now", _refresh, is_button=True, place=Place.SAME,
+            parameters=(Parameter("line", Kind.TEXT, "a command line", rest=True),)),
+)  # fmt: skip
+
+ALL = (*LOOK, *ACT, *RUN, *BUTTONS)
+
+COMMANDS: Mapping[str, Command] = MappingProxyType({command.name: command for command in ALL})

@@ -1,0 +1,183 @@
+"""What a command is: its words, its typed parameters, who may give it and what answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from bot.message import Card, Request
+from bot.people import People, Role, User
+from engine.desk import Desk
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """What a parameter is made of: decides how it is read, checked and completed."""
+
+    TICKER = "ticker"
+    STRATEGY = "strategy"
+    POSITION = "position id"
+    APPROVAL = "proposal id"
+    TICKET = "order id"
+    INT = "whole number"
+    DECIMAL = "number"
+    CHOICE = "choice"
+    DATE = "date"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One typed word of a command.
+
+    Attributes:
+        many: takes every word that is left. rest: takes the remaining text as it stands.
+        choices: for CHOICE. low, high: bounds for numbers, both allowed.
+    """
+
+    name: str
+    kind: Kind
+    summary: str
+    required: bool = True
+    many: bool = False
+    rest: bool = False
+    choices: tuple[str, ...] = ()
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def usage(self) -> str:
+        """`TICKER`, `[right=call|put]`, `[ticker ...]`."""
+        words = "|".join(self.choices) or self.name
+        words += " ..." if self.many else ""
+        return words if self.required else f"[{words}]"
+
+
+class Pool(StrEnum):
+    """Which bulkhead runs it, so that a slow look-up never starves a trade."""
+
+    LOOK = "look"
+    TRADE = "trade"
+
+
+class Group(StrEnum):
+    """The headings of /help."""
+
+    LOOK = "Look"
+    ACT = "Act"
+    RUN = "Run"
+
+
+class Place(StrEnum):
+    """Where the answer goes: a message of its own, or in place of the card that was tapped."""
+
+    NEW = "new"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Everything a command may touch: the desk, who is who, and the words above every card.
+
+    Attributes:
+        run: executes blocking work in a bulkhead (`bot.bulkheads`). banner: "PAPER", "REPLAY 2019-03-04", "LIVE ...".
+    """
+
+    desk: Desk
+    people: People
+    run: Runner
+    banner: Callable[[], str]
+
+
+class Runner(Protocol):
+    """Runs blocking work in the bulkhead `pool`; exceptions come through."""
+
+    def __call__(self, pool: Pool, work: Callable[[], T]) -> Awaitable[T]: ...
+
+
+Value = str | int | Decimal | date | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command as understood: who, where, and its values by parameter name (optional ones may be missing)."""
+
+    room: Room
+    user: User
+    request: Request
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def desk(self) -> Desk:
+        return self.room.desk
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.values.get(name, default)
+        return value if isinstance(value, str) else str(value)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        value = self.values.get(name, ())
+        return value if isinstance(value, tuple) else (str(value),)
+
+    def whole(self, name: str, default: int) -> int:
+        value = self.values.get(name, default)
+        return value if isinstance(value, int) else default
+
+    def day(self, name: str) -> date | None:
+        value = self.values.get(name)
+        return value if isinstance(value, date) else None
+
+
+Handler = Callable[[Call], Card | tuple[Card, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One entry of the catalogue: a chat command, or a button's verb when `is_button`.
+
+    Attributes:
+        acts: changes something: runs once per update, is written to the audit trail, uses the trading bulkhead.
+        place: whether the answer replaces the tapped card.
+    """
+
+    name: str
+    role: Role
+    summary: str
+    handler: Handler
+    group: Group = Group.LOOK
+    parameters: tuple[Parameter, ...] = ()
+    acts: bool = False
+    is_button: bool = False
+    place: Place = Place.NEW
+
+    @property
+    def usage(self) -> str:
+        """`/chain TICKER [expiry]`."""
+        return " ".join((f"/{self.name}", *(parameter.usage for parameter in self.parameters)))
+
+    @property
+    def pool(self) -> Pool:
+        return Pool.TRADE if self.acts else Pool.LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one request.
+
+    `cards` is empty only for an update that was handled before. `error` is "" or the kind of error; `ref` the
+    reference that is also in the log when something broke.
+    """
+
+    cards: tuple[Card, ...]
+    place: Place = Place.NEW
+    error: str = ""
+    ref: str = ""
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.error

@@ -1,0 +1,94 @@
+"""What could come next on a half-typed command line: for the page's completion box and the platforms' autocomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.catalogue import COMMANDS
+from bot.command import Command, Kind, Parameter, Room
+from bot.people import User
+from engine.errors import NotAllowed
+
+MOST = 25
+"""Discord shows at most 25 choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One suggestion: `text` replaces the word being typed, `summary` explains it."""
+
+    text: str
+    summary: str = ""
+
+
+def complete(room: Room, identity: str, line: str) -> tuple[Completion, ...]:
+    """Suggestions for the last word of `line`; none for somebody who is not known."""
+    try:
+        user = room.people.who(identity)
+    except NotAllowed:
+        return ()
+    words = line.split()
+    if line.endswith(" ") or not words:
+        words.append("")
+    if len(words) == 1:
+        return _commands(user, words[0])
+    command = COMMANDS.get(words[0].lstrip("/").lower())
+    if command is None or not user.role.covers(command.role):
+        return ()
+    return _values(room, command, words[1:])
+
+
+def _commands(user: User, prefix: str) -> tuple[Completion, ...]:
+    start = prefix.lstrip("/").lower()
+    fits = (
+        Completion(f"/{command.name}", command.summary)
+        for command in COMMANDS.values()
+        if not command.is_button and user.role.covers(command.role) and command.name.startswith(start)
+    )
+    return tuple(fits)[:MOST]
+
+
+def _values(room: Room, command: Command, words: list[str]) -> tuple[Completion, ...]:
+    parameter = _parameter(command, len(words) - 1)
+    if parameter is None:
+        return ()
+    prefix = words[-1].lower()
+    fits = (item for item in candidates(room, parameter) if item.text.lower().startswith(prefix))
+    return tuple(fits)[:MOST]
+
+
+def _parameter(command: Command, index: int) -> Parameter | None:
+    """The parameter the word at `index` belongs to; the last one takes the rest when it may."""
+    parameters = command.parameters
+    if index < len(parameters):
+        return parameters[index]
+    return parameters[-1] if parameters and parameters[-1].many else None
+
+
+def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
+    """Everything the parameter could be now."""
+    desk = room.desk
+    match parameter.kind:
+        case Kind.TICKER:
+            return [Completion(ticker) for ticker in desk.tickers]
+        case Kind.STRATEGY:
+            return [Completion(name, strategy.title) for name, strategy in desk.strategies.items()]
+        case Kind.CHOICE:
+            return [Completion(choice) for choice in parameter.choices]
+        case Kind.POSITION | Kind.APPROVAL | Kind.TICKET:
+            return _stored(room, parameter.kind)
+        case Kind.TEXT if parameter.name == "command":
+            return [Completion(c.name, c.summary) for c in COMMANDS.values() if not c.is_button]
+    return []
+
+
+def _stored(room: Room, kind: Kind) -> list[Completion]:
+    with room.desk.store.read() as work:
+        if kind is Kind.POSITION:
+            return [Completion(p.id, f"{p.ticker} {p.structure}") for p in work.open_positions()]
+        if kind is Kind.APPROVAL:
+            return [
+                Completion(a.key, f"{a.plan.signal.ticker} {a.plan.signal.strategy}") for a in work.pending_approvals()
+            ]
+        return [Completion(t.id, f"{t.ticker} {t.reason}") for t in work.open_tickets()]

@@ -1,0 +1,136 @@
+"""The one gate: a request comes in, the *person* is authorised, the words are read, the command runs, errors are told.
+
+Every platform, the command line and the simulated person of a replay come through here. An acting request runs once
+per update id and leaves a COMMAND event; a refused one leaves a DENIED event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+
+import structlog
+
+from bot.catalogue import COMMANDS
+from bot.command import Call, Command, Place, Pool, Reply, Room
+from bot.message import Card, Request, Tone
+from bot.parse import command_of, split_request, values_of
+from bot.people import User
+from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
+from engine.model.events import Event, EventKind, Severity
+
+log = structlog.get_logger()
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Letters and digits nobody confuses when reading a reference aloud."""
+
+
+async def dispatch(room: Room, request: Request) -> Reply:
+    """The answer to one request; never raises for what a person did."""
+    return await room.run(_pool(request), lambda: answer(room, request))
+
+
+def _pool(request: Request) -> Pool:
+    try:
+        word, _ = split_request(request.text, request.action)
+        return command_of(word, COMMANDS).pool
+    except BadRequest:
+        return Pool.LOOK
+
+
+def answer(room: Room, request: Request) -> Reply:
+    """`dispatch` without the event loop: the work itself, in the caller's thread."""
+    try:
+        return _answer(room, request)
+    except Exception as bug:  # noqa: BLE001 - the last line of defence: logged with its traceback, answered with a reference
+        return _broken(room, request, bug)
+
+
+def _answer(room: Room, request: Request) -> Reply:
+    """The answer, with every expected error told in words."""
+    try:
+        return _handle(room, request)
+    except NotAllowed as refusal:
+        _record_denial(room, request, str(refusal))
+        return _told(room, refusal, "not allowed", "Not allowed")
+    except AlreadyDecided as late:
+        return _told(room, late, "already decided", "Already decided")
+    except (BadRequest, NotFound) as mistake:
+        return _told(room, mistake, "bad request", "That did not work")
+    except DeskError as problem:
+        log.warning("command.failed", problem=str(problem), kind=type(problem).__name__)
+        return _told(room, problem, "failed", "That did not work")
+
+
+def _handle(room: Room, request: Request) -> Reply:
+    user = room.people.who(request.identity)
+    word, words = split_request(request.text, request.action)
+    command = command_of(word, COMMANDS)
+    _authorise(user, command)
+    values = values_of(command, words, room.desk)
+    if command.acts and not _record_act(room, request, user, command):
+        return Reply((), command.place)
+    call = Call(room, user, request, values)
+    cards = command.handler(call)
+    return Reply(cards if isinstance(cards, tuple) else (cards,), command.place)
+
+
+def _authorise(user: User, command: Command) -> None:
+    if not user.role.covers(command.role):
+        raise NotAllowed(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
+
+
+def _record_act(room: Room, request: Request, user: User, command: Command) -> bool:
+    """Write the audit line of an acting request; False when this update was handled before."""
+    desk = room.desk
+    raw = request.action or request.text
+    with desk.store.begin() as work:
+        if request.source and not work.first_time(request.source, desk.now()):
+            log.info("command.repeated", source=request.source, command=command.name)
+            return False
+        subject = raw.partition(":")[2] or command.name
+        data = {"raw": raw, "command": command.name, "identity": request.identity, "source": request.source}
+        event = Event(desk.new_id("E"), EventKind.COMMAND, desk.now(), subject, data, actor=user.name)
+        work.add_event(event)
+    return True
+
+
+def _record_denial(room: Room, request: Request, why: str) -> None:
+    desk = room.desk
+    raw = (request.action or request.text)[:200]
+    log.warning("command.denied", identity=request.identity, raw=raw)
+    data = {"raw": raw, "identity": request.identity, "why": why}
+    with desk.store.begin() as work:
+        work.add_event(Event(desk.new_id("E"), EventKind.DENIED, desk.now(), request.identity, data, Severity.WARNING))
+
+
+def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:
+    tone = Tone.BAD if kind in {"failed", "not allowed"} else Tone.WARNING
+    return Reply((Card(title, tone, (str(problem),), banner=room.banner()),), Place.NEW, kind)
+
+
+def _broken(room: Room, request: Request, bug: Exception) -> Reply:
+    """A bug: the person gets a reference, the log has it with the traceback, the audit trail as an ERROR event."""
+    trace = "".join(traceback.format_exception(bug))
+    ref = reference(trace, request)
+    log.error("command.broken", ref=ref, raw=(request.action or request.text)[:200], exc_info=bug)
+    _record_bug(room, request, ref)
+    card = Card("Something broke here", Tone.BAD, (f"Something broke here (ref {ref}).",), banner=room.banner())
+    return Reply((card,), Place.NEW, "broken", ref)
+
+
+def _record_bug(room: Room, request: Request, ref: str) -> None:
+    desk = room.desk
+    data = {"ref": ref, "raw": (request.action or request.text)[:200], "identity": request.identity}
+    event = Event(desk.new_id("E"), EventKind.ERROR, desk.now(), ref, data, Severity.WARNING)
+    try:
+        with desk.store.begin() as work:
+            work.add_event(event)
+    except Exception as second:
+        log.error("command.broken.unrecorded", ref=ref, exc_info=second)
+
+
+def reference(trace: str, request: Request) -> str:
+    """Four characters that a person can read out and the log can be searched for."""
+    digest = hashlib.sha256(f"{trace}|{request.source}|{request.text}|{request.action}".encode()).digest()
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:4])

@@ -1,0 +1,124 @@
+"""Looking at the desk: positions, orders, risk, P&L, proposals, scans and their explanations. Nothing is changed."""
+
+from __future__ import annotations
+
+from bot import cards, scan_cards, words
+from bot.command import Call
+from bot.message import Button, Card, Table, Tone
+from bot.proposal import proposal_card, story
+from engine import portfolio, scanning
+from engine.errors import NotFound
+from engine.model.orders import Order
+from engine.model.trade import Approval, ApprovalStatus, Scan
+
+RECENT = 12
+
+
+def positions(call: Call) -> Card:
+    """Every open position."""
+    return cards.positions_card(portfolio.positions(call.desk), call.room.banner())
+
+
+def position(call: Call) -> Card:
+    """One position, open or closed."""
+    wanted = call.text("position")
+    with call.desk.store.read() as work:
+        stored = work.position(wanted)
+        tickets = work.tickets(position_id=wanted)
+    version = int((call.desk.now() - stored.opened_at).total_seconds()) * 10 + (0 if stored.is_open else 9)
+    if not stored.is_open:
+        return cards.closed_position_card(stored, version, call.room.banner())
+    view = next((view for view in portfolio.positions(call.desk) if view.position.id == wanted), None)
+    if view is None:
+        raise NotFound(f"{wanted} was closed a moment ago.")
+    return cards.position_card(view, tickets, version, call.room.banner())
+
+
+def orders(call: Call) -> Card:
+    """What is working and the latest orders."""
+    with call.desk.store.read() as work:
+        tickets = work.open_tickets()
+        recent = work.recent_orders(RECENT)
+    lines = tuple(f"{t.id}: {t.reason}, {t.filled} of {t.quantity} × {t.ticker} filled" for t in tickets)
+    rows = tuple(_order_row(order) for order in recent)
+    tables = (Table(("Order", "Qty", "Limit", "State"), rows, right=(1, 2)),) if rows else ()
+    buttons = tuple((Button(f"Cancel {t.id}", f"cancel:{t.id}", Tone.BAD),) for t in tickets[:5])
+    return Card(
+        f"{words.count(len(tickets), 'order')} working",
+        lines=lines,
+        tables=tables,
+        buttons=(*buttons, (Button("Refresh", "refresh:/orders"),)),
+        banner=call.room.banner(),
+    )
+
+
+def _order_row(order: Order) -> tuple[str, str, str, str]:
+    limit = "market" if order.limit is None else words.price(abs(order.limit))
+    return order.client_order_id, f"{order.filled}/{order.quantity}", limit, order.status.value.replace("_", " ")
+
+
+def risk(call: Call) -> Card:
+    """Limits in use and net Greeks."""
+    return cards.risk_card(portfolio.risk_view(call.desk), call.room.banner())
+
+
+def pnl(call: Call) -> Card:
+    """Profit and loss."""
+    return cards.pnl_card(portfolio.pnl(call.desk), call.room.banner())
+
+
+def account(call: Call) -> Card:
+    """Cash, equity and buying power."""
+    return cards.account_card(portfolio.account(call.desk), call.room.banner())
+
+
+def proposals(call: Call) -> Card | tuple[Card, ...]:
+    """The proposals that wait, as cards with their buttons, after a list with the latest decisions."""
+    with call.desk.store.read() as work:
+        pending = work.pending_approvals()
+        recent = tuple(a for a in work.approvals(limit=RECENT) if a.status is not ApprovalStatus.PENDING)
+    return scan_cards.proposals_card(pending, recent, call.room.banner())
+
+
+def show(call: Call) -> Card:
+    """One proposal as it stands now, with its buttons."""
+    with call.desk.store.read() as work:
+        told = story(work, work.approval(call.text("proposal").partition(".")[0]))
+    return proposal_card(told, call.desk.now(), call.room.banner())
+
+
+def scan(call: Call) -> Card:
+    """Run a strategy's rules now, without proposing anything."""
+    tickets = call.words("tickers") or None
+    return scan_cards.scan_card(scanning.preview(call.desk, call.text("strategy"), tickets), call.room.banner())
+
+
+def funnel(call: Call) -> Card:
+    """The rules of the latest scan with the names each removed."""
+    name = call.text("strategy")
+    with call.desk.store.read() as work:
+        latest = work.last_scan(name)
+    if latest is None:
+        raise NotFound(f"{name} has not been scanned yet; /scan {name} runs it.")
+    return scan_cards.funnel_card(latest, call.room.banner())
+
+
+def whynot(call: Call) -> Card:
+    """One name's way through the latest scans."""
+    names = (call.text("strategy"),) if call.text("strategy") else tuple(call.desk.strategies)
+    with call.desk.store.read() as work:
+        scans = [scan for name in names if (scan := work.last_scan(name)) is not None]
+    return scan_cards.whynot_card(call.text("ticker"), scans, call.room.banner())
+
+
+def why(call: Call) -> Card:
+    """Why a proposal was made, and why this size."""
+    with call.desk.store.read() as work:
+        approval = work.approval(call.text("proposal").partition(".")[0])
+        scan = work.last_scan(approval.plan.signal.strategy)
+    return scan_cards.why_card(approval, scan if _made(scan, approval) else None, call.room.banner())
+
+
+def _made(scan: Scan | None, approval: Approval) -> bool:
+    """Whether the scan is the one that proposed it."""
+    return scan is not None and scan.asof == approval.created_at

@@ -1,0 +1,117 @@
+"""Running the desk: /help, /whoami, /health, /halt and /resume."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot import words
+from bot.command import Call, Command, Group
+from bot.message import Button, Card, Tone
+from engine import halts
+from engine.errors import BrokerError, DataError
+from engine.model.instruments import Stock
+
+
+def whoami(call: Call) -> Card:
+    """Name, role and identities of the person who asks."""
+    user = call.user
+    facts = (("Name", user.name), ("Role", user.role.value), ("Here as", call.request.identity))
+    others = ", ".join(identity for identity in user.ids if identity != call.request.identity)
+    lines = (f"Also {others}.",) if others else ()
+    return Card(f"You are {user.name}", lines=lines, facts=facts, banner=call.room.banner())
+
+
+def halt(call: Call) -> Card:
+    """Stop all entries; exits go on."""
+    standing = halts.halt(call.desk, call.user.name, call.text("why"))
+    lines = (standing.words, "Exits and look-ups go on. /resume allows entries again.")
+    buttons = ((Button("Resume", "resume:", Tone.ASK),),)
+    return Card("Entries halted", Tone.WARNING, lines, buttons=buttons, banner=call.room.banner())
+
+
+def resume(call: Call) -> Card:
+    """Allow entries again."""
+    if not halts.resume(call.desk, call.user.name):
+        return Card("Nothing was halted", lines=("Entries were allowed already.",), banner=call.room.banner())
+    return Card("Entries allowed again", Tone.GOOD, (f"Resumed by {call.user.name}.",), banner=call.room.banner())
+
+
+def health(call: Call) -> Card:
+    """Whether each part answers: broker, market data, database, and whether entries are halted."""
+    parts = [_broker(call), _market(call), _store(call), _halt(call)]
+    bad = [name for name, (fine, _) in parts if not fine]
+    facts = tuple((name, text) for name, (_, text) in parts)
+    desk = call.desk
+    session = "open" if desk.sessions.is_open(desk.now()) else "closed"
+    return Card(
+        "All parts answer" if not bad else f"Not well: {', '.join(bad)}",
+        Tone.BAD if bad else Tone.GOOD,
+        facts=(*facts, ("Market", session), ("Desk time", _exact(desk.now()))),
+        buttons=((Button("Refresh", "refresh:/health"),),),
+        banner=call.room.banner(),
+    )
+
+
+def _exact(now: datetime) -> str:
+    return f"{now:%Y-%m-%d} {words.clock(now)}"
+
+
+Part = tuple[str, tuple[bool, str]]
+
+
+def _broker(call: Call) -> Part:
+    try:
+        account = call.desk.broker.account()
+    except BrokerError as problem:
+        return "Broker", (False, str(problem))
+    return "Broker", (not account.blocked, f"{call.desk.broker.name}, account {account.number}")
+
+
+def _market(call: Call) -> Part:
+    """The first name's quote: its age says whether the data is alive."""
+    tickers = call.desk.tickers
+    if not tickers:
+        return "Data", (False, f"{call.desk.market.name} knows no names")
+    share = Stock(tickers[0])
+    try:
+        quote = call.desk.market.quotes([share]).get(share)
+    except DataError as problem:
+        return "Data", (False, str(problem))
+    if quote is None:
+        closed = not call.desk.sessions.is_open(call.desk.now())
+        return "Data", (closed, f"{call.desk.market.name}: no quote of {share} now")
+    age = words.age((call.desk.now() - quote.at).total_seconds())
+    return "Data", (True, f"{quote.source}, {len(tickers):,} names, {share} {age} old")
+
+
+def _store(call: Call) -> Part:
+    with call.desk.store.read() as work:
+        open_orders, pending = len(work.open_orders()), len(work.pending_approvals())
+    waiting = f"{words.count(open_orders, 'open order')}, {words.count(pending, 'proposal')} waiting"
+    return "Database", (True, f"revision {call.desk.store.revision()}; {waiting}")
+
+
+def _halt(call: Call) -> Part:
+    with call.desk.store.read() as work:
+        standing = halts.current(work)
+    return "Entries", (True, "allowed" if standing is None else standing.words)
+
+
+def help_card(call: Call, commands: tuple[Command, ...]) -> Card:
+    """The commands this person may use, or how one of them is used."""
+    wanted = call.text("command").lstrip("/").lower()
+    allowed = [c for c in commands if not c.is_button and call.user.role.covers(c.role)]
+    chosen = next((c for c in allowed if c.name == wanted), None)
+    if chosen is not None:
+        return _usage(call, chosen)
+    lines = []
+    for group in Group:
+        names = [f"/{command.name}: {command.summary}" for command in allowed if command.group is group]
+        lines += [f"{group.value}", *names] if names else []
+    return Card("Commands", lines=tuple(lines), footer="/help COMMAND tells more.", banner=call.room.banner())
+
+
+def _usage(call: Call, command: Command) -> Card:
+    facts = tuple((p.name, f"{p.summary}{'' if p.required else ' (optional)'}") for p in command.parameters)
+    return Card(command.usage, lines=(command.summary, f"Needs the role {command.role}."), facts=facts,
+                banner=call.room.banner())  # fmt: skip

@@ -1,0 +1,60 @@
+"""Cards for things that happened and need no live state: assignments, halts, breaches, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.message import Button, Card, Tone
+from engine.model.events import Event, EventKind, Severity
+
+TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
+LABELS = {"by": "By", "why": "Why", "ticker": "Name", "instrument": "Contract", "quantity": "Quantity", "note": "Note"}
+
+TITLES: Mapping[EventKind, str] = {
+    EventKind.ASSIGNED: "Assigned: {ticker}",
+    EventKind.EXPIRED: "Expired: {ticker}",
+    EventKind.CALLED_AWAY: "Shares called away: {ticker}",
+    EventKind.DIVIDEND: "Dividend: {ticker}",
+    EventKind.SPLIT: "Split: {ticker}",
+    EventKind.RISK_BREACHED: "Risk limit passed",
+    EventKind.POSITION_MISMATCH: "The broker and the desk disagree",
+    EventKind.DATA_STALE: "Market data is stale",
+    EventKind.EXIT_FAILED: "An exit is not getting done: {ticker}",
+    EventKind.EXIT_OFFERED: "Close or roll? {ticker}",
+    EventKind.HALTED: "Entries halted",
+    EventKind.RESUMED: "Entries allowed again",
+    EventKind.ERROR: "Something broke",
+}
+"""Kinds that are told as they happened; `{ticker}` comes from the event's data."""
+
+
+def notice(event: Event, banner: str) -> Card:
+    """The event as a card: its title, its sentence, its facts; urgent ones say so."""
+    data = {key: str(value) for key, value in event.data.items()}
+    title = TITLES[event.kind].format_map({"ticker": data.get("ticker", event.subject)})
+    if event.severity is Severity.URGENT:
+        title = f"URGENT: {title}"
+    words = data.pop("words", "")
+    return Card(
+        title=title,
+        tone=TONES[event.severity],
+        lines=(words,) if words else (),
+        facts=tuple((_label(key), value) for key, value in data.items() if value and value != "None"),
+        buttons=_buttons(event),
+        footer=event.subject,
+        banner=banner,
+        key=f"event:{event.id}",
+    )
+
+
+def _label(key: str) -> str:
+    return LABELS.get(key, key.replace("_", " ").capitalize())
+
+
+def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
+    if event.kind is EventKind.EXIT_OFFERED:
+        position = event.subject
+        return ((Button("Close", f"close:{position}", Tone.BAD), Button("Position", f"position:{position}")),)
+    if event.kind is EventKind.HALTED:
+        return ((Button("Resume", "resume:", Tone.ASK),),)
+    return ()

@@ -1,0 +1,218 @@
+"""From what a person typed or tapped to a command and its typed values; errors name the word and the nearest."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from bot.command import Command, Kind, Parameter, Value
+from engine.desk import Desk
+from engine.errors import BadRequest, NotFound
+from engine.model.instruments import stock
+
+WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
+NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
+APPROVAL = re.compile(r"[A-Z0-9]+(\.\d+)?")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a line; quoted ones may hold spaces.
+
+    >>> words_of('/halt "too wild today" now')
+    ['/halt', 'too wild today', 'now']
+    """
+    return [next(part for part in match if part) if any(match) else "" for match in WORDS.findall(text)]
+
+
+def nearest(word: str, known: Iterable[str], sign: str = "") -> str:
+    """` Did you mean x?`, or nothing when no known word is near.
+
+    >>> nearest("postions", ["positions", "orders"], "/")
+    ' Did you mean /positions?'
+    """
+    by_lower = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(word.lower(), sorted(by_lower), n=1, cutoff=0.5)
+    return f" Did you mean {sign}{by_lower[close[0]]}?" if close else ""
+
+
+def command_of(word: str, commands: Mapping[str, Command]) -> Command:
+    """The command called `word` ("/risk", "risk", "/risk@my_bot").
+
+    Raises:
+        BadRequest: there is none; the nearest is suggested.
+    """
+    name = word.lstrip("/").split("@")[0].lower()
+    if name not in commands:
+        typed = [known for known, command in commands.items() if not command.is_button]
+        raise BadRequest(f"“{word}” is not a command.{nearest(name, typed, '/')} /help lists them all.")
+    return commands[name]
+
+
+def split_request(text: str, action: str) -> tuple[str, list[str]]:
+    """(command word, other words) of a typed line or a button's `verb:rest`.
+
+    Raises:
+        BadRequest: there is nothing in it.
+    """
+    if action:
+        verb, _, rest = action.partition(":")
+        return verb, [rest] if rest else []
+    words = words_of(text)
+    if not words:
+        raise BadRequest("There is no command in that. /help lists them all.")
+    return words[0], words[1:]
+
+
+def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value]:
+    """The values of a command's parameters, in order or as `name=value`.
+
+    Raises:
+        BadRequest, NotFound: a word is missing, too many, or not what the parameter takes.
+    """
+    named, plain = _sorted_out(command, words)
+    values: dict[str, Value] = {}
+    for parameter in command.parameters:
+        if parameter.name in named:
+            values[parameter.name] = _one(parameter, named[parameter.name], desk)
+        elif parameter.rest and plain:
+            values[parameter.name], plain = _read(parameter, " ".join(plain), desk), []
+        elif parameter.many and plain:
+            values[parameter.name], plain = tuple(str(_read(parameter, word, desk)) for word in plain), []
+        elif plain:
+            values[parameter.name] = _read(parameter, plain.pop(0), desk)
+        elif parameter.required:
+            raise BadRequest(f"/{command.name} needs {parameter.name}: {parameter.summary}. Usage: {command.usage}")
+    if plain:
+        raise BadRequest(f"“{plain[0]}” is one word too many. Usage: {command.usage}")
+    return values
+
+
+def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """(values given by name, the other words)."""
+    names = [parameter.name for parameter in command.parameters]
+    takes_text = any(parameter.rest for parameter in command.parameters)
+    named: dict[str, str] = {}
+    plain: list[str] = []
+    for word in words:
+        match = NAMED.fullmatch(word)
+        if match is None or (takes_text and match[1].lower() not in names):
+            plain.append(word)
+        elif match[1].lower() in names:
+            named[match[1].lower()] = match[2]
+        else:
+            raise BadRequest(
+                f"/{command.name} has no option “{match[1]}”.{nearest(match[1], names)} Usage: {command.usage}"
+            )
+    return named, plain
+
+
+def _one(parameter: Parameter, word: str, desk: Desk) -> Value:
+    if not word:
+        raise BadRequest(f"{parameter.name}= has no value: {parameter.summary}.")
+    if parameter.many:
+        return tuple(str(_read(parameter, part, desk)) for part in word.split(","))
+    return _read(parameter, word, desk)
+
+
+def _read(parameter: Parameter, word: str, desk: Desk) -> Value:
+    return READERS[parameter.kind](parameter, word, desk)
+
+
+def _ticker(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter
+    ticker = stock(word).ticker
+    known = desk.market.universe()
+    if known and ticker not in known and ticker not in desk.tickers:
+        raise NotFound(f"“{word}” is not a ticker the {desk.market.name} data knows.{nearest(ticker, known)}")
+    return ticker
+
+
+def _strategy(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter
+    if word.lower() not in desk.strategies:
+        raise NotFound(f"“{word}” is not a strategy here.{nearest(word, desk.strategies)} {_list(desk.strategies)}")
+    return word.lower()
+
+
+def _list(names: Iterable[str]) -> str:
+    return "There " + (f"are {', '.join(names)}." if names else "are none enabled.")
+
+
+def _identifier(parameter: Parameter, word: str, desk: Desk) -> str:
+    del desk
+    text = word.strip().upper()
+    if not APPROVAL.fullmatch(text) and parameter.kind is Kind.APPROVAL:
+        raise BadRequest(f"“{word}” is not a {parameter.kind}: expected one such as A00004 or A00004.1.")
+    return text
+
+
+def _ticket(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter, desk
+    return word.strip()
+
+
+def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
+    del desk
+    try:
+        number = int(word.replace(",", ""))
+    except ValueError as error:
+        raise BadRequest(f"{parameter.name}: “{word}” is not a whole number.") from error
+    _bounded(parameter, word, Decimal(number))
+    return number
+
+
+def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
+    del desk
+    try:
+        number = Decimal(word.replace(",", "").lstrip("$"))
+    except InvalidOperation as error:
+        raise BadRequest(f"{parameter.name}: “{word}” is not a number.") from error
+    if not number.is_finite():
+        raise BadRequest(f"{parameter.name}: “{word}” is not a number.")
+    _bounded(parameter, word, number)
+    return number
+
+
+def _bounded(parameter: Parameter, word: str, number: Decimal) -> None:
+    if parameter.low is not None and number < parameter.low:
+        raise BadRequest(f"{parameter.name}: “{word}” is too small, the least is {parameter.low}.")
+    if parameter.high is not None and number > parameter.high:
+        raise BadRequest(f"{parameter.name}: “{word}” is too large, the most is {parameter.high}.")
+
+
+def _choice(parameter: Parameter, word: str, desk: Desk) -> str:
+    del desk
+    if word.lower() not in parameter.choices:
+        known = " or ".join(parameter.choices)
+        raise BadRequest(f"{parameter.name}: “{word}” should be {known}.{nearest(word, parameter.choices)}")
+    return word.lower()
+
+
+def _date(parameter: Parameter, word: str, desk: Desk) -> date:
+    del desk
+    try:
+        return date.fromisoformat(word)
+    except ValueError as error:
+        raise BadRequest(f"{parameter.name}: “{word}” is not a date: expected YYYY-MM-DD.") from error
+
+
+def _text(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter, desk
+    return word
+
+
+READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
+    Kind.TICKER: _ticker,
+    Kind.STRATEGY: _strategy,
+    Kind.POSITION: _identifier,
+    Kind.APPROVAL: _identifier,
+    Kind.TICKET: _ticket,
+    Kind.INT: _whole,
+    Kind.DECIMAL: _decimal,
+    Kind.CHOICE: _choice,
+    Kind.DATE: _date,
+    Kind.TEXT: _text,
+}

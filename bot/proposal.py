@@ -1,0 +1,233 @@
+"""The card of one proposal, from the question to the end of the trade it became: always drawn from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from bot import words
+from bot.message import Button, Card, Table, Tone
+from engine.model.book import Position
+from engine.model.instruments import Option
+from engine.model.legs import Leg
+from engine.model.orders import Purpose, Ticket, intent
+from engine.model.trade import Approval, ApprovalStatus, TradePlan, Working
+from engine.store import UnitOfWork
+
+SHORT_INTENT = {
+    "buy_to_open": "buy open",
+    "buy_to_close": "buy close",
+    "sell_to_open": "sell open",
+    "sell_to_close": "sell close",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A proposal and what became of it; `ticket` and `position` are None before there is one."""
+
+    approval: Approval
+    ticket: Ticket | None = None
+    position: Position | None = None
+
+
+def story(work: UnitOfWork, approval: Approval) -> Story:
+    """The proposal with its order and position as stored now."""
+    if approval.status is not ApprovalStatus.APPROVED:
+        return Story(approval)
+    ticket = work.ticket(approval.key)
+    return Story(approval, ticket, work.find_position(ticket.position_id))
+
+
+def proposal_card(told: Story, now: datetime, banner: str) -> Card:
+    """The card as it has to look now; `version` grows with every change of state."""
+    approval = told.approval
+    card = Card(
+        title=title(approval.plan),
+        lines=(*_reasons(approval.plan), *_exit_words(approval.plan)),
+        facts=_facts(approval.plan, now),
+        tables=(legs_table(approval.plan.signal.legs, approval.plan.quantity),),
+        footer=f"{approval.id}, version {approval.version}",
+        banner=banner,
+        key=f"approval:{approval.id}",
+        version=_version(told),
+    )
+    return _in_state(card, told)
+
+
+def title(plan: TradePlan) -> str:
+    """`wheel: sell 2 × KO 44 put` or `spx_credit_spreads: 5 × SPY credit spread`."""
+    signal = plan.signal
+    if len(signal.legs) > 1:
+        return f"{signal.strategy}: {plan.quantity} × {signal.ticker} {signal.structure}"
+    leg = signal.legs[0]
+    verb = "buy" if leg.ratio > 0 else "sell"
+    what = leg.instrument
+    name = f"{signal.ticker} {words.contract(what)}" if isinstance(what, Option) else f"{signal.ticker} shares"
+    return f"{signal.strategy}: {verb} {plan.quantity} × {name}"
+
+
+def legs_table(legs: tuple[Leg, ...], units: int) -> Table:
+    """Intent, quantity, contract and expiry of every leg, at most 36 characters wide."""
+    return Table(("Do", "Qty", "Contract", "Expiry"), tuple(_leg_row(leg, units) for leg in legs), right=(1,))
+
+
+def _leg_row(leg: Leg, units: int) -> tuple[str, str, str, str]:
+    what = leg.instrument
+    name, expiry = (words.contract(what), f"{what.expiry:%d%b%y}") if isinstance(what, Option) else ("shares", "")
+    return SHORT_INTENT[intent(leg, opening=True)], str(abs(leg.ratio) * units), name, expiry
+
+
+def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
+    signal, outlook = plan.signal, plan.signal.outlook
+    cash = "in" if plan.net_cash > 0 else "out"
+    rows = [
+        ("Limit", f"{words.net(signal.limit)} ({words.money(abs(plan.net_cash))} {cash})"),
+        ("Max loss", words.money(plan.max_loss, words.UNLIMITED)),
+        ("Max gain", words.money(plan.max_gain, words.UNLIMITED)),
+        ("Breakeven", " / ".join(words.money(level) for level in outlook.breakevens) or "none"),
+        ("P(profit)", words.percent(outlook.pop) + (f", {outlook.pop_method}" if outlook.pop_method else "")),
+        ("Collateral", words.money(plan.collateral)),
+        ("Net Greeks", f"{words.greeks_words(outlook.greeks)} a unit"),
+        ("Fees", f"{words.money(plan.fees)} a side"),
+        ("Spot", words.money(signal.spot)),
+        ("Data", _data(plan, now)),
+    ]
+    return tuple(rows)
+
+
+def _data(plan: TradePlan, now: datetime) -> str:
+    """Source and age; the word "modelled" is there whenever a number was."""
+    signal = plan.signal
+    source = signal.data or "source not named"
+    if signal.modelled and "modelled" not in source:
+        source += " (modelled)"
+    return f"{source}; priced {words.clock(signal.asof)}, {words.age((now - signal.asof).total_seconds())} ago"
+
+
+def _reasons(plan: TradePlan) -> tuple[str, ...]:
+    return tuple(
+        [f"For: {reason}" for reason in plan.signal.reasons] + [f"Against: {reason}" for reason in plan.signal.against]
+    )
+
+
+def _exit_words(plan: TradePlan) -> tuple[str, ...]:
+    return tuple(f"Exit: {line}" for line in plan.signal.exits.words)
+
+
+def _version(told: Story) -> int:
+    """Grows with the proposal's version, then with every order, fill and end of its trade."""
+    base = told.approval.version * 100_000
+    if told.approval.is_pending:
+        return base
+    if told.ticket is None:
+        return base + 90_000
+    stage = 1 + told.ticket.attempts + told.ticket.filled + (0 if told.ticket.is_open else 10_000)
+    closed = told.position is not None and not told.position.is_open
+    return base + stage + (50_000 if closed else 0)
+
+
+def _in_state(card: Card, told: Story) -> Card:
+    match told.approval.status:
+        case ApprovalStatus.PENDING:
+            return _pending(card, told.approval)
+        case ApprovalStatus.REJECTED:
+            return _ended(card, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
+        case ApprovalStatus.EXPIRED:
+            return _ended(card, "expired", Tone.NEUTRAL, "Expired", told.approval.note)
+        case ApprovalStatus.BLOCKED:
+            return _ended(card, "blocked", Tone.BAD, "Not sent", told.approval.note)
+        case ApprovalStatus.APPROVED:
+            return _approved(card, told)
+
+
+def _who(approval: Approval) -> str:
+    return approval.decided_by or "nobody"
+
+
+def _ended(card: Card, state: str, tone: Tone, line: str, note: str) -> Card:
+    sentence = f"{line}: {note}." if note else f"{line}."
+    return replace(card, title=f"{card.title} ({state})", tone=tone, lines=(sentence, *card.lines))
+
+
+def _pending(card: Card, approval: Approval) -> Card:
+    asked = (approval.note,) if approval.note else ()
+    return replace(
+        card,
+        title=f"{card.title}?",
+        tone=Tone.ASK,
+        lines=(*asked, *card.lines),
+        facts=(*card.facts, ("Answer by", words.clock(approval.expires_at))),
+        buttons=_buttons(approval),
+        expires_at=approval.expires_at.isoformat(),
+    )
+
+
+def _buttons(approval: Approval) -> tuple[tuple[Button, ...], ...]:
+    """The taps of a pending card. Half of one contract is not offered; One only where Half is not the same."""
+    quantity, key = approval.plan.quantity, approval.key
+    half = quantity // 2
+    sizes = [Button(f"Half ({half})", f"half:{key}")] if half else []
+    if half > 1:
+        sizes.append(Button("One", f"one:{key}"))
+    rows = [
+        [Button("Approve", f"approve:{key}", Tone.GOOD), Button("Reject", f"reject:{key}", Tone.BAD)],
+        sizes,
+        [Button("Why", f"why:{approval.id}"), Button("Payoff", f"payoff:{approval.id}")],
+    ]
+    return tuple(tuple(row) for row in rows if row)
+
+
+def _approved(card: Card, told: Story) -> Card:
+    ticket, position = told.ticket, told.position
+    by = f"Approved by {_who(told.approval)}."
+    if ticket is None:
+        return replace(card, lines=(by, *card.lines))
+    if position is not None and not position.is_open:
+        return _closed(card, position, by)
+    if ticket.is_open:
+        return _working(card, ticket, by)
+    if position is None:
+        return _ended(card, "not filled", Tone.WARNING, f"{by} Not filled", ticket.note)
+    return _filled(card, ticket, position, by)
+
+
+def _working(card: Card, ticket: Ticket, by: str) -> Card:
+    how = "resting for the session" if ticket.working is Working.REST else f"step {ticket.step + 1}"
+    line = f"Order {ticket.id} is working: {ticket.filled} of {ticket.quantity} filled, {how}."
+    if ticket.cancel_requested:
+        line = f"Order {ticket.id} is being canceled: {ticket.filled} of {ticket.quantity} filled."
+    button = Button("Cancel order", f"cancel:{ticket.id}", Tone.BAD)
+    return replace(
+        card,
+        title=f"{card.title} (order working)",
+        lines=(by, line, *card.lines),
+        buttons=() if ticket.cancel_requested else ((button,),),
+    )
+
+
+def _filled(card: Card, ticket: Ticket, position: Position, by: str) -> Card:
+    whole = ticket.filled == ticket.quantity
+    state = "filled" if whole else f"{ticket.filled} of {ticket.quantity} filled"
+    line = f"Filled {ticket.filled} of {ticket.quantity} at {words.net(_paid(ticket, position))}."
+    rest = () if whole else (f"The rest ended: {ticket.note}.",)
+    buttons = (Button("Position", f"position:{position.id}"), Button("Close", f"close:{position.id}", Tone.BAD))
+    return replace(
+        card, title=f"{card.title} ({state})", tone=Tone.GOOD, lines=(by, line, *rest, *card.lines), buttons=(buttons,)
+    )
+
+
+def _paid(ticket: Ticket, position: Position) -> Decimal:
+    """Net per share of a unit as paid: the package's value as held is what was paid for it."""
+    return position.entry if position.entry is not None and ticket.purpose is Purpose.ENTRY else ticket.limit
+
+
+def _closed(card: Card, position: Position, by: str) -> Card:
+    result = position.realised + position.dividends - position.fees
+    tone = Tone.GOOD if result > 0 else Tone.BAD
+    line = (
+        f"Closed ({position.close_reason or 'no reason kept'}): {words.gain(position.realised)} realised, "
+        f"fees {words.money(position.fees)}, net {words.gain(result)}."
+    )
+    return replace(card, title=f"{card.title} (closed)", tone=tone, lines=(by, line, *card.lines))

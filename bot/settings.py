@@ -1,0 +1,139 @@
+"""The sections of the configuration that belong to the bot, with their defaults and ranges.
+
+`[risk]`, `[approvals]` and `[costs]` are `engine.model.limits`; `[strategies.NAME]` are each strategy's own parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from bot.people import People
+from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.trade import Strategy
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Url = Annotated[str, Field(pattern=r"^((https?|wss?)://\S+)?$")]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSettings:
+    """`[desk]`. Money moves only with mode "live", live keys and `alpaca.account` together."""
+
+    mode: Literal["paper", "live"] = "paper"
+    broker: Literal["paper", "alpaca"] = "paper"
+    universe: tuple[str, ...] = ()
+    """Tickers to scan; empty is everything the data source knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlpacaSettings:
+    """`[alpaca]`. Empty addresses are Alpaca's own; the keys come from the environment."""
+
+    account: str = ""
+    """The account number that live orders are allowed to touch."""
+    trading_url: Url = ""
+    data_url: Url = ""
+    stream_url: Url = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """`[discord]`: where the service is, for proxies and local servers."""
+
+    api_url: Url = ""
+    gateway_url: Url = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """`[telegram]`: where the service is, for proxies and local servers."""
+
+    api_url: Url = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """`[web]`: the local page. It listens on 127.0.0.1 only."""
+
+    port: Port = 8484
+    """0 takes any free port."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """`[data]`: a folder of recorded days for `wsb ask`, and addresses of providers."""
+
+    folder: str = ""
+    date: str = ""
+    """The day of the folder to answer from (YYYY-MM-DD), its last one when empty."""
+    yahoo_url: Url = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """`[schedule]`: exchange time. Strategies bring their own scan times."""
+
+    tick_minutes: Annotated[int, Field(ge=1, le=60)] = 30
+    """How often positions are marked and exits judged when nothing is working."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """`[alerts]`: no keys yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """`[database]`."""
+
+    url: str = "sqlite:///wallstreetbots.db"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """`[logging]`: to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """`[metrics]`: no keys yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the desk was told, checked.
+
+    `strategies` are the enabled ones with the configured parameters; `secrets` holds what the environment gave, by
+    its variable's name.
+    """
+
+    desk: DeskSettings = field(default_factory=DeskSettings)
+    alpaca: AlpacaSettings = field(default_factory=AlpacaSettings)
+    discord: DiscordSettings = field(default_factory=DiscordSettings)
+    telegram: TelegramSettings = field(default_factory=TelegramSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    risk: Limits = field(default_factory=Limits)
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    costs: Costs = field(default_factory=Costs)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    people: People = field(default_factory=People)
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money may move: the mode says so, the keys are there and the account is pinned."""
+        keys = {"ALPACA_API_KEY", "ALPACA_SECRET_KEY"} <= self.secrets.keys()
+        return self.desk.mode == "live" and self.desk.broker == "alpaca" and keys and bool(self.alpaca.account)

@@ -1,0 +1,140 @@
+"""Numbers and instruments in the words of a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from engine.model.instruments import Option, Right
+from engine.model.legs import Leg
+from engine.model.market import Greeks
+from engine.sessions import NEW_YORK
+
+UNLIMITED = "unlimited"
+UNKNOWN = "unknown"
+
+
+def money(amount: Decimal | None, none: str = UNKNOWN) -> str:
+    """Dollars to the cent; a minus sign in front.
+
+    >>> money(Decimal("-1234.5"))
+    '-1,234.50'
+    """
+    return none if amount is None else f"{amount:,.2f}"
+
+
+def gain(amount: Decimal | None) -> str:
+    """Dollars with their sign always shown.
+
+    >>> gain(Decimal("12.3")), gain(Decimal(0)), gain(None)
+    ('+12.30', '0.00', 'unknown')
+    """
+    if amount is None:
+        return UNKNOWN
+    return f"{amount:+,.2f}" if amount.quantize(Decimal("0.01")) else "0.00"
+
+
+def whole(amount: Decimal | None) -> str:
+    """Dollars without cents, sign shown: for narrow tables.
+
+    >>> whole(Decimal("-1234.5")), whole(None)
+    ('-1,234', '?')
+    """
+    return "?" if amount is None else f"{amount:+,.0f}"
+
+
+def price(amount: Decimal) -> str:
+    """A price per share: two decimals, more only where it has them.
+
+    >>> price(Decimal("1.5")), price(Decimal("0.0125"))
+    ('1.50', '0.0125')
+    """
+    cents = amount.quantize(Decimal("0.01"))
+    return f"{cents:,}" if cents == amount else f"{amount.quantize(Decimal('0.0001')):,}"
+
+
+def net(limit: Decimal) -> str:
+    """A net price in words: what is paid is a debit, what is received a credit.
+
+    >>> net(Decimal("-1.03")), net(Decimal("3.17")), net(Decimal(0))
+    ('credit 1.03', 'debit 3.17', 'even')
+    """
+    if not limit:
+        return "even"
+    return f"{'credit' if limit < 0 else 'debit'} {price(abs(limit))}"
+
+
+def percent(fraction: float | Decimal | None, digits: int = 1) -> str:
+    """A fraction as a percentage.
+
+    >>> percent(0.7652)
+    '76.5 %'
+    """
+    return UNKNOWN if fraction is None else f"{float(fraction) * 100:.{digits}f} %"
+
+
+def clock(at: datetime) -> str:
+    """The time in New York.
+
+    >>> from datetime import UTC
+    >>> clock(datetime(2019, 1, 2, 15, 0, 5, tzinfo=UTC))
+    '10:00:05 ET'
+    """
+    return f"{at.astimezone(NEW_YORK):%H:%M:%S} ET"
+
+
+def moment(at: datetime) -> str:
+    """The date and time in New York."""
+    return f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET"
+
+
+def contract(option: Option) -> str:
+    """Strike and right: `187.5 call`."""
+    return f"{option.strike:f} {'call' if option.right is Right.CALL else 'put'}"
+
+
+def leg_words(leg: Leg, units: int) -> str:
+    """One leg of `units` packages: `sell 2 × KO 15 Feb 19 44 put`."""
+    verb = "buy" if leg.ratio > 0 else "sell"
+    return f"{verb} {abs(leg.ratio) * units} × {leg.instrument}"
+
+
+def legs_words(legs: Iterable[Leg], units: int) -> str:
+    """All legs, joined by a slash."""
+    return " / ".join(leg_words(leg, units) for leg in legs)
+
+
+def greeks_words(greeks: Greeks | None) -> str:
+    """Net Greeks per share of one unit: `Δ +0.239 Γ -0.045 Θ +0.029 V -0.046`."""
+    if greeks is None:
+        return UNKNOWN
+    parts = (("Δ", greeks.delta), ("Γ", greeks.gamma), ("Θ", greeks.theta), ("V", greeks.vega))
+    return " ".join(f"{sign} {_shown(value)}" for sign, value in parts)
+
+
+def _shown(value: float) -> str:
+    rounded = round(value, 4)
+    return f"{rounded:+.4f}" if rounded else "0.0000"
+
+
+def age(seconds: float) -> str:
+    """How old something is: `0 s`, `4 min`, `3 h`, `2 days`.
+
+    >>> age(0.4), age(250), age(7200), age(200000)
+    ('0 s', '4 min', '2 h', '2 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 fill`, `2 fills`.
+
+    >>> count(1, "fill"), count(0, "entry", "entries")
+    ('1 fill', '0 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
