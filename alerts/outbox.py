@@ -28,7 +28,7 @@ def back_off(attempts: int) -> timedelta:
     >>> back_off(3)
     datetime.timedelta(seconds=16)
     """
-    return min(FIRST_RETRY * 2 ** min(attempts, 20), LAST_RETRY)
+    return min(FIRST_RETRY * float(1 << min(attempts, 20)), LAST_RETRY)
 
 
 def route_new(store: Store, route: Callable[[Event], tuple[Route, ...]]) -> int:

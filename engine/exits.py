@@ -15,7 +15,7 @@ import structlog
 
 from engine import orders
 from engine.desk import Desk
-from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed
+from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed, NotFound
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Option, Stock
@@ -167,7 +167,7 @@ def _own(desk: Desk, watched: Watched) -> Exit | None:
         return None
     try:
         snapshot: MarketSnapshot = desk.market.snapshot(position.ticker)
-    except DataError as problem:
+    except (DataError, NotFound) as problem:
         log.warning("exits.no_snapshot", position=position.id, problem=str(problem))
         return None
     wishes = strategy.manage(position, snapshot, watched.quotes, strategy.params)

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import pricing, risk, standing
 from engine.desk import Desk
-from engine.errors import DataError, DataUnavailable
+from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.book import ZERO, Account, Book, Position, Totals
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.market import NO_GREEKS, Greeks
@@ -194,7 +194,7 @@ def _rate(desk: Desk, ticker: str) -> float:
     """The short rate of the market's snapshot; where there is none, no interest is assumed."""
     try:
         return desk.market.snapshot(ticker).rate
-    except DataError:
+    except (DataError, NotFound):
         return 0.0
 
 
@@ -343,6 +343,7 @@ def digest(desk: Desk) -> Digest:
     Raises:
         DataUnavailable: something held has no price at all.
     """
+    standing.ensure_account(desk)
     book, marks = _book_marks(desk)
     start, end = _day(desk)
     with desk.store.read() as work:

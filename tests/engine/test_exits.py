@@ -188,4 +188,4 @@ def test_the_exit_of_a_partly_filled_entry_first_takes_the_rest_off() -> None:
     (ticket,) = look(world, "2.80", "2.90")
 
     assert ticket.quantity == 1
-    assert [key for key in world.broker.open_orders()] == [f"{ticket.id}.1"]
+    assert world.broker.open_orders() == (f"{ticket.id}.1",)
