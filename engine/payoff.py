@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from math import exp, isfinite, log, sqrt
+from math import isfinite, log, sqrt
 
 import numpy as np
 from scipy.special import ndtr
@@ -21,6 +21,7 @@ from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import NO_GREEKS, Chain, Contract, Floats, Greeks
 from engine.model.trade import Outlook
+from engine.pricing import escrowed_spot
 
 ZERO = Decimal(0)
 TICK = Decimal("0.0001")
@@ -236,7 +237,8 @@ def _probability(
     if days <= 0:
         return None, "not computed: no time left" if options else "not computed: shares have no expiry"
     years = days / 365
-    ex_dividend = spot - _dividends_due(smile, rate, today, options[0].expiry)
+    expiry = np.array([options[0].expiry], dtype="datetime64[D]")
+    ex_dividend = float(escrowed_spot(spot, today, expiry, smile.dividends, rate)[0])
     total = 1.0 if _kinks(legs, limit)[0][1] > 0 else 0.0
     for price, turn in _turns(legs, limit):
         iv = smile_iv(smile, _reference(options, price), float(price))
@@ -244,13 +246,6 @@ def _probability(
             return None, "not computed: no implied volatility at the breakeven"
         total += turn * probability_above(float(price), iv, ex_dividend, rate, years, dividend_yield)
     return min(max(total, 0.0), 1.0), "N(d2) at the breakeven, IV linear in strike"
-
-
-def _dividends_due(smile: Chain, rate: float, today: date, expiry: date) -> float:
-    """Present value, dollars, of the discrete dividends that go ex between `today` and `expiry`."""
-    return sum(
-        amount * exp(-rate * (day - today).days / 365) for day, amount in smile.dividends if today < day <= expiry
-    )
 
 
 def outlook(
