@@ -124,19 +124,20 @@ def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:
     except APIError as error:
         raise _verdict(error, f"{method} {path}") from error
     except requests.Timeout as error:
-        log.warning("alpaca.no_answer", method=method, path=path, reason="timeout")
+        log.warning("alpaca.no_answer", request=f"{method} {path}", reason="timeout")
         raise Temporary(f"Alpaca did not answer in time ({method} {path}).") from error
     except requests.RequestException as error:
-        log.warning("alpaca.no_answer", method=method, path=path, reason=type(error).__name__)
+        log.warning("alpaca.no_answer", request=f"{method} {path}", reason=type(error).__name__)
         raise Temporary(f"Alpaca could not be reached or made no sense ({method} {path}).") from error
 
 
 def _verdict(error: APIError, request: str) -> Refused | Temporary:
     status = error.status_code or 0
     code, message = _explained(str(error))
-    log.warning("alpaca.error", request=request, status=status, code=code, message=message)
     if status >= 500 or status < 400 or status in NO_VERDICT:
+        log.warning("alpaca.no_answer", request=request, status=status, code=code, message=message)
         return Temporary(f"Alpaca cannot answer now ({status}, {request}): {message}")
+    log.info("alpaca.refused", request=request, status=status, code=code, message=message)
     return Refused(status, code, message)
 
 
