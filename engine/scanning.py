@@ -105,7 +105,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         state = standing.risk_state(desk, work)
         pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
         working = [t for t in work.open_tickets() if t.strategy == strategy.name and risk.is_entry(t)]
-        today_ids = work.proposed_on(strategy.name, desk.today)
+        today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
         campaigns = work.campaigns(strategy.name)
     held = tuple(position for position in book.positions.values() if position.strategy == strategy.name)
     context = Context(

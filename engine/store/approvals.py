@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from engine.codec import dump, load_frozen
 from engine.errors import AlreadyDecided, NotFound
@@ -32,6 +32,12 @@ _CURRENT = _COLUMNS.join_from(
 _BY_ID = _CURRENT.where(approvals.c.id == bindparam("id_"))
 _PENDING = _CURRENT.where(approvals.c.status == "pending").order_by(approvals.c.created_at, approvals.c.id)
 _NEWEST = _CURRENT.order_by(approvals.c.created_at.desc(), approvals.c.id.desc()).limit(bindparam("limit_"))
+_HOW_MANY_SINCE = (
+    select(func.count())
+    .select_from(approvals)
+    .where(approvals.c.strategy == bindparam("strategy_"))
+    .where(approvals.c.created_at >= bindparam("since_", type_=approvals.c.created_at.type))
+)
 _VERSIONS = (
     select(
         approval_versions.c.version,
@@ -131,6 +137,11 @@ class Approvals(Queries):
     def pending_approvals(self) -> tuple[Approval, ...]:
         """All proposals that wait for an answer, oldest first."""
         return tuple(_approval(row) for row in self._rows(_PENDING))
+
+    def proposed_since(self, strategy: str, since: datetime) -> int:
+        """How many proposals of a strategy were made at or after `since`."""
+        row = self._row(_HOW_MANY_SINCE, {"strategy_": strategy, "since_": since})
+        return int(row[0]) if row else 0
 
     def decide(self, id: str, version: int, status: ApprovalStatus, by: str, at: datetime, note: str = "") -> Approval:
         """The proposal after the one decision that counts. An empty `note` keeps the note it has.

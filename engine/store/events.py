@@ -28,6 +28,7 @@ _COLUMNS = (
 )
 _ADD = insert(events)
 _AFTER = select(*_COLUMNS).where(events.c.id > bindparam("after_")).order_by(events.c.id).limit(bindparam("limit_"))
+_ONE = select(*_COLUMNS).where(events.c.id == bindparam("id_"))
 _ABOUT = (
     select(*_COLUMNS)
     .where(or_(events.c.subject == bindparam("word_"), events.c.correlation == bindparam("word_")))
@@ -150,6 +151,17 @@ class Events(Queries):
         """Events (of some kinds) with ids after `after_id`, by id."""
         statement = _AFTER if kinds is None else _AFTER.where(events.c.kind.in_([kind.value for kind in kinds]))
         return tuple(_event(row) for row in self._rows(statement, {"after_": after_id, "limit_": limit}))
+
+    def event(self, id: str) -> Event:
+        """One event.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        row = self._row(_ONE, {"id_": id})
+        if row is None:
+            raise NotFound(f"There is no event {id}.")
+        return _event(row)
 
     def events_about(self, word: str) -> tuple[Event, ...]:
         """Every event whose subject or correlation is `word`, oldest first: one trade as a story."""

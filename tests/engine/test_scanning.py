@@ -1,0 +1,153 @@
+"""A scan: the funnel adds up, plans are sized against each other, proposals are made once."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from engine import halts, scanning
+from engine.errors import DataUnavailable, NotFound
+from engine.model.events import EventKind
+from engine.model.market import MarketSnapshot
+from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
+from tests import make
+from tests.desk import World, make_world
+
+D = Decimal
+NAMES = ("AAA", "BBB", "CCC", "DDD")
+
+
+def find(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+    """Signals a 44 put on every name priced above 40; news is never known."""
+    price = snapshot.session.close if snapshot.session else 0.0
+    cheap = Step("price", "> 40", f"{price:.0f}", Verdict.PASSED if price > 40 else Verdict.FAILED)
+    if not cheap.passed:
+        return Found.nothing(cheap)
+    news = Step("news", "good", "not covered", Verdict.NOT_CHECKED)
+    option = make.put(underlying=snapshot.ticker)
+    signal = make.signal(ticker=snapshot.ticker, legs=(make.leg(option),), strategy="test", rank=price)
+    return Found((signal,), (cheap, news))
+
+
+STRATEGY = Strategy("test", "Test", RiskLevel.LOW, None, Needs(), find, lambda *_: ())
+
+
+def world(prices: dict[str, float], strategy: Strategy = STRATEGY) -> World:
+    made = make_world({strategy.name: strategy}, universe=NAMES)
+    for ticker, price in prices.items():
+        made.market.set_snapshot(make.snapshot(ticker, price))
+    return made
+
+
+def test_the_funnel_adds_up_and_names_the_rule_that_removed_each() -> None:
+    made = world({"AAA": 50, "BBB": 30, "CCC": 45, "DDD": 20})
+
+    scan = scanning.run(made.desk, "test")
+
+    assert scan.universe == 4
+    assert [(line.rule, line.removed, line.left) for line in scan.funnel] == [
+        ("price", 2, 2),
+        ("news", 0, 2),
+        ("size and limits", 0, 2),
+    ]
+    assert [(row.ticker, row.rule, row.value) for row in scan.rejected] == [
+        ("BBB", "price", "30"),
+        ("DDD", "price", "20"),
+    ]
+    assert scan.not_checked == ("news",)
+
+
+def test_signals_become_pending_proposals_best_first() -> None:
+    made = world({"AAA": 45, "BBB": 50, "CCC": 30, "DDD": 30})
+
+    scanning.run(made.desk, "test")
+
+    with made.store.read() as work:
+        pending = work.pending_approvals()
+        stored = work.last_scan("test")
+        kinds = [event.kind for event in work.events()]
+    assert [approval.plan.signal.ticker for approval in pending] == ["BBB", "AAA"]
+    assert pending[0].plan.quantity == 2
+    assert (pending[0].expires_at - pending[0].created_at).total_seconds() == 300
+    assert stored is not None
+    assert stored.steps["CCC"][0].value == "30"
+    assert kinds == [EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_REQUESTED, EventKind.SCAN_FINISHED]
+
+
+def test_a_second_scan_does_not_propose_what_is_already_pending() -> None:
+    made = world({"AAA": 50, "BBB": 30, "CCC": 30, "DDD": 30})
+    scanning.run(made.desk, "test")
+
+    again = scanning.run(made.desk, "test")
+
+    assert again.plans == ()
+    assert again.rejected[0].rule == "not held or proposed"
+
+
+def test_each_plan_counts_the_ones_before_it_against_the_limits() -> None:
+    made = world({"AAA": 50, "BBB": 49, "CCC": 48, "DDD": 47})
+    desk = replace(made.desk, limits=replace(made.desk.limits, put_collateral_total=D("0.20")))
+
+    scan = scanning.run(desk, "test")
+
+    assert [plan.signal.ticker for plan in scan.plans] == ["AAA", "BBB"]
+    assert sum(plan.collateral for plan in scan.plans) == D(17_600)
+
+
+def test_a_halted_desk_scans_and_proposes_nothing() -> None:
+    made = world({"AAA": 50, "BBB": 30, "CCC": 30, "DDD": 30})
+    halts.halt(made.desk, "ann")
+
+    scan = scanning.run(made.desk, "test")
+
+    assert len(scan.plans) == 1
+    with made.store.read() as work:
+        assert work.pending_approvals() == ()
+
+
+def test_after_the_close_a_scan_is_a_watchlist() -> None:
+    made = world({"AAA": 50, "BBB": 30, "CCC": 30, "DDD": 30})
+    late = make.snapshot("AAA", 50, asof=made.clock.advance(hours=7))
+    made.market.set_snapshot(late)
+    late_signal = replace(
+        STRATEGY, find=lambda s, c, p: Found(tuple(replace(x, asof=s.asof) for x in find(s, c, p).signals))
+    )
+    desk = replace(made.desk, strategies={"test": late_signal})
+
+    scan = scanning.run(desk, "test", ["AAA"])
+
+    assert scan.plans == ()
+    assert scan.rejected[0].rule == "session"
+
+
+def test_a_name_without_data_is_in_the_funnel_with_its_reason() -> None:
+    made = world({"AAA": 50})
+
+    class Gap:
+        def __getattr__(self, name: str) -> object:
+            return getattr(made.market, name)
+
+        def snapshot(self, ticker: str) -> MarketSnapshot:
+            if ticker != "AAA":
+                raise DataUnavailable(f"{ticker} has no bar for 2026-06-15")
+            return made.market.snapshot(ticker)
+
+    scan = scanning.run(replace(made.desk, market=Gap()), "test", ["AAA", "BBB"])  # type: ignore[arg-type]
+
+    assert scan.rejected[0].value == "BBB has no bar for 2026-06-15"
+    assert scan.funnel[0].removed == 1
+
+
+def test_a_preview_leaves_no_trace() -> None:
+    made = world({"AAA": 50, "BBB": 30, "CCC": 30, "DDD": 30})
+
+    scan = scanning.preview(made.desk, "test")
+
+    assert len(scan.plans) == 1
+    with made.store.read() as work:
+        assert (work.pending_approvals(), work.last_scan("test"), work.events()) == ((), None, ())
+
+
+def test_an_unknown_strategy_is_named() -> None:
+    with pytest.raises(NotFound, match="“weel”"):
+        scanning.run(world({"AAA": 50}).desk, "weel")
