@@ -9,32 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-D = Decimal
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`[risk]`: what one trade, one name and the whole account may risk."""
 
-    account_size: Decimal = D(100_000)
+    account_size: Decimal = Decimal(100_000)
     """Dollars, used when no broker says."""
-    max_position_risk: Decimal = D("0.10")
-    max_total_risk: Decimal = D("0.30")
-    defined_risk: Decimal = D("0.02")
-    long_premium: Decimal = D("0.01")
-    lotto: Decimal = D("0.005")
-    leaps_each: Decimal = D("0.06")
-    leaps_total: Decimal = D("0.20")
-    index_spreads: Decimal = D("0.06")
-    one_expiry: Decimal = D("0.04")
-    put_collateral_each: Decimal = D("0.10")
-    put_collateral_total: Decimal = D("0.50")
-    one_underlying: Decimal = D("0.20")
-    high_risk_strategy: Decimal = D("0.10")
-    daily_loss: Decimal = D("0.02")
-    weekly_loss: Decimal = D("0.05")
-    drawdown_halt: Decimal = D("0.10")
-    stress_move: Decimal = D("0.20")
+    max_position_risk: Decimal = Decimal("0.10")
+    max_total_risk: Decimal = Decimal("0.30")
+    defined_risk: Decimal = Decimal("0.02")
+    long_premium: Decimal = Decimal("0.01")
+    lotto: Decimal = Decimal("0.005")
+    leaps_each: Decimal = Decimal("0.06")
+    leaps_total: Decimal = Decimal("0.20")
+    index_spreads: Decimal = Decimal("0.06")
+    one_expiry: Decimal = Decimal("0.04")
+    put_collateral_each: Decimal = Decimal("0.10")
+    put_collateral_total: Decimal = Decimal("0.50")
+    one_underlying: Decimal = Decimal("0.20")
+    high_risk_strategy: Decimal = Decimal("0.10")
+    daily_loss: Decimal = Decimal("0.02")
+    weekly_loss: Decimal = Decimal("0.05")
+    drawdown_halt: Decimal = Decimal("0.10")
+    stress_move: Decimal = Decimal("0.20")
     """Spot fall at which puts, shares and covered calls count toward max_total_risk, options at intrinsic."""
 
 
@@ -46,21 +44,21 @@ class ApprovalRules:
     expire_weekly: int = 90
     expire_standard: int = 300
     expire_leaps: int = 900
-    band_long_ticks: Decimal = D("0.02")
-    band_long: Decimal = D("0.03")
-    band_weekly_floor: Decimal = D("0.03")
-    band_weekly: Decimal = D("0.05")
-    band_short_floor: Decimal = D("0.02")
-    band_short: Decimal = D("0.04")
-    band_spread_floor: Decimal = D("0.03")
-    band_spread: Decimal = D("0.03")
-    band_spread_width: Decimal = D("0.02")
-    band_leaps_floor: Decimal = D("0.10")
-    band_leaps: Decimal = D("0.015")
-    band_shares: Decimal = D("0.0025")
-    spot_index: Decimal = D("0.005")
-    spot_single: Decimal = D("0.01")
-    spot_0dte: Decimal = D("0.003")
+    band_long_ticks: Decimal = Decimal("0.02")
+    band_long: Decimal = Decimal("0.03")
+    band_weekly_floor: Decimal = Decimal("0.03")
+    band_weekly: Decimal = Decimal("0.05")
+    band_short_floor: Decimal = Decimal("0.02")
+    band_short: Decimal = Decimal("0.04")
+    band_spread_floor: Decimal = Decimal("0.03")
+    band_spread: Decimal = Decimal("0.03")
+    band_spread_width: Decimal = Decimal("0.02")
+    band_leaps_floor: Decimal = Decimal("0.10")
+    band_leaps: Decimal = Decimal("0.015")
+    band_shares: Decimal = Decimal("0.0025")
+    spot_index: Decimal = Decimal("0.005")
+    spot_single: Decimal = Decimal("0.01")
+    spot_0dte: Decimal = Decimal("0.003")
     quote_age: int = 5
     quote_age_0dte: int = 2
     undo_live: int = 5
@@ -68,20 +66,20 @@ class ApprovalRules:
     undo_paper: int = 0
     ladder_steps: int = 4
     ladder_seconds: int = 15
-    ladder_reach: Decimal = D("0.60")
+    ladder_reach: Decimal = Decimal("0.60")
     """Share of the half-spread an entry gives up at its last step."""
-    rest_spot_move: Decimal = D("0.01")
+    rest_spot_move: Decimal = Decimal("0.01")
     stop_quote_age: int = 10
     stop_gap: int = 10
     """Seconds between the two breaches that fire a stop."""
-    stop_spread_floor: Decimal = D("0.10")
-    stop_spread: Decimal = D("0.15")
+    stop_spread_floor: Decimal = Decimal("0.10")
+    stop_spread: Decimal = Decimal("0.15")
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
     """Simulated trading costs. Dollars per contract, leg and side; dollars per stock order; fraction of the price."""
 
-    option_commission: Decimal = D("1.00")
-    stock_commission: Decimal = D("1.00")
-    slippage: Decimal = D("0.002")
+    option_commission: Decimal = Decimal("1.00")
+    stock_commission: Decimal = Decimal("1.00")
+    slippage: Decimal = Decimal("0.002")
