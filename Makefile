@@ -53,14 +53,16 @@ help:  ## this list
 
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
+
 .venv/bin/python:
-	@for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+	@for python in $(CANDIDATES); do \
 		if "$$python" -c '$(SUITABLE)' 2>/dev/null; then \
 			echo "Creating .venv with $$("$$python" --version)"; \
 			exec "$$python" -m venv .venv; \
 		fi; \
 	done; \
-	echo "Python 3.11, 3.12 or 3.13 with its venv module is needed; found $$(python3 --version 2>&1)." >&2; \
+	echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none of these is one: $(CANDIDATES)." >&2; \
 	echo "Install one (on Debian: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.12" >&2; \
 	exit 1
 
@@ -91,17 +93,21 @@ endef
 	@touch $@
 
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --only-binary :all: --no-binary peewee
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-# Plain pip must find the wheels-only rule in the lock itself; uv prints the two lines in the order pip reads wrongly.
+# Wheels only, but for peewee: the releases that empyrical-reloaded allows have none. Plain pip must find this rule in
+# the lock itself, in this order.
+WHEELS := --only-binary :all:
+BUT := --no-binary peewee
+
+# $(call compile,FILE,WHAT,WHEELS RULE): uv reads the versions that FILE names and keeps them unless told to upgrade.
 define compile
-	@$(COMPILE) $(ARGS) $(2) --output-file $(1)
+	@$(COMPILE) $(ARGS) $(2) $(3) --output-file $(1)
 	@{ echo '# Written by `make lock` from pyproject.toml: exact versions with hashes, for Python 3.11 to 3.13.'; \
-		echo '# Wheels only, but for peewee: the releases that empyrical-reloaded allows have none. It is pure Python here.'; \
-		echo '--only-binary :all:'; echo '--no-binary peewee'; echo; cat $(1); } > $(1).new && mv $(1).new $(1)
+		printf '%s %s\n' $(3); echo; cat $(1); } > $(1).new && mv $(1).new $(1)
 endef
 
 lock: .venv/.uv-tried  ## write the locks again after a change of pyproject.toml (ARGS=--upgrade for newer versions)
-	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra test)
-	$(call compile,requirements-dev.lock,pyproject.toml --group build --all-extras --constraint requirements.lock)
-	$(call compile,requirements-uv.lock,--group uv)
+	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra test,$(WHEELS) $(BUT))
+	$(call compile,requirements-dev.lock,pyproject.toml --group build --all-extras --constraint requirements.lock,$(WHEELS) $(BUT))
+	$(call compile,requirements-uv.lock,--group uv,$(WHEELS))
