@@ -250,6 +250,9 @@ def apply_split(position: Position, ratio: Decimal) -> Position:
     """The position after `ratio` new shares for each old one: its cost, and so its P&L, is unchanged.
 
     Fractions of a share are dropped here; the broker pays them out in cash.
+
+    Raises:
+        DataInvalid: nothing whole is left of a leg.
     """
 
     def level(value: Decimal | None) -> Decimal | None:
@@ -274,17 +277,21 @@ def apply_split(position: Position, ratio: Decimal) -> Position:
 
 
 def _split_leg(leg: PositionLeg, ratio: Decimal) -> PositionLeg:
-    """The lots restated one after another, so that they add up to the restated total."""
+    """The lots restated one after another, so that they add up to the restated total and to the old cost."""
     after = split_instrument(leg.instrument, ratio)
     lots: list[Lot] = []
     before = total = 0
+    cost = ZERO
     for old in leg.lots:
         before += old.quantity
+        cost += old.price * old.quantity * leg.instrument.multiplier
         quantity = split_holding(leg.instrument, before, ratio)[1] - total
-        total += quantity
-        cost = old.price * old.quantity * leg.instrument.multiplier
         if quantity:
             lots.append(replace(old, quantity=quantity, price=cost / (quantity * after.multiplier)))
+            total += quantity
+            cost = ZERO
+    if cost:
+        raise DataInvalid(f"A {ratio}:1 split leaves less than one {leg.instrument}: that needs a person.")
     return PositionLeg(after, tuple(lots))
 
 

@@ -1,0 +1,221 @@
+"""The passing of days at the paper exchange: orders end, options expire, dividends are paid, shares split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
+
+import structlog
+
+from engine.brokers import wire
+from engine.brokers.paper_settlement import Ended, deliverable, exchanged, expire, split
+from engine.brokers.paper_state import PaperState
+from engine.errors import DataError
+from engine.model.book import ZERO
+from engine.model.instruments import Instrument, Option, Right, Stock
+from engine.model.market import CENT
+from engine.model.orders import Activity, ActivityKind, Order, OrderStatus, TimeInForce
+from engine.ports import MarketData
+from engine.sessions import Sessions
+
+log = structlog.get_logger()
+
+RETRY = timedelta(minutes=5)
+"""How long to wait before asking again for an official close that was not there."""
+LOOK_BACK = 5
+"""Sessions to look back for a last official close when an underlying stopped trading before its options expired."""
+
+
+class CorporateActions(Protocol):
+    """What the tape says besides quotes. Amounts and prices as they were on their day."""
+
+    def official_close(self, ticker: str, day: date) -> Decimal | None:
+        """The official closing price of a session, None when there is none (yet)."""
+
+    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
+        """Dollars a share by ticker, for those that go ex on `day`."""
+
+    def splits_on(self, day: date) -> Mapping[str, Decimal]:
+        """New shares for each old one by ticker, effective before the open of `day`."""
+
+
+class PaperDays:
+    """Brings a state through every session that has opened or closed, each once and in order."""
+
+    def __init__(
+        self, state: PaperState, sessions: Sessions, market: MarketData, actions: CorporateActions | None
+    ) -> None:
+        self._state = state
+        self._sessions = sessions
+        self._market = market
+        self._actions = actions
+        self._retry_at: datetime | None = None
+
+    def roll(self, now: datetime) -> tuple[str, ...]:
+        """Let everything happen that was due by `now`; the tickers that split."""
+        state = self._state
+        if self._retry_at is None or now >= self._retry_at:
+            self._settle(state.closed, now)
+        restated: list[str] = []
+        for day in self._sessions.between(state.closed + timedelta(days=1), self._sessions.today(now)):
+            if day > state.opened:
+                restated.extend(self._open(day, now))
+                state.set_days(day, state.closed)
+            if now < self._sessions.close(day):
+                break
+            self._close(day, now)
+            state.set_days(state.opened, day)
+        return tuple(restated)
+
+    def has_expired(self, instrument: Instrument, now: datetime) -> bool:
+        """Whether an option has seen the close of its last session. Shares never do."""
+        return isinstance(instrument, Option) and now >= self._sessions.close(self._last_session(instrument))
+
+    def assign(self, option: Option, contracts: int, now: datetime) -> Activity:
+        """Assign short contracts that the account can settle in shares."""
+        wallet = self._state.wallet.moved(option, contracts, ZERO)
+        self._state.set_wallet(exchanged(wallet, option, -contracts))
+        return self._record(Ended(ActivityKind.ASSIGNMENT, option, -contracts), now)
+
+    def assignable(self, option: Option) -> int:
+        """Short contracts that the account can pay for or deliver the shares of."""
+        wallet = self._state.wallet
+        short = max(0, -wallet.quantity(option))
+        return min(short, deliverable(wallet.dropped(option), option, -short))
+
+    def _open(self, day: date, now: datetime) -> tuple[str, ...]:
+        """What comes before the opening bell: splits, then dividends; the tickers that split."""
+        if self._actions is None:
+            return ()
+        splits = sorted(self._actions.splits_on(day).items())
+        for ticker, ratio in splits:
+            self._split(ticker, ratio, day, now)
+        for ticker, amount in sorted(self._actions.dividends_on(day).items()):
+            shares = self._state.wallet.quantity(Stock(ticker))
+            self._pay(f"dividend.{ticker}.{day:%Y%m%d}", ticker, amount * shares, now)
+        return tuple(ticker for ticker, _ in splits)
+
+    def _pay(self, stem: str, ticker: str, dollars: Decimal, now: datetime) -> None:
+        amount = dollars.quantize(CENT, ROUND_HALF_UP)
+        if not amount:
+            return
+        self._state.set_wallet(self._state.wallet.paid(amount))
+        key = self._state.next_activity_id(stem)
+        self._state.add_activity(Activity(key, ActivityKind.DIVIDEND, now, Stock(ticker), amount=amount))
+
+    def _split(self, ticker: str, ratio: Decimal, day: date, now: datetime) -> None:
+        """Cancel what is open, restate what is held; a fraction of a share is paid out at the last close, restated."""
+        for order in self._state.open_orders:
+            if order.legs[0].instrument.underlying == ticker:
+                self._end(order, OrderStatus.CANCELED, now)
+        if not any(instrument.underlying == ticker for instrument in self._state.wallet.holdings):
+            return
+        wallet, left_over = split(self._state.wallet, ticker, ratio)
+        self._state.set_wallet(wallet)
+        key = self._state.next_activity_id(f"split.{ticker}.{day:%Y%m%d}")
+        self._state.add_activity(Activity(key, ActivityKind.SPLIT, now, Stock(ticker), ratio=ratio))
+        close = self._official_close(ticker, self._sessions.previous(day), now) if left_over else None
+        if close is not None:
+            self._pay(f"fraction.{ticker}.{day:%Y%m%d}", ticker, left_over * close / ratio, now)
+
+    def _close(self, day: date, now: datetime) -> None:
+        for order in self._state.open_orders:
+            is_over = order.tif is TimeInForce.DAY and self._session_of(order) <= day
+            if is_over or any(self._ends_by(leg.instrument, day) for leg in order.legs):
+                self._end(order, OrderStatus.EXPIRED, self._sessions.close(day))
+        self._settle(day, now)
+        self._assign_for_dividends(day, now)
+
+    def _ends_by(self, instrument: Instrument, day: date) -> bool:
+        return isinstance(instrument, Option) and self._last_session(instrument) <= day
+
+    def _end(self, order: Order, status: OrderStatus, at: datetime) -> None:
+        self._state.save_order(replace(order, status=status, done_at=at))
+
+    def _session_of(self, order: Order) -> date:
+        """The session a day order counts for: that of its acceptance, or the next one when it came after the close."""
+        accepted = order.accepted_at or order.created_at
+        today = self._sessions.today(accepted)
+        if self._sessions.is_session(today) and accepted < self._sessions.close(today):
+            return today
+        return self._sessions.next(today)
+
+    def _last_session(self, option: Option) -> date:
+        """The day of expiry, or the session before it (monthly options used to expire on Saturdays)."""
+        return option.expiry if self._sessions.is_session(option.expiry) else self._sessions.previous(option.expiry)
+
+    def _settle(self, day: date, now: datetime) -> None:
+        """Settle held options whose last session was `day` or before, as soon as its official close is known."""
+        self._retry_at = None
+        due = [option for option in self._state.wallet.holdings if isinstance(option, Option)]
+        due = [option for option in due if self._ends_by(option, day)]
+        for last in sorted({self._last_session(option) for option in due}):
+            self._settle_session(last, [option for option in due if self._last_session(option) == last], now)
+
+    def _settle_session(self, last: date, options: list[Option], now: datetime) -> None:
+        tickers = sorted({option.underlying for option in options})
+        found = {ticker: self._official_close(ticker, last, now) for ticker in tickers}
+        closes = {ticker: close for ticker, close in found.items() if close is not None}
+        if len(closes) < len(found):
+            self._retry_at = now + RETRY
+        known = [option for option in options if option.underlying in closes]
+        wallet, ended = expire(self._state.wallet, known, closes)
+        self._state.set_wallet(wallet)
+        for one in ended:
+            self._record(one, now)
+
+    def _record(self, ended: Ended, now: datetime) -> Activity:
+        stem = f"{ended.kind}.{ended.option.symbol}.{self._sessions.today(now):%Y%m%d}"
+        key = self._state.next_activity_id(stem)
+        activity = Activity(key, ended.kind, now, ended.option, ended.quantity, ended.amount)
+        self._state.add_activity(activity)
+        return activity
+
+    def _assign_for_dividends(self, day: date, now: datetime) -> None:
+        """Covered calls whose dividend tomorrow exceeds their time value are exercised by their holders tonight."""
+        if self._actions is None:
+            return
+        for ticker, amount in sorted(self._actions.dividends_on(self._sessions.next(day)).items()):
+            calls = self._short_calls(ticker)
+            close = self._actions.official_close(ticker, day) if calls else None
+            if close is not None:
+                for option in self._cheap_to_exercise(calls, close, amount):
+                    self.assign(option, self.assignable(option), now)
+
+    def _cheap_to_exercise(self, calls: Iterable[Option], close: Decimal, dividend: Decimal) -> list[Option]:
+        inside = [option for option in calls if close > option.strike and self.assignable(option)]
+        if not inside:
+            return []
+        quotes = self._market.quotes(inside)
+        return [
+            option
+            for option in inside
+            if option in quotes and dividend > quotes[option].mid - wire.intrinsic(option, close)
+        ]
+
+    def _short_calls(self, ticker: str) -> list[Option]:
+        held = self._state.wallet.holdings.values()
+        short = [holding.instrument for holding in held if holding.quantity < 0]
+        calls = [option for option in short if isinstance(option, Option) and option.right is Right.CALL]
+        return sorted(option for option in calls if option.underlying == ticker)
+
+    def _official_close(self, ticker: str, day: date, now: datetime) -> Decimal | None:
+        """That session's close; when a whole session later there is still none, the last one before it."""
+        close = self._close_of(ticker, day)
+        if close is not None or now < self._sessions.close(self._sessions.next(day)):
+            return close
+        earlier = (self._close_of(ticker, self._sessions.previous(day, n)) for n in range(1, LOOK_BACK + 1))
+        return next((close for close in earlier if close is not None), None)
+
+    def _close_of(self, ticker: str, day: date) -> Decimal | None:
+        if self._actions is not None:
+            return self._actions.official_close(ticker, day)
+        try:
+            bars = self._market.bars(ticker, day, day)
+        except DataError as error:
+            log.warning("paper.no_close", ticker=ticker, day=str(day), error=str(error))
+            return None
+        return Decimal(f"{bars.bar(0).close:.4f}") if len(bars) else None

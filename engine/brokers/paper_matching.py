@@ -1,0 +1,105 @@
+"""The price side of the paper exchange: when an order fills, how much of it and at what price. Pure but for `Depth`.
+
+Options fill at the midpoint plus (bought) or minus (sold) half the half-spread, at least a tick, but never beyond the
+quoted side, so that a limit at the natural price always fills. Shares fill at the midpoint plus or minus the slippage.
+A package is the sum of its legs. Only a quote later than the acceptance counts, and no quoted size is used twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from engine.model.book import ZERO
+from engine.model.instruments import Instrument, Option
+from engine.model.market import CENT, Quote
+from engine.model.orders import Order
+
+OPTION_UNIT = Decimal("0.0001")
+"""Simulated option prices are exact to this, so that a hundred shares' worth is whole cents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """So many units of an order at these prices, one positive price per share for each leg."""
+
+    units: int
+    prices: tuple[Decimal, ...]
+
+    def net(self, order: Order) -> Decimal:
+        """Net per share of a unit, + paid, - received."""
+        return sum((price * leg.ratio for price, leg in zip(self.prices, order.legs, strict=True)), ZERO)
+
+
+class Depth:
+    """How much of each quote's size has been used by fills."""
+
+    def __init__(self) -> None:
+        self._used: dict[tuple[Instrument, bool], tuple[datetime, int]] = {}
+
+    def left(self, quote: Quote, quantity: int) -> int | None:
+        """Contracts or shares a trade of this sign may still take from the quote; None when its size is unknown."""
+        size = quote.ask_size if quantity > 0 else quote.bid_size
+        if size <= 0:
+            return None
+        at, used = self._used.get((quote.instrument, quantity > 0), (quote.at, 0))
+        return size - used if at == quote.at else size
+
+    def use(self, quote: Quote, quantity: int) -> None:
+        """Take a signed quantity from the quote."""
+        key = (quote.instrument, quantity > 0)
+        at, used = self._used.get(key, (quote.at, 0))
+        self._used[key] = (quote.at, abs(quantity) + (used if at == quote.at else 0))
+
+
+def simulated_price(quote: Quote, quantity: int, slippage: Decimal) -> Decimal | None:
+    """What a buyer (positive quantity) pays or a seller gets, dollars per share; None when that side has no quote.
+
+    Rounded against the trader: options to 0.0001, shares to the cent (to 0.0001 below a dollar).
+    """
+    if quote.ask <= 0 or quote.ask < quote.bid or (quantity < 0 and quote.bid <= 0):
+        return None
+    if isinstance(quote.instrument, Option):
+        return _option_price(quote, quantity)
+    price = quote.mid * (1 + slippage if quantity > 0 else 1 - slippage)
+    return _rounded(price, quantity, CENT if price >= 1 else OPTION_UNIT) if quote.bid > 0 else None
+
+
+def _option_price(quote: Quote, quantity: int) -> Decimal:
+    if quote.bid <= 0:
+        return quote.ask
+    given_up = max(quote.spread / 4, CENT)
+    if quantity > 0:
+        return _rounded(min(quote.mid + given_up, quote.ask), quantity, OPTION_UNIT)
+    return _rounded(max(quote.mid - given_up, quote.bid), quantity, OPTION_UNIT)
+
+
+def _rounded(price: Decimal, quantity: int, unit: Decimal) -> Decimal:
+    return price.quantize(unit, ROUND_CEILING if quantity > 0 else ROUND_FLOOR)
+
+
+def execute(order: Order, quotes: Mapping[Instrument, Quote], depth: Depth, slippage: Decimal) -> Execution | None:
+    """What of an open order trades on these quotes, None when nothing does. All legs trade together, in whole units."""
+    seen = [quotes.get(leg.instrument) for leg in order.legs]
+    fresh = [quote for quote in seen if quote is not None and _is_later(quote, order)]
+    if len(fresh) < len(order.legs):
+        return None
+    pairs = list(zip(fresh, order.legs, strict=True))
+    prices = [simulated_price(quote, leg.ratio, slippage) for quote, leg in pairs]
+    known = tuple(price for price in prices if price is not None)
+    if len(known) < len(prices):
+        return None
+    sizes = [(depth.left(quote, leg.ratio), abs(leg.ratio)) for quote, leg in pairs]
+    units = min([order.quantity - order.filled, *(size // ratio for size, ratio in sizes if size is not None)])
+    execution = Execution(units, known)
+    if units < 1 or (order.limit is not None and execution.net(order) > order.limit):
+        return None
+    for quote, leg in pairs:
+        depth.use(quote, leg.ratio * units)
+    return execution
+
+
+def _is_later(quote: Quote, order: Order) -> bool:
+    return order.accepted_at is not None and quote.at > order.accepted_at
