@@ -40,6 +40,7 @@ FAULTS = {
     "504": "gateway time-out, nothing done",
     "html": "502 with a page of HTML, nothing done",
     "html-ok": "200 with a page of HTML, nothing done",
+    "html-404": "404 with a page of HTML, nothing done",
     "redirect": "302 elsewhere, nothing done",
     "silence": "never answered, nothing done",
     "cut": "connection closed, nothing done",
@@ -232,8 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(Answer(500, {"code": 50010000, "message": "internal server error occurred"}))
             case "504":
                 self._reply(Answer(504, {"message": "gateway timeout"}))
-            case "html" | "html-ok":
-                self._reply(Answer(502 if fault == "html" else 200, HTML))
+            case "html" | "html-ok" | "html-404":
+                self._reply(Answer({"html": 502, "html-ok": 200, "html-404": 404}[fault], HTML))
             case "redirect":
                 self._reply(Answer(302, None, location="https://127.0.0.1/elsewhere"))
             case "silence":

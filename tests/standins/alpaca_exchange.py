@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -190,18 +191,24 @@ class Exchange:
             old = self.order(order_id)
             if old.status not in ("new", "partially_filled"):
                 raise alpaca_rules.not_cancelable(old.status)
-            request = {"client_order_id": body.get("client_order_id"), "type": old.type, "order_class": old.order_class}
-            request |= {"time_in_force": body.get("time_in_force", old.tif), "qty": body.get("qty", str(old.quantity))}
-            request |= {"limit_price": body.get("limit_price", str(old.limit))}
-            new = self._order({**request, "legs": []})
+            new = OrderState(
+                id=self.new_id(),
+                client_order_id=body.get("client_order_id") or self.new_id(),
+                order_class=old.order_class,
+                type=old.type,
+                tif=body.get("time_in_force", old.tif),
+                quantity=int(body.get("qty", old.quantity)),
+                limit=Decimal(str(body["limit_price"])) if "limit_price" in body else old.limit,
+                legs=[],
+                created_at=self.now(),
+            )
             new.legs = [
-                LegState(
-                    self.new_id() if old.is_package else new.id,
-                    self.new_id(),
-                    leg.symbol,
-                    leg.side,
-                    leg.ratio,
-                    leg.intent,
+                replace(
+                    leg,
+                    id=self.new_id() if old.is_package else new.id,
+                    client_order_id=self.new_id(),
+                    filled=0,
+                    paid=ZERO,
                 )
                 for leg in old.legs
             ]
