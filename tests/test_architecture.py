@@ -36,9 +36,11 @@ LAYERS = {
         "engine.sizing",
         "engine.stress",
         "engine.tax",
+        "engine.volatility",
     ),
     "ports": ("engine.ports",),
     "use cases": (
+        "engine.activities",
         "engine.approvals",
         "engine.audit",
         "engine.desk",
@@ -50,6 +52,7 @@ LAYERS = {
         "engine.portfolio",
         "engine.scanning",
         "engine.schema",
+        "engine.standing",
         "engine.store",
     ),
     "brokers": ("engine.brokers",),
@@ -99,8 +102,17 @@ DOORS = {
 
 # Imports inside a function, (importer, imported): why it may not stand at the top.
 LAZY = {
+    ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
+    ("engine.indicators", "talib"): "what asks for no indicator should not wait for it",
+    ("engine.pricing.american", "QuantLib"): "takes half a second and 90 MB; only a card with an American leg needs it",
+    ("engine.pricing.kernels", "py_lets_be_rational"): "with pyvolr installed the desk never needs it",
+    (
+        "engine.pricing.kernels",
+        "pyvolr",
+    ): "what prices nothing should not wait for it; vollib stands in where it is missing",
+    ("engine.pricing.kernels", "vollib"): "with pyvolr installed the desk never needs it",
     ("engine.sessions", "exchange_calendars"): "takes half a second and is not needed to answer `wsb --help`",
-    ("engine.store.database", "alembic"): "a fifth of a second that only an upgrade of the schema needs",
+    ("engine.store.database", "alembic"): "takes a tenth of a second; only an upgrade of the schema needs it",
 }
 
 MAX_FILE = 600
