@@ -2,7 +2,8 @@
 
 At expiry what is in the money by a cent at the official close is assigned (short) or exercised (long) into shares as
 far as the account can pay for them or deliver them. The rest is settled in cash at its intrinsic value: a broker would
-have sold it, or bought it in, before the close. Index options always settle in cash.
+have sold it, or bought it in, before the close. In cash, too, settle index options, and a short option against a long
+one of the same right, so that a spread that ends in the money is worth its width and brings no shares.
 """
 
 from __future__ import annotations
@@ -35,20 +36,36 @@ def expire(
 ) -> tuple[Wallet, tuple[Ended, ...]]:
     """The wallet after these held options have expired at the official closes, and what became of each.
 
-    Shares come in before they are delivered, so that the two sides of a spread meet.
+    Shares come in before others are delivered.
     """
-    held = [(option, wallet.quantity(option)) for option in options]
-    for option, _ in held:
+    held = {option: wallet.quantity(option) for option in options}
+    values = {option: intrinsic(option, closes[option.underlying]) for option in held}
+    inside = {option: quantity for option, quantity in held.items() if values[option] >= CENT}
+    for option in held:
         wallet = wallet.dropped(option)
-    ended: list[Ended] = []
-    for option, quantity in sorted(held, key=_settlement_order):
-        value = intrinsic(option, closes[option.underlying])
-        if value < CENT:
-            ended.append(Ended(ActivityKind.EXPIRY, option, quantity))
-            continue
-        wallet, parts = _settle(wallet, option, quantity, value)
+    ended = [Ended(ActivityKind.EXPIRY, option, held[option]) for option in sorted(held.keys() - inside.keys())]
+    netted = _netted(inside)
+    for option, quantity in sorted(inside.items(), key=_settlement_order):
+        wallet, parts = _settle(wallet, option, quantity, netted.get(option, 0), values[option])
         ended.extend(parts)
     return wallet, tuple(ended)
+
+
+def _netted(inside: Mapping[Option, int]) -> dict[Option, int]:
+    """Contracts of each option that meet one of the other side: same underlying, right and size."""
+    groups: dict[tuple[str, Right, int], list[Option]] = {}
+    for option in sorted(inside):
+        groups.setdefault((option.underlying, option.right, option.multiplier), []).append(option)
+    netted: dict[Option, int] = {}
+    for group in groups.values():
+        longs = sum(max(0, inside[option]) for option in group)
+        shorts = sum(max(0, -inside[option]) for option in group)
+        left = {True: min(longs, shorts), False: min(longs, shorts)}
+        for option in group:
+            is_long = inside[option] > 0
+            netted[option] = min(abs(inside[option]), left[is_long])
+            left[is_long] -= netted[option]
+    return netted
 
 
 def _settlement_order(held: tuple[Option, int]) -> tuple[bool, str]:
@@ -61,10 +78,12 @@ def _brings_shares(option: Option, quantity: int) -> bool:
     return (option.right is Right.CALL) == (quantity > 0)
 
 
-def _settle(wallet: Wallet, option: Option, quantity: int, value: Decimal) -> tuple[Wallet, tuple[Ended, ...]]:
+def _settle(
+    wallet: Wallet, option: Option, quantity: int, netted: int, value: Decimal
+) -> tuple[Wallet, tuple[Ended, ...]]:
     sign = 1 if quantity > 0 else -1
     kind = ActivityKind.EXERCISE if quantity > 0 else ActivityKind.ASSIGNMENT
-    in_shares = min(abs(quantity), deliverable(wallet, option, quantity)) * sign
+    in_shares = min(abs(quantity) - netted, deliverable(wallet, option, quantity)) * sign
     in_cash = quantity - in_shares
     amount = value * in_cash * option.multiplier
     wallet = exchanged(wallet, option, in_shares).paid(amount)

@@ -49,7 +49,7 @@ class PositionIntent(StrEnum):
     SELL_TO_CLOSE = "sell_to_close"
 
 
-def intent(leg: Leg, opening: bool) -> PositionIntent:  # noqa: FBT001 - a fact about the order, not a mode
+def intent(leg: Leg, opening: bool) -> PositionIntent:
     """The intent of a leg of an opening or closing order."""
     if leg.ratio > 0:
         return PositionIntent.BUY_TO_OPEN if opening else PositionIntent.BUY_TO_CLOSE
@@ -196,7 +196,8 @@ class Activity:
     """One account activity. `id` is unique at the broker.
 
     ASSIGNMENT, EXERCISE, EXPIRY: `instrument` is the option, `quantity` the signed contracts that went away as held
-    (-2 for two short puts assigned); the share leg follows from strike and right. DIVIDEND: the shares, `amount`
+    (-2 for two short puts assigned); the share leg follows from strike and right, unless `amount` is not 0: then they
+    were settled in cash for so many dollars and no shares moved. DIVIDEND: the shares, `amount`
     dollars (negative is owed). SPLIT: `ratio` new for old. Others: `amount` dollars, positive is received.
     """
 
