@@ -66,6 +66,7 @@ _TRADES = select(
     trades.c.campaign,
     trades.c.reason,
 ).order_by(trades.c.closed_at, trades.c.id)
+_HAS_TRADE = select(trades.c.id).where(trades.c.id == bindparam("id_"))
 
 BECAME_SHARES = frozenset({"assigned", "called away"})
 
@@ -269,6 +270,10 @@ class Positions(Ledger):
             "import_hash": import_hash,
         }
         self._upsert(trades, row)
+
+    def has_trade(self, id: str) -> bool:
+        """Whether `trades` has a row of this id."""
+        return self._row(_HAS_TRADE, {"id_": id}) is not None
 
     def trades(self, strategy: str | None = None, since: datetime | None = None) -> tuple[Trade, ...]:
         """Closed structures (of one strategy, ended at or after `since`), first closed first."""

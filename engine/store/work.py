@@ -19,8 +19,8 @@ Fields = Row[*tuple[Any, ...]]
 def insert_new(dialect: str, table: Table) -> Executable:
     """INSERT that leaves an existing row alone; the row count says which happened."""
     if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return sqlite.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 @cache
