@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -139,3 +140,20 @@ class PositionState:
         elif after * self.quantity < 0:
             self.average = price
         self.quantity = after
+
+
+def requirement(exposure: Mapping[str, int]) -> Decimal:
+    """The largest loss at expiry, premiums left out, summed over underlyings (Alpaca's "universal spread rule")."""
+    roots: dict[str, list[tuple[Contract | None, int]]] = {}
+    for symbol, quantity in exposure.items():
+        item = contract(symbol)
+        roots.setdefault(item.root if item else symbol, []).append((item, quantity))
+    return sum((_worst(items) for items in roots.values()), ZERO)
+
+
+def _worst(items: list[tuple[Contract | None, int]]) -> Decimal:
+    spots = [ZERO, *(item.strike for item, _ in items if item)]
+    return max(
+        -sum((quantity * (item.intrinsic(spot) * 100 if item else spot) for item, quantity in items), ZERO)
+        for spot in spots
+    ).max(ZERO)

@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo
 from tests.standins import alpaca_rules
 from tests.standins.alpaca_book import (
     ZERO,
-    Contract,
     LegState,
     OrderState,
     PositionState,
     Quote,
     contract,
     multiplier,
+    requirement,
 )
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -409,23 +409,6 @@ class Exchange:
         with self.lock:
             held = self.positions.items()
             return self.cash + sum((p.quantity * self.mark(s) * multiplier(s) for s, p in held), ZERO)
-
-
-def requirement(exposure: Mapping[str, int]) -> Decimal:
-    """The largest loss at expiry, premiums left out, summed over underlyings (Alpaca's "universal spread rule")."""
-    roots: dict[str, list[tuple[Contract | None, int]]] = {}
-    for symbol, quantity in exposure.items():
-        item = contract(symbol)
-        roots.setdefault(item.root if item else symbol, []).append((item, quantity))
-    return sum((_worst(items) for items in roots.values()), ZERO)
-
-
-def _worst(items: list[tuple[Contract | None, int]]) -> Decimal:
-    spots = [ZERO, *(item.strike for item, _ in items if item)]
-    return max(
-        -sum((quantity * (item.intrinsic(spot) * 100 if item else spot) for item, quantity in items), ZERO)
-        for spot in spots
-    ).max(ZERO)
 
 
 def stamp(at: datetime) -> str:

@@ -178,8 +178,8 @@ def clock(exchange: Exchange) -> Row:
 
 def calendar(exchange: Exchange, query: Mapping[str, str]) -> list[Row]:
     """Weekdays from `start` to `end`, at most a year."""
-    day = date.fromisoformat(query.get("start", exchange.today.isoformat()))
-    end = date.fromisoformat(query.get("end", (day + timedelta(days=7)).isoformat()))
+    day = date.fromisoformat(query.get("start", exchange.today.isoformat())[:10])
+    end = date.fromisoformat(query.get("end", (day + timedelta(days=7)).isoformat())[:10])
     days = [day + timedelta(days=ahead) for ahead in range(min((end - day).days + 1, 366))]
     hours = {"open": "09:30", "close": "16:00", "session_open": "0400", "session_close": "2000"}
     return [

@@ -244,17 +244,12 @@ def _share_power(exchange: Exchange, body: Body) -> Facts | None:
 
 
 def _wash(exchange: Exchange, body: Body) -> Facts | None:
-    """An open order on the other side of the same symbol that this one could trade with."""
+    """An open order on the other side of the same symbol, at whatever price."""
     if _is_package(body):
         return None
-    for other in exchange.open_simple(body["symbol"]):
-        if other.legs[0].side == body["side"]:
-            continue
-        prices = [Decimal(str(body["limit_price"])) if body["type"] == "limit" else None, other.limit]
-        bought, sold = prices if body["side"] == "buy" else reversed(prices)
-        if bought is None or sold is None or bought >= sold:
-            return {"existing_order_id": other.id, "reject_reason": "opposite side order exists"}
-    return None
+    opposite = [other for other in exchange.open_simple(body["symbol"]) if other.legs[0].side != body["side"]]
+    reason = "opposite side limit order exists"
+    return {"existing_order_id": opposite[0].id, "reject_reason": reason} if opposite else None
 
 
 SUBMIT = (

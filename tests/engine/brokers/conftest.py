@@ -9,13 +9,10 @@ import pytest
 import stamina
 
 from engine.brokers.alpaca import AlpacaBroker
-from engine.brokers.alpaca_http import Timeouts
 from tests import make
 from tests.fakes import FakeClock
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange
-
-QUICK = Timeouts(connect=1.0, read=0.4, retrying=5.0)
 
 
 @pytest.fixture
@@ -27,7 +24,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def standin(clock: FakeClock) -> Iterator[AlpacaStandin]:
     """The server; whatever it received and answered kept to Alpaca's published schemas."""
-    with AlpacaStandin(Exchange(clock, Decimal(100_000)), hold=1.0) as server:
+    with AlpacaStandin(Exchange(clock, Decimal(100_000)), hold=2.0) as server:
         yield server
     assert server.journal.violations == []
 
@@ -47,7 +44,7 @@ def exchange(standin: AlpacaStandin) -> Exchange:
 @pytest.fixture
 def alpaca(standin: AlpacaStandin, exchange: Exchange) -> Iterator[AlpacaBroker]:
     """The adapter under test; its pauses between reads are left out."""
-    broker = AlpacaBroker(KEY, SECRET, url_override=standin.url, timeouts=QUICK)
+    broker = AlpacaBroker(KEY, SECRET, url_override=standin.url)
     with stamina.set_testing(True, attempts=3, cap=True):
         yield broker
     broker.close()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import stamina
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 
 from engine.brokers.alpaca import AlpacaBroker
+from engine.brokers.alpaca_http import Timeouts
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected
 from engine.model.orders import OrderStatus
 from tests import make
@@ -15,6 +19,15 @@ from tests.standins.alpaca_exchange import Exchange
 
 NOTHING_DONE = ("429", "500", "504", "html", "html-ok", "redirect", "silence", "cut")
 DONE = ("done-504", "done-cut", "done-slow")
+
+
+@pytest.fixture
+def alpaca(standin: AlpacaStandin, exchange: Exchange) -> Iterator[AlpacaBroker]:
+    """The adapter with little patience."""
+    broker = AlpacaBroker(KEY, SECRET, url_override=standin.url, timeouts=Timeouts(connect=1.0, read=0.7, retrying=9.0))
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield broker
+    broker.close()
 
 
 @pytest.mark.parametrize("fault", NOTHING_DONE)
