@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
 from statistics import median
 
 import numpy as np
@@ -32,6 +34,10 @@ class Payouts:
     dividends: tuple[Dividend, ...]
     until: date
     source: Source
+
+    def up_to(self, day: date) -> int:
+        """How many have gone ex up to and including `day`."""
+        return bisect_right(self.dividends, day, key=attrgetter("ex_date"))
 
 
 def payouts(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ def read_dividends(sheet: Sheet) -> tuple[dict[str, tuple[Dividend, ...]], date]
     for code, day, amount in zip(codes, days.tolist(), amounts, strict=True):
         found.setdefault(tickers[code], []).append(Dividend(day, amount))
     until = days.max().astype(object) if len(days) else date.min
-    return {ticker: tuple(sorted(paid, key=_ex_date)) for ticker, paid in found.items()}, until
+    return {ticker: tuple(sorted(paid, key=attrgetter("ex_date"))) for ticker, paid in found.items()}, until
 
 
 def read_earnings(sheet: Sheet) -> dict[str, tuple[Earnings, ...]]:
@@ -195,10 +196,6 @@ def _payouts(
         if not bars.is_index
     }
     return {ticker: known for ticker, known in found.items() if known is not None}
-
-
-def _ex_date(dividend: Dividend) -> date:
-    return dividend.ex_date
 
 
 def _csv(folder: Path, name: str) -> Sheet | None:

@@ -56,12 +56,16 @@ class Series:
 
     def row(self, day: date) -> int | None:
         """The row of `day`, None when the ticker has no bar that day."""
-        found = int(np.searchsorted(self.day, np.datetime64(day, "D")))
-        return found if found < len(self.day) and self.day[found] == np.datetime64(day, "D") else None
+        wanted = np.datetime64(day, "D")
+        found = int(self.day.searchsorted(wanted))
+        return found if found < len(self.day) and self.day[found] == wanted else None
 
-    def in_shares_of(self, splits: tuple[Split, ...], day: date) -> Bars:
-        """All bars with prices per share as shares counted on `day`, rounded to 0.0001; a copy."""
-        times = factor(splits, day, self.basis)
+    def factor(self, splits: tuple[Split, ...], day: date) -> float:
+        """What a recorded price is multiplied by to be per share as shares counted on `day`."""
+        return factor(splits, day, self.basis)
+
+    def times(self, times: float) -> Bars:
+        """All bars with prices times a factor, rounded to 0.0001, and volumes divided by it; a copy."""
         return Bars(
             ticker=self.ticker,
             day=self.day,
@@ -75,8 +79,7 @@ class Series:
 
     def as_traded(self, splits: tuple[Split, ...], row: int) -> float:
         """The close of one row as it traded that day, rounded to 0.0001."""
-        times = factor(splits, self.day[row].astype(object), self.basis)
-        return round(float(self.close[row]) * times, DECIMALS)
+        return round(float(self.close[row]) * self.factor(splits, self.day[row].astype(object)), DECIMALS)
 
 
 def read_series(sheet: Sheet) -> dict[str, Series]:

@@ -1,0 +1,216 @@
+"""A market of recorded days: what could be known at an instant of the past, and nothing later.
+
+Bars end yesterday. Today's prices follow recorded minutes, or a path bridged through the day's bar
+(`engine.data.path`). Option chains are the recorded ones where the folder has them at or before the instant, else
+modelled and labelled so. Prices are as traded on the day: splits that came later are taken out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property, partial
+
+import numpy as np
+
+from engine.data.folder import RecordedFolder
+from engine.data.option_days import OptionDays
+from engine.data.rates import Rate
+from engine.data.share_days import ShareDay, ShareDays
+from engine.errors import DataError, NotFound
+from engine.model.instruments import Instrument, Option
+from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Quote, Source
+from engine.sessions import Sessions
+
+RECORDED = Source("replay", Kind.RECORDED)
+
+
+class ReplayMarket:
+    """A `MarketData` over a recorded folder, as of `now()`.
+
+    Shares are quoted at any time (before today's opening bell: the last close, with that age), options only from the
+    bell on. A ticker without a bar today is not in the universe. The paper exchange reads its official closes,
+    dividends and splits here too.
+    """
+
+    def __init__(
+        self,
+        folder: RecordedFolder,
+        now: Callable[[], datetime],
+        sessions: Sessions,
+        universe: tuple[str, ...] = (),
+    ) -> None:
+        """A market of `universe`, or of everything tradable in the folder.
+
+        Raises:
+            NotFound: the universe names a ticker the folder does not have.
+        """
+        self._folder = folder
+        self._now = now
+        self._sessions = sessions
+        self._shares = ShareDays(folder, sessions)
+        self._options = OptionDays(folder.chains, sessions)
+        every = (self._shares.series(ticker) for ticker in universe or folder.series)
+        self._tradable = tuple(sorted({series.ticker for series in every if not series.is_index}))
+        self._listed: tuple[date, tuple[str, ...]] = (date.min, ())
+        self._rates: tuple[date, float] = (date.min, 0.0)
+
+    @property
+    def name(self) -> str:
+        return "replay"
+
+    def sessions_covered(self) -> tuple[date, ...]:
+        """Every recorded trading day, oldest first."""
+        return self._folder.sessions
+
+    def universe(self) -> tuple[str, ...]:
+        """The tickers with a bar on today's session, or on the last one where there is none today; sorted."""
+        today = self._today
+        if self._listed[0] != today:
+            day = today if self._sessions.is_session(today) else self._sessions.previous(today)
+            series = self._folder.series
+            self._listed = (today, tuple(name for name in self._tradable if series[name].row(day) is not None))
+        return self._listed[1]
+
+    def snapshot(self, ticker: str) -> MarketSnapshot:
+        """Everything known about one underlying now; its chain is made when asked for.
+
+        Raises:
+            NotFound: the ticker is unknown here (the message suggests the nearest).
+            DataUnavailable: it has no bar today, or is an index.
+        """
+        now = self._now()
+        day = self._shares.day(ticker, self._sessions.today(now))
+        rate = self._rate(day.today)
+        return MarketSnapshot(
+            ticker=ticker,
+            asof=now,
+            today=day.today,
+            bars=day.bars,
+            source=RECORDED,
+            spot=day.quote(now),
+            session=day.session(now),
+            dividends=day.dividends,
+            earnings=day.earnings,
+            rate=rate,
+            load_chain=partial(self._options.chain, day, now, rate),
+        )
+
+    def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
+        """Quotes now; what has no bar today, has expired or quotes only from the opening bell on is left out."""
+        now = self._now()
+        found: dict[Instrument, Quote] = {}
+        unrecorded: dict[str, list[Option]] = {}
+        for instrument in dict.fromkeys(instruments):
+            quote = self._own_quote(instrument, now)
+            if quote is not None:
+                found[instrument] = quote
+            elif isinstance(instrument, Option):
+                unrecorded.setdefault(instrument.underlying, []).append(instrument)
+        for ticker, options in unrecorded.items():
+            found.update({quote.instrument: quote for quote in self._modelled_quotes(ticker, options, now)})
+        return found
+
+    def chain(self, ticker: str) -> Chain | None:
+        """All listed options of an underlying now, recorded or modelled; None where there is neither.
+
+        A recorded chain is shown for a ticker without bars too.
+
+        Raises:
+            NotFound, DataUnavailable: as `snapshot`.
+        """
+        now = self._now()
+        today = self._sessions.today(now)
+        if ticker in self._folder.chains.underlyings and self._day(ticker, today) is None:
+            recorded = self._options.recorded_chain(ticker, now, self._rate(today))
+            if recorded is not None:
+                return recorded
+        return self.snapshot(ticker).chain
+
+    def bars(self, ticker: str, start: date, end: date) -> Bars:
+        """Completed daily bars from `start` to `end` inclusive in today's shares, never later than yesterday.
+
+        Indices (^VIX) have bars too.
+
+        Raises:
+            NotFound: the ticker is unknown here.
+        """
+        today = self._today
+        whole = self._shares.bars(ticker, today)
+        first, last = (np.datetime64(day, "D") for day in (start, min(end, today - timedelta(days=1))))
+        return whole[int(np.searchsorted(whole.day, first)) : int(np.searchsorted(whole.day, last, side="right"))]
+
+    def panel(self) -> Mapping[str, Bars]:
+        """The last 400 completed daily bars of the whole universe, in today's shares."""
+        today = self._today
+        return {ticker: self._shares.day(ticker, today).bars for ticker in self.universe()}
+
+    def rate(self) -> Rate | None:
+        """Today's short rate and who says so; None, and 0 in the snapshots, where nothing covers today."""
+        return self._folder.rates.on(self._today)
+
+    def dividend_source(self, ticker: str) -> Source | None:
+        """Where the dividends of a ticker come from, None where nothing covers it."""
+        known = self._folder.payouts.get(ticker)
+        return None if known is None else known.source
+
+    def official_close(self, ticker: str, day: date) -> Decimal | None:
+        """The closing price of `day` as traded then; None before that close or without a bar."""
+        series = self._folder.series.get(ticker)
+        row = None if series is None else series.row(day)
+        if series is None or row is None or self._now() < self._sessions.close(day):
+            return None
+        return Decimal(f"{series.as_traded(self._folder.splits.get(ticker, ()), row):.4f}")
+
+    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
+        """Dollars a share by ticker, as paid, for those that go ex on `day`; empty for days to come."""
+        return self._dividends_by_day.get(day, {}) if day <= self._today else {}
+
+    def splits_on(self, day: date) -> Mapping[str, Decimal]:
+        """New shares for each old one by ticker, from the open of `day` on; empty for days to come."""
+        return self._splits_by_day.get(day, {}) if day <= self._today else {}
+
+    @property
+    def _today(self) -> date:
+        return self._sessions.today(self._now())
+
+    def _rate(self, today: date) -> float:
+        if self._rates[0] != today:
+            known = self._folder.rates.on(today)
+            self._rates = (today, 0.0 if known is None else known.value)
+        return self._rates[1]
+
+    def _day(self, ticker: str, today: date) -> ShareDay | None:
+        """The ticker's day, None where a question about it has no answer."""
+        try:
+            return self._shares.day(ticker, today)
+        except (DataError, NotFound):
+            return None
+
+    def _own_quote(self, instrument: Instrument, now: datetime) -> Quote | None:
+        if isinstance(instrument, Option):
+            return self._options.recorded_quote(instrument, now)
+        day = self._day(instrument.ticker, self._sessions.today(now))
+        return None if day is None else day.quote(now)
+
+    def _modelled_quotes(self, ticker: str, options: list[Option], now: datetime) -> tuple[Quote, ...]:
+        today = self._sessions.today(now)
+        day = self._day(ticker, today)
+        return () if day is None else self._options.modelled_quotes(options, day, now, self._rate(today))
+
+    @cached_property
+    def _dividends_by_day(self) -> Mapping[date, Mapping[str, Decimal]]:
+        found: dict[date, dict[str, Decimal]] = {}
+        for ticker, known in self._folder.payouts.items():
+            for dividend in known.dividends:
+                found.setdefault(dividend.ex_date, {})[ticker] = dividend.amount
+        return found
+
+    @cached_property
+    def _splits_by_day(self) -> Mapping[date, Mapping[str, Decimal]]:
+        found: dict[date, dict[str, Decimal]] = {}
+        for ticker in self._folder.series:
+            for split in self._folder.splits.get(ticker, ()):
+                found.setdefault(split.ex_date, {})[ticker] = split.ratio
+        return found
