@@ -1,0 +1,62 @@
+"""The catalogue: every strategy that is built, and the names of those to come.
+
+Adding one is a module with a `STRATEGY` and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from engine.errors import ConfigError, NotFound
+from engine.model.trade import Strategy
+from strategies import wheel, wsb_dip
+from strategies.params import configure, suggestion
+
+CATALOGUE: Mapping[str, Strategy] = {each.name: each for each in (wheel.STRATEGY, wsb_dip.STRATEGY)}
+"""The built strategies by name, with default parameters."""
+
+PLANNED = (
+    "debit_spreads",
+    "spx_credit_spreads",
+    "index_baseline",
+    "momentum_weeklies",
+    "leaps",
+    "earnings_protection",
+    "swing",
+    "lotto",
+)
+"""Names that are known and not built yet."""
+
+
+def strategy(name: str) -> Strategy:
+    """The strategy called `name`, with default parameters.
+
+    Raises:
+        NotFound: not built yet, or unknown; the message tells which and suggests the nearest.
+    """
+    if name not in CATALOGUE:
+        raise NotFound(_absence(name))
+    return CATALOGUE[name]
+
+
+def _absence(name: str) -> str:
+    built = ", ".join(CATALOGUE)
+    if name in PLANNED:
+        return f"Strategy “{name}” is planned and not built yet; there are {built}."
+    return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *PLANNED))} There are {built}."
+
+
+def configured(overrides: Mapping[str, Mapping[str, object]]) -> Mapping[str, Strategy]:
+    """The catalogue with the keys of each `[strategies.NAME]` section applied.
+
+    Raises:
+        ConfigError: an unknown or planned strategy, an unknown key or a value out of range; the message names it.
+    """
+    for name in overrides:
+        if name not in CATALOGUE:
+            raise ConfigError(f"[strategies.{name}]: {_absence(name)}")
+    return {
+        name: replace(each, params=configure(type(each.params), name, overrides.get(name, {})))
+        for name, each in CATALOGUE.items()
+    }
