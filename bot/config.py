@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,6 +22,7 @@ from bot.settings import Config
 from engine.errors import ConfigError
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
+from strategies import configured
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -58,7 +59,7 @@ IDENTITY = re.compile(r"(web|discord|telegram|cli):\S+")
 SECTIONS = {item.name for item in fields(Config)} - {"people", "secrets", "strategies"}
 
 
-def load(path: Path | None, environment: Mapping[str, str], catalogue: Mapping[str, Strategy]) -> Config:
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     """The configuration of the file at `path` (None: defaults) under `environment`.
 
     Raises:
@@ -77,7 +78,7 @@ def load(path: Path | None, environment: Mapping[str, str], catalogue: Mapping[s
             item.name: _section(item.name, item.default_factory, tables) for item in fields(Config) if _is_section(item)
         },
         people=_people(users),
-        strategies=_strategies(wanted, catalogue),
+        strategies=_strategies(wanted),
         secrets=_secrets(environment),
     )
     return _checked(config)
@@ -133,8 +134,8 @@ def _section(name: str, kind: Any, tables: Table) -> Any:
     return typed(name, kind, value)
 
 
-def typed(section: str, kind: type[T], table: Table, base: T | None = None) -> T:
-    """`table` as the dataclass `kind`: missing keys keep those of `base` or the defaults.
+def typed(section: str, kind: type[T], table: Table) -> T:
+    """`table` as the dataclass `kind`; missing keys keep their defaults.
 
     Raises:
         ConfigError: an unknown key (the nearest is named), a wrong type or a value out of range.
@@ -143,10 +144,9 @@ def typed(section: str, kind: type[T], table: Table, base: T | None = None) -> T
     for key in table:
         if key not in names:
             raise ConfigError(_unknown_key(section, key, names))
-    known = {} if base is None else {name: getattr(base, name) for name in names}
     prepared = {key: _split(kind, key, value) for key, value in table.items()}
     try:
-        return TypeAdapter(kind).validate_python(known | prepared)
+        return TypeAdapter(kind).validate_python(prepared)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join([section, *(str(part) for part in first["loc"])])
@@ -215,18 +215,15 @@ def _user(row: int, table: object) -> User:
     return User(name, Role(role), tuple(ids))
 
 
-def _strategies(wanted: object, catalogue: Mapping[str, Strategy]) -> Mapping[str, Strategy]:
+def _strategies(wanted: object) -> Mapping[str, Strategy]:
     if not isinstance(wanted, dict):
         raise ConfigError("strategies should be sections: [strategies.wheel].")
-    for name in wanted:
-        if name not in catalogue:
-            raise ConfigError(f"Unknown strategy [strategies.{name}]{_nearest(name, catalogue)}.")
-    chosen = {}
-    for name, strategy in catalogue.items():
-        table = dict(wanted.get(name, {}))
-        if _enabled(name, table.pop("enabled", True)):
-            chosen[name] = replace(strategy, params=_params(name, strategy.params, table))
-    return chosen
+    for name, table in wanted.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"strategies.{name} should be a section: [strategies.{name}].")
+    tables = {name: dict(table) for name, table in wanted.items()}
+    enabled = {name: _enabled(name, table.pop("enabled", True)) for name, table in tables.items()}
+    return {name: strategy for name, strategy in configured(tables).items() if enabled.get(name, True)}
 
 
 def _enabled(name: str, value: object) -> bool:
@@ -235,12 +232,6 @@ def _enabled(name: str, value: object) -> bool:
     if answer is None:
         raise ConfigError(f"strategies.{name}.enabled = {_shown(value)} should be true or false.")
     return answer
-
-
-def _params(name: str, params: Any, table: Table) -> Any:
-    if not is_dataclass(params):
-        raise ConfigError(f"Strategy {name} has no parameters to set.")
-    return typed(f"strategies.{name}", type(params), table, base=params)
 
 
 def _secrets(environment: Mapping[str, str]) -> dict[str, SecretStr]:

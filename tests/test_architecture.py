@@ -102,6 +102,8 @@ DOORS = {
 
 # Imports inside a function, (importer, imported): why it may not stand at the top.
 LAZY = {
+    ("bot.cli", "bot.console"): "`wsb --help` answers at once; a command loads what it needs when it is called",
+    ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     ("engine.indicators", "talib"): "what asks for no indicator should not wait for it",
     ("engine.pricing.american", "QuantLib"): "takes half a second and 90 MB; only a card with an American leg needs it",

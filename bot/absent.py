@@ -1,0 +1,38 @@
+"""The market when no source of data is configured: it knows nothing and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from engine.errors import DataUnavailable
+from engine.model.instruments import Instrument
+from engine.model.market import Bars, Chain, MarketSnapshot, Quote
+
+WORDS = "No market data source is configured: name a folder of recorded days with [data] folder or --data."
+
+
+class AbsentMarket:
+    """A `MarketData` without numbers: no names, no quotes, and one sentence for every question."""
+
+    @property
+    def name(self) -> str:
+        return "none"
+
+    def universe(self) -> tuple[str, ...]:
+        return ()
+
+    def snapshot(self, ticker: str) -> MarketSnapshot:
+        raise DataUnavailable(WORDS)
+
+    def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
+        return {}
+
+    def chain(self, ticker: str) -> Chain | None:
+        raise DataUnavailable(WORDS)
+
+    def bars(self, ticker: str, start: date, end: date) -> Bars:
+        raise DataUnavailable(WORDS)
+
+    def panel(self) -> Mapping[str, Bars]:
+        return {}

@@ -1,0 +1,247 @@
+"""The composition root: the one place that reads the clock, makes ids and chooses adapters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+from bot.absent import AbsentMarket
+from bot.bulkheads import inline
+from bot.command import Room, Runner
+from bot.people import People
+from bot.settings import Config
+from engine.brokers.alpaca import AlpacaBroker
+from engine.brokers.paper import PaperBroker
+from engine.data.demo import demo_folder
+from engine.data.folder import RecordedFolder
+from engine.data.replay import ReplayMarket
+from engine.desk import Desk, Mode
+from engine.model.book import Posting, PostingKind
+from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.trade import Strategy, Unknown
+from engine.ports import Broker, MarketData
+from engine.sessions import Sessions
+from engine.store import Store
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+Folder = RecordedFolder
+"""Recorded days, as every replay takes them."""
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def system_clock() -> datetime:
+    """The time now, aware UTC."""
+    return datetime.now(UTC)
+
+
+class ReplayClock:
+    """A clock that shows what it was set to and never goes back."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        """Move on to `now`; an earlier time is ignored."""
+        self._now = max(self._now, now)
+
+
+class CountedIds:
+    """`A00001`, `A00002`, `E00000001` ...: the same run gives the same ids.
+
+    `generation` counts the runs that wrote to the same database before, so that no id comes twice.
+    """
+
+    def __init__(self, generation: int = 0) -> None:
+        self._generation = str(generation) if generation else ""
+        self._counters: dict[str, count[int]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, prefix: str) -> str:
+        with self._lock:
+            number = next(self._counters.setdefault(prefix, count(1)))
+        width = 8 if prefix == "E" else 5
+        return f"{prefix}{self._generation}{number:0{width}d}"
+
+
+class TimedIds:
+    """Ids that sort by the time they were made: `P0K3ZQ4M`, one alphabet digit for five bits.
+
+    Events count milliseconds, everything else tenths of a second; within one process they never repeat.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._last: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, prefix: str) -> str:
+        unit, width = (1, 8) if prefix == "E" else (100, 7)
+        with self._lock:
+            ticks = int((self._now() - EPOCH).total_seconds() * 1000) // unit
+            self._last[prefix] = max(ticks, self._last.get(prefix, 0) + 1)
+            return prefix + _base32(self._last[prefix], width)
+
+
+def _base32(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 32)
+        digits.append(CROCKFORD[digit])
+    return "".join(reversed(digits))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDesk:
+    """A desk on recorded days, with the clock and the exchange that the day loop moves."""
+
+    desk: Desk
+    clock: ReplayClock
+    market: ReplayMarket
+    broker: PaperBroker
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What of the configuration a desk needs; the defaults are the product's."""
+
+    limits: Limits = field(default_factory=Limits)
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
+    costs: Costs = field(default_factory=Costs)
+    universe: tuple[str, ...] = ()
+
+
+def settings_of(config: Config) -> Settings:
+    """The part of the configuration that every desk shares."""
+    return Settings(config.risk, config.approvals, config.costs, config.desk.universe)
+
+
+def build_replay_desk(
+    folder: Folder,
+    start: date,
+    strategies: Mapping[str, Strategy],
+    store: Store,
+    settings: Settings | None = None,
+) -> ReplayDesk:
+    """A desk at the opening bell of `start` (or the next session) with the paper exchange on recorded prices.
+
+    With a store that has a history the account, its orders and the ids go on where they ended.
+    """
+    chosen = settings or Settings()
+    sessions = Sessions()
+    clock = ReplayClock(sessions.open(sessions.upcoming(start, 1)[0]))
+    market = ReplayMarket(folder, clock, sessions, chosen.universe)
+    journal = store.paper_journal()
+    broker = PaperBroker(market, clock, sessions, chosen.costs, chosen.limits.account_size, journal, market)
+    desk = Desk(
+        store=store,
+        market=market,
+        broker=broker,
+        now=clock,
+        new_id=CountedIds(_next_generation(store, clock())),
+        sessions=sessions,
+        strategies=strategies,
+        limits=chosen.limits,
+        rules=chosen.rules,
+        costs=chosen.costs,
+        mode=Mode.REPLAY,
+        unknown=Unknown.SKIP,
+        universe=chosen.universe,
+    )
+    open_books(desk, chosen.limits.account_size)
+    return ReplayDesk(desk, clock, market, broker)
+
+
+def _next_generation(store: Store, now: datetime) -> int:
+    with store.begin() as work:
+        generation = int(work.setting("generation") or -1) + 1
+        work.set_setting("generation", str(generation), "desk", now)
+    return generation
+
+
+def open_books(desk: Desk, cash: Decimal) -> None:
+    """Post the opening equity once, and write down which strategies there are."""
+    now = desk.now()
+    with desk.store.begin() as work:
+        work.add_postings((Posting("start", PostingKind.START, now, cash),))
+        for name, strategy in desk.strategies.items():
+            work.set_strategy(name, strategy.risk_level, "enabled", now)
+
+
+def build_desk(config: Config, store: Store) -> Desk:
+    """The desk of the configuration on the real clock; until a live data source exists its market knows nothing."""
+    sessions = Sessions()
+    market = AbsentMarket()
+    broker = _broker(config, market, sessions, store)
+    desk = Desk(
+        store=store,
+        market=market,
+        broker=broker,
+        now=system_clock,
+        new_id=TimedIds(system_clock),
+        sessions=sessions,
+        strategies=config.strategies,
+        limits=config.risk,
+        rules=config.approvals,
+        costs=config.costs,
+        mode=Mode.LIVE if config.is_live else Mode.PAPER,
+        universe=config.desk.universe,
+    )
+    open_books(desk, config.risk.account_size)
+    return desk
+
+
+def _broker(config: Config, market: MarketData, sessions: Sessions, store: Store) -> Broker:
+    if config.desk.broker == "paper":
+        cash = config.risk.account_size
+        return PaperBroker(market, system_clock, sessions, config.costs, cash, store.paper_journal())
+    return alpaca_broker(config)
+
+
+def alpaca_broker(config: Config) -> AlpacaBroker:
+    """Alpaca with the keys of the environment: the paper account unless the configuration is live in every part.
+
+    Raises:
+        ConfigError: a key is missing, or the address belongs to the other kind of account.
+    """
+    keys = (config.secrets.get(name) for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"))
+    key, secret = (value.get_secret_value() if value is not None else "" for value in keys)
+    return AlpacaBroker(key, secret, paper=not config.is_live, url_override=config.alpaca.trading_url or None)
+
+
+def replay_banner(desk: Desk, label: str) -> Callable[[], str]:
+    """`REPLAY 2019-03-04, modelled chains`: on every card, so that nobody takes it for today."""
+    return lambda: f"{label} {desk.today.isoformat()}, {desk.market.name} prices"
+
+
+def live_banner(config: Config) -> str:
+    """`PAPER`, or `LIVE` with the account that real money is in."""
+    return f"LIVE {config.alpaca.account}" if config.is_live else "PAPER"
+
+
+def build_room(desk: Desk, people: People, banner: Callable[[], str], run: Runner = inline) -> Room:
+    """The room in which commands about `desk` are given."""
+    return Room(desk, people, run, banner)
+
+
+def open_store(url: str | None) -> Store:
+    """The durable store at `url`, brought to this program's revision; a store in memory for None."""
+    return Store.memory() if url is None else Store.create(url)
+
+
+def demo_prices() -> Folder:
+    """The real daily prices that come with the package `bokeh-sampledata`."""
+    return demo_folder()
+
+
+def open_folder(path: Path) -> Folder:
+    """The recorded days in the folder at `path`."""
+    return RecordedFolder.open(path)

@@ -1,0 +1,250 @@
+"""`wsb`: the words and options of every command. What they do is in `bot.console`, imported when one is called.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration. With --json one JSON object goes to standard output.
+argparse, because `wsb --help` has to answer in a fifth of a second: importing a larger library alone takes that long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NoReturn
+
+DESCRIPTION = "A trading desk in your chat: scans, sized and risk-checked proposals, taps, orders, fills and digests."
+CHOICE = re.compile(r"(?:argument (?P<name>\S+): )?invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are a sentence that names the word and suggests the nearest."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = CHOICE.fullmatch(message)
+        if wrong:
+            known = re.findall(r"[\w-]+", wrong["known"])
+            what = "a command" if wrong["name"] == "COMMAND" else f"possible for {wrong['name']}"
+            message = f"“{wrong['word']}” is not {what}.{_nearest(wrong['word'], known)} Known: {', '.join(known)}."
+        self.exit(2, f"wsb: {message}\n{self.format_usage()}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a date: expected YYYY-MM-DD") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a whole number from 1 up")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number") from error
+    if not 0.1 <= speed <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"“{text}” is not between 0.1 and 1,000,000")
+    return speed
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from bot.console.demo import DemoOptions, demo
+
+    approve = args.approve or ("all" if args.headless else "ask")
+    return demo(DemoOptions(args.days, args.speed, args.seed, approve, args.headless), os.environ, args.json)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from bot.console.run import run
+
+    return run(args.config, os.environ)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from bot.console.check import check
+
+    return check(args.config, os.environ, args.json)
+
+
+def _ask(args: argparse.Namespace) -> int:
+    from bot.console.ask import AskOptions, ask
+
+    return ask(AskOptions(args.text, args.config, args.user, args.data, args.date), os.environ, args.json)
+
+
+def _scan(args: argparse.Namespace) -> int:
+    from bot.console.scan import ScanOptions, scan
+
+    options = ScanOptions(args.strategy, tuple(args.tickers), args.data, args.date, args.config)
+    return scan(options, os.environ, args.json)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from bot.console.replay import ReplayCommand, replay
+
+    options = ReplayCommand(
+        args.data, args.start, args.end, args.strategies, args.approve, args.seed, args.db, args.config
+    )
+    return replay(options, os.environ, args.json)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from bot.console.imports import import_file
+
+    return import_file(args.file, args.config, os.environ, args.json)
+
+
+def _upgrade(args: argparse.Namespace) -> int:
+    from bot.console.database import upgrade
+
+    return upgrade(args.config, os.environ, args.json)
+
+
+def _revision(args: argparse.Namespace) -> int:
+    from bot.console.database import revision
+
+    return revision(args.config, os.environ, args.json)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from bot.console.database import verify
+
+    return verify(args.config, os.environ, args.json)
+
+
+Commands = argparse._SubParsersAction  # the type of what add_subparsers returns has no public name
+Go = Callable[[argparse.Namespace], int]
+
+
+def _command(commands: Commands[Parser], name: str, summary: str, go: Go) -> Parser:
+    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.set_defaults(go=go, parser=parser, json=False)
+    return parser
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else there")
+
+
+def _config(parser: Parser, *, required: bool = False) -> None:
+    parser.add_argument("--config", type=Path, required=required, metavar="FILE", help="the configuration (TOML)")
+
+
+def _data(parser: Parser, *, required: bool = False) -> None:
+    parser.add_argument("--data", type=Path, required=required, metavar="DIR", help="a folder of recorded days")
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(prog="wsb", description=DESCRIPTION, allow_abbrev=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_journeys(commands)
+    _add_questions(commands)
+    _add_upkeep(commands)
+    return parser
+
+
+def _add_journeys(commands: Commands[Parser]) -> None:
+    demo = _command(commands, "demo", "the main job on embedded real prices: no account, key or server", _demo)
+    demo.add_argument("--days", type=_at_least_one, default=60, metavar="N", help="trading sessions (60)")
+    demo.add_argument("--speed", type=_speed, default=600.0, metavar="X", help="market seconds in a second (600)")
+    demo.add_argument("--seed", type=int, default=1, metavar="N", help="of the simulated person's coin (1)")
+    demo.add_argument("--approve", choices=("ask", "all", "none"), help="who answers: you, a yes-sayer, nobody")
+    demo.add_argument("--headless", action="store_true", help="without the page, as fast as it goes")
+    _json(demo)
+    run = _command(commands, "run", "the bot: chat, schedule, engine and health in one process", _run)
+    _config(run, required=True)
+    replay = _command(commands, "replay", "the whole journey over recorded days; same inputs, same bytes", _replay)
+    _data(replay, required=True)
+    replay.add_argument("--from", dest="start", type=_day, required=True, metavar="DATE", help="the first day")
+    replay.add_argument("--to", dest="end", type=_day, required=True, metavar="DATE", help="the last day")
+    replay.add_argument("--strategies", type=_names, default=(), metavar="A,B", help="all enabled ones by default")
+    replay.add_argument("--approve", choices=("all", "none"), default="all", help="who answers the cards (all)")
+    replay.add_argument("--seed", type=int, default=1, metavar="N", help="of the simulated person's coin (1)")
+    replay.add_argument("--db", metavar="URL", help="keep the run in this empty database")
+    _config(replay)
+    _json(replay)
+
+
+def _add_questions(commands: Commands[Parser]) -> None:
+    check = _command(commands, "check", "a doctor: configuration, keys, broker, data, database", _check)
+    _config(check, required=True)
+    _json(check)
+    ask = _command(commands, "ask", "one chat command, answered as a text card", _ask)
+    ask.add_argument("text", help='a chat command, such as "/risk"')
+    _config(ask)
+    ask.add_argument("--as", dest="user", default="", metavar="USER", help="who asks: a name from the configuration")
+    _data(ask)
+    ask.add_argument("--date", type=_day, metavar="DATE", help="a day of the folder, its last by default")
+    _json(ask)
+    scan = _command(commands, "scan", "signals, sized plans and the funnel; nothing is stored or sent", _scan)
+    scan.add_argument("strategy", metavar="STRATEGY", help="a strategy's name")
+    scan.add_argument("tickers", nargs="*", metavar="TICKER", help="only these names")
+    _data(scan)
+    scan.add_argument("--date", type=_day, metavar="DATE", help="a day of the folder, its last by default")
+    _config(scan)
+    _json(scan)
+
+
+def _add_upkeep(commands: Commands[Parser]) -> None:
+    portfolio = _command(commands, "import", "take over an old JSON portfolio, once", _import)
+    portfolio.add_argument("file", type=Path, metavar="portfolio.json", help="the file")
+    _config(portfolio)
+    _json(portfolio)
+    db = commands.add_parser("db", help="the database schema", allow_abbrev=False)
+    schema = db.add_subparsers(metavar="COMMAND", required=True)
+    audit = commands.add_parser("audit", help="the hash chain over everything that happened", allow_abbrev=False)
+    chain = audit.add_subparsers(metavar="COMMAND", required=True)
+    for parser in (
+        _command(schema, "upgrade", "create the database or bring it to this program's revision", _upgrade),
+        _command(schema, "revision", "the revision of the database", _revision),
+        _command(chain, "verify", "whether the chain holds; names the first bad event", _verify),
+    ):
+        _config(parser)
+        _json(parser)
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command and its options; an unknown option is an error that names the nearest."""
+    parser = build_parser()
+    args, extra = parser.parse_known_args(words)
+    if extra:
+        chosen: Parser = getattr(args, "parser", parser)
+        option = extra[0].split("=")[0]
+        chosen.error(f"“{option}” is not an option here.{_nearest(option, chosen._option_string_actions)}")
+    return args
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """The entry point of the `wsb` command: an error a person can act on is one sentence on standard error."""
+    args = parse(words)
+    # The engine's errors and everything behind them load here, so that --help answers at once.
+    from engine.errors import BadRequest, ConfigError, DeskError, NotFound
+
+    try:
+        code = args.go(args)
+    except DeskError as problem:
+        code = 2 if isinstance(problem, BadRequest | ConfigError | NotFound) else 1
+        sys.stderr.write(f"wsb: {problem}\n")
+        if args.json:
+            from bot.console.output import emit
+
+            emit({"error": str(problem)})
+    sys.exit(code)

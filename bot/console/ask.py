@@ -1,0 +1,103 @@
+"""`wsb ask`: one chat command through the gate, answered as a text card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from bot import app
+from bot.bulkheads import finish
+from bot.command import Room
+from bot.console.output import emit, reply_json, reply_text, say
+from bot.console.replay import load_config
+from bot.dispatch import dispatch
+from bot.message import Request
+from bot.parse import nearest
+from bot.people import People, owner
+from bot.settings import Config
+from engine.desk import Desk
+from engine.errors import BadRequest, ConfigError
+
+OWNER = "cli:owner"
+LOOK_AT = "15:30"
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """What the command line said; `None` and "" mean it was not said."""
+
+    text: str
+    config: Path | None = None
+    user: str = ""
+    data: Path | None = None
+    day: date | None = None
+
+
+def ask(options: AskOptions, environment: Mapping[str, str], as_json: bool) -> int:
+    """The command; returns the exit code."""
+    config = load_config(options.config, environment)
+    people, identity = _person(config, options.user)
+    room = _room(config, options, people, environment)
+    source = f"cli:{room.desk.new_id('U')}"
+    reply = finish(dispatch(room, Request(identity, text=options.text, source=source)))
+    if as_json:
+        emit(reply_json(reply))
+    else:
+        say(reply_text(reply))
+    return 0 if reply.is_ok else 1
+
+
+def _person(config: Config, name: str) -> tuple[People, str]:
+    """Everybody, and the identity of the one who asks: `--as`, else the first admin, else whoever sits here.
+
+    Raises:
+        BadRequest: nobody has that name.
+    """
+    people = config.people
+    if not people.users and not name:
+        return owner([OWNER]), OWNER
+    user = people.named(name) if name else next(iter(people.admins), None)
+    if user is None:
+        known = [user.name for user in people.users]
+        raise BadRequest(f"--as: nobody is called “{name}”.{nearest(name, known)}")
+    if not user.ids:
+        raise BadRequest(f"{user.name} has no ids in the configuration.")
+    return people, user.ids[0]
+
+
+def _room(config: Config, options: AskOptions, people: People, environment: Mapping[str, str]) -> Room:
+    is_configured = options.config is not None or bool(environment.get("DATABASE_URL"))
+    store = app.open_store(config.database.url if is_configured else None)
+    folder = _folder(config, options, is_configured)
+    if folder is None:
+        desk = app.build_desk(config, store)
+        return app.build_room(desk, people, lambda: app.live_banner(config))
+    day = options.day or _day(config.data.date) or folder.sessions[-1]
+    made = app.build_replay_desk(folder, day, config.strategies, store, app.settings_of(config))
+    _move_to(made, day)
+    return app.build_room(made.desk, people, app.replay_banner(made.desk, "REPLAY"))
+
+
+def _folder(config: Config, options: AskOptions, is_configured: bool) -> app.Folder | None:
+    """The recorded days to answer from; a desk that is not configured answers from the demo's."""
+    if options.data is not None or config.data.folder:
+        return app.open_folder(options.data or Path(config.data.folder))
+    return None if is_configured else app.demo_prices()
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise ConfigError(f'data.date = "{text}": expected YYYY-MM-DD.') from error
+
+
+def _move_to(made: app.ReplayDesk, day: date) -> None:
+    """Half past three of `day`, the exchange and the account brought along."""
+    desk: Desk = made.desk
+    if not desk.sessions.is_session(day):
+        raise BadRequest(f"{day} is not a trading session; the next is {desk.sessions.next(day)}.")
+    made.clock.set(min(desk.sessions.at(day, LOOK_AT), desk.sessions.close(day)))
+    made.broker.advance()

@@ -1,0 +1,163 @@
+"""`wsb scan`: one strategy over recorded data, with sizes and the funnel; nothing is stored or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from bot import app
+from bot.console.output import emit, say
+from bot.console.replay import chosen, load_config
+from bot.message import as_text
+from bot.parse import nearest
+from bot.scan_cards import scan_card
+from bot.summary import amount
+from bot.timetable import timetable
+from engine import scanning
+from engine.errors import BadRequest, ConfigError, NotFound
+from engine.model.instruments import Option, stock
+from engine.model.legs import ExitPlan, Leg
+from engine.model.market import Greeks
+from engine.model.orders import intent
+from engine.model.trade import Scan, TradePlan
+from engine.store import Store
+
+Json = dict[str, object]
+
+NO_SOURCE = (
+    "No live data source is configured, so there is nothing to scan: "
+    "name recorded days with --data DIR (and --date YYYY-MM-DD)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What the command line said."""
+
+    strategy: str
+    tickers: tuple[str, ...] = ()
+    data: Path | None = None
+    day: date | None = None
+    config: Path | None = None
+
+
+def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> int:
+    """The command; returns the exit code.
+
+    Raises:
+        ConfigError: there is no data source.
+    """
+    config = load_config(said.config, environment)
+    strategies = chosen(config, (said.strategy,))
+    path = said.data or (Path(config.data.folder) if config.data.folder else None)
+    if path is None:
+        raise ConfigError(NO_SOURCE)
+    folder = app.open_folder(path)
+    day = said.day or folder.sessions[-1]
+    made = app.build_replay_desk(folder, day, strategies, Store.memory(), app.settings_of(config))
+    _move_to_scan(made, said.strategy, day)
+    result = scanning.preview(made.desk, said.strategy, _checked(made, said.tickers) or None)
+    if as_json:
+        emit(scan_json(result))
+    else:
+        say(as_text(scan_card(result, app.replay_banner(made.desk, "REPLAY")())))
+    return 0
+
+
+def _move_to_scan(made: app.ReplayDesk, strategy: str, day: date) -> None:
+    """The strategy's first scan time of `day`.
+
+    Raises:
+        BadRequest: the market was closed that day.
+    """
+    desk = made.desk
+    if not desk.sessions.is_session(day):
+        raise BadRequest(f"{day} is not a trading session; the next is {desk.sessions.next(day)}.")
+    moments = timetable(desk.sessions, day, desk.strategies, tick_minutes=30)
+    made.clock.set(next(moment.at for moment in moments if strategy in moment.scans))
+    made.broker.advance()
+
+
+def _checked(made: app.ReplayDesk, tickers: tuple[str, ...]) -> tuple[str, ...]:
+    known = made.market.universe()
+    for ticker in tickers:
+        if stock(ticker).ticker not in known:
+            raise NotFound(f"“{ticker}” has no data on {made.desk.today}.{nearest(ticker, known)}")
+    return tuple(stock(ticker).ticker for ticker in tickers)
+
+
+def scan_json(result: Scan) -> Json:
+    """The scan with the keys of the interface."""
+    return {
+        "asof": result.asof.isoformat(),
+        "strategy": result.strategy,
+        "universe": result.universe,
+        "funnel": [
+            {"rule": line.rule, "limit": line.limit, "removed": line.removed, "left": line.left}
+            for line in result.funnel
+        ],
+        "not_checked": list(result.not_checked),
+        "signals": [plan_json(plan) for plan in result.plans],
+        "rejected": [
+            {"ticker": row.ticker, "rule": row.rule, "value": row.value, "limit": row.limit} for row in result.rejected
+        ],
+    }
+
+
+def plan_json(plan: TradePlan) -> Json:
+    """One sized signal; money as text, unlimited as null."""
+    signal, outlook = plan.signal, plan.signal.outlook
+    return {
+        "ticker": signal.ticker,
+        "legs": [leg_json(leg, plan.quantity) for leg in signal.legs],
+        "limit": amount(signal.limit),
+        "quantity": plan.quantity,
+        "max_loss": _maybe(plan.max_loss),
+        "max_gain": _maybe(plan.max_gain),
+        "breakevens": [amount(level) for level in outlook.breakevens],
+        "pop": None if outlook.pop is None else round(outlook.pop, 4),
+        "pop_method": outlook.pop_method,
+        "greeks": _greeks(outlook.greeks),
+        "collateral": amount(plan.collateral),
+        "fees": amount(plan.fees),
+        "reasons": list(signal.reasons),
+        "against": list(signal.against),
+        "exit_plan": _exits(signal.exits),
+        "data": signal.data,
+    }
+
+
+def leg_json(leg: Leg, units: int) -> Json:
+    """One leg with its contract spelled out; `quantity` is signed contracts or shares."""
+    what = leg.instrument
+    body: Json = {"symbol": what.symbol, "quantity": leg.ratio * units, "intent": intent(leg, opening=True).value}
+    if isinstance(what, Option):
+        body |= {
+            "expiry": what.expiry.isoformat(),
+            "strike": amount(what.strike),
+            "right": "call" if what.right == "C" else "put",
+        }
+    return body
+
+
+def _maybe(value: Decimal | None) -> str | None:
+    return None if value is None else amount(value)
+
+
+def _greeks(greeks: Greeks | None) -> Json | None:
+    if greeks is None:
+        return None
+    return {name: round(getattr(greeks, name), 4) for name in ("delta", "gamma", "theta", "vega", "rho")}
+
+
+def _exits(plan: ExitPlan) -> Json:
+    return {
+        "target": _maybe(plan.target),
+        "stop": _maybe(plan.stop),
+        "stop_spot": _maybe(plan.stop_spot),
+        "close_on": plan.close_on.isoformat() if plan.close_on else None,
+        "words": list(plan.words),
+    }

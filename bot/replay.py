@@ -1,0 +1,165 @@
+"""The day loop over recorded sessions: `wsb replay` as fast as it goes, `wsb demo` at a pace people can follow.
+
+At every moment, in this order: the clock, the exchange, orders, exits, scans, expiries, the outbox, the audit seal;
+then the simulated person answers the cards. Everything is ordered by time and catalogue, so the same inputs give the
+same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from alerts import outbox
+from alerts.routes import Channels, routes
+from bot.app import ReplayDesk
+from bot.command import Pool, Room
+from bot.deliver import Postman
+from bot.platforms.base import Platform
+from bot.platforms.replay_chat import Person, ReplayChat
+from bot.timetable import Moment, timetable
+from engine import activities, approvals, audit, exits, orders, portfolio, scanning, standing
+from engine.errors import DeskError
+from engine.model.events import Event, EventKind, Severity
+from engine.model.trade import Working
+
+log = structlog.get_logger()
+
+LADDER_STEP = timedelta(seconds=15)
+PERSON_TAKES = timedelta(seconds=20)
+"""How long the simulated person looks at a card before tapping."""
+MOST_EXTRA = 60
+"""Extra looks between two of the timetable, so that an order without a quote cannot hold up the day."""
+
+Pace = Callable[[datetime, datetime], Awaitable[datetime]]
+"""(now, next) -> when the next look really is: the demo waits here, and may look earlier than planned."""
+
+
+async def no_pause(now: datetime, planned: datetime) -> datetime:
+    """The replay's pace: at once."""
+    del now
+    return planned
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A replay desk with its people: everything one run of the day loop needs."""
+
+    made: ReplayDesk
+    room: Room
+    platforms: Mapping[str, Platform]
+    channels: Channels
+    chat: ReplayChat
+    person: Person
+    tick_minutes: int = 30
+    pace: Pace = no_pause
+
+    async def run(self, days: tuple[date, ...]) -> None:
+        """Live through `days`, one session after the other."""
+        for day in days:
+            await self.session(day)
+
+    async def session(self, day: date) -> None:
+        """One session from the opening bell to the digest."""
+        desk = self.made.desk
+        agenda = list(timetable(desk.sessions, day, desk.strategies, self.tick_minutes))
+        extra = 0
+        while agenda:
+            planned = self._next_look(agenda[0], extra)
+            at = await self.pace(desk.now(), planned.at)
+            if at < planned.at or planned is not agenda[0]:
+                extra += 1
+                await self.look(Moment(at))
+                continue
+            extra = 0
+            await self.look(agenda.pop(0))
+        self.chat.forget_answered()
+
+    def _next_look(self, planned: Moment, extra: int) -> Moment:
+        """The next moment of the timetable, or an earlier one that working orders or waiting cards ask for."""
+        wishes = self._wishes() if extra < MOST_EXTRA else []
+        soonest = min(wishes, default=planned.at)
+        return Moment(soonest) if soonest < planned.at else planned
+
+    def _wishes(self) -> list[datetime]:
+        desk = self.made.desk
+        now = desk.now()
+        wishes = []
+        with desk.store.read() as work:
+            ladders = any(ticket.working is Working.LADDER for ticket in work.open_tickets())
+            expiries = [approval.expires_at for approval in work.pending_approvals()]
+        if ladders or exits.breach_is_running(desk):
+            wishes.append(now + LADDER_STEP)
+        if self.person.unanswered():
+            wishes.append(now + PERSON_TAKES)
+        return [*wishes, *(max(at, now + timedelta(seconds=1)) for at in expiries)]
+
+    async def look(self, moment: Moment) -> None:
+        """Everything that is due at one moment."""
+        answering = bool(self.person.unanswered())
+        await self.room.run(Pool.TRADE, lambda: work_at(self.made, moment))
+        await self.pump()
+        if answering:
+            await self._answer()
+        await self.room.run(Pool.TRADE, lambda: audit.seal(self.made.desk.store))
+
+    async def _answer(self) -> None:
+        """The person taps; a card that moved asks again at once and is answered again, a few times."""
+        for _ in range(3):
+            if not await self.person.answer(self.room):
+                return
+            await self.pump()
+
+    async def pump(self) -> None:
+        """Deliver every event that is waiting."""
+        desk = self.made.desk
+        postman = Postman(self.room, self.platforms)
+        await outbox.pump(desk.store, desk.now, lambda event: routes(event, self.channels), postman)
+
+
+def work_at(made: ReplayDesk, moment: Moment) -> None:
+    """The desk's own work at one moment, without its people."""
+    desk = made.desk
+    made.clock.set(moment.at)
+    made.broker.advance()
+    steps: list[tuple[str, Callable[[], object]]] = []
+    if moment.settles:
+        steps.append(("settle", lambda: activities.settle(desk)))
+    steps += [
+        ("account", lambda: standing.refresh_account(desk)),
+        ("reconcile", lambda: orders.reconcile(desk)),
+        ("orders", lambda: orders.work(desk)),
+        ("exits", lambda: exits.supervise(desk)),
+    ]
+    steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
+    steps.append(("expire", lambda: approvals.expire_due(desk)))
+    if moment.ends:
+        steps.append(("digest", lambda: end_day(made)))
+    for name, step in steps:
+        _guarded(made, name, step)
+
+
+def _guarded(made: ReplayDesk, name: str, step: Callable[[], object]) -> None:
+    """Run one step; what the desk can put in words is recorded and the day goes on, a bug ends the run."""
+    desk = made.desk
+    try:
+        step()
+    except DeskError as problem:
+        log.warning("loop.failed", step=name, problem=str(problem))
+        data = {"step": name, "problem": str(problem), "kind": type(problem).__name__}
+        with desk.store.begin() as work:
+            work.add_event(Event(desk.new_id("E"), EventKind.ERROR, desk.now(), name, data, Severity.WARNING))
+
+
+def end_day(made: ReplayDesk) -> None:
+    """Write down the session's equity and announce its digest, with the head of the audit chain."""
+    desk = made.desk
+    row = portfolio.close_day(desk)
+    head = audit.head(desk.store)
+    data = {"equity": None if row is None else str(row.equity), "audit": f"{head.number}:{head.hash}"}
+    day = desk.today.isoformat()
+    with desk.store.begin() as work:
+        work.add_event(Event(desk.new_id("E"), EventKind.DIGEST_READY, desk.now(), day, data))
