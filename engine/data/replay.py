@@ -158,8 +158,10 @@ class ReplayMarket:
     def official_close(self, ticker: str, day: date) -> Decimal | None:
         """The closing price of `day` as traded then; None before that close or without a bar."""
         series = self._folder.series.get(ticker)
-        row = None if series is None else series.row(day)
-        if series is None or row is None or self._now() < self._sessions.close(day):
+        if series is None or not self._sessions.is_session(day) or self._now() < self._sessions.close(day):
+            return None
+        row = series.row(day)
+        if row is None:
             return None
         return Decimal(f"{series.as_traded(self._folder.splits.get(ticker, ()), row):.4f}")
 

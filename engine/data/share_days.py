@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -121,9 +122,7 @@ class ShareDays:
         """
         series = self._folder.series.get(ticker)
         if series is None:
-            near = get_close_matches(ticker.upper(), self._folder.series, n=1)
-            hint = f": did you mean {near[0]}?" if near else "."
-            raise NotFound(f"“{ticker}” is not in the recorded data{hint}")
+            raise NotFound(f"“{ticker}” is not in the recorded data{_suggestion(ticker, self._folder.series)}")
         return series
 
     def bars(self, ticker: str, today: date) -> Bars:
@@ -166,13 +165,16 @@ class ShareDays:
             ticker=ticker,
             today=today,
             bars=whole[max(end - WARM_UP, 0) : end],
-            last_close=self._sessions.close(series.day[end - 1].astype(object)) if end else None,
+            last_close=self._close(series.day[end - 1].astype(object)) if end else None,
             open_at=open_at,
             close_at=close_at,
             path=path,
             dividends=self._dividends(ticker, today),
             earnings=self._earnings(ticker, today),
         )
+
+    def _close(self, day: date) -> datetime:
+        return self._sessions.close(day) if self._sessions.is_session(day) else self._sessions.at(day, "16:00")
 
     def _path(self, series: Series, whole: Bars, today: date) -> Path:
         row = series.row(today)
@@ -199,6 +201,13 @@ class ShareDays:
         behind = any(today - QUARTER <= report.day <= today for report in reports)
         ahead = any(today < report.day <= today + QUARTER for report in reports)
         return reports if behind and ahead else None
+
+
+def _suggestion(ticker: str, known: Iterable[str]) -> str:
+    """The nearest known ticker as the end of a sentence; one with the same first letter goes before others."""
+    wanted = ticker.upper()
+    near = sorted(get_close_matches(wanted, known, n=5), key=lambda name: name[:1] != wanted[:1])
+    return f": did you mean {near[0]}?" if near else "."
 
 
 def _span(series: Series) -> str:
