@@ -71,11 +71,10 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 		|| echo "uv cannot be had here; pip will do its work, more slowly"
 	@touch $@
 
-# uv keeps a cache in the home directory: without a writable one it does without. NO_SQLITE: peewee stays pure Python.
+# uv keeps a cache in the home directory: without a writable one it does without.
 define install-lock
 	@echo "Installing $(1)"
 	@[ -d "$$HOME" ] && [ -w "$$HOME" ] || export UV_NO_CACHE=1; \
-	export NO_SQLITE=1; \
 	{ [ -x .venv/bin/uv ] && .venv/bin/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r $(1); } \
 		|| $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 	@touch $@
@@ -95,10 +94,8 @@ endef
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-# Wheels only, but for peewee: the releases that empyrical-reloaded allows have none. Plain pip must find this rule in
-# the lock itself, in this order.
+# Wheels only: nothing is built on the user's machine. Plain pip must find this rule in the lock itself.
 WHEELS := --only-binary :all:
-BUT := --no-binary peewee
 
 # $(call compile,FILE,WHAT,WHEELS RULE): uv reads the versions that FILE names and keeps them unless told to upgrade.
 define compile
@@ -108,6 +105,6 @@ define compile
 endef
 
 lock: .venv/.uv-tried  ## write the locks again after a change of pyproject.toml (ARGS=--upgrade for newer versions)
-	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra test,$(WHEELS) $(BUT))
-	$(call compile,requirements-dev.lock,pyproject.toml --group build --all-extras --constraint requirements.lock,$(WHEELS) $(BUT))
+	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra test,$(WHEELS))
+	$(call compile,requirements-dev.lock,pyproject.toml --group build --all-extras --constraint requirements.lock,$(WHEELS))
 	$(call compile,requirements-uv.lock,--group uv,$(WHEELS))

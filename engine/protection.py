@@ -76,8 +76,6 @@ def band(signal: Signal, rules: ApprovalRules) -> Decimal:
 
     A credit of 1.00 on a spread of width 5 may slip 0.03:
 
-    >>> max(Decimal("0.03"), Decimal("0.03") * Decimal("1.00"))
-    Decimal('0.0300')
     """
     price = abs(signal.limit)
     if all(isinstance(leg.instrument, Stock) for leg in signal.legs):
