@@ -122,6 +122,19 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskLimits:
+    """Limits a person set, fractions of equity; None leaves the configured one. `strategy` None is the account."""
+
+    id: str
+    strategy: str | None
+    max_position_risk: Decimal | None
+    max_total_risk: Decimal | None
+    max_drawdown: Decimal | None
+    set_by: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyTotals:
     """What one strategy made since a day, dollars: `realised` gross of `fees`; `dividends` apart."""
 

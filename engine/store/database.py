@@ -119,20 +119,29 @@ def check_revision(engine: Engine) -> str:
     """
     with engine.connect() as connection:
         found = revision_of(connection)
-    name = engine.url.render_as_string(hide_password=True)
+    return usable(found, engine.url.render_as_string(hide_password=True))
+
+
+def usable(found: str | None, name: str, known: tuple[str, ...] = REVISIONS) -> str:
+    """The revision `found` in database `name`, when it is the newest of those `known`.
+
+    Raises:
+        ConfigError: as `check_revision`.
+    """
     if found is None:
         raise ConfigError(f"The database {name} is empty: run `wsb db upgrade` to create its tables.")
-    check_not_newer(found, name)
-    if found != HEAD:
-        raise ConfigError(f"The database {name} has revision {found}, this program needs {HEAD}: run `wsb db upgrade`.")
+    check_not_newer(found, name, known)
+    if found != known[-1]:
+        needed = f"this program needs {known[-1]}: run `wsb db upgrade`"
+        raise ConfigError(f"The database {name} has revision {found}, {needed}.")
     return found
 
 
-def check_not_newer(found: str | None, name: str) -> None:
+def check_not_newer(found: str | None, name: str, known: tuple[str, ...] = REVISIONS) -> None:
     """Refuse a revision this program has never heard of."""
-    if found is not None and found not in REVISIONS:
+    if found is not None and found not in known:
         raise ConfigError(
-            f"The database {name} has revision {found}, newer than this program's {HEAD}; nothing was changed. "
+            f"The database {name} has revision {found}, newer than this program's {known[-1]}; nothing was changed. "
             "Upgrade wallstreetbots, or restore the backup made before the database was upgraded."
         )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from decimal import Decimal
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from engine.codec import dump, load
 from engine.errors import NotFound
-from engine.model.records import EquityDay, Lease, Run, RunState, Setting, StrategyRecord
-from engine.model.trade import RiskLevel, Scan
+from engine.model.records import EquityDay, Lease, Run, RunState, Setting
+from engine.model.trade import Scan
 from engine.schema.tables import (
     equity_history,
     imports,
@@ -19,11 +18,9 @@ from engine.schema.tables import (
     jobs,
     lease,
     paper,
-    risk_limits,
     runs,
     scans,
     settings,
-    strategies,
     updates,
 )
 from engine.store.work import Fields, Queries
@@ -122,41 +119,6 @@ class Operations(Queries):
     def first_time(self, source: str, at: datetime | None = None) -> bool:
         """Whether this chat update ("telegram:81723") is seen for the first time; durable, once for each source."""
         return self._insert_new(updates, {"source": source, "seen_at": at})
-
-    def set_strategy(self, name: str, risk_level: RiskLevel | None, status: str, at: datetime) -> None:
-        """Write what the catalogue says of a strategy; `created_at` of an earlier row is kept."""
-        row = {"id": name, "name": name, "risk_level": risk_level, "status": status, "created_at": at}
-        if not self._insert_new(strategies, row):
-            known = update(strategies).where(strategies.c.id == name)
-            self._write(known.values(risk_level=risk_level, status=status))
-
-    def strategies(self) -> tuple[StrategyRecord, ...]:
-        """All strategies the database knows, by name."""
-        columns = (strategies.c.name, strategies.c.risk_level, strategies.c.status, strategies.c.created_at)
-        rows = self._rows(select(*columns).order_by(strategies.c.name))
-        return tuple(StrategyRecord(row[0], RiskLevel(row[1]) if row[1] else None, row[2], row[3]) for row in rows)
-
-    def add_risk_limits(
-        self,
-        id: str,
-        strategy: str | None,
-        max_position_risk: Decimal | None,
-        max_total_risk: Decimal | None,
-        max_drawdown: Decimal | None,
-        by: str,
-        at: datetime,
-    ) -> None:
-        """Keep limits set by a person (fractions of equity; None leaves the configured one); the latest row counts."""
-        row = {
-            "id": id,
-            "strategy_id": strategy,
-            "max_position_risk": max_position_risk,
-            "max_total_risk": max_total_risk,
-            "max_drawdown": max_drawdown,
-            "created_at": at,
-            "set_by": by,
-        }
-        self._insert_new(risk_limits, row)
 
     def set_job(self, name: str, schedule: str, *, enabled: bool = True) -> None:
         """Write what a job is and when it runs."""

@@ -15,7 +15,8 @@ from engine.model.book import ZERO, Book, Position, PositionStatus
 from engine.model.legs import Structure
 from engine.model.records import Trade
 from engine.model.trade import Campaign
-from engine.schema.tables import legs, positions, strategies, trades
+from engine.schema.tables import legs, positions, trades
+from engine.store.catalogue import Catalogue
 from engine.store.ledger import Ledger
 from engine.store.work import Params
 
@@ -138,7 +139,7 @@ def _columns(position: Position) -> Params:
     }
 
 
-class Positions(Ledger):
+class Positions(Catalogue, Ledger):
     """What is held and what was."""
 
     __slots__ = ()
@@ -201,11 +202,6 @@ class Positions(Ledger):
             for row, (symbol, lot) in enumerate(lots)
         ]
         self._write(insert(legs), rows)
-
-    def ensure_strategy(self, name: str, at: datetime) -> None:
-        """Make sure the strategy has its row; what is known of it stays."""
-        row = {"id": name, "name": name, "risk_level": None, "status": "enabled", "created_at": at}
-        self._insert_new(strategies, row)
 
     def open_positions(self, strategy: str | None = None, ticker: str | None = None) -> tuple[Position, ...]:
         """Everything held (by one strategy, in one underlying), by id."""

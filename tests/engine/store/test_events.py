@@ -1,0 +1,120 @@
+"""Events, the outbox and message references in the store."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import DataInvalid, NotFound
+from engine.model.events import EventKind, Severity
+from engine.model.records import DeliveryState, MessageRef
+from engine.store import Store
+from tests import make
+
+
+def add(store: Store, *ids: str, **more: object) -> None:
+    with store.begin() as work:
+        for id in ids:
+            work.add_event(make.event(id=id, **more))
+
+
+def test_an_event_comes_back_as_it_was_stored(store: Store):
+    event = make.event(
+        data={"average": "-1.03", "filled": 2, "note": "„größer“", "legs": ["a", "b"], "none": None},
+        severity=Severity.URGENT,
+        correlation="A00001",
+        actor="ann",
+    )
+    with store.begin() as work:
+        work.add_event(event)
+    with store.read() as work:
+        assert work.event(event.id) == event
+        assert work.events() == (event,)
+
+
+def test_a_fact_that_is_not_json_is_refused_and_nothing_is_written(store: Store):
+    with pytest.raises(DataInvalid, match="V00001"), store.begin() as work:
+        work.add_event(make.event(data={"price": make.D("1.03")}))
+    with store.read() as work:
+        assert work.events() == ()
+
+
+def test_events_are_paged_by_id_and_filtered_by_kind(store: Store):
+    add(store, "V1", "V3")
+    add(store, "V2", kind=EventKind.HALTED)
+    with store.read() as work:
+        assert [x.id for x in work.events(limit=2)] == ["V1", "V2"]
+        assert [x.id for x in work.events(after_id="V2")] == ["V3"]
+        assert [x.id for x in work.events(kinds=[EventKind.HALTED])] == ["V2"]
+
+
+def test_a_trade_reads_as_one_story(store: Store):
+    add(store, "V1", subject="A1")
+    add(store, "V2", subject="P1", correlation="A1", at=make.NOW + timedelta(minutes=1))
+    add(store, "V3", subject="P2", correlation="A2")
+    with store.read() as work:
+        assert [x.id for x in work.events_about("A1")] == ["V1", "V2"]
+
+
+def test_routed_events_are_not_offered_again(store: Store):
+    add(store, "V1", "V2")
+    with store.begin() as work:
+        work.mark_routed(["V1"])
+        work.mark_routed([])
+    with store.read() as work:
+        assert [x.id for x in work.unrouted_events()] == ["V2"]
+
+
+def test_a_delivery_is_queued_once_for_each_version(store: Store):
+    add(store, "V1")
+    with store.begin() as work:
+        assert work.enqueue("V1", "discord:5", 1, "approval:A1")
+        assert not work.enqueue("V1", "discord:5", 1, "approval:A1")
+        assert work.enqueue("V1", "discord:5", 2, "approval:A1")
+        assert work.outbox_waiting() == 2
+
+
+def test_a_failed_delivery_waits_for_its_next_try(store: Store):
+    add(store, "V1")
+    retry = make.NOW + timedelta(seconds=30)
+    with store.begin() as work:
+        work.enqueue("V1", "web", 1, "approval:A1")
+        (delivery,) = work.due_outbox(make.NOW)
+        work.mark_failed(delivery.id, "no answer", retry)
+    with store.read() as work:
+        assert work.due_outbox(make.NOW) == ()
+        (again,) = work.due_outbox(retry)
+    assert (again.attempts, again.error, again.next_try) == (1, "no answer", retry)
+
+
+def test_a_sent_or_given_up_delivery_is_not_due_again(store: Store):
+    add(store, "V1", "V2")
+    later = make.NOW + timedelta(days=1)
+    with store.begin() as work:
+        work.enqueue("V1", "web", 1, "k")
+        work.enqueue("V2", "web", 1, "k")
+        first, second = work.due_outbox(make.NOW)
+        work.mark_sent(first.id, "message-7")
+        work.mark_failed(second.id, "chat is gone", None)
+        assert work.due_outbox(later) == ()
+        assert work.outbox_waiting() == 0
+    assert (first.event_id, first.state) == ("V1", DeliveryState.WAITING)
+
+
+def test_marking_what_was_never_queued_is_not_found(store: Store):
+    with store.begin() as work, pytest.raises(NotFound, match="V9:web:1"):
+        work.mark_sent("V9:web:1")
+
+
+def test_a_card_s_places_keep_the_version_shown_there(store: Store):
+    with store.begin() as work:
+        work.save_ref("approval:A1", "web", "ann", "m1", 1)
+        work.save_ref("approval:A1", "discord", "5", "m2", 1)
+        work.save_ref("approval:A1", "web", "ann", "m1", 2)
+    with store.read() as work:
+        assert work.refs("approval:A1") == (
+            MessageRef("approval:A1", "discord", "5", "m2", 1),
+            MessageRef("approval:A1", "web", "ann", "m1", 2),
+        )
+        assert work.refs("approval:A2") == ()

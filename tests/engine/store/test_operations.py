@@ -1,0 +1,153 @@
+"""Scans, settings, jobs, the lease, daily equity and the paper journal in the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import NotFound
+from engine.model.records import EquityDay, Lease, RiskLimits, Run, RunState
+from engine.model.trade import FunnelLine, Rejection, RiskLevel, Scan, Step, Verdict
+from engine.store import Store
+from tests import make
+
+D = make.D
+HOUR = timedelta(hours=1)
+
+
+def scan(**more: object) -> Scan:
+    defaults = {
+        "id": "S1",
+        "strategy": "wheel",
+        "asof": make.NOW,
+        "universe": 149,
+        "funnel": (FunnelLine("market cap", "≥ 10 B", 40, 109),),
+        "not_checked": ("earnings",),
+        "plans": (make.plan(),),
+        "rejected": (Rejection("ABC", "market cap", "3 B", "≥ 10 B"),),
+        "steps": {"ABC": (Step("market cap", "≥ 10 B", "3 B", Verdict.FAILED),)},
+    }
+    return Scan(**(defaults | more))
+
+
+def day(number: int, **more: object) -> EquityDay:
+    numbers = dict.fromkeys(
+        ("equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees"), D("1.25")
+    )
+    return EquityDay(day=make.TODAY + timedelta(days=number), at=make.NOW, **(numbers | more))
+
+
+def test_a_scan_comes_back_whole(store: Store):
+    with store.begin() as work:
+        work.add_scan(scan())
+    with store.read() as work:
+        assert work.last_scan("wheel") == scan()
+        assert work.last_scan("lotto") is None
+
+
+def test_the_latest_scan_and_those_of_a_span_are_found(store: Store):
+    later = scan(id="S2", asof=make.NOW + HOUR)
+    with store.begin() as work:
+        work.add_scan(later)
+        work.add_scan(scan())
+    with store.read() as work:
+        assert work.last_scan("wheel") == later
+        assert work.scans(make.NOW, make.NOW + HOUR) == (scan(),)
+
+
+def test_a_setting_keeps_its_last_value_and_who_set_it(store: Store):
+    with store.begin() as work:
+        assert work.setting("halt") is None
+        work.set_setting("halt", "yes", "ann", make.NOW)
+        work.set_setting("halt", "", "bob", make.NOW + HOUR)
+    with store.read() as work:
+        assert work.setting("halt") == ""
+        assert [(x.set_by, x.set_at) for x in work.settings()] == [("bob", make.NOW + HOUR)]
+
+
+def test_an_update_is_new_once(store: Store):
+    with store.begin() as work:
+        assert work.first_time("telegram:81", make.NOW)
+    with store.begin() as work:
+        assert not work.first_time("telegram:81", make.NOW)
+        assert work.first_time("telegram:82")
+
+
+def test_the_catalogue_s_word_on_a_strategy_replaces_what_was_guessed(store: Store):
+    with store.begin() as work:
+        work.ensure_strategy("wheel", make.NOW)
+        work.set_strategy("wheel", RiskLevel.LOW, "enabled", make.NOW + HOUR)
+    with store.read() as work:
+        (known,) = work.strategies()
+    assert (known.risk_level, known.created_at) == (RiskLevel.LOW, make.NOW)
+
+
+def test_a_job_runs_once_for_each_due_time(store: Store):
+    run = Run("R1", "digest", make.NOW, make.NOW)
+    with store.begin() as work:
+        assert work.add_run(run)
+        assert not work.add_run(replace(run, id="R2"))
+        assert work.add_run(replace(run, id="R3", due_at=make.NOW + HOUR, started_at=make.NOW + HOUR))
+        work.finish_run("R1", RunState.DONE, make.NOW + HOUR, "sent")
+    with store.read() as work:
+        assert work.runs("digest", limit=1)[0].id == "R3"
+        assert work.runs()[1] == replace(run, state=RunState.DONE, finished_at=make.NOW + HOUR, note="sent")
+
+
+def test_finishing_a_run_that_never_started_is_not_found(store: Store):
+    with store.begin() as work, pytest.raises(NotFound, match="R9"):
+        work.finish_run("R9", RunState.DONE, make.NOW)
+
+
+def test_the_lease_has_one_holder_until_it_expires(store: Store):
+    with store.begin() as work:
+        assert work.take_lease("desk", "one", make.NOW, make.NOW + HOUR) == Lease("desk", "one", 1, make.NOW + HOUR)
+        assert work.take_lease("desk", "two", make.NOW + HOUR / 2, make.NOW + 2 * HOUR) is None
+        taken = work.take_lease("desk", "two", make.NOW + HOUR, make.NOW + 2 * HOUR)
+    assert taken == Lease("desk", "two", 2, make.NOW + 2 * HOUR)
+
+
+def test_a_lost_lease_cannot_be_renewed(store: Store):
+    with store.begin() as work:
+        work.take_lease("desk", "one", make.NOW, make.NOW + HOUR)
+        assert work.renew_lease("desk", "one", 1, make.NOW + 2 * HOUR)
+        work.take_lease("desk", "two", make.NOW + 2 * HOUR, make.NOW + 3 * HOUR)
+        assert not work.renew_lease("desk", "one", 1, make.NOW + 4 * HOUR)
+        assert work.lease("desk") == Lease("desk", "two", 2, make.NOW + 3 * HOUR)
+
+
+def test_equity_history_is_oldest_first_and_a_day_can_be_corrected(store: Store):
+    with store.begin() as work:
+        for number in range(3):
+            work.add_equity(day(number))
+        work.add_equity(day(2, equity=D("2.5"), liquidation=D(2)))
+    with store.read() as work:
+        assert work.equity_history(limit=2) == (day(1), day(2, equity=D("2.5"), liquidation=D(2)))
+
+
+def test_volatility_history_ends_before_the_day_asked_for(store: Store):
+    with store.begin() as work:
+        for number in range(4):
+            work.add_iv("XYZ", make.TODAY + timedelta(days=number), 0.30 + number / 100, "test")
+        work.add_iv("ABC", make.TODAY, 0.9, "test")
+    with store.read() as work:
+        assert work.iv_history("XYZ", make.TODAY + timedelta(days=3), limit=2) == (0.31, 0.32)
+
+
+def test_limits_set_by_a_person_are_kept(store: Store):
+    account = RiskLimits("L1", None, D("0.05"), None, D("0.08"), "ann", make.NOW)
+    wheel = RiskLimits("L2", "wheel", D("0.02"), None, None, "ann", make.NOW + HOUR)
+    with store.begin() as work:
+        work.add_risk_limits(account)
+        work.add_risk_limits(wheel)
+    with store.read() as work:
+        assert work.risk_limits() == (account, wheel)
+
+
+def test_the_paper_journal_survives_and_overwrites(store: Store):
+    journal = store.paper_journal()
+    journal.write("order", "A1", "{1}")
+    journal.write_many([("order", "A1", "{2}"), ("cash", "usd", "100")])
+    assert store.paper_journal().read() == (("cash", "usd", "100"), ("order", "A1", "{2}"))
