@@ -7,17 +7,20 @@ from math import sqrt
 
 import numpy as np
 
-from engine.model.market import Chain
+from engine.model.market import Chain, Floats
 
 MATURITY = 30
+AT_THE_MONEY = 0.05
+"""Distance of the nearest strike from the spot, decimal of it, within which its volatility is still at the money."""
 FARTHEST = 30
 """Days an only neighbouring expiry may be from the maturity wanted."""
 
 
 def atm_iv(chain: Chain, expiry: date) -> float | None:
-    """The volatility of one expiry at the money, annualised decimal: linear in strike at the spot, mean of both rights.
+    """The volatility of one expiry at the money, annualised decimal: linear in strike at the spot, flat outside the
+    listed strikes, mean of both rights.
 
-    None when neither right has a volatility on both sides of the spot.
+    None when neither right has volatilities either side of the spot or within 5 % of it.
     """
     rows = chain.where(expiry=expiry)
     found = [iv for is_call in (True, False) if (iv := _at_spot(rows, is_call)) is not None]
@@ -27,10 +30,16 @@ def atm_iv(chain: Chain, expiry: date) -> float | None:
 def _at_spot(rows: Chain, is_call: bool) -> float | None:
     keep = (rows.is_call == is_call) & np.isfinite(rows.iv) & (rows.iv > 0)
     strikes = rows.strike[keep]
-    if not len(strikes) or not strikes.min() <= rows.spot <= strikes.max():
+    if not len(strikes) or not _reaches(strikes, rows.spot):
         return None
     order = np.argsort(strikes, kind="stable")
     return float(np.interp(rows.spot, strikes[order], rows.iv[keep][order]))
+
+
+def _reaches(strikes: Floats, spot: float) -> bool:
+    """Whether the spot lies between the strikes, or near enough to one."""
+    near = float(np.abs(strikes - spot).min()) <= AT_THE_MONEY * spot
+    return near or bool(strikes.min() <= spot <= strikes.max())
 
 
 def constant_maturity_iv(chain: Chain, days: int = MATURITY) -> float | None:

@@ -29,7 +29,7 @@ def market_cap(case: Case[P], least: float) -> Step:
     if facts is None or facts.market_cap is None:
         return unknown(rule, limit, case.context)
     value = float(facts.market_cap) / 1e9
-    return step(rule, limit, f"{value:.2f} B", facts.market_cap >= Decimal(str(least)))
+    return step(rule, limit, f"{value:.3f} B", facts.market_cap >= Decimal(str(least)))
 
 
 def sector(case: Case[P]) -> Step:

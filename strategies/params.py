@@ -62,6 +62,11 @@ class Parameter:
         return isinstance(self.default, int)
 
     @property
+    def shown_default(self) -> str:
+        """`1,000,000`, `0.25`."""
+        return _shown(self.default)
+
+    @property
     def expected(self) -> str:
         """`a whole number from 1 to 10`."""
         return f"{'a whole number' if self.is_whole else 'a number'} from {self.range}"

@@ -319,7 +319,7 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         close_on=day,
         words=(
             f"Sell at {target:.2f} or more ({params.target_multiple:g} x the premium).",
-            f"At delta {params.take_delta:.2f} sell half; one contract is trailed at {params.trail:.0%} of its best mark.",
+            f"At delta {params.take_delta:.2f} sell half; one contract is trailed at {params.trail:.0%} of its best.",
             f"Stop: sold at {stop:.2f} or less ({params.stop_share:.0%} of the premium lost).",
             f"Sold {params.exit_dte} days before expiry" + (f", on {day:%d %b}." if day else "."),
         ),

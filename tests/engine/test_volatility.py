@@ -39,4 +39,8 @@ def test_an_only_neighbour_speaks_when_it_is_near_enough() -> None:
 def test_no_volatility_at_the_money_is_no_value() -> None:
     chain = expiry(30, 0.4, 0.4)
     assert constant_maturity_iv(replace(chain, iv=np.full(4, np.nan))) is None
-    assert constant_maturity_iv(expiry(30, 0.4, 0.4, strikes=(105, 110))) is None
+    assert constant_maturity_iv(expiry(30, 0.4, 0.4, strikes=(105.01, 110))) is None
+
+
+def test_a_strike_within_five_percent_speaks_for_the_spot() -> None:
+    assert constant_maturity_iv(expiry(30, 0.4, 0.4, strikes=(105, 110))) == pytest.approx(0.4)
