@@ -98,7 +98,7 @@ class Row:
     iv: float
 
 
-def rows(text: str, iv: Mapping[float, float]) -> tuple[Row, ...]:
+def rows(text: str, iv: Mapping[int, float] | Mapping[float, float]) -> tuple[Row, ...]:
     """Rows from `44: 1.0345 / 0.98 / 1.08 / -0.2392; 48: ...` and the volatility at each strike.
 
     >>> rows("44: 1.0345 / 0.98 / 1.08 / -0.2392", {44: 0.46})[0].bid
@@ -106,7 +106,8 @@ def rows(text: str, iv: Mapping[float, float]) -> tuple[Row, ...]:
     """
     cut = (part.split(":") for part in text.split(";"))
     parsed = ((float(strike), *(float(number) for number in rest.split("/"))) for strike, rest in cut)
-    return tuple(Row(strike, price, bid, ask, delta, iv[strike]) for strike, price, bid, ask, delta in parsed)
+    smile = {float(strike): volatility for strike, volatility in iv.items()}
+    return tuple(Row(strike, price, bid, ask, delta, smile[strike]) for strike, price, bid, ask, delta in parsed)
 
 
 def chain(
