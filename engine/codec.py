@@ -29,13 +29,17 @@ def dump(value: object) -> str:
     """`value` as JSON text.
 
     Raises:
-        DataInvalid: a field holds something its type does not say (an int where money belongs).
+        DataInvalid: a field holds something its type does not say (an int where money belongs), or money that is
+            not a number, so that it could not be read again.
     """
     kind: Any = type(value)
     try:
-        return _adapter(kind).dump_json(value, warnings="error").decode()
+        text = _adapter(kind).dump_json(value, warnings="error").decode()
     except ValueError as error:
         raise DataInvalid(f"This {kind.__name__} cannot be stored: {error}") from error
+    if '"NaN"' in text or 'Infinity"' in text:
+        load(kind, text)
+    return text
 
 
 def load(kind: type[T], text: str) -> T:

@@ -227,6 +227,13 @@ def _add_trade(work: UnitOfWork, trade: Trade, report: ImportReport) -> Imported
     return Imported(trade.id, "trade", f"{trade.ticker} {trade.trade_type}, {trade.pnl:+,.2f}")
 
 
+def _words(count: int) -> str:
+    if not count:
+        return "No position was imported."
+    noun = "position" if count == 1 else "positions"
+    return f"{count} {noun} imported without a stop: adopt or close {'it' if count == 1 else 'them'}."
+
+
 def _event(id: str, report: ImportReport) -> Event:
     held = [item.id for item in report.imported if item.what == "position"]
     data = {
@@ -235,7 +242,7 @@ def _event(id: str, report: ImportReport) -> Event:
         "positions": held,
         "trades": len(report.imported) - len(held),
         "skipped": len(report.skipped),
-        "words": f"{len(held)} positions imported without a stop: adopt or close them.",
+        "words": _words(len(held)),
     }
     severity = Severity.WARNING if held else Severity.INFO
     return Event(id, EventKind.IMPORTED, report.at, report.hash[:12], data, severity)

@@ -116,6 +116,11 @@ def test_a_float_where_money_belongs_is_refused():
         dump(make.plan(fees=1.30))
 
 
+def test_money_that_is_not_a_number_is_refused():
+    with pytest.raises(DataInvalid, match=r"(?s)TradePlan.*fees"):
+        dump(make.plan(fees=Decimal("NaN")))
+
+
 @pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"ticker": 5}', "nonsense"])
 def test_text_that_is_no_such_value_is_refused(text: str):
     with pytest.raises(DataInvalid, match="Stock"):
