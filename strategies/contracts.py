@@ -65,7 +65,7 @@ def _through(rows: Chain, sieve: Sieve, aim: Aim, context: Context) -> tuple[Cha
     if not kept.any():
         best = nearest(rows, aim)
         return rows.take(kept), Step(sieve.rule, sieve.limit, "unknown" if missing[best] else sieve.value(rows, best))
-    left = rows.take(kept)
+    left = rows if kept.all() else rows.take(kept)
     best = nearest(left, aim)
     if missing[kept][best]:
         return left, Step(sieve.rule, sieve.limit, "not covered", Verdict.NOT_CHECKED)

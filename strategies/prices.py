@@ -19,7 +19,7 @@ def averages(values: Floats, n: int) -> Floats:
 
 def average(values: Floats, n: int) -> float:
     """Mean of the last `n` values; NaN with fewer."""
-    return float(averages(values[-n:], n)[-1]) if len(values) >= n else float("nan")
+    return float(values[-n:].mean()) if len(values) >= n else float("nan")
 
 
 def of_yesterday(values: Floats, sessions: int = 1) -> Floats:
@@ -37,11 +37,10 @@ def volatility(bars: Bars, n: int) -> float:
 
 def change(bars: Bars, n: int) -> float:
     """Change of the close over the last `n` completed sessions, decimal; NaN with fewer."""
-    found = indicators.momentum(bars.close[-(n + 1) :], n)
-    return float(found[-1]) if len(found) else float("nan")
+    return change_to(bars[:-1], float(bars.close[-1]), n) if len(bars) else float("nan")
 
 
 def change_to(bars: Bars, price: float, n: int) -> float:
     """Change from the close `n` sessions ago to `price` today, decimal; NaN with fewer."""
-    found = indicators.momentum(np.append(bars.close[-n:], price), n)
-    return float(found[-1])
+    before = float(bars.close[-n]) if len(bars) >= n else float("nan")
+    return price / before - 1 if before > 0 else float("nan")

@@ -86,6 +86,7 @@ def _pick(case: WheelCase, chain: Chain) -> tuple[Contract | None, tuple[Step, .
 
 def _signal(case: WheelCase, chain: Chain, contract: Contract) -> Signal:
     today = case.snapshot.today
+    realised = prices.volatility(case.snapshot.bars, case.params.volatility_sessions)
     legs = (Leg(contract.option, -1),)
     outlook = payoff.outlook(
         legs, -contract.limit, (contract,), chain, chain.spot, chain.rate, today, chain.dividend_yield
@@ -102,8 +103,8 @@ def _signal(case: WheelCase, chain: Chain, contract: Contract) -> Signal:
         outlook=outlook,
         exits=ExitPlan(),
         asof=case.snapshot.asof,
-        reasons=_reasons(case, contract),
-        against=tuple(_against(case, contract)),
+        reasons=_reasons(case, contract, realised),
+        against=tuple(_against(case, contract, realised)),
         rank=contracts.income_rank(contract, today),
         working=Working.REST,
         delta_range=(case.params.put_min_delta, case.params.put_max_delta),
@@ -114,9 +115,8 @@ def _signal(case: WheelCase, chain: Chain, contract: Contract) -> Signal:
     return replace(signal, exits=exits(signal, case.params))
 
 
-def _reasons(case: WheelCase, contract: Contract) -> tuple[str, ...]:
+def _reasons(case: WheelCase, contract: Contract, realised: float) -> tuple[str, ...]:
     today, sessions = case.snapshot.today, case.params.volatility_sessions
-    realised = prices.volatility(case.snapshot.bars, sessions)
     return (
         f"{funnel.contract_words(contract)}, {contract.option.dte(today)} days",
         f"{contracts.annual_yield(contract, today):.1%} a year on the cash set aside, at the bid",
@@ -124,11 +124,10 @@ def _reasons(case: WheelCase, contract: Contract) -> tuple[str, ...]:
     )
 
 
-def _against(case: WheelCase, contract: Contract) -> Iterator[str]:
+def _against(case: WheelCase, contract: Contract, realised: float) -> Iterator[str]:
     """What speaks against it, as far as the numbers know."""
     option, bars, params = contract.option, case.snapshot.bars, case.params
     yield f"assignment would take {option.strike * option.multiplier:,.2f} a contract"
-    realised = prices.volatility(bars, params.volatility_sessions)
     if contract.iv is not None and contract.iv < realised:
         yield f"implied volatility {contract.iv:.0%} is below the realised {realised:.0%}"
     if case.last is not None and (change := prices.change_to(bars, case.last, params.fall_sessions)) < 0:
