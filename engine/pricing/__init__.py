@@ -16,8 +16,8 @@ NaN means "no value": a NaN, zero or negative input, a price at or outside the n
 crossed quote. Nothing here raises or warns because of a number.
 """
 
-from engine.pricing.american import american, american_greeks
 from engine.pricing.chains import close_of, complete, escrowed_spot, years_left
+from engine.pricing.early_exercise import american, american_greeks
 from engine.pricing.european import ChainColumns, analyse, greeks, implied_volatility, value, year_fraction
 from engine.pricing.kernels import PYVOLR, VOLLIB, GreekColumns, Kernel, preferred_kernel
 

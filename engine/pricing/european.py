@@ -18,6 +18,9 @@ LOST_IN_ROUNDING = 1e-9
 LARGEST_EXPONENT = 100.0
 """|rate x years| beyond this is no interest rate; exp() of it would swamp every digit."""
 
+SMALLEST, LARGEST = 1e-9, 1e9
+"""Dollars, years and volatilities outside this range are not those of an option; a formula would only overflow."""
+
 CALL, PUT = np.int8(1), np.int8(-1)
 
 ONE, ZERO = np.ones(1), np.zeros(1)
@@ -66,7 +69,7 @@ def value(
     [4.76, 0.81]
     """
     terms, volatility = _columns(spot, strike, years, rate, dividend_yield, is_call, iv)
-    usable = _usable(terms) & _positive(volatility)
+    usable = _usable(terms) & _is_sane(volatility)
     with np.errstate(all="ignore"):
         price = (kernel or preferred_kernel()).value(_tame(terms, usable), np.where(usable, volatility, TAME_IV))
     return np.where(usable & np.isfinite(price), np.maximum(price, 0.0), np.nan)
@@ -91,7 +94,7 @@ def greeks(
     0.522
     """
     terms, volatility = _columns(spot, strike, years, rate, dividend_yield, is_call, iv)
-    usable = _usable(terms) & _positive(volatility)
+    usable = _usable(terms) & _is_sane(volatility)
     return _greeks(terms, volatility, usable, kernel or preferred_kernel())
 
 
@@ -142,7 +145,7 @@ def analyse(
     chosen = kernel or preferred_kernel()
     terms, mid = _columns(spot, strike, years, rate, dividend_yield, is_call, midpoints(bid, ask))
     iv = _implied(mid, terms, chosen)
-    columns = _greeks(terms, iv, _positive(iv), chosen)
+    columns = _greeks(terms, iv, _is_sane(iv), chosen)
     return ChainColumns(np.where(np.isnan(columns.delta), np.nan, iv), *columns)
 
 
@@ -178,13 +181,12 @@ def _usable(terms: Terms) -> Mask:
     """(n,) whether the terms are those of a live option."""
     spot, strike, years, rate, dividend_yield, _ = terms
     with np.errstate(all="ignore"):
-        finite = np.isfinite(spot + strike)
         exponent = (np.abs(rate) + np.abs(dividend_yield)) * years
-        return finite & (spot > 0.0) & (strike > 0.0) & (years > 0.0) & (exponent < LARGEST_EXPONENT)
+        return _is_sane(spot) & _is_sane(strike) & _is_sane(years) & (exponent < LARGEST_EXPONENT)
 
 
-def _positive(column: Floats) -> Mask:
-    return (column > 0.0) & (column < np.inf)
+def _is_sane(column: Floats) -> Mask:
+    return (column >= SMALLEST) & (column <= LARGEST)
 
 
 def _tame(terms: Terms, usable: Mask) -> Terms:
@@ -208,7 +210,7 @@ def _implied(price: Floats, terms: Terms, kernel: Kernel) -> Floats:
     with np.errstate(all="ignore"):
         usable = _usable(terms) & _inside_bounds(price, terms)
         iv = kernel.implied_volatility(np.where(usable, price, TAME_PRICE), _tame(terms, usable))
-        return np.where(usable & _positive(iv), iv, np.nan)
+        return np.where(usable & _is_sane(iv), iv, np.nan)
 
 
 def _inside_bounds(price: Floats, terms: Terms) -> Mask:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from engine.model.market import Greeks
-from engine.pricing.european import LARGEST_EXPONENT, greeks, value
+from engine.pricing.european import LARGEST, LARGEST_EXPONENT, SMALLEST, greeks, value
 from engine.pricing.kernels import DAYS_A_YEAR, ONE_PERCENT, VOL_POINT
 
 log = structlog.get_logger()
@@ -48,7 +48,8 @@ class _Terms:
         numbers = (self.spot, self.strike, self.years, self.rate, self.iv, self.dividend_yield)
         if not all(map(math.isfinite, numbers)) or not all(math.isfinite(x) for pair in self.dividends for x in pair):
             return False
-        if min(self.spot, self.strike, self.years, self.iv) <= 0:
+        sizes = (self.spot, self.strike, self.years, self.iv)
+        if not all(SMALLEST <= size <= LARGEST for size in sizes):
             return False
         if (abs(self.rate) + abs(self.dividend_yield)) * self.years >= LARGEST_EXPONENT:
             return False
@@ -77,7 +78,7 @@ def american(
     """The value of one American option in dollars; NaN where an input is missing or not positive.
 
     Finite differences on two grids, extrapolated in time (the error falls with the step); discrete dividends are
-    escrowed, as in `escrowed_spot`, so that it is never below the European value. Within 0.02 % of a lattice of 2,000
+    escrowed, as in `escrowed_spot`, so that it is never below the European value. Within 0.05 % of a lattice of 2,000
     steps. 5 ms, with many dividends 100 ms.
 
     Args:
