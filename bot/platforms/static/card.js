@@ -1,0 +1,181 @@
+// One card as DOM. Everything that comes from the desk goes in as text, never as markup.
+
+const TONES = { neutral: "Info", good: "OK", bad: "Attention", warning: "Check", ask: "Your answer" };
+const HEADLINE = /^(?:([a-z][a-z0-9_]*): )?(.*?)(?: \(([^()]+)\))?$/s;
+const SIGNED = /^[+\-−][\d,]+(\.\d+)?$/;
+const LABELLED = /^(For|Against|Exit): (.*)$/s;
+const NOTED = /^(.*?) \(([^()]+)\)$/;
+const FIGURES = ["Limit", "Max loss", "Max gain"];
+
+export function element(tag, name = "", text = "") {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text) made.textContent = text;
+  return made;
+}
+
+// onTap(button, action) is called when one of the card's buttons is used.
+export function drawCard(card, onTap) {
+  const article = element("article", `card tone-${card.tone}`);
+  article.tabIndex = -1;
+  const figures = card.facts.filter(([label]) => FIGURES.includes(label));
+  const isTrade = figures.length === FIGURES.length;
+  const [, strategy, headline, state] = HEADLINE.exec(card.title);
+  const said = card.lines.filter((line) => !LABELLED.test(line));
+  const labelled = card.lines.filter((line) => LABELLED.test(line));
+  const facts = isTrade ? card.facts.filter(([label]) => !FIGURES.includes(label)) : card.facts;
+  const details = isTrade ? drawDetails(card) : article;
+
+  article.append(drawTop(card, strategy, state), element("h2", "", headline));
+  for (const line of said) article.append(element("p", "line", line));
+  if (isTrade) article.append(drawFigures(figures), ...drawButtons(card, onTap));
+  if (isTrade) article.append(details);
+  if (labelled.length) details.append(drawReasons(labelled));
+  if (facts.length) details.append(drawFacts(facts));
+  for (const table of card.tables) details.append(drawTable(table));
+  for (const picture of card.pictures) article.append(drawPicture(picture));
+  if (!isTrade) article.append(...drawButtons(card, onTap));
+  article.append(drawFooter(card));
+  return article;
+}
+
+function drawTop(card, strategy, state) {
+  const top = element("p", "card-top");
+  const pill = element("span", "pill", state || TONES[card.tone] || card.tone);
+  top.append(pill);
+  if (strategy) top.append(element("span", "strategy", strategy));
+  if (card.expires_at) {
+    const left = element("span", "left");
+    left.dataset.expires = card.expires_at;
+    left.setAttribute("role", "timer");
+    top.append(left);
+  }
+  return top;
+}
+
+function drawFigures(figures) {
+  const list = element("dl", "figures");
+  for (const [label, value] of figures) {
+    const [, amount, note] = NOTED.exec(value) || [null, value, ""];
+    const figure = element("div");
+    const shown = element("dd", "", amount);
+    if (note) shown.append(element("small", "", note));
+    figure.append(element("dt", "", label), shown);
+    list.append(figure);
+  }
+  return list;
+}
+
+function drawDetails(card) {
+  const details = element("details", "details");
+  details.open = card.tone === "ask";
+  details.append(element("summary", "", "Details"));
+  return details;
+}
+
+function drawReasons(lines) {
+  const list = element("ul", "reasons");
+  for (const line of lines) {
+    const [, label, words] = LABELLED.exec(line);
+    const item = element("li", label.toLowerCase());
+    item.append(element("strong", "", label), element("span", "", words));
+    list.append(item);
+  }
+  return list;
+}
+
+function drawFacts(facts) {
+  const list = element("dl", "facts");
+  for (const [label, value] of facts) {
+    const row = element("div");
+    row.append(element("dt", "", label), element("dd", sign(value), value));
+    list.append(row);
+  }
+  return list;
+}
+
+function sign(value) {
+  if (!SIGNED.test(value) || !/[1-9]/.test(value)) return "";
+  return value.startsWith("+") ? "gain" : "loss";
+}
+
+function drawTable(table) {
+  const frame = element("div", "table");
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "region");
+  frame.setAttribute("aria-label", table.title || table.headers.join(", "));
+  const grid = element("table");
+  if (table.title) grid.append(element("caption", "", table.title));
+  const head = element("tr");
+  table.headers.forEach((text, column) => head.append(drawCell("th", text, table.right.includes(column))));
+  const body = element("tbody");
+  for (const row of table.rows) {
+    const line = element("tr");
+    row.forEach((text, column) => line.append(drawCell("td", text, table.right.includes(column))));
+    body.append(line);
+  }
+  const top = element("thead");
+  top.append(head);
+  grid.append(top, body);
+  frame.append(grid);
+  return frame;
+}
+
+function drawCell(tag, text, isNumber) {
+  const cell = element(tag, isNumber ? `number ${tag === "td" ? sign(text) : ""}`.trim() : "", text);
+  if (tag === "th") cell.scope = "col";
+  return cell;
+}
+
+function drawPicture(picture) {
+  const figure = element("figure");
+  const image = element("img");
+  image.alt = picture.alt;
+  image.dataset.src = picture.src;
+  image.width = 800;
+  image.height = 500;
+  showTheme(image);
+  image.addEventListener("error", () => figure.classList.add("failed"));
+  figure.append(image, element("figcaption", "", picture.alt));
+  return figure;
+}
+
+// Load the picture in the theme that is shown now.
+export function showTheme(image) {
+  const wanted = `${image.dataset.src}?theme=${document.documentElement.dataset.theme}`;
+  if (image.getAttribute("src") !== wanted) image.src = wanted;
+}
+
+function drawButtons(card, onTap) {
+  const [first = [], ...rest] = card.buttons;
+  return [drawRow(first, "buttons", onTap), drawRow(rest.flat(), "buttons more", onTap)].filter(Boolean);
+}
+
+function drawRow(buttons, name, onTap) {
+  if (!buttons.length) return null;
+  const row = element("div", name);
+  for (const { label, action, tone } of buttons) {
+    const button = element("button", `button ${tone}`, label);
+    button.type = "button";
+    button.dataset.action = action;
+    button.addEventListener("click", () => onTap(button, action));
+    row.append(button);
+  }
+  return row;
+}
+
+function drawFooter(card) {
+  const foot = element("footer");
+  if (card.banner) foot.append(element("span", "banner", card.banner));
+  if (card.footer) foot.append(element("span", "", card.footer));
+  return foot;
+}
+
+// now, expires: ISO times of the desk's own clock.
+export function timeLeft(now, expires) {
+  const seconds = Math.round((Date.parse(expires) - Date.parse(now)) / 1000);
+  if (!(seconds > 0)) return "time is up";
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+  return `${minutes}:${String(seconds % 60).padStart(2, "0")} left`;
+}

@@ -1,0 +1,199 @@
+// The list of messages: adds, redraws in place, scrolls, and keeps the countdowns.
+
+import { drawCard, element, showTheme, timeLeft } from "/card.js";
+
+const KEPT = 220;
+const NEAR = 120;
+
+export class Feed {
+  #list = document.getElementById("feed");
+  #empty = document.getElementById("empty");
+  #newer = document.getElementById("newer");
+  #jump = document.getElementById("jump");
+  #announcer = document.getElementById("announcer");
+  #shown = new Map();
+  #pending = new Map();
+  #now = "";
+  #onTap;
+
+  // onTap(action, message id) -> request id, or "" when it could not be sent
+  constructor(onTap) {
+    this.#onTap = onTap;
+    this.#newer.addEventListener("click", () => this.#toBottom());
+    this.#list.addEventListener("scroll", () => this.#isAtBottom() && (this.#newer.hidden = true), { passive: true });
+    this.#jump.addEventListener("click", () => this.#toQuestion());
+  }
+
+  replace(messages) {
+    const ids = new Set(messages.map((message) => message.id));
+    for (const [id, { node }] of this.#shown) if (!ids.has(id)) this.#forget(id, node);
+    for (const message of messages) this.#place(message);
+    this.#toBottom();
+    this.#refresh();
+  }
+
+  add(message) {
+    const known = this.#shown.get(message.id);
+    if (known && known.rev >= message.rev) return;
+    const follows = this.#isAtBottom();
+    this.#place(message);
+    if (!known) this.#arrived(message, follows);
+    else if (message.card && message.card.title !== known.title) this.#announce(message.card.title);
+    if (follows) this.#toBottom();
+    this.#refresh();
+  }
+
+  tick(now) {
+    this.#now = now;
+    for (const left of this.#list.querySelectorAll("[data-expires]")) {
+      left.textContent = now ? timeLeft(now, left.dataset.expires) : "";
+      left.classList.toggle("soon", Date.parse(left.dataset.expires) - Date.parse(now) < 60000);
+    }
+  }
+
+  theme() {
+    for (const image of this.#list.querySelectorAll("img[data-src]")) showTheme(image);
+  }
+
+  // A command line was sent: show that it is being worked on until it is answered.
+  wait(request) {
+    const node = element("p", "waiting");
+    node.append(element("span", "progress"), element("span", "words", "Working…"));
+    this.#list.append(node);
+    this.#pending.set(request, { node, remove: () => node.remove() });
+    this.#toBottom();
+  }
+
+  working(request, words) {
+    const pending = this.#pending.get(request);
+    if (pending) pending.node.querySelector(".words").textContent = words;
+  }
+
+  done(request, last) {
+    const pending = this.#pending.get(request);
+    if (!pending) return;
+    this.#pending.delete(request);
+    pending.remove();
+    const answer = this.#shown.get(last)?.node;
+    if (answer && answer !== pending.card) this.#reveal(answer);
+  }
+
+  refused(request, words) {
+    this.done(request, "");
+    this.note(words);
+  }
+
+  // Words of the page itself, not of the desk.
+  note(words) {
+    this.#list.append(element("p", "note", words));
+    this.#announce(words);
+    this.#toBottom();
+  }
+
+  // No answer will come for what was sent before the connection was lost.
+  forgetPending() {
+    const lost = this.#pending.size;
+    for (const pending of this.#pending.values()) pending.remove();
+    this.#pending.clear();
+    return lost;
+  }
+
+  #place(message) {
+    const known = this.#shown.get(message.id);
+    if (known && known.rev >= message.rev) return;
+    const node = message.card ? drawCard(message.card, (button, action) => this.#tap(message.id, button, action)) : said(message);
+    if (known) this.#exchange(known.node, node);
+    else this.#list.insertBefore(node, this.#list.querySelector(":scope > .waiting"));
+    this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, tone: message.card?.tone });
+    if (this.#shown.size > KEPT) this.#drop();
+  }
+
+  #exchange(old, node) {
+    const hadFocus = old.contains(document.activeElement);
+    const details = [old.querySelector("details"), node.querySelector("details")];
+    if (details[0] && details[1] && details[0].dataset.touched) details[1].open = details[0].open;
+    old.replaceWith(node);
+    if (!hadFocus) return;
+    node.focus({ preventScroll: true });
+  }
+
+  #tap(message, button, action) {
+    const request = this.#onTap(action, message);
+    if (!request) return;
+    const card = button.closest(".card");
+    const label = button.textContent;
+    const buttons = [...card.querySelectorAll("button")].filter((other) => !other.disabled);
+    for (const other of buttons) other.disabled = true;
+    button.textContent = "working…";
+    button.classList.add("busy");
+    const line = element("p", "waiting");
+    line.append(element("span", "progress"), element("span", "words", ""));
+    button.closest(".buttons").after(line);
+    const remove = () => {
+      line.remove();
+      button.textContent = label;
+      button.classList.remove("busy");
+      for (const other of buttons) other.disabled = false;
+      if (document.activeElement === document.body && button.isConnected) button.focus({ preventScroll: true });
+    };
+    this.#pending.set(request, { node: line, card, remove });
+  }
+
+  #arrived(message, follows) {
+    if (message.card) this.#announce(message.card.title);
+    if (!follows) this.#newer.hidden = false;
+  }
+
+  #announce(words) {
+    this.#announcer.replaceChildren(element("p", "", words));
+  }
+
+  #reveal(node) {
+    const top = node.getBoundingClientRect().top - this.#list.getBoundingClientRect().top;
+    this.#list.scrollBy({ top: top - 12 });
+  }
+
+  #isAtBottom() {
+    return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR;
+  }
+
+  #toBottom() {
+    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#newer.hidden = true;
+  }
+
+  #questions() {
+    return [...this.#shown.values()].filter(({ tone }) => tone === "ask").map(({ node }) => node);
+  }
+
+  #toQuestion() {
+    const [first] = this.#questions();
+    if (!first) return;
+    this.#reveal(first);
+    (first.querySelector("button:not(:disabled)") || first).focus({ preventScroll: true });
+  }
+
+  #refresh() {
+    const waiting = this.#questions().length;
+    this.#empty.hidden = this.#shown.size > 0;
+    this.#jump.hidden = !waiting;
+    this.#jump.textContent = `${waiting} to answer`;
+    this.tick(this.#now);
+  }
+
+  #drop() {
+    const [id, { node }] = [...this.#shown].find(([, { tone }]) => tone !== "ask") || [...this.#shown][0];
+    this.#forget(id, node);
+  }
+
+  #forget(id, node) {
+    node.remove();
+    this.#shown.delete(id);
+  }
+}
+
+function said(message) {
+  const node = element("p", "said");
+  node.append(element("span", "unseen", "You: "), element("span", "", message.said));
+  return node;
+}

@@ -1,0 +1,141 @@
+"""One open page: reads its frames, runs its requests through the dispatch and sends it what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bot.command import Pool, Room
+from bot.completion import complete
+from bot.dispatch import dispatch
+from bot.message import Request
+from bot.platforms import web_frames
+from bot.platforms.web_feed import Feed
+from engine.errors import BadRequest
+
+log = structlog.get_logger()
+
+MOST_WAITING = 500
+"""Frames a page may be behind before it is cut off; it connects again and gets the whole feed."""
+MOST_REQUESTS = 64
+"""Requests of one page that may run at once."""
+TICK = 1.0
+"""Seconds between two signs of life of a request that takes long."""
+
+
+def identity_of(name: str) -> str:
+    """Who the person is to the desk: `web:ann`."""
+    return f"web:{name}"
+
+
+class Conversation:
+    """The WebSocket of one page of the person `name`."""
+
+    def __init__(self, socket: web.WebSocketResponse, name: str, room: Room, feed: Feed) -> None:
+        self.name = name
+        self._socket = socket
+        self._room = room
+        self._feed = feed
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self._requests: set[asyncio.Task[None]] = set()
+        self._is_behind = False
+
+    def send(self, frame: web_frames.Frame) -> None:
+        """Send a frame soon; a page that does not keep up is cut off."""
+        try:
+            self._outgoing.put_nowait(json.dumps(frame, separators=(",", ":")))
+        except asyncio.QueueFull:
+            self._is_behind = True
+
+    async def run(self) -> None:
+        """Talk until the page goes away or is cut off."""
+        writer = asyncio.create_task(self._write())
+        try:
+            await self._read()
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Say that the server is stopping."""
+        await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"The desk is stopping.")
+
+    async def finish(self) -> None:
+        """Wait for the requests that are still running: what was asked is done, page or no page."""
+        await asyncio.gather(*self._requests, return_exceptions=True)
+
+    async def _write(self) -> None:
+        while not self._socket.closed:
+            text = await self._outgoing.get()
+            if self._is_behind:
+                await self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"Too far behind.")
+                return
+            try:
+                await self._socket.send_str(text)
+            except ConnectionError:
+                return  # the page is gone; reading ends by itself
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                self._take(message.data)
+            else:
+                self.send(web_frames.refused("", "Frames are text."))
+
+    def _take(self, raw: str) -> None:
+        try:
+            frame = web_frames.read(raw)
+        except BadRequest as mistake:
+            self.send(web_frames.refused(web_frames.identifier_of(raw), str(mistake)))
+            return
+        if len(self._requests) >= MOST_REQUESTS:
+            self.send(web_frames.refused(frame.id, "Too many requests at once: wait for an answer."))
+            return
+        self._start(self._handle(frame))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._requests.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("web.request.broken", name=self.name, exc_info=problem)
+
+    async def _handle(self, frame: web_frames.Line | web_frames.Tap | web_frames.Typing) -> None:
+        match frame:
+            case web_frames.Line():
+                self._feed.say(self.name, frame.text)
+                await self._ask(frame.id, self._request(frame.id, text=frame.text))
+            case web_frames.Tap():
+                await self._ask(frame.id, self._request(frame.id, action=frame.action), frame.message)
+            case web_frames.Typing():
+                await self._suggest(frame)
+
+    def _request(self, request: str, *, text: str = "", action: str = "") -> Request:
+        """The request with a source that no other person's page can make."""
+        identity = identity_of(self.name)
+        return Request(identity, text, action, source=f"{identity}:{request}", chat=self.name)
+
+    async def _ask(self, request_id: str, request: Request, tapped: str = "") -> None:
+        answer = asyncio.ensure_future(dispatch(self._room, request))
+        words, waited = "Working…", 0
+        while not answer.done():
+            self.send(web_frames.working(request_id, words))
+            await asyncio.wait({answer}, timeout=TICK)
+            waited += 1
+            words = f"Still working, {waited} s"
+        reply = answer.result()
+        last = self._feed.answer(self.name, reply, tapped)
+        self.send(web_frames.done(request_id, reply.error, last))
+
+    async def _suggest(self, typing: web_frames.Typing) -> None:
+        identity = identity_of(self.name)
+        found = await self._room.run(Pool.LOOK, lambda: complete(self._room, identity, typing.line))
+        self.send(web_frames.completions(typing.id, found))
