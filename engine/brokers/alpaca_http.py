@@ -95,8 +95,7 @@ class AlpacaHttp:
     def __init__(self, key: str, secret: str, *, paper: bool, url: str | None, timeouts: Timeouts) -> None:
         self._client = TradingClient(key, secret, paper=paper, raw_data=True, url_override=url)
         self._client._retry = 0  # its own retries repeat a POST; there is no public switch for "none"
-        for scheme in ("https://", "http://"):
-            self._client._session.mount(scheme, _TimedAdapter(timeouts))
+        _prepare(self._client._session, self._client._base_url + "/", timeouts)
         self._retrying = stamina.RetryingCaller(
             attempts=3, timeout=timeouts.retrying, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
         ).on(Temporary)
@@ -116,6 +115,14 @@ class AlpacaHttp:
     def close(self) -> None:
         """Drop the kept-alive connections."""
         self._client._session.close()
+
+
+def _prepare(session: requests.Session, url: str, timeouts: Timeouts) -> None:
+    """Give the session our transport, and read proxies and certificates of the environment once, not per request."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _TimedAdapter(timeouts))
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
 
 
 def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:

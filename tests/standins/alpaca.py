@@ -334,9 +334,12 @@ def main(arguments: list[str] | None = None) -> None:
         "--now", type=datetime.fromisoformat, default=datetime.fromisoformat("2026-11-23T10:00:00-05:00")
     )
     parser.add_argument("--cash", type=Decimal, default=Decimal(100_000))
+    parser.add_argument("--no-schemas", action="store_true", help="do not hold anything to the schemas: it takes time")
     options = parser.parse_args(arguments)
     exchange = Exchange(RunningClock(options.now), options.cash)
     with AlpacaStandin(exchange, options.port) as standin:
+        if options.no_schemas:
+            standin.schemas = None
         print(json.dumps({"url": standin.url, "key": KEY, "secret": SECRET}), flush=True)
         sys.stdin.read()
 

@@ -183,3 +183,14 @@ def test_an_address_may_end_in_the_version(standin: AlpacaStandin) -> None:
     assert broker.account().is_paper
 
     broker.close()
+
+
+def test_a_proxy_of_the_environment_is_used(standin: AlpacaStandin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", standin.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    broker = AlpacaBroker(KEY, SECRET, url_override="http://alpaca.example")
+
+    assert broker.account().number == "PA3STANDIN01"
+
+    broker.close()
