@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DataInvalid
 from engine.model.market import Dates, Floats
+from engine.sessions import NEW_YORK
 
 Mask = NDArray[np.bool_]
 
@@ -111,10 +112,9 @@ class Sheet:
         cells = _plain(self.table.column(column))
         if _is_text(cells.type):
             return self._parsed_floats(column, cells)
-        try:
-            numbers = pc.fill_null(cells.cast(pa.float64()), float("nan"))
-        except pa.ArrowInvalid as error:
-            raise DataInvalid(f"{self.name}, row 1, column {column}: {cells.type} holds no numbers.") from error
+        if not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)):
+            raise DataInvalid(f"{self.name}, row 1, column {column}: {cells.type} holds no numbers.")
+        numbers = pc.fill_null(cells.cast(pa.float64()), float("nan"))
         return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
 
     def _parsed_floats(self, column: str, cells: Any) -> Floats:
@@ -144,7 +144,9 @@ class Sheet:
         return tuple(numbers)
 
     def days(self, column: str, *, blank: bool = False) -> Dates:
-        """(n,) datetime64[D] from dates, timestamps or ISO 8601 text. `blank` allows missing values (NaT).
+        """(n,) datetime64[D] from dates, timestamps or ISO 8601 text, in the zone they are written in, if any.
+
+        `blank` allows missing values (NaT).
 
         Raises:
             DataInvalid: a value is no calendar day.
@@ -155,7 +157,9 @@ class Sheet:
         return stamps
 
     def instants(self, column: str) -> Dates:
-        """(n,) datetime64[us], wall times as recorded, from timestamps or ISO 8601 text.
+        """(n,) datetime64[us], New York wall times, from timestamps or ISO 8601 text.
+
+        Without a zone they are New York times already; with one they are brought there.
 
         Raises:
             DataInvalid: a value is no date and time.
@@ -171,6 +175,9 @@ class Sheet:
             return self._parsed_stamps(column, cells, unit)
         if not pa.types.is_temporal(cells.type):
             raise DataInvalid(f"{self.name}, row 1, column {column}: {cells.type} holds no dates.")
+        if getattr(cells.type, "tz", None) is not None:
+            there = cells if unit == "D" else cells.cast(pa.timestamp("us", NEW_YORK.key))
+            cells = pc.local_timestamp(there)
         return np.asarray(cells.to_numpy(zero_copy_only=False)).astype(f"datetime64[{unit}]")
 
     def _parsed_stamps(self, column: str, cells: Any, unit: str) -> Dates:
@@ -181,7 +188,7 @@ class Sheet:
                 continue
             if text not in seen:
                 try:
-                    seen[text] = _stamp(text)
+                    seen[text] = _stamp(text, unit)
                 except ValueError:
                     self.refuse(row, column, "is no date (expected one such as 2019-03-04)")
             stamps[row] = seen[text]
@@ -227,8 +234,10 @@ def _decimal(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _stamp(text: str) -> np.datetime64:
+def _stamp(text: str, unit: str) -> np.datetime64:
     moment = datetime.fromisoformat(text.strip())
+    if moment.tzinfo is not None and unit != "D":
+        moment = moment.astimezone(NEW_YORK)
     return np.datetime64(moment.replace(tzinfo=None))
 
 

@@ -410,9 +410,10 @@ def garbage(columns: recorded.Columns, day: date, seed: int) -> recorded.Columns
 @settings(max_examples=20)
 @given(st.sampled_from(DAYS[60:-1]), st.sampled_from(["09:00", "09:45", "12:00", "16:00"]), st.integers(0, 99))
 def test_bars_of_later_days_change_nothing(day: date, at: str, seed: int):
-    clock = recorded.clock(day, at)
-    told = recorded.market(clock)
-    fooled = recorded.market(clock, recorded.folder(garbage(recorded.bars(), day, seed)))
+    clock, columns = recorded.clock(day, at), recorded.bars()
+    columns |= {"adj_close": columns["close"] * 0.9}
+    told = recorded.market(clock, recorded.folder(columns))
+    fooled = recorded.market(clock, recorded.folder(garbage(columns, day, seed)))
     assert fooled.universe() == told.universe()
     for ticker in told.universe():
         same(fooled.snapshot(ticker), told.snapshot(ticker))
