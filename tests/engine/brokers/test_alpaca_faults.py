@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import stamina
@@ -63,6 +64,14 @@ def test_an_order_whose_answer_was_lost_is_found_and_never_doubled(
     assert again.broker_id == found.broker_id
     assert [placed.client_order_id for placed in standin.exchange.orders] == ["A00001.1.1"]
     assert sum(fill.quantity for fill in alpaca.fills(make.NOW)) == -2
+
+
+def test_one_order_sent_from_many_threads_at_once_is_placed_once(alpaca: AlpacaBroker, exchange: Exchange) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(alpaca.submit, [make.order()] * 8))
+
+    assert len({answer.broker_id for answer in answers}) == 1
+    assert len(exchange.orders) == 1
 
 
 def test_the_client_library_alone_would_have_sent_the_order_four_times(standin: AlpacaStandin) -> None:
