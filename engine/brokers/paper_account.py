@@ -64,6 +64,16 @@ class Wallet:
             groups[instrument.underlying].append((instrument, holding.quantity))
         return sum((_worst_payoff(group) for group in groups.values()), ZERO)
 
+    def collateral_of(self, underlying: str) -> Decimal:
+        """The part of `collateral` that one underlying needs."""
+        return _worst_payoff(
+            [
+                (instrument, holding.quantity)
+                for instrument, holding in self.holdings.items()
+                if instrument.underlying == underlying
+            ]
+        )
+
 
 def _average(held: Holding, quantity: int, price: Decimal) -> Decimal:
     """The average price after a trade: blended when it adds, unchanged when it reduces, new when it turns around."""
@@ -121,9 +131,16 @@ def reserved_by_orders(
     """The wallet with every open order counted as filled where that leaves less free, and as unfilled otherwise."""
     for order in orders:
         after = as_filled(wallet, order, reservation_price(order, marks), costs)
-        if free(after) < free(wallet):
+        if tied_up(wallet, after, order) > 0:
             wallet = after
     return wallet
+
+
+def tied_up(before: Wallet, after: Wallet, order: Order) -> Decimal:
+    """Dollars that are less free after than before; the two differ by nothing but `order`."""
+    underlying = order.legs[0].instrument.underlying
+    added = after.collateral_of(underlying) - before.collateral_of(underlying)
+    return before.cash - after.cash + added
 
 
 def free(wallet: Wallet) -> Decimal:
@@ -143,9 +160,11 @@ def _is_upside(instrument: Instrument) -> bool:
 
 def is_uncovered(wallet: Wallet, orders: Iterable[Order], order: Order, costs: Costs) -> bool:
     """Whether `order` could leave a short call without cover, if only the open orders that take cover away filled."""
-    for other in (*(other for other in orders if cover(other) < 0), order):
+    underlying = order.legs[0].instrument.underlying
+    same = (other for other in orders if other.legs[0].instrument.underlying == underlying)
+    for other in (*(other for other in same if cover(other) < 0), order):
         wallet = as_filled(wallet, other, ZERO, costs)
-    return wallet.collateral == INFINITY
+    return wallet.collateral_of(underlying) == INFINITY
 
 
 def free_shares(wallet: Wallet, orders: Iterable[Order], ticker: str) -> int:

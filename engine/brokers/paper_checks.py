@@ -17,9 +17,9 @@ from engine.brokers.paper_account import (
     is_uncovered,
     reservation_price,
     reserved_by_orders,
+    tied_up,
 )
 from engine.errors import OrderRejected
-from engine.model.book import ZERO
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.limits import Costs
 from engine.model.orders import Order
@@ -90,12 +90,14 @@ def _check_buying_power(
 ) -> None:
     before = reserved_by_orders(wallet, others, marks, costs)
     after = as_filled(before, order, reservation_price(order, marks), costs)
-    required = free(before) - free(after)
+    required = tied_up(before, after, order)
     if not order.opening:
         # A commission must never keep a position from being closed.
         required -= fees(order, order.quantity, costs)
-    if required > max(free(before), ZERO):
+    if required <= 0:
+        return
+    left = free(before)
+    if required > left:
         raise OrderRejected(
-            f"insufficient options buying power (required: {required:.2f}, available: {free(before):.2f})",
-            wire.FORBIDDEN,
+            f"insufficient options buying power (required: {required:.2f}, available: {left:.2f})", wire.FORBIDDEN
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,7 +16,7 @@ from engine.brokers.paper_state import PaperState
 from engine.errors import DataError
 from engine.model.book import ZERO
 from engine.model.instruments import Instrument, Option, Right, Stock
-from engine.model.market import CENT
+from engine.model.market import CENT, Quote
 from engine.model.orders import Activity, ActivityKind, Order, OrderStatus, TimeInForce
 from engine.ports import MarketData
 from engine.sessions import Sessions
@@ -53,6 +53,7 @@ class PaperDays:
         self._market = market
         self._actions = actions
         self._retry_at: datetime | None = None
+        self._time_values: dict[Option, Decimal] = {}
 
     def roll(self, now: datetime) -> tuple[str, ...]:
         """Let everything happen that was due by `now`; the tickers that split."""
@@ -87,13 +88,16 @@ class PaperDays:
         return min(short, deliverable(wallet.dropped(option), option, -short))
 
     def _open(self, day: date, now: datetime) -> tuple[str, ...]:
-        """What comes before the opening bell: splits, then dividends; the tickers that split."""
+        """What comes before the opening bell: early exercise, splits, dividends; the tickers that split."""
         if self._actions is None:
             return ()
+        dividends = sorted(self._actions.dividends_on(day).items())
+        for ticker, amount in dividends:
+            self._assign_for_dividend(ticker, amount, now)
         splits = sorted(self._actions.splits_on(day).items())
         for ticker, ratio in splits:
             self._split(ticker, ratio, day, now)
-        for ticker, amount in sorted(self._actions.dividends_on(day).items()):
+        for ticker, amount in dividends:
             shares = self._state.wallet.quantity(Stock(ticker))
             self._pay(f"dividend.{ticker}.{day:%Y%m%d}", ticker, amount * shares, now)
         return tuple(ticker for ticker, _ in splits)
@@ -127,7 +131,7 @@ class PaperDays:
             if is_over or any(self._ends_by(leg.instrument, day) for leg in order.legs):
                 self._end(order, OrderStatus.EXPIRED, self._sessions.close(day))
         self._settle(day, now)
-        self._assign_for_dividends(day, now)
+        self._time_values = self._note_time_values(day, now)
 
     def _ends_by(self, instrument: Instrument, day: date) -> bool:
         return isinstance(instrument, Option) and self._last_session(instrument) <= day
@@ -174,33 +178,43 @@ class PaperDays:
         self._state.add_activity(activity)
         return activity
 
-    def _assign_for_dividends(self, day: date, now: datetime) -> None:
-        """Covered calls whose dividend tomorrow exceeds their time value are exercised by their holders tonight."""
-        if self._actions is None:
-            return
-        for ticker, amount in sorted(self._actions.dividends_on(self._sessions.next(day)).items()):
-            calls = self._short_calls(ticker)
-            close = self._actions.official_close(ticker, day) if calls else None
-            if close is not None:
-                for option in self._cheap_to_exercise(calls, close, amount):
-                    self.assign(option, self.assignable(option), now)
+    def _note_time_values(self, day: date, now: datetime) -> dict[Option, Decimal]:
+        """What the covered calls in the money were worth beyond exercise at the close of `day`, dollars per share.
 
-    def _cheap_to_exercise(self, calls: Iterable[Option], close: Decimal, dividend: Decimal) -> list[Option]:
-        inside = [option for option in calls if close > option.strike and self.assignable(option)]
-        if not inside:
-            return []
-        quotes = self._market.quotes(inside)
-        return [
-            option
-            for option in inside
-            if option in quotes and dividend > quotes[option].mid - wire.intrinsic(option, close)
-        ]
+        Known only when time is let pass on that very evening.
+        """
+        if self._actions is None or self._sessions.today(now) != day:
+            return {}
+        calls = [option for option in self._short_calls() if self.assignable(option)]
+        quotes = self._quotes(calls)
+        values: dict[Option, Decimal] = {}
+        for option, quote in quotes.items():
+            close = self._actions.official_close(option.underlying, day)
+            if isinstance(option, Option) and close is not None and close > option.strike:
+                values[option] = quote.mid - wire.intrinsic(option, close)
+        return values
 
-    def _short_calls(self, ticker: str) -> list[Option]:
+    def _quotes(self, options: list[Option]) -> Mapping[Instrument, Quote]:
+        if not options:
+            return {}
+        try:
+            return self._market.quotes(options)
+        except DataError as error:
+            log.warning("paper.no_quotes", instruments=len(options), error=str(error))
+            return {}
+
+    def _assign_for_dividend(self, ticker: str, dividend: Decimal, now: datetime) -> None:
+        """Holders of calls exercised last night where the dividend of today exceeds the time value they gave up."""
+        for option in self._short_calls():
+            value = self._time_values.get(option)
+            contracts = self.assignable(option)
+            if option.underlying == ticker and value is not None and dividend > value and contracts:
+                self.assign(option, contracts, now)
+
+    def _short_calls(self) -> list[Option]:
         held = self._state.wallet.holdings.values()
         short = [holding.instrument for holding in held if holding.quantity < 0]
-        calls = [option for option in short if isinstance(option, Option) and option.right is Right.CALL]
-        return sorted(option for option in calls if option.underlying == ticker)
+        return sorted(option for option in short if isinstance(option, Option) and option.right is Right.CALL)
 
     def _official_close(self, ticker: str, day: date, now: datetime) -> Decimal | None:
         """That session's close; when a whole session later there is still none, the last one before it."""

@@ -141,6 +141,18 @@ def test_shares_still_being_bought_cover_nothing() -> None:
     assert "uncovered" in refusal(exchange, [Leg(call(), -1)], "-1.00")
 
 
+def test_calls_still_being_bought_cover_nothing() -> None:
+    exchange = Exchange()
+    long, short = call("50"), call("55")
+    exchange.submit([Leg(long, 1), Leg(short, -1)], "3.00")
+    exchange.set_quote(long, "3.00", "3.00")
+    exchange.set_quote(short, "1.00", "1.00")
+    exchange.advance()
+    exchange.submit([Leg(call("60"), 1)], "0.10")
+
+    assert "uncovered" in refusal(exchange, [Leg(long, -1)], "-3.00", opening=False)
+
+
 def test_a_commission_never_keeps_a_position_from_being_closed() -> None:
     exchange = Exchange("1001")
     exchange.submit([Leg(call(), 1)], "10.00")

@@ -376,6 +376,19 @@ def test_a_covered_call_is_exercised_early_when_the_dividend_exceeds_its_time_va
 TUESDAY = make.TODAY + timedelta(days=1)
 
 
+def test_time_values_of_an_evening_that_was_slept_through_are_not_guessed() -> None:
+    exchange = Exchange()
+    exchange.trade(SHARE, 100, "107.00")
+    exchange.trade(call("105"), -1, "3.00")
+    exchange.actions.closes["XYZ", make.TODAY] = D(108)
+    exchange.actions.dividends[TUESDAY] = {"XYZ": D("5.00")}
+    exchange.set_quote(call("105"), "3.17", "3.19")
+
+    exchange.at_open(TUESDAY)
+
+    assert [one.kind for one in activities(exchange)] == [ActivityKind.DIVIDEND]
+
+
 def split(exchange: Exchange, ratio: str) -> None:
     exchange.actions.splits[TUESDAY] = {"XYZ": D(ratio)}
     exchange.at_open(TUESDAY)
