@@ -174,6 +174,16 @@ def test_a_short_put_is_bought_back_with_the_cash_it_ties_up() -> None:
     assert order.is_open
 
 
+def test_an_open_order_to_buy_back_sets_nothing_free_before_it_fills() -> None:
+    exchange = Exchange("9000")
+    exchange.trade(put("44"), -2, "1.00")
+    before = exchange.broker.account().options_buying_power
+
+    exchange.submit([Leg(put("44"), 1)], "0.50", 2, opening=False)
+
+    assert exchange.broker.account().options_buying_power == before
+
+
 def test_two_closing_orders_may_share_what_is_held() -> None:
     exchange = Exchange()
     exchange.trade(call(), 3, "1.00")
