@@ -125,13 +125,23 @@ def _decide(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePric
     if stop is not None:
         raise NotAllowed(f"{stop.words} {approval.id} stays pending.")
     move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
-    fresh = sizing.reprice(approval.plan, to_cent(price.mid), to_cent(price.natural), spot)
+    fresh = _repriced(desk, approval.plan, price, spot)
     problems = _problems(desk, work, fresh)
     if problems:
         return _block(desk, work, approval, by, problems)
     if move is not Move.NONE:
         return _ask_again(desk, work, approval, fresh, move, by)
     return _order(desk, work, approval, price, spot, by)
+
+
+def _repriced(desk: Desk, plan: TradePlan, price: PackagePrice, spot: Decimal) -> TradePlan:
+    """The plan at the prices of now, its exits set anew by its strategy."""
+    limit = to_cent(price.mid)
+    strategy = desk.strategies.get(plan.signal.strategy)
+    exits = None
+    if strategy is not None and strategy.exits is not None:
+        exits = strategy.exits(replace(plan.signal, limit=limit, spot=spot), strategy.params)
+    return sizing.reprice(plan, limit, to_cent(price.natural), spot, desk.limits, exits)
 
 
 def _problems(desk: Desk, work: UnitOfWork, plan: TradePlan) -> tuple[str, ...]:

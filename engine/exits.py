@@ -78,10 +78,38 @@ def _supervise_one(desk: Desk, position: Position) -> Ticket | None:
     due = due_exit(desk, watched)
     if due is None:
         return None
+    if due.stop is not None:
+        _raise_stop(desk, position, due.stop)
+        return None
     if due.ask:
         _offer(desk, position, due)
         return None
+    call = _call_over(desk, position)
+    if call is not None:
+        return _close_call_first(desk, call, due)
     return start(desk, watched, due.reason, due.words, due.units)
+
+
+def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
+    """Move the position's stop up to `stop`, never down."""
+    with desk.store.begin() as work:
+        fresh = work.position(position.id)
+        if fresh.exits.stop is None or stop > fresh.exits.stop:
+            work.save_position(replace(fresh, exits=replace(fresh.exits, stop=stop)))
+
+
+def _call_over(desk: Desk, position: Position) -> Position | None:
+    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked."""
+    if position.structure is not Structure.SHARES:
+        return None
+    with desk.store.read() as reading:
+        campaign = reading.campaign(position.campaign)
+    return next((p for p in campaign if p.is_open and p.structure is Structure.COVERED_CALL), None)
+
+
+def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
+    watched = watch(desk, call)
+    return None if watched is None else start(desk, watched, due.reason, f"{due.words} (of its shares)")
 
 
 def watch(desk: Desk, position: Position) -> Watched | None:
@@ -277,6 +305,9 @@ def close(desk: Desk, position_id: str, by: str) -> Ticket:
         raise AlreadyDecided(f"{position_id} is already closed.")
     if not desk.sessions.is_open(desk.now()):
         raise NotAllowed(f"The market is closed; {position_id} can be closed from the next open.")
+    call = _call_over(desk, position)
+    if call is not None:
+        raise NotAllowed(f"{position_id} covers the call {call.id}: close that one first.")
     watched = watch(desk, position)
     if watched is None:
         raise DataUnavailable(f"No quote for {position.ticker} right now; {position_id} was not touched.")

@@ -28,6 +28,10 @@ UNSENT_GRACE = timedelta(seconds=10)
 """A NEW order younger than this is probably being sent by another thread right now."""
 
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
+
+
 def next_order(ticket: Ticket, limit: Decimal, now: datetime) -> tuple[Ticket, Order]:
     """The ticket and its next order; the id is `{ticket}.{attempt}`, attempts count from 1."""
     number = ticket.attempts + 1
@@ -145,7 +149,7 @@ def refresh(desk: Desk, order: Order) -> Order:
     known = desk.broker.find(order)
     if known is None:
         return _never_placed(desk, order)
-    executions = desk.broker.fills(order.created_at) if known.filled > order.filled else ()
+    executions = desk.broker.fills(order.created_at - CLOCK_SKEW) if known.filled > order.filled else ()
     mine = tuple(fill for fill in executions if fill.client_order_id == order.client_order_id)
     return fills.book(desk, order, known, mine)
 

@@ -20,6 +20,8 @@ from engine.model.trade import RiskLevel, TradePlan
 
 PUT_OR_SHARES = frozenset({Structure.SHORT_PUT, Structure.SHARES, Structure.COVERED_CALL})
 DEFINED = frozenset({Structure.CREDIT_SPREAD, Structure.DEBIT_SPREAD, Structure.IRON_CONDOR})
+ON_SHARES = frozenset({Structure.COVERED_CALL, Structure.COLLAR})
+"""Written on shares that are counted already."""
 CASH_SECURED = frozenset({Structure.SHORT_PUT})
 INDEX_STRATEGY = "spx_credit_spreads"
 
@@ -233,6 +235,8 @@ def check(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[Check, ...
 
 
 def _one_trade(add: Exposure, state: RiskState, limits: Limits) -> Check:
+    if add.structure in ON_SHARES:
+        return Check("risk of this trade", ZERO, ZERO, limits.max_position_risk, holds=True)
     weight = add.collateral if add.collateral else add.max_loss
     if weight is None:
         return Check("risk of this trade", ZERO, Decimal("Infinity"), limits.max_position_risk, holds=False)

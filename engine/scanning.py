@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
+from engine.model.legs import Structure
 from engine.model.market import Bars, MarketSnapshot
 from engine.model.trade import (
     Approval,
@@ -107,7 +109,8 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         working = [t for t in work.open_tickets() if t.strategy == strategy.name and risk.is_entry(t)]
         today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
         campaigns = work.campaigns(strategy.name)
-    held = tuple(position for position in book.positions.values() if position.strategy == strategy.name)
+        premiums = {p.campaign: _premiums(work.campaign(p.campaign)) for p in _of(book, strategy)}
+    held = _of(book, strategy)
     context = Context(
         today=desk.today,
         next_sessions=desk.sessions.upcoming(desk.today, SESSIONS_AHEAD),
@@ -119,9 +122,27 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         market=market,
         unknown=desk.unknown,
         max_position_risk=float(desk.limits.max_position_risk),
+        premiums=premiums,
+        sectors=_sectors(held, snapshots),
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     return Standing(book, state, frozenset(proposed), context)
+
+
+def _of(book: Book, strategy: Strategy) -> tuple[Position, ...]:
+    return tuple(position for position in book.positions.values() if position.strategy == strategy.name)
+
+
+def _premiums(campaign: Iterable[Position]) -> Decimal:
+    """Dollars realised on the closed options of a campaign."""
+    closed = (p for p in campaign if not p.is_open and p.structure is not Structure.SHARES)
+    return sum((position.realised for position in closed), Decimal(0))
+
+
+def _sectors(held: Iterable[Position], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, str]:
+    """Sector by held ticker, where its snapshot knows it."""
+    facts = {p.ticker: snapshots[p.ticker].fundamentals for p in held if p.ticker in snapshots}
+    return {ticker: fact.sector for ticker, fact in facts.items() if fact is not None and fact.sector is not None}
 
 
 def _market(desk: Desk, snapshots: Mapping[str, MarketSnapshot]) -> MarketSnapshot | None:

@@ -16,14 +16,12 @@ from engine.errors import BadRequest
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Campaign, Signal, Step, TradePlan, Verdict
-from engine.risk import PUT_OR_SHARES, Exposure, RiskState
+from engine.risk import ON_SHARES, PUT_OR_SHARES, Exposure, RiskState
 
 ZERO = Decimal(0)
 LOTTO = "lotto"
 LEAPS = "leaps"
 LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
-ON_SHARES = frozenset({Structure.COVERED_CALL, Structure.COLLAR})
-"""Written on shares that are held: the shares are already counted, collateral and caps of their own would be twice."""
 
 
 @dataclass(frozen=True, slots=True)

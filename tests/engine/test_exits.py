@@ -1,5 +1,6 @@
 """Exits run by themselves: stops on valid quotes only, targets, time, and never two closing orders."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from engine.errors import AlreadyDecided, NotAllowed
 from engine.model.events import EventKind
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Purpose, Ticket
-from engine.model.trade import Signal
+from engine.model.trade import Exit, Found, Needs, RiskLevel, Signal, Strategy
 from tests import make
 from tests.desk import World, make_world, propose
 
@@ -189,3 +190,57 @@ def test_the_exit_of_a_partly_filled_entry_first_takes_the_rest_off() -> None:
 
     assert ticket.quantity == 1
     assert world.broker.open_orders() == (f"{ticket.id}.1",)
+
+
+def test_a_trailing_wish_moves_the_stop_up_and_closes_nothing() -> None:
+    trail = Exit("trail", "70 % of the peak", stop=D("2.00"))
+    world = holding()
+    strategy = Strategy(
+        "swing", "Swing", RiskLevel.MEDIUM, None, Needs(), find=lambda *_: Found(), manage=lambda *_: (trail,)
+    )
+    world.market.set_snapshot(make.snapshot("XYZ", 80))
+    world = replace(world, desk=replace(world.desk, strategies={"swing": strategy}))
+
+    started = look(world, "2.40", "2.50")
+
+    with world.store.read() as work:
+        (position,) = work.open_positions()
+    assert (started, position.exits.stop) == ((), D("2.00"))
+
+
+def test_shares_at_their_stop_have_their_call_bought_back_first() -> None:
+    world = make_world()
+    share, written = make.share(), make.call(88, dte=14)
+    shares = make.position(
+        id="P00001",
+        campaign="C1",
+        approval_id=None,
+        structure=Structure.SHARES,
+        unit=(Leg(share, 1),),
+        legs=(make.held(share, 100, 80),),
+        exits=ExitPlan(stop_spot=D(60)),
+        opened_units=100,
+    )
+    call = make.position(
+        id="P00002",
+        campaign="C1",
+        approval_id=None,
+        structure=Structure.COVERED_CALL,
+        unit=(Leg(written, -1),),
+        legs=(make.held(written, -1, 1),),
+        exits=ExitPlan(stop_spot=D(1)),
+        opened_units=1,
+    )
+    with world.store.begin() as work:
+        work.save_position(shares)
+        work.save_position(call)
+    started = []
+    for _ in range(2):
+        world.clock.advance(10)
+        world.market.set_quote(written, "0.10", "0.12")
+        world.market.set_quote(share, "59.99", "60.00")
+        started += exits.supervise(world.desk)
+
+    assert [(ticket.position_id, ticket.limit) for ticket in started] == [("P00002", D("0.11"))]
+    with pytest.raises(NotAllowed, match="close that one first"):
+        exits.close(world.desk, "P00001", "ann")
