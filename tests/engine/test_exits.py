@@ -217,7 +217,7 @@ def test_shares_at_their_stop_have_their_call_bought_back_first() -> None:
         approval_id=None,
         structure=Structure.SHARES,
         unit=(Leg(share, 1),),
-        legs=(make.held(share, 100, 80),),
+        lots=(make.held(share, 100, 80),),
         exits=ExitPlan(stop_spot=D(60)),
         opened_units=100,
     )
@@ -227,7 +227,7 @@ def test_shares_at_their_stop_have_their_call_bought_back_first() -> None:
         approval_id=None,
         structure=Structure.COVERED_CALL,
         unit=(Leg(written, -1),),
-        legs=(make.held(written, -1, 1),),
+        lots=(make.held(written, -1, 1),),
         exits=ExitPlan(stop_spot=D(1)),
         opened_units=1,
     )
