@@ -2,4 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.broker", "tests.contracts.market_data")
+pytest.register_assert_rewrite(
+    "tests.contracts.broker",
+    "tests.contracts.broker_refusals",
+    "tests.contracts.broker_world",
+    "tests.contracts.market_data",
+)

@@ -12,109 +12,29 @@ The account starts with 100,000 in cash, nothing held, option level 3; the sessi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import date, datetime
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
 
 import pytest
 
 from engine.errors import OrderRejected
-from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg
-from engine.model.orders import ActivityKind, Fill, Order, OrderStatus
-from engine.ports import Broker
-from tests import make
+from engine.model.orders import ActivityKind, Fill, OrderStatus
+from tests.contracts.broker_refusals import *  # noqa: F403 - the other half of the suite
+from tests.contracts.broker_world import (
+    SHARES,
+    World,
+    buy_shares,
+    call,
+    credit_spread,
+    known,
+    order_of,
+    put,
+    quantities,
+    sell_put,
+)
 
 D = Decimal
-SHARES = Stock("XYZ")
-FORBIDDEN, UNPROCESSABLE, BAD_INPUT = 40310000, 42210000, 40010001
-
-
-class World(Protocol):
-    """A broker and the handles a test turns."""
-
-    broker: Broker
-    today: date
-    """The trading date, for building contracts."""
-    start: datetime
-    """An instant before anything happened."""
-
-    def set_quote(self, instrument: Instrument, bid: str, ask: str, size: int = 0) -> None:
-        """A new quote, later than everything so far; `size` units on each side, 0 is without limit."""
-
-    def advance(self) -> None:
-        """Time passes inside the session: what the quotes reach is executed."""
-
-    def assign(self, option: Option, contracts: int) -> None:
-        """The clearing house assigns so many short contracts to the account, and the broker has reported it."""
-
-
-def put(world: World, strike: str = "44", days: int = 35) -> Option:
-    return make.option(strike, Right.PUT, expiry=_friday(world, days))
-
-
-def call(world: World, strike: str = "50", days: int = 35) -> Option:
-    return make.option(strike, Right.CALL, expiry=_friday(world, days))
-
-
-def _friday(world: World, days: int) -> date:
-    day = date.fromordinal(world.today.toordinal() + days)
-    return date.fromordinal(day.toordinal() + (4 - day.weekday()) % 7)
-
-
-def sell_put(world: World, limit: str = "-1.00", quantity: int = 2) -> Order:
-    """Two 44 puts sold to open, quoted 0.90/0.95 first, so that nothing fills at once."""
-    world.set_quote(put(world), "0.90", "0.95")
-    return _order([Leg(put(world), -1)], limit, quantity)
-
-
-def _order(
-    legs: Sequence[Leg],
-    limit: str | None,
-    quantity: int = 1,
-    opening: bool = True,
-    client_order_id: str = "A00001.1.1",
-) -> Order:
-    return make.order(legs, limit, quantity, opening, client_order_id)
-
-
-def credit_spread(world: World) -> tuple[Leg, Leg]:
-    """Sell the 50 put, buy the 45 put, quoted so that the package is worth 1.00."""
-    short, long = put(world, "50"), put(world, "45")
-    world.set_quote(short, "1.98", "2.02")
-    world.set_quote(long, "0.98", "1.02")
-    return Leg(short, -1), Leg(long, 1)
-
-
-def buy_shares(world: World, quantity: int = 100) -> None:
-    world.set_quote(SHARES, "47.99", "48.01")
-    order = _order([Leg(SHARES, 1)], "50.00", quantity, client_order_id="shares.1")
-    world.broker.submit(order)
-    world.set_quote(SHARES, "47.99", "48.01")
-    world.advance()
-    assert known(world, order).status is OrderStatus.FILLED
-
-
-def known(world: World, order: Order) -> Order:
-    found = world.broker.find(order)
-    assert found is not None, f"the broker does not know {order.client_order_id}"
-    return found
-
-
-def quantities(world: World) -> dict[Instrument, int]:
-    return {holding.instrument: holding.quantity for holding in world.broker.holdings()}
-
-
-def refused(world: World, order: Order) -> OrderRejected:
-    """The refusal of `order`; nothing may have been placed."""
-    before = world.broker.open_orders()
-    with pytest.raises(OrderRejected) as caught:
-        world.broker.submit(order)
-    assert world.broker.find(order) is None
-    assert world.broker.open_orders() == before
-    return caught.value
 
 
 def test_a_new_account_has_its_cash_and_nothing_else(world: World) -> None:
@@ -185,7 +105,7 @@ def test_an_id_that_was_used_for_another_order_is_refused(world: World) -> None:
     world.set_quote(other, "0.50", "0.55")
 
     with pytest.raises(OrderRejected):
-        world.broker.submit(_order([Leg(other, -1)], "-0.60", 1))
+        world.broker.submit(order_of([Leg(other, -1)], "-0.60", 1))
 
     assert len(world.broker.open_orders()) == 1
 
@@ -221,7 +141,7 @@ def test_a_sale_that_the_quotes_reach_fills_at_its_limit_or_better_with_a_negati
 def test_a_purchase_never_pays_more_than_its_limit(world: World) -> None:
     option = call(world)
     world.set_quote(option, "2.00", "2.10")
-    order = _order([Leg(option, 1)], "1.95", 3)
+    order = order_of([Leg(option, 1)], "1.95", 3)
     world.broker.submit(order)
     world.set_quote(option, "1.80", "1.84")
 
@@ -233,7 +153,7 @@ def test_a_purchase_never_pays_more_than_its_limit(world: World) -> None:
     assert quantities(world) == {option: 3}
 
 
-def test_fills_carry_signed_quantity_positive_price_and_the_id_of_their_order(world: World) -> None:
+def test_fills_carry_signed_quantity_positive_price_and_the_id_of_theirorder_of(world: World) -> None:
     order = sell_put(world)
     world.broker.submit(order)
     world.set_quote(put(world), "1.10", "1.12")
@@ -262,7 +182,7 @@ def test_cash_moves_by_exactly_what_the_fills_say(world: World) -> None:
 
 def test_a_credit_package_fills_negative_and_its_legs_add_up_to_it(world: World) -> None:
     legs = credit_spread(world)
-    order = _order(legs, "-1.10", 2)
+    order = order_of(legs, "-1.10", 2)
     world.broker.submit(order)
     world.set_quote(legs[0].instrument, "2.40", "2.42")
     world.set_quote(legs[1].instrument, "1.00", "1.02")
@@ -293,7 +213,7 @@ def test_a_debit_package_fills_positive(world: World) -> None:
     legs = (Leg(long, 1), Leg(short, -1))
     world.set_quote(long, "3.00", "3.02")
     world.set_quote(short, "1.00", "1.02")
-    order = _order(legs, "1.80", 1)
+    order = order_of(legs, "1.80", 1)
     world.broker.submit(order)
     world.set_quote(long, "2.60", "2.62")
     world.set_quote(short, "1.00", "1.02")
@@ -316,7 +236,7 @@ def test_legs_with_ratios_fill_in_their_ratio(world: World) -> None:
         world.set_quote(options[2], "1.00", "1.02")
 
     quote("6.50")
-    world.broker.submit(_order(legs, "1.20", 2))
+    world.broker.submit(order_of(legs, "1.20", 2))
     quote("6.00")
     world.advance()
 
@@ -325,11 +245,11 @@ def test_legs_with_ratios_fill_in_their_ratio(world: World) -> None:
 
 def test_a_closing_package_leaves_nothing(world: World) -> None:
     legs = credit_spread(world)
-    world.broker.submit(_order(legs, "-0.90", 2, client_order_id="entry.1"))
+    world.broker.submit(order_of(legs, "-0.90", 2, client_order_id="entry.1"))
     credit_spread(world)
     world.advance()
     back = [Leg(leg.instrument, -leg.ratio) for leg in legs]
-    order = _order(back, "1.20", 2, opening=False, client_order_id="exit.1")
+    order = order_of(back, "1.20", 2, opening=False, client_order_id="exit.1")
 
     world.broker.submit(order)
     credit_spread(world)
@@ -398,7 +318,7 @@ def test_a_partly_filled_order_is_canceled_with_what_it_has(world: World) -> Non
 
 def test_a_package_fills_in_whole_units_of_its_scarcest_leg(world: World) -> None:
     legs = credit_spread(world)
-    order = _order(legs, "-1.10", 3)
+    order = order_of(legs, "-1.10", 3)
     world.broker.submit(order)
     world.set_quote(legs[1].instrument, "1.00", "1.02", size=2)
     world.set_quote(legs[0].instrument, "2.40", "2.42", size=5)
@@ -427,7 +347,7 @@ def test_fills_are_asked_for_from_an_instant_on(world: World) -> None:
 
 def test_shares_trade_at_market(world: World) -> None:
     world.set_quote(SHARES, "47.99", "48.01")
-    order = _order([Leg(SHARES, 1)], None, 100)
+    order = order_of([Leg(SHARES, 1)], None, 100)
     world.broker.submit(order)
     world.set_quote(SHARES, "47.99", "48.01")
 
@@ -469,7 +389,7 @@ def test_a_short_put_sets_its_strike_aside_from_the_order_on(world: World) -> No
 
 def test_a_credit_spread_sets_aside_its_width_at_most(world: World) -> None:
     legs = credit_spread(world)
-    world.broker.submit(_order(legs, "-0.90", 1))
+    world.broker.submit(order_of(legs, "-0.90", 1))
     credit_spread(world)
 
     world.advance()
@@ -482,7 +402,7 @@ def test_shares_behind_a_covered_call_set_nothing_aside(world: World) -> None:
     buy_shares(world)
     option = call(world)
     world.set_quote(option, "1.00", "1.02")
-    world.broker.submit(_order([Leg(option, -1)], "-0.90", 1, client_order_id="call.1"))
+    world.broker.submit(order_of([Leg(option, -1)], "-0.90", 1, client_order_id="call.1"))
     world.set_quote(option, "1.00", "1.02")
 
     world.advance()
@@ -490,155 +410,6 @@ def test_shares_behind_a_covered_call_set_nothing_aside(world: World) -> None:
     account = world.broker.account()
     assert quantities(world) == {SHARES: 100, option: -1}
     assert account.options_buying_power == account.cash
-
-
-def test_a_second_closing_order_over_the_held_quantity_is_refused(world: World) -> None:
-    option = call(world)
-    world.set_quote(option, "1.00", "1.02")
-    world.broker.submit(_order([Leg(option, 1)], "1.10", 2, client_order_id="entry.1"))
-    world.set_quote(option, "1.00", "1.02")
-    world.advance()
-    world.broker.submit(_order([Leg(option, -1)], "-2.00", 2, opening=False, client_order_id="target.1"))
-
-    refusal = refused(world, _order([Leg(option, -1)], "-0.50", 1, opening=False, client_order_id="stop.1"))
-
-    assert refusal.code == FORBIDDEN
-    assert "insufficient qty available" in str(refusal)
-
-
-def test_closing_what_is_not_held_is_refused(world: World) -> None:
-    option = call(world)
-    world.set_quote(option, "1.00", "1.02")
-
-    refusal = refused(world, _order([Leg(option, -1)], "-0.90", 1, opening=False))
-
-    assert refusal.code in {FORBIDDEN, UNPROCESSABLE}  # Alpaca: "position intent mismatch", 42210000
-
-
-def test_a_call_without_shares_behind_it_is_refused(world: World) -> None:
-    option = call(world)
-    world.set_quote(option, "1.00", "1.02")
-
-    refusal = refused(world, _order([Leg(option, -1)], "-1.00", 1))
-
-    assert refusal.code == FORBIDDEN
-    assert "uncovered" in str(refusal)
-
-
-def test_the_shares_of_one_covered_call_do_not_cover_another(world: World) -> None:
-    buy_shares(world)
-    first, second = call(world, "50"), call(world, "55")
-    world.set_quote(first, "1.00", "1.02")
-    world.set_quote(second, "0.50", "0.52")
-    world.broker.submit(_order([Leg(first, -1)], "-1.50", 1, client_order_id="call.1"))
-
-    refusal = refused(world, _order([Leg(second, -1)], "-0.60", 1, client_order_id="call.2"))
-
-    assert refusal.code == FORBIDDEN
-
-
-def test_shares_behind_a_covered_call_cannot_be_sold(world: World) -> None:
-    buy_shares(world)
-    option = call(world)
-    world.set_quote(option, "1.00", "1.02")
-    world.broker.submit(_order([Leg(option, -1)], "-0.90", 1, client_order_id="call.1"))
-    world.set_quote(option, "1.00", "1.02")
-    world.advance()
-
-    refusal = refused(world, _order([Leg(SHARES, -1)], "-48.00", 100, opening=False, client_order_id="out.1"))
-
-    assert refusal.code == FORBIDDEN
-
-
-def test_puts_beyond_the_buying_power_are_refused(world: World) -> None:
-    refusal = refused(world, sell_put(world, quantity=23))
-
-    assert refusal.code == FORBIDDEN
-    assert "insufficient" in str(refusal)
-
-
-def test_an_open_order_counts_against_the_buying_power_of_the_next(world: World) -> None:
-    world.broker.submit(sell_put(world, quantity=20))
-    other = put(world, "43")
-    world.set_quote(other, "0.80", "0.85")
-
-    assert refused(world, _order([Leg(other, -1)], "-0.95", 5, client_order_id="next.1")).code == FORBIDDEN
-
-
-def test_an_opposite_open_order_on_the_same_symbol_is_refused(world: World) -> None:
-    world.broker.submit(sell_put(world))
-
-    refusal = refused(world, _order([Leg(put(world), 1)], "0.50", 1, client_order_id="other.1"))
-
-    assert refusal.code == FORBIDDEN
-    assert "wash trade" in str(refusal)
-
-
-def _common_divisor(world: World) -> Order:
-    return _order([replace(leg, ratio=2 * leg.ratio) for leg in credit_spread(world)], "-1.00")
-
-
-def _credit_with_positive_limit(world: World) -> Order:
-    return _order(credit_spread(world), "1.00")
-
-
-def _beyond_the_width(world: World) -> Order:
-    return _order(credit_spread(world), "-5.10")
-
-
-def _same_symbol_twice(world: World) -> Order:
-    leg = credit_spread(world)[0]
-    return _order([leg, leg], "-1.00")
-
-
-def _two_underlyings(world: World) -> Order:
-    other = replace(put(world, "45"), underlying="ABC", root="ABC")
-    return _order([credit_spread(world)[0], Leg(other, 1)], "-1.00")
-
-
-def _shares_in_a_package(world: World) -> Order:
-    return _order([Leg(SHARES, 1), Leg(call(world), -1)], "47.00")
-
-
-def _option_at_market(world: World) -> Order:
-    return _order([Leg(put(world), -1)], None)
-
-
-def _third_decimal(world: World) -> Order:
-    return sell_put(world, limit="-1.005")
-
-
-def _sale_with_positive_limit(world: World) -> Order:
-    return sell_put(world, limit="1.00")
-
-
-@pytest.mark.parametrize(
-    "malformed",
-    [
-        _common_divisor,
-        _credit_with_positive_limit,
-        _beyond_the_width,
-        _same_symbol_twice,
-        _two_underlyings,
-        _shares_in_a_package,
-        _option_at_market,
-        _third_decimal,
-        _sale_with_positive_limit,
-    ],
-)
-def test_a_malformed_order_is_refused(world: World, malformed: Callable[[World], Order]) -> None:
-    assert refused(world, malformed(world)).code == UNPROCESSABLE
-
-
-@pytest.mark.parametrize("quantity", [0, -1])
-def test_a_quantity_below_one_is_refused(world: World, quantity: int) -> None:
-    assert refused(world, sell_put(world, quantity=quantity)).code == BAD_INPUT
-
-
-def test_a_naked_leg_in_a_package_is_refused(world: World) -> None:
-    legs = (Leg(put(world, "50"), -1), Leg(call(world, "55"), 1))
-
-    assert refused(world, _order(legs, "-1.00")).code == FORBIDDEN
 
 
 def test_an_assignment_takes_the_contracts_and_brings_the_shares(world: World) -> None:
