@@ -15,7 +15,6 @@ from bot.bulkheads import inline
 from bot.command import Room, Runner
 from bot.people import People
 from bot.settings import Config
-from engine.brokers.alpaca import AlpacaBroker
 from engine.brokers.paper import PaperBroker
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
@@ -206,12 +205,15 @@ def _broker(config: Config, market: MarketData, sessions: Sessions, store: Store
     return alpaca_broker(config)
 
 
-def alpaca_broker(config: Config) -> AlpacaBroker:
+def alpaca_broker(config: Config) -> Broker:
     """Alpaca with the keys of the environment: the paper account unless the configuration is live in every part.
 
     Raises:
         ConfigError: a key is missing, or the address belongs to the other kind of account.
     """
+    # alpaca-py takes seconds and 60 MB to import: a desk on the paper exchange never needs it.
+    from engine.brokers.alpaca import AlpacaBroker
+
     keys = (config.secrets.get(name) for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"))
     key, secret = (value.get_secret_value() if value is not None else "" for value in keys)
     return AlpacaBroker(key, secret, paper=not config.is_live, url_override=config.alpaca.trading_url or None)

@@ -1,16 +1,36 @@
-"""Pictures: price, payoff and equity curves as PNG bytes, light or dark. The same curve gives the same bytes."""
+"""Pictures: price, payoff and equity curves as PNG bytes, light or dark. The same curve gives the same bytes.
+
+Drawn to be read on a phone: 800 × 560 pixels shown about 330 wide, so letters are large and few. Nothing is told by
+colour alone: loss is hatched, breakevens, spot, start and last value are marked and named.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bot.curves import EquityCurve, PayoffCurve, PriceCurve
+from engine.model.market import Dates, Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+INCHES = (4.0, 2.8)
+DPI = 200
+TITLE, LABEL, TICK = 9.5, 9.0, 8.5
+"""Points; a point is about 1.15 CSS pixels on a phone."""
+TITLE_WIDTH = 46
+"""Characters of a title that fit on one line."""
+EDGE = 0.18
+"""The part of the width that a price takes."""
+ROOM = 0.22
+"""The part of the width kept free for the last value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,68 +39,178 @@ class Palette:
 
     paper: str
     ink: str
+    soft: str
     grid: str
     line: str
     gain: str
     loss: str
 
 
-LIGHT = Palette("#ffffff", "#1c2733", "#d9dfe5", "#1f5fa8", "#16794c", "#b3261e")
-DARK = Palette("#12181f", "#dbe4ec", "#2c3844", "#7db4f0", "#5ec99a", "#f2857c")
+LIGHT = Palette("#ffffff", "#15202b", "#52606d", "#e3e8ed", "#1d4f91", "#12663f", "#ab2219")
+DARK = Palette("#141b23", "#e6edf3", "#9dabb8", "#263340", "#8bbcf5", "#63cd9e", "#f68f86")
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """An empty chart of one theme."""
+
+    figure: Figure
+    axes: Axes
+    palette: Palette
+
+    def png(self) -> bytes:
+        out = BytesIO()
+        self.figure.savefig(out, format="png", metadata={"Software": None})
+        return out.getvalue()
 
 
 def price_png(curve: PriceCurve, dark: bool) -> bytes:
-    """Closing prices over time."""
-    figure, axes, palette = _canvas(curve.title, dark)
-    axes.plot(curve.days.astype(object), curve.close, color=palette.line, linewidth=1.6)
-    return _png(figure)
+    """Closing prices over time, the last one named."""
+    canvas = _canvas(curve.title, dark)
+    days = curve.days.astype(object)
+    canvas.axes.plot(days, curve.close, color=canvas.palette.line, linewidth=1.6)
+    _dates(canvas, curve.days)
+    _mark_last(canvas, days[-1], float(curve.close[-1]), f"{float(curve.close[-1]):,.2f}")
+    return canvas.png()
 
 
 def equity_png(curve: EquityCurve, dark: bool) -> bytes:
-    """Equity over time; the area under the first value is the loss side."""
-    figure, axes, palette = _canvas(curve.title, dark)
-    days, start = curve.days.astype(object), float(curve.equity[0])
-    axes.plot(days, curve.equity, color=palette.line, linewidth=1.6)
-    axes.axhline(start, color=palette.ink, linewidth=0.8, linestyle=":")
-    axes.fill_between(days, start, curve.equity, where=curve.equity >= start, color=palette.gain, alpha=0.18)
-    axes.fill_between(days, start, curve.equity, where=curve.equity < start, color=palette.loss, alpha=0.18)
-    return _png(figure)
+    """Equity over time against where it started; below the start is loss, hatched."""
+    canvas = _canvas(curve.title, dark)
+    palette, axes = canvas.palette, canvas.axes
+    days, start, last = curve.days.astype(object), float(curve.equity[0]), float(curve.equity[-1])
+    _shade(canvas, days, curve.equity, start)
+    axes.axhline(start, color=palette.ink, linewidth=0.9, linestyle=(0, (1, 2)))
+    axes.plot(days, curve.equity, color=palette.line, linewidth=1.8)
+    _dates(canvas, curve.days)
+    under = float(curve.equity[:3].mean()) > start
+    _note(
+        canvas, (days[0], start), f"start {start:,.0f}", (3, -4 if under else 4), ("left", "top" if under else "bottom")
+    )
+    _mark_last(canvas, days[-1], last, f"{last:,.0f}")
+    return canvas.png()
 
 
 def payoff_png(curve: PayoffCurve, dark: bool) -> bytes:
-    """Profit at expiry over the underlying, breakevens and the spot marked."""
-    figure, axes, palette = _canvas(curve.title, dark)
-    axes.plot(curve.spots, curve.profits, color=palette.line, linewidth=1.8)
-    axes.fill_between(curve.spots, 0, curve.profits, where=curve.profits >= 0, color=palette.gain, alpha=0.18)
-    axes.fill_between(curve.spots, 0, curve.profits, where=curve.profits < 0, color=palette.loss, alpha=0.18)
-    axes.axhline(0, color=palette.ink, linewidth=0.8)
-    axes.axvline(curve.spot, color=palette.ink, linewidth=0.8, linestyle=":")
+    """Profit at expiry over the underlying: loss hatched, breakevens and the spot of now marked and named."""
+    canvas = _canvas(curve.title, dark)
+    palette, axes = canvas.palette, canvas.axes
+    _shade(canvas, curve.spots, curve.profits, 0.0)
+    axes.axhline(0, color=palette.ink, linewidth=0.9)
+    axes.plot(curve.spots, curve.profits, color=palette.line, linewidth=2.0)
+    axes.set_xlim(float(curve.spots[0]), float(curve.spots[-1]))
+    axes.margins(y=0.18)
+    axes.set_xlabel("Underlying at expiry", color=palette.soft, fontsize=TICK)
+    axes.set_ylabel("Profit, dollars", color=palette.soft, fontsize=TICK)
+    _mark_spot(canvas, curve.spot)
+    _mark_breakevens(canvas, curve)
+    return canvas.png()
+
+
+def _mark_spot(canvas: Canvas, spot: float) -> None:
+    low, high = canvas.axes.get_xlim()
+    if not low <= spot <= high:
+        return
+    canvas.axes.axvline(spot, color=canvas.palette.ink, linewidth=1.0, linestyle=(0, (1, 2)))
+    side = "right" if (spot - low) / (high - low) > 0.7 else "left"
+    top = canvas.axes.get_ylim()[1]
+    _note(canvas, (spot, top), f"now {spot:,.2f}", (-4 if side == "right" else 4, -3), (side, "top"))
+
+
+def _mark_breakevens(canvas: Canvas, curve: PayoffCurve) -> None:
+    """A dot and its price for each; the words stand over the loss side, where no line runs."""
+    low, high = canvas.axes.get_xlim()
+    span = high - low
+    ends: list[float] = []
     for level in curve.breakevens:
-        axes.plot([level], [0], marker="o", markersize=5, color=palette.ink)
-        axes.annotate(f"{level:,.2f}", (level, 0), textcoords="offset points", xytext=(4, 6), color=palette.ink)
-    axes.set_xlabel(f"Underlying at expiry, dollars (now {curve.spot:,.2f})", color=palette.ink)
-    axes.set_ylabel("Profit, dollars", color=palette.ink)
-    return _png(figure)
+        if not low <= level <= high:
+            continue
+        canvas.axes.plot([level], [0], marker="o", markersize=5, color=canvas.palette.ink, zorder=5)
+        loss_is_left = _value_at(curve, level + span / 50) > 0
+        side = "right" if loss_is_left else "left"
+        side = "left" if (level - low) / span < EDGE else "right" if (high - level) / span < EDGE else side
+        reach = (level - EDGE * span, level) if side == "right" else (level, level + EDGE * span)
+        is_taken = any(reach[0] <= end <= reach[1] for end in ends)
+        ends += reach
+        _note(
+            canvas, (level, 0), f"{level:,.2f}", (-5 if side == "right" else 5, 18 if is_taken else 4), (side, "bottom")
+        )
 
 
-def _canvas(title: str, dark: bool) -> tuple[Figure, Axes, Palette]:
+def _value_at(curve: PayoffCurve, spot: float) -> float:
+    return float(curve.profits[min(int(curve.spots.searchsorted(spot)), len(curve.spots) - 1)])
+
+
+def _shade(canvas: Canvas, across: Any, values: Floats, level: float) -> None:
+    """The area above `level` plain, the area below it hatched."""
+    axes, palette = canvas.axes, canvas.palette
+    axes.fill_between(
+        across, level, values, where=values >= level, interpolate=True, color=palette.gain, alpha=0.2, lw=0
+    )
+    axes.fill_between(
+        across, level, values, where=values <= level, interpolate=True, facecolor="none", edgecolor=palette.loss,
+        hatch="////", alpha=0.55, lw=0,
+    )  # fmt: skip
+
+
+def _mark_last(canvas: Canvas, day: Any, value: float, text: str) -> None:
+    """The last value, named to the right of the line."""
+    canvas.axes.plot([day], [value], marker="o", markersize=5, color=canvas.palette.line, zorder=5)
+    _note(canvas, (day, value), text, (5, 0), ("left", "center"))
+
+
+def _note(canvas: Canvas, at: Any, text: str, offset: tuple[int, int], align: tuple[str, str]) -> None:
+    """Words beside a point, on a patch of paper so that no line runs through them."""
+    canvas.axes.annotate(
+        text, at, textcoords="offset points", xytext=offset, ha=align[0], va=align[1], zorder=6,
+        color=canvas.palette.ink, fontsize=LABEL, fontweight="bold",
+        bbox={"boxstyle": "round,pad=0.15", "facecolor": canvas.palette.paper, "edgecolor": "none", "alpha": 0.85},
+    )  # fmt: skip
+
+
+def _dates(canvas: Canvas, days: Dates) -> None:
+    """At most four dates under the axis, the year where it changes, and room for the last value's name."""
+    axes, shown = canvas.axes, days.astype(object)
+    first, last = axes.convert_xunits(shown[0]), axes.convert_xunits(shown[-1])
+    span = max(last - first, 1.0)
+    axes.set_xlim(first - 0.03 * span, last + ROOM * span)
+    ticks = [shown[index] for index in np.unique(np.linspace(0, len(shown) - 1, 4).astype(int))]
+    years = [0, *(day.year for day in ticks)]
+    labels = [
+        f"{day.day} {day:%b}" + (f"\n{day.year}" if day.year != year else "")
+        for day, year in zip(ticks, years, strict=False)
+    ]
+    axes.set_xticks([axes.convert_xunits(day) for day in ticks], labels)
+    axes.margins(y=0.16)
+
+
+def _canvas(title: str, dark: bool) -> Canvas:
     # Heavy (a third of a second and 40 MB): loaded with the first picture, not with the bot.
     from matplotlib.figure import Figure
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     palette = DARK if dark else LIGHT
-    figure = Figure(figsize=(6.4, 3.6), dpi=125, facecolor=palette.paper, layout="constrained")
+    figure = Figure(figsize=INCHES, dpi=DPI, facecolor=palette.paper, layout="constrained")
     axes = figure.add_subplot(facecolor=palette.paper)
-    axes.set_title(title, color=palette.ink, fontsize=10, loc="left")
-    axes.grid(color=palette.grid, linewidth=0.6)
-    axes.tick_params(colors=palette.ink, labelsize=8)
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.set_title(fill(title, TITLE_WIDTH), color=palette.ink, fontsize=TITLE, loc="left", fontweight="bold")
+    axes.grid(color=palette.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=palette.soft, labelsize=TICK, length=0, pad=4)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(FuncFormatter(_tick(axes)))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     for side in axes.spines.values():
-        side.set_color(palette.grid)
-    return figure, axes, palette
+        side.set_visible(False)
+    return Canvas(figure, axes, palette)
 
 
-def _png(figure: Figure) -> bytes:
-    out = BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
+def _tick(axes: Axes) -> Callable[[float, int], str]:
+    """Dollars with a real minus sign; decimals only where neighbouring ticks need them."""
+
+    def shown(value: float, position: int) -> str:
+        del position
+        low, high = axes.get_ylim()
+        digits = 0 if high - low >= 8 else 1 if high - low >= 0.8 else 2
+        return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+    return shown

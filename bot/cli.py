@@ -67,8 +67,9 @@ def _speed(text: str) -> float:
 def _demo(args: argparse.Namespace) -> int:
     from bot.console.demo import DemoOptions, demo
 
-    approve = args.approve or ("all" if args.headless else "ask")
-    return demo(DemoOptions(args.days, args.speed, args.seed, approve, args.headless), os.environ, args.json)
+    if args.approve is None:
+        args.approve = "all" if args.headless else "ask"
+    return demo(DemoOptions(args.days, args.speed, args.seed, args.approve, args.headless), os.environ, args.json)
 
 
 def _run(args: argparse.Namespace) -> int:

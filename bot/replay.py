@@ -129,7 +129,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     if moment.settles:
         steps.append(("settle", lambda: activities.settle(desk)))
     steps += [
-        ("account", lambda: standing.refresh_account(desk)),
+        ("account", lambda: standing.ensure_account(desk)),
         ("reconcile", lambda: orders.reconcile(desk)),
         ("orders", lambda: orders.work(desk)),
         ("exits", lambda: exits.supervise(desk)),

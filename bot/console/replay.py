@@ -15,7 +15,7 @@ from bot.config import load
 from bot.console.output import configure_logging, emit, note, say
 from bot.parse import nearest
 from bot.people import owner
-from bot.platforms.replay_chat import DESTINATION, IDENTITY, Person, ReplayChat
+from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer, Person, ReplayChat
 from bot.replay import Journey
 from bot.settings import Config
 from bot.summary import Json, summary
@@ -31,7 +31,7 @@ class ReplayOptions:
     folder: app.Folder
     start: date
     end: date
-    approve: Literal["all", "none"] = "all"
+    approve: Answer = "all"
     seed: int = 1
     strategies: tuple[str, ...] = ()
     label: str = "REPLAY"

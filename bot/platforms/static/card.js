@@ -5,7 +5,9 @@ const HEADLINE = /^(?:([a-z][a-z0-9_]*): )?(.*?)(?: \(([^()]+)\))?$/s;
 const SIGNED = /^[+\-−][\d,]+(\.\d+)?$/;
 const LABELLED = /^(For|Against|Exit): (.*)$/s;
 const NOTED = /^(.*?) \(([^()]+)\)$/;
-const FIGURES = ["Limit", "Max loss", "Max gain"];
+const TRADE = ["Limit", "Max loss", "Max gain"];
+const FIGURES = [...TRADE, "Breakeven", "Spot"];
+const ODDS = "P(profit)";
 
 export function element(tag, name = "", text = "") {
   const made = document.createElement(tag);
@@ -18,8 +20,7 @@ export function element(tag, name = "", text = "") {
 export function drawCard(card, onTap) {
   const article = element("article", `card tone-${card.tone}`);
   article.tabIndex = -1;
-  const figures = card.facts.filter(([label]) => FIGURES.includes(label));
-  const isTrade = figures.length === FIGURES.length;
+  const isTrade = TRADE.every((wanted) => card.facts.some(([label]) => label === wanted));
   const [, strategy, headline, state] = HEADLINE.exec(card.title);
   const said = card.lines.filter((line) => !LABELLED.test(line));
   const labelled = card.lines.filter((line) => LABELLED.test(line));
@@ -28,7 +29,7 @@ export function drawCard(card, onTap) {
 
   article.append(drawTop(card, strategy, state), element("h2", "", headline));
   for (const line of said) article.append(element("p", "line", line));
-  if (isTrade) article.append(drawFigures(figures), ...drawButtons(card, onTap));
+  if (isTrade) article.append(drawFigures(card.facts), ...drawButtons(card, onTap));
   if (isTrade) article.append(details);
   if (labelled.length) details.append(drawReasons(labelled));
   if (facts.length) details.append(drawFacts(facts));
@@ -53,10 +54,11 @@ function drawTop(card, strategy, state) {
   return top;
 }
 
-function drawFigures(figures) {
+// What decides a trade, large: the odds without their method, which stands in the details.
+function drawFigures(facts) {
   const list = element("dl", "figures");
-  for (const [label, value] of figures) {
-    const [, amount, note] = NOTED.exec(value) || [null, value, ""];
+  for (const [label, value] of facts.filter(([label]) => label === ODDS || FIGURES.includes(label))) {
+    const [, amount, note] = NOTED.exec(value) || [null, label === ODDS ? value.split(", ")[0] : value, ""];
     const figure = element("div");
     const shown = element("dd", "", amount);
     if (note) shown.append(element("small", "", note));

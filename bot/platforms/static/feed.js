@@ -30,12 +30,14 @@ export class Feed {
     for (const message of messages) this.#place(message);
     this.#toBottom();
     this.#refresh();
+    const [question] = this.#questions();
+    if (question) this.#reveal(question);
   }
 
   add(message) {
     const known = this.#shown.get(message.id);
     if (known && known.rev >= message.rev) return;
-    const follows = this.#isAtBottom();
+    const follows = this.#mayFollow();
     this.#place(message);
     if (!known) this.#arrived(message, follows);
     else if (message.card && message.card.title !== known.title) this.#announce(message.card.title);
@@ -157,9 +159,21 @@ export class Feed {
     return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR;
   }
 
+  // Nothing moves under a finger that is about to approve or reject.
+  #mayFollow() {
+    return this.#isAtBottom() && !this.#questions().some((node) => this.#isInView(node));
+  }
+
+  #isInView(node) {
+    const [inner, outer] = [node.getBoundingClientRect(), this.#list.getBoundingClientRect()];
+    return inner.bottom > outer.top && inner.top < outer.bottom;
+  }
+
   #toBottom() {
     this.#list.scrollTop = this.#list.scrollHeight;
     this.#newer.hidden = true;
+    const last = this.#list.lastElementChild;
+    if (last.offsetHeight > this.#list.clientHeight) this.#reveal(last);
   }
 
   #questions() {
