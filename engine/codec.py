@@ -57,7 +57,7 @@ def load(kind: type[T], text: str) -> T:
     return cast("T", value)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _shared(kind: Any, text: str) -> object:
     return load(kind, text)
 

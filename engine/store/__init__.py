@@ -43,7 +43,7 @@ class Store:
     """The desk's memory. Safe to share between threads.
 
     `begin()` opens the one transaction that writes; `read()` one that sees a single moment. Neither may hold the
-    network inside it. A `read()` inside another transaction of the same thread joins it.
+    network or an `await` inside it. A `read()` inside another transaction of the same thread joins it.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from engine.errors import ConfigError
@@ -96,6 +98,21 @@ def reader(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+@contextmanager
+def reached(engine: Engine) -> Iterator[None]:
+    """Turn the driver's complaint about a file or server it cannot open into words.
+
+    Raises:
+        ConfigError: no such server, wrong password, not a database file, a folder that does not exist.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        name = engine.url.render_as_string(hide_password=True)
+        reason = " ".join(str(error.orig).split())
+        raise ConfigError(f"The database {name} (DATABASE_URL) cannot be opened: {reason}") from error
+
+
 def revision_of(connection: Connection) -> str | None:
     """The schema revision the database says it has; None when it is empty.
 
@@ -117,7 +134,7 @@ def check_revision(engine: Engine) -> str:
     Raises:
         ConfigError: empty, older (`wsb db upgrade` helps) or newer than this program.
     """
-    with engine.connect() as connection:
+    with reached(engine), engine.connect() as connection:
         found = revision_of(connection)
     return usable(found, engine.url.render_as_string(hide_password=True))
 
@@ -164,7 +181,7 @@ def upgrade(engine: Engine) -> str:
     from alembic import command
     from alembic.config import Config
 
-    with writer(engine).begin() as connection:
+    with reached(engine), writer(engine).begin() as connection:
         check_not_newer(revision_of(connection), engine.url.render_as_string(hide_password=True))
         config = Config()
         config.set_main_option("script_location", "engine:schema")

@@ -206,6 +206,8 @@ class Positions(Catalogue, Ledger):
     def open_positions(self, strategy: str | None = None, ticker: str | None = None) -> tuple[Position, ...]:
         """Everything held (by one strategy, in one underlying), by id."""
         found = self._positions(_OPEN)
+        if strategy is None and ticker is None:
+            return found
         return tuple(x for x in found if strategy in (None, x.strategy) and ticker in (None, x.ticker))
 
     def positions_closed(self, limit: int = 50, since: datetime | None = None) -> tuple[Position, ...]:

@@ -128,6 +128,27 @@ def test_a_url_the_desk_cannot_use_is_named(url: str, words: str):
         Store.open(url)
 
 
+def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path):
+    file = tmp_path / "notes.txt"
+    file.write_text("buy low, sell high\n" * 100, encoding="utf-8")
+    for attempt in (Store.open, Store.create):
+        with pytest.raises(ConfigError, match=r"notes\.txt \(DATABASE_URL\) cannot be opened: .*not a database"):
+            attempt(f"sqlite:///{file}")
+    assert file.read_text(encoding="utf-8").startswith("buy low")
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        Store.create(f"sqlite:///{tmp_path / 'none' / 'desk.db'}")
+
+
+def test_a_server_that_does_not_answer_is_named_without_the_password(tmp_path: Path):
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    with pytest.raises(ConfigError, match="cannot be opened") as refusal:
+        Store.open(f"postgresql://ann:secret@/desk?host={tmp_path}")
+    assert "secret" not in str(refusal.value)
+
+
 def test_a_password_is_not_in_the_message(tmp_path: Path):
     with pytest.raises(ConfigError) as refusal:
         Store.open("mysql://ann:secret@db/desk")
