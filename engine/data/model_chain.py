@@ -70,10 +70,10 @@ NICKELS_FROM = 300.0
 
 STRIKE_STEPS = ((25.0, 0.5), (100.0, 1.0), (250.0, 2.5), (600.0, 5.0), (math.inf, 10.0))
 """Below this spot, this many dollars between strikes near the money."""
-ZONES = ((0.0, 0.12, 1.0), (0.12, 0.35, 2.0), (0.35, 1.0, 4.0), (1.0, math.inf, 20.0))
+ZONES = ((0.0, 0.12, 1.0), (0.12, 0.35, 2.0), (0.35, 1.0, 4.0), (1.0, 4.0, 20.0), (4.0, math.inf, 200.0))
 """From this share of the spot away from it, to that one, so many times the step."""
 STRIKE_REACH = 2.5
-"""Strikes reach this many standard deviations either side: past |delta| 0.05."""
+"""Strikes reach this many standard deviations either side (above, half the variance more): past |delta| 0.05."""
 FEWEST_STEPS = 6
 
 MONTHLIES_AHEAD = 4
@@ -252,10 +252,11 @@ def _grid(market: _Market, expiries: tuple[date, ...]) -> tuple[Dates, Floats, M
     step = 1.0 if market.is_index_fund else next(step for below, step in STRIKE_STEPS if market.spot < below)
     days = np.array([day for day in expiries if day >= market.today], dtype="datetime64[D]")
     years = pricing.years_left(days, market.today, market.asof, market.close)
-    reach = STRIKE_REACH * market.volatility * np.sqrt(np.nan_to_num(years))
+    deviation = market.volatility * np.sqrt(np.nan_to_num(years))
+    reach = STRIKE_REACH * deviation
     drift = np.exp(market.rate * np.nan_to_num(years))
-    low = np.minimum(market.spot - FEWEST_STEPS * step, market.spot * drift * np.exp(-reach))
-    high = np.maximum(market.spot + FEWEST_STEPS * step, market.spot * drift * np.exp(reach))
+    low = np.minimum(market.spot - FEWEST_STEPS * step, market.spot * drift * np.exp(-reach) - step)
+    high = np.maximum(market.spot + FEWEST_STEPS * step, market.spot * drift * np.exp(reach + deviation**2 / 2) + step)
     every = _strikes(market.spot, step, float(high.max(initial=0.0)))
     strikes = [every[(every >= bottom) & (every <= top)] for bottom, top in zip(low, high, strict=True)]
     counts = np.array([len(listed) for listed in strikes], dtype=np.int64)

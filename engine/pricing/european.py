@@ -202,8 +202,8 @@ def _tame(terms: Terms, usable: Mask) -> Terms:
 def _greeks(terms: Terms, iv: Floats, usable: Mask, kernel: Kernel) -> GreekColumns:
     with np.errstate(all="ignore"):
         columns = kernel.greeks(_tame(terms, usable), np.where(usable, iv, TAME_IV))
-        known = usable & np.isfinite(sum(columns))
-    return GreekColumns(*(np.where(known, column, np.nan) for column in columns))
+        known = usable & np.isfinite(columns.delta + columns.gamma + columns.theta + columns.vega + columns.rho)
+    return columns if known.all() else GreekColumns(*(np.where(known, column, np.nan) for column in columns))
 
 
 def _implied(price: Floats, terms: Terms, kernel: Kernel) -> Floats:
