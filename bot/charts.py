@@ -29,7 +29,7 @@ TITLE_WIDTH = 46
 """Characters of a title that fit on one line."""
 EDGE = 0.18
 """The part of the width that a price takes."""
-ROOM = 0.22
+ROOM = 0.25
 """The part of the width kept free for the last value."""
 
 
@@ -67,7 +67,7 @@ class Canvas:
 def price_png(curve: PriceCurve, dark: bool) -> bytes:
     """Closing prices over time, the last one named."""
     canvas = _canvas(curve.title, dark)
-    days = curve.days.astype(object)
+    days = _numbers(curve.days)
     canvas.axes.plot(days, curve.close, color=canvas.palette.line, linewidth=1.6)
     _dates(canvas, curve.days)
     _mark_last(canvas, days[-1], float(curve.close[-1]), f"{float(curve.close[-1]):,.2f}")
@@ -78,7 +78,7 @@ def equity_png(curve: EquityCurve, dark: bool) -> bytes:
     """Equity over time against where it started; below the start is loss, hatched."""
     canvas = _canvas(curve.title, dark)
     palette, axes = canvas.palette, canvas.axes
-    days, start, last = curve.days.astype(object), float(curve.equity[0]), float(curve.equity[-1])
+    days, start, last = _numbers(curve.days), float(curve.equity[0]), float(curve.equity[-1])
     _shade(canvas, days, curve.equity, start)
     axes.axhline(start, color=palette.ink, linewidth=0.9, linestyle=(0, (1, 2)))
     axes.plot(days, curve.equity, color=palette.line, linewidth=1.8)
@@ -170,18 +170,24 @@ def _note(canvas: Canvas, at: Any, text: str, offset: tuple[int, int], align: tu
 
 def _dates(canvas: Canvas, days: Dates) -> None:
     """At most four dates under the axis, the year where it changes, and room for the last value's name."""
-    axes, shown = canvas.axes, days.astype(object)
-    first, last = axes.convert_xunits(shown[0]), axes.convert_xunits(shown[-1])
+    axes, across = canvas.axes, _numbers(days)
+    first, last = float(across[0]), float(across[-1])
     span = max(last - first, 1.0)
     axes.set_xlim(first - 0.03 * span, last + ROOM * span)
-    ticks = [shown[index] for index in np.unique(np.linspace(0, len(shown) - 1, 4).astype(int))]
+    chosen = np.unique(np.linspace(0, len(days) - 1, 4).astype(int))
+    ticks = [day.astype(object) for day in days[chosen]]
     years = [0, *(day.year for day in ticks)]
     labels = [
         f"{day.day} {day:%b}" + (f"\n{day.year}" if day.year != year else "")
         for day, year in zip(ticks, years, strict=False)
     ]
-    axes.set_xticks([axes.convert_xunits(day) for day in ticks], labels)
+    axes.set_xticks(across[chosen], labels)
     axes.margins(y=0.16)
+
+
+def _numbers(days: Dates) -> Floats:
+    """Days as numbers to draw along."""
+    return days.astype("datetime64[D]").astype(np.float64)
 
 
 def _canvas(title: str, dark: bool) -> Canvas:

@@ -154,6 +154,7 @@ $("login-form").addEventListener("submit", (event) => {
   event.preventDefault();
   logIn($("token").value.trim());
 });
+$("feed").addEventListener("click", ({ target }) => target.dataset.line && box.fill(target.dataset.line));
 $("logout").addEventListener("click", logOut);
 $("theme").addEventListener("click", toggleTheme);
 system.addEventListener("change", showTheme);

@@ -4,6 +4,9 @@ const TONES = { neutral: "Info", good: "OK", bad: "Attention", warning: "Check",
 const HEADLINE = /^(?:([a-z][a-z0-9_]*): )?(.*?)(?: \(([^()]+)\))?$/s;
 const SIGNED = /^[+\-−][\d,]+(\.\d+)?$/;
 const LABELLED = /^(For|Against|Exit): (.*)$/s;
+const COMMAND = /^(\/[a-z]+): (.*)$/s;
+const HEADING = /^[A-Z][a-z]+$/;
+const RESULT = /p&l|realised|open|net|today|gain|loss/i;
 const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
 const FIGURES = [...TRADE, "Breakeven", "Spot"];
@@ -28,13 +31,13 @@ export function drawCard(card, onTap) {
   const details = isTrade ? drawDetails(card) : article;
 
   article.append(drawTop(card, strategy, state), element("h2", "", headline));
-  for (const line of said) article.append(element("p", "line", line));
+  for (const line of said) article.append(drawLine(line));
+  for (const picture of card.pictures) article.append(drawPicture(picture));
   if (isTrade) article.append(drawFigures(card.facts), ...drawButtons(card, onTap));
   if (isTrade) article.append(details);
   if (labelled.length) details.append(drawReasons(labelled));
   if (facts.length) details.append(drawFacts(facts));
   for (const table of card.tables) details.append(drawTable(table));
-  for (const picture of card.pictures) article.append(drawPicture(picture));
   if (!isTrade) article.append(...drawButtons(card, onTap));
   article.append(drawFooter(card));
   return article;
@@ -75,6 +78,18 @@ function drawDetails(card) {
   return details;
 }
 
+// "/risk: limits in use" and the one-word headings of /help get a shape of their own.
+function drawLine(line) {
+  const [, command, summary] = COMMAND.exec(line) || [];
+  if (!command) return element("p", HEADING.test(line) ? "heading" : "line", line);
+  const made = element("p", "command");
+  const button = element("button", "fill", command);
+  button.type = "button";
+  button.dataset.line = `${command} `;
+  made.append(button, element("span", "", summary));
+  return made;
+}
+
 function drawReasons(lines) {
   const list = element("ul", "reasons");
   for (const line of lines) {
@@ -113,7 +128,11 @@ function drawTable(table) {
   const body = element("tbody");
   for (const row of table.rows) {
     const line = element("tr");
-    row.forEach((text, column) => line.append(drawCell("td", text, table.right.includes(column))));
+    row.forEach((text, column) => {
+      const cell = drawCell("td", text, table.right.includes(column));
+      if (RESULT.test(table.headers[column]) && sign(text)) cell.classList.add(sign(text));
+      line.append(cell);
+    });
     body.append(line);
   }
   const top = element("thead");
@@ -124,7 +143,7 @@ function drawTable(table) {
 }
 
 function drawCell(tag, text, isNumber) {
-  const cell = element(tag, isNumber ? `number ${tag === "td" ? sign(text) : ""}`.trim() : "", text);
+  const cell = element(tag, isNumber ? "number" : "", text);
   if (tag === "th") cell.scope = "col";
   return cell;
 }
@@ -135,7 +154,7 @@ function drawPicture(picture) {
   image.alt = picture.alt;
   image.dataset.src = picture.src;
   image.width = 800;
-  image.height = 500;
+  image.height = 560;
   showTheme(image);
   image.addEventListener("error", () => figure.classList.add("failed"));
   figure.append(image, element("figcaption", "", picture.alt));

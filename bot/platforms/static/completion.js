@@ -35,6 +35,13 @@ export class CommandBox {
     this.#input.focus();
   }
 
+  // Put the beginning of a line into the box, to be finished by hand.
+  fill(line) {
+    this.#input.value = line;
+    this.#input.focus();
+    this.#typed();
+  }
+
   // The answer to ask(): ignored when another line has been typed since.
   show(request, items) {
     if (request !== this.#asked || document.activeElement !== this.#input) return;
