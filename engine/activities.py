@@ -75,7 +75,9 @@ def _option_ended(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         part = max(held, left) if left < 0 else min(held, left)
         if not part or held * left < 0:
             continue
-        _end_part(desk, work, position, replace(activity, id=f"{activity.id}:{position.id}", quantity=part))
+        amount = _cents(activity.amount * part / activity.quantity)
+        share = replace(activity, id=f"{activity.id}:{position.id}", quantity=part, amount=amount)
+        _end_part(desk, work, position, share)
         left -= part
     if left:
         _unmatched(desk, work, activity, left)
@@ -91,6 +93,11 @@ def _end_part(desk: Desk, work: UnitOfWork, position: Position, activity: Activi
         after, postings = ledger.apply_expiry(position, activity)
         _keep(desk, work, after, postings)
         _tell(desk, work, EventKind.EXPIRED, position, activity, {})
+        return
+    if activity.amount:
+        after, postings = ledger.apply_cash_settlement(position, activity)
+        _keep(desk, work, after, postings)
+        _tell(desk, work, EventKind.ASSIGNED, position, activity, {"cash": str(activity.amount)})
         return
     option = activity.instrument
     if not isinstance(option, Option):
@@ -123,8 +130,8 @@ def _call_assigned(desk: Desk, work: UnitOfWork, call: Position, activity: Activ
     """Shares called away; a short call whose shares are not in the same campaign is reported, not guessed."""
     share = Stock(option.underlying)
     needed = -activity.quantity * option.multiplier
-    campaign = [p for p in work.open_positions() if p.campaign == call.campaign and share in p.instruments]
-    holder = next((p for p in campaign if sum(leg.quantity for leg in p.legs) >= needed), None)
+    campaign = [p for p in work.open_positions() if p.campaign == call.campaign and p.id != call.id]
+    holder = next((p for p in campaign if _held(p, share) >= needed), None)
     if holder is None:
         _unmatched(desk, work, activity, activity.quantity)
         return
@@ -163,6 +170,10 @@ def _dividend(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         after, postings = ledger.apply_dividend(position, share)
         _keep(desk, work, after, postings)
     _tell(desk, work, EventKind.DIVIDEND, holders[0], activity, {"amount": str(activity.amount)})
+
+
+def _held(position: Position, share: Stock) -> int:
+    return sum(leg.quantity for leg in position.legs if leg.instrument == share)
 
 
 def _shares_in(position: Position) -> int:
