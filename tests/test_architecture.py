@@ -107,7 +107,7 @@ LAZY = {
     ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     ("engine.indicators", "talib"): "what asks for no indicator should not wait for it",
-    ("engine.pricing.american", "QuantLib"): "takes half a second and 90 MB; only a card with an American leg needs it",
+    ("engine.pricing.early_exercise", "QuantLib"): "half a second and 90 MB; only a card with an American leg needs it",
     ("engine.pricing.kernels", "py_lets_be_rational"): "with pyvolr installed the desk never needs it",
     (
         "engine.pricing.kernels",
