@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from engine.data.chains import Moment, RecordedChains
 from engine.data.model_chain import expiries_of, modelled_chain, modelled_quotes
@@ -19,8 +19,6 @@ SMALLEST_CHAIN = 20
 """Fewer contracts recorded at one moment are samples: their quotes count, but the chain of the name is modelled."""
 Expected = tuple[tuple[date, float], ...]
 """Ex-dates and dollars a share, on today's basis."""
-HORIZON = timedelta(days=1100)
-"""Expected dividends reach past the last listed expiry, so that a chain and single quotes count the same ones."""
 
 
 class OptionDays:
@@ -45,7 +43,7 @@ class OptionDays:
             self._made = (now, {})
         made = self._made[1]
         if day.ticker not in made:
-            recorded = self.recorded_chain(day.ticker, now, rate, day.expected_dividends(day.today + HORIZON))
+            recorded = self.recorded_chain(day.ticker, now, rate, day.expected_dividends)
             made[day.ticker] = recorded if recorded is not None else self._modelled_chain(day, now, rate)
         return made[day.ticker]
 
@@ -66,16 +64,14 @@ class OptionDays:
         known = _known(day, now)
         if known is None:
             return ()
-        dividends = day.expected_dividends(day.today + HORIZON)
-        return modelled_quotes(options, *known, rate, dividends, close=day.close_at)
+        return modelled_quotes(options, *known, rate, day.expected_dividends, close=day.close_at)
 
     def _modelled_chain(self, day: ShareDay, now: datetime, rate: float) -> Chain | None:
         known = _known(day, now)
         if known is None:
             return None
         expiries = self._listed(day.today, day.ticker in WEEKLIES)
-        dividends = day.expected_dividends(day.today + HORIZON)
-        return modelled_chain(*known, expiries, rate, dividends, close=day.close_at)
+        return modelled_chain(*known, expiries, rate, day.expected_dividends, close=day.close_at)
 
     def _listed(self, today: date, has_weeklies: bool) -> tuple[date, ...]:
         key = (today, has_weeklies)
@@ -103,7 +99,7 @@ class OptionDays:
 
 def _known(day: ShareDay, now: datetime) -> tuple[str, datetime, date, float, float] | None:
     """Ticker, instant, trading date, spot and realised volatility: what the model starts from, None without all."""
-    at, last, volatility = day.instant(now), day.price(now), day.volatility()
+    at, last, volatility = day.instant(now), day.price(now), day.volatility
     if at is None or last is None or volatility is None:
         return None
     return day.ticker, at, day.today, last[0], volatility

@@ -55,6 +55,7 @@ class ReplayMarket:
         self._tradable = tuple(sorted({series.ticker for series in every if not series.is_index}))
         self._listed: tuple[date, tuple[str, ...]] = (date.min, ())
         self._rates: tuple[date, float] = (date.min, 0.0)
+        self._quoted: tuple[datetime | None, dict[Instrument, Quote | None]] = (None, {})
 
     @property
     def name(self) -> str:
@@ -100,13 +101,20 @@ class ReplayMarket:
     def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
         """Quotes now; what has no bar today, has expired or quotes only from the opening bell on is left out."""
         now = self._now()
-        found: dict[Instrument, Quote] = {}
+        at, known = self._quoted
+        if at != now:
+            known = {}
+            self._quoted = (now, known)
+        wanted = tuple(instruments)
+        known.update(self._quotes([item for item in dict.fromkeys(wanted) if item not in known], now))
+        return {item: quote for item in wanted if (quote := known[item]) is not None}
+
+    def _quotes(self, instruments: Iterable[Instrument], now: datetime) -> dict[Instrument, Quote | None]:
+        found: dict[Instrument, Quote | None] = {}
         unrecorded: dict[str, list[Option]] = {}
-        for instrument in dict.fromkeys(instruments):
-            quote = self._own_quote(instrument, now)
-            if quote is not None:
-                found[instrument] = quote
-            elif isinstance(instrument, Option):
+        for instrument in instruments:
+            found[instrument] = self._own_quote(instrument, now)
+            if found[instrument] is None and isinstance(instrument, Option):
                 unrecorded.setdefault(instrument.underlying, []).append(instrument)
         for ticker, options in unrecorded.items():
             found.update({quote.instrument: quote for quote in self._modelled_quotes(ticker, options, now)})

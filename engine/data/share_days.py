@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from difflib import get_close_matches
+from functools import cached_property
 
 import numpy as np
 
@@ -26,14 +27,16 @@ WARM_UP = 400
 VOLATILITY_SESSIONS = 30
 SPREAD = Decimal("0.0002")
 """Modelled bid-ask spread of shares, of the price: 2 basis points, and at least a cent."""
+HORIZON = timedelta(days=1100)
+"""Expected dividends reach past the last listed expiry, so that a chain and single quotes count the same ones."""
 QUARTER = timedelta(days=110)
 """Reports at most this far back and this far ahead: a ticker's report dates are covered."""
 MODELLED = Source("replay", Kind.MODELLED)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ShareDay:
-    """A ticker as it stands on `today`, in the shares of `today`.
+    """A ticker as it stands on `today`, in the shares of `today`. (No slots: what the model asks for is kept.)
 
     Attributes:
         bars: the last 400 sessions before today. last_close: when the latest of them ended, None without one.
@@ -77,6 +80,7 @@ class ShareDay:
         last = self.price(now)
         return None if last is None else share_quote(self.ticker, *last)
 
+    @cached_property
     def volatility(self) -> float | None:
         """Realised volatility of the 30 sessions up to yesterday; None where they are not all there or never moved."""
         closes: Floats = self.bars.close[-VOLATILITY_SESSIONS - 1 :]
@@ -85,9 +89,10 @@ class ShareDay:
         found = float(realised_volatility(closes, VOLATILITY_SESSIONS)[-1])
         return found if found > 0 else None
 
-    def expected_dividends(self, until: date) -> tuple[tuple[date, float], ...]:
-        """The ex-dates and dollars a price model counts on, from the dividends gone ex so far."""
-        return expected(self.dividends or (), self.today, until)
+    @cached_property
+    def expected_dividends(self) -> tuple[tuple[date, float], ...]:
+        """The ex-dates and dollars a price model counts on up to `HORIZON`, from the dividends gone ex so far."""
+        return expected(self.dividends or (), self.today, self.today + HORIZON)
 
 
 def share_quote(ticker: str, price: float, at: datetime) -> Quote:

@@ -54,8 +54,9 @@ def escrowed_spot(
     [100.0, 99.5]
     """
     escrowed = np.full(len(expiry), spot, dtype=np.float64)
+    last: date = expiry.max().astype(object) if len(expiry) else today
     for ex_date, amount in dividends:
-        if ex_date > today:
+        if today < ex_date <= last:
             present = amount * np.exp(-rate * float(year_fraction((ex_date - today).days)[0]))
             escrowed -= np.where(expiry >= np.datetime64(ex_date, "D"), present, 0.0)
     return escrowed
