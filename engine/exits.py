@@ -214,13 +214,13 @@ def _peaked(desk: Desk, watched: Watched) -> Position:
 
 
 def _offer(desk: Desk, position: Position, wish: Exit) -> None:
-    """Ask a person once a day about an exit that is not automatic."""
+    """Ask a person once about an exit that is not automatic; the card says what happens unanswered."""
     name = f"offered:{position.id}:{wish.reason}"
-    today = desk.today.isoformat()
-    with desk.store.begin() as work:
-        if work.setting(name) == today:
+    with desk.store.read() as reading:
+        if reading.setting(name):
             return
-        work.set_setting(name, today, "desk", desk.now())
+    with desk.store.begin() as work:
+        work.set_setting(name, desk.now().isoformat(), "desk", desk.now())
         data = {"reason": wish.reason, "words": wish.words, "ticker": position.ticker, "strategy": position.strategy}
         work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, desk.now(), position.id, data, Severity.WARNING))
 

@@ -35,6 +35,7 @@ class PackagePrice:
     is_two_sided: bool
     widest: float
     """The largest spread over mid among the legs."""
+    is_shares: bool = False
 
     @property
     def half_spread(self) -> Decimal:
@@ -53,6 +54,7 @@ def package_price(legs: Iterable[Leg], quotes: Mapping[Instrument, Quote]) -> Pa
         oldest=min(quote.at for _, quote in pairs),
         is_two_sided=all(quote.is_two_sided for _, quote in pairs),
         widest=max(quote.spread_ratio for _, quote in pairs),
+        is_shares=all(isinstance(leg.instrument, Stock) for leg in wanted),
     )
 
 
@@ -155,9 +157,12 @@ def entry_price(price: PackagePrice, step: int, worst: Decimal, rules: ApprovalR
 def exit_price(price: PackagePrice, step: int, rules: ApprovalRules) -> Decimal:
     """Limit of an exit's ladder step: mid to natural in `ladder_steps`, then 5 % or two ticks beyond.
 
-    Selling 1.47/1.57 goes 1.52, 1.50, 1.49, 1.47, then 1.40 (net prices are negative for a sale).
+    Selling 1.47/1.57 goes 1.52, 1.50, 1.49, 1.47, then 1.40 (net prices are negative for a sale). Shares leave at once:
+    0.25 % beyond natural, then 0.25 % more at each step.
     """
     last = max(rules.ladder_steps - 1, 1)
+    if price.is_shares and step <= last:
+        return to_cent(price.natural + abs(price.natural) * rules.band_shares * (step + 1))
     if step <= last:
         return to_cent(price.mid + price.half_spread * step / last)
     beyond = max(abs(price.natural) * Decimal("0.05"), 2 * CENT)

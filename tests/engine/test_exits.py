@@ -244,3 +244,42 @@ def test_shares_at_their_stop_have_their_call_bought_back_first() -> None:
     assert [(ticket.position_id, ticket.limit) for ticket in started] == [("P00002", D("0.11"))]
     with pytest.raises(NotAllowed, match="close that one first"):
         exits.close(world.desk, "P00001", "ann")
+
+
+def test_a_question_is_asked_once() -> None:
+    wish = Exit("21 DTE", "21 days left and not a winner.", ask=True)
+    world = holding()
+    strategy = Strategy(
+        "swing", "Swing", RiskLevel.MEDIUM, None, Needs(), find=lambda *_: Found(), manage=lambda *_: (wish,)
+    )
+    world.market.set_snapshot(make.snapshot("XYZ", 80))
+    world = replace(world, desk=replace(world.desk, strategies={"swing": strategy}))
+
+    for days in (0, 0, 1):
+        world.clock.advance(days=days)
+        look(world, "2.20", "2.30")
+
+    with world.store.read() as work:
+        asked = [event for event in work.events() if event.kind is EventKind.EXIT_OFFERED]
+    assert [event.data["reason"] for event in asked] == ["21 DTE"]
+
+
+def test_shares_leave_by_a_limit_a_quarter_percent_beyond_the_bid() -> None:
+    world = make_world()
+    share = make.share()
+    shares = make.position(
+        approval_id=None,
+        structure=Structure.SHARES,
+        unit=(Leg(share, 1),),
+        lots=(make.held(share, 100, 80),),
+        exits=ExitPlan(stop_spot=D(60)),
+        opened_units=100,
+    )
+    with world.store.begin() as work:
+        work.save_position(shares)
+    for _ in range(2):
+        world.clock.advance(10)
+        world.market.set_quote(share, "59.99", "60.00")
+        started = exits.supervise(world.desk)
+
+    assert [ticket.limit for ticket in started] == [D("-59.84")]
