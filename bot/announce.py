@@ -17,11 +17,11 @@ SILENT = frozenset(
 )
 """Kept for the audit trail only: they show themselves through the cards of what they led to."""
 
-Draw = Callable[[Desk, Event, str], Card]
+Draw = Callable[[Desk, Event, str], Card | None]
 
 
 def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
-    """The card of `event` under `key` ("approval:A00004", "digest:2019-03-04", "event:..."); None when it is silent.
+    """The card of `event` under `key` ("approval:A00004", "digest:2019-03-04", "event:..."); None: nothing to say.
 
     A key that names a proposal or a digest draws it as it stands now, whatever the event was.
     """
@@ -64,11 +64,15 @@ def _order_ended(desk: Desk, event: Event, banner: str) -> Card:
     return Card(f"Order ended: {event.data.get('ticker')}", lines=note, facts=facts, banner=banner, key=_key(event))
 
 
-def _filled(desk: Desk, event: Event, banner: str) -> Card:
-    """An entry's fill redraws its proposal; an exit's fill is told on its own."""
+def _filled(desk: Desk, event: Event, banner: str) -> Card | None:
+    """An entry's fill redraws its proposal; an exit's fill is told unless that closed the position."""
     data = event.data
     if data.get("purpose") == "entry" and data.get("approval"):
         return _proposal(desk, str(data["approval"]), banner)
+    with desk.store.read() as work:
+        position = work.find_position(event.subject)
+    if position is not None and not position.is_open:
+        return None
     facts = (("Filled", f"{data.get('filled')} of {data.get('quantity')}"), ("At", str(data.get("average"))))
     return Card(
         f"Closing {data.get('ticker')}: filled",

@@ -220,8 +220,8 @@ def alpaca_broker(config: Config) -> Broker:
 
 
 def replay_banner(desk: Desk, label: str) -> Callable[[], str]:
-    """`REPLAY 2019-03-04, modelled chains`: on every card, so that nobody takes it for today."""
-    return lambda: f"{label} {desk.today.isoformat()}, {desk.market.name} prices"
+    """`REPLAY 2019-03-04, recorded prices`: on every card, so that nobody takes it for today."""
+    return lambda: f"{label} {desk.today.isoformat()}, recorded prices"
 
 
 def live_banner(config: Config) -> str:

@@ -141,17 +141,33 @@ def _list(names: Iterable[str]) -> str:
     return "There " + (f"are {', '.join(names)}." if names else "are none enabled.")
 
 
-def _identifier(parameter: Parameter, word: str, desk: Desk) -> str:
+def _approval(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     text = word.strip().upper()
-    if not APPROVAL.fullmatch(text) and parameter.kind is Kind.APPROVAL:
+    if not APPROVAL.fullmatch(text):
         raise BadRequest(f"“{word}” is not a {parameter.kind}: expected one such as A00004 or A00004.1.")
     return text
 
 
+def _position(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter
+    text = word.strip().upper()
+    with desk.store.read() as work:
+        if work.find_position(text) is None:
+            held = [position.id for position in work.open_positions()]
+            raise NotFound(f"There is no position “{word}”.{nearest(text, held)}")
+    return text
+
+
 def _ticket(parameter: Parameter, word: str, desk: Desk) -> str:
-    del parameter, desk
-    return word.strip()
+    """An order by its id in any case; an ended one is left to whoever asks about it."""
+    del parameter
+    with desk.store.read() as work:
+        known = [ticket.id for ticket in (*work.open_tickets(), *work.tickets(limit=200))]
+    found = {ticket.lower(): ticket for ticket in known}.get(word.strip().lower())
+    if found is None:
+        raise NotFound(f"There is no order “{word}”.{nearest(word, known)}")
+    return found
 
 
 def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
@@ -207,8 +223,8 @@ def _text(parameter: Parameter, word: str, desk: Desk) -> str:
 READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
     Kind.TICKER: _ticker,
     Kind.STRATEGY: _strategy,
-    Kind.POSITION: _identifier,
-    Kind.APPROVAL: _identifier,
+    Kind.POSITION: _position,
+    Kind.APPROVAL: _approval,
     Kind.TICKET: _ticket,
     Kind.INT: _whole,
     Kind.DECIMAL: _decimal,

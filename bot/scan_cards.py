@@ -31,7 +31,9 @@ def scan_card(scan: Scan, banner: str) -> Card:
 
 def funnel_card(scan: Scan, banner: str) -> Card:
     """How many names each rule removed, with its limit."""
-    lines = [f"{line.rule} {line.limit}: removed {line.removed}, left {line.left}" for line in scan.funnel]
+    lines = [
+        f"{line.rule} {line.limit}: removed {line.removed}, left {line.left}" for line in scan.funnel if line.removed
+    ]
     return Card(
         f"Funnel {scan.strategy}: {scan.universe} → {len(scan.plans)}",
         lines=(*lines, *_unchecked(scan)),
@@ -52,30 +54,26 @@ def _funnel_tables(scan: Scan) -> tuple[Table, ...]:
 
 def whynot_card(ticker: str, scans: Iterable[Scan], banner: str) -> Card:
     """Every rule the name went through in the latest scan of each strategy, with its number."""
-    tables, lines = [], []
+    lines: list[str] = []
     for scan in scans:
         steps = scan.steps.get(ticker)
         if steps is None:
             lines.append(f"{scan.strategy}: {ticker} was not in the scan of {words.moment(scan.asof)}.")
             continue
-        lines.append(f"{scan.strategy}, {words.moment(scan.asof)}: {_verdict(steps)}")
-        tables.append(steps_table(steps, scan.strategy))
+        lines += [f"{scan.strategy}, {words.moment(scan.asof)}: {_verdict(steps)}", *map(step_words, steps)]
     if not lines:
         lines.append("No scan has run yet; /scan STRATEGY runs one.")
-    return Card(f"Why not {ticker}?", lines=tuple(lines), tables=tuple(tables), banner=banner)
+    return Card(f"Why not {ticker}?", lines=tuple(lines), banner=banner)
 
 
 def _verdict(steps: tuple[Step, ...]) -> str:
     failed = next((step for step in steps if not step.passed), None)
-    if failed is None:
-        return "every rule held."
-    return f"stopped by {failed.rule} ({failed.value}, needs {failed.limit})."
+    return "every rule held." if failed is None else f"stopped by {failed.rule}."
 
 
-def steps_table(steps: Iterable[Step], name: str = "") -> Table:
-    """Rule, value and limit of every step, a sign in front."""
-    rows = tuple((MARKS[step.verdict], step.rule[:16], step.value[:9], step.limit[:9]) for step in steps)
-    return Table(("", "Rule", "Value", "Limit"), rows, title=name)
+def step_words(step: Step) -> str:
+    """`✗ volatility: 24.99 % (needs ≥ 25.00 %)`."""
+    return f"{MARKS[step.verdict]} {step.rule}: {step.value} (needs {step.limit})"
 
 
 def why_card(approval: Approval, scan: Scan | None, banner: str) -> Card:
@@ -83,20 +81,15 @@ def why_card(approval: Approval, scan: Scan | None, banner: str) -> Card:
     plan = approval.plan
     signal = plan.signal
     steps = scan.steps.get(signal.ticker, ()) if scan is not None else ()
-    tables = [steps_table(steps, "Rules")] if steps else []
-    if plan.sizing:
-        tables.append(steps_table(plan.sizing, "Size"))
-    unchecked = [step.rule for step in steps if step.verdict is Verdict.NOT_CHECKED]
     lines = [f"For: {reason}" for reason in signal.reasons]
     lines += [f"Against: {reason}" for reason in signal.against]
     lines += [f"After it: {line}" for line in plan.impact]
-    if unchecked:
-        lines.append(f"Not checked (no data for it): {', '.join(unchecked)}.")
+    lines += ["Rules:", *map(step_words, steps)] if steps else []
+    lines += ["Size:", *(f"{step.rule}: {step.value} ({step.limit})" for step in plan.sizing)] if plan.sizing else []
     return Card(
         f"Why {title(plan)}",
         lines=tuple(lines),
         facts=(("Data", signal.data or "source not named"), ("Priced", words.moment(signal.asof))),
-        tables=tuple(tables),
         footer=approval.key,
         banner=banner,
     )

@@ -42,6 +42,8 @@ FILES = {
 """Everything that is served as a file: nothing else on this disk can be asked for."""
 
 HEARTBEAT = 20.0
+CLOSING = 2.0
+"""Seconds a page gets to say goodbye."""
 CLOCK_TICK = 1.0
 MOST_PICTURES = 64
 
@@ -55,7 +57,8 @@ class WebApp:
         self.room = room
         self.access = access
         self._feed = Feed(self._publish)
-        self._open: set[Conversation] = set()
+        self._open: dict[Conversation, str] = {}
+        """The open pages and their sessions."""
         self._drawn: dict[tuple[str, bool], bytes] = {}
         self._runner: web.AppRunner | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -165,7 +168,9 @@ class WebApp:
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         """End the session, here and in every other page that uses it."""
-        self.access.log_out(request.cookies.get(self.access.cookie))
+        session = request.cookies.get(self.access.cookie, "")
+        self.access.log_out(session)
+        await asyncio.gather(*(page.close() for page, opened in self._open.items() if opened == session))
         answer = web.json_response({"name": ""})
         answer.del_cookie(self.access.cookie, path="/", httponly=True, samesite="Strict")
         return answer
@@ -199,16 +204,16 @@ class WebApp:
         name = self._name(request)
         if not name:
             return _sentence(401, "Log in first.")
-        ws = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=web_frames.LONGEST_FRAME)
+        ws = web.WebSocketResponse(heartbeat=HEARTBEAT, timeout=CLOSING, max_msg_size=web_frames.LONGEST_FRAME)
         await ws.prepare(request)
         page = Conversation(ws, name, self.room, self._feed)
         self._greet(page)
-        self._open.add(page)
+        self._open[page] = request.cookies[self.access.cookie]
         try:
             await page.run()
         finally:
             await page.finish()
-            self._open.discard(page)
+            self._open.pop(page, None)
         return ws
 
     def _greet(self, page: Conversation) -> None:
@@ -218,7 +223,7 @@ class WebApp:
 
     def _publish(self, message: Message) -> None:
         frame: web_frames.Frame = {"type": "message", "message": message.as_json()}
-        for page in self._open:
+        for page in tuple(self._open):
             if message.visible_to(page.name):
                 page.send(frame)
 

@@ -62,8 +62,8 @@ class Conversation:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def close(self) -> None:
-        """Say that the server is stopping."""
-        await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"The desk is stopping.")
+        """End the conversation: the desk is stopping or the session has ended."""
+        await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"Closed by the desk.")
 
     async def finish(self) -> None:
         """Wait for the requests that are still running: what was asked is done, page or no page."""
