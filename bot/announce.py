@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
+from bot import words
 from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
@@ -73,7 +75,7 @@ def _filled(desk: Desk, event: Event, banner: str) -> Card | None:
         position = work.find_position(event.subject)
     if position is not None and not position.is_open:
         return None
-    facts = (("Filled", f"{data.get('filled')} of {data.get('quantity')}"), ("At", str(data.get("average"))))
+    facts = (("Filled", f"{data.get('filled')} of {data.get('quantity')}"), ("At", _net(data.get("average"))))
     return Card(
         f"Closing {data.get('ticker')}: filled",
         Tone.GOOD,
@@ -88,7 +90,7 @@ def _filled(desk: Desk, event: Event, banner: str) -> Card | None:
 def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
     del desk
     data = event.data
-    facts = (("Quantity", str(data.get("quantity"))), ("Limit", str(data.get("limit"))))
+    facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
     return Card(
         f"Closing {data.get('ticker')}: {data.get('reason')}",
         Tone.WARNING,
@@ -99,6 +101,11 @@ def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
         banner=banner,
         key=_key(event),
     )
+
+
+def _net(text: object) -> str:
+    """A net price out of an event's data, in words."""
+    return words.net(Decimal(str(text))) if text is not None else words.UNKNOWN
 
 
 def _position_button(event: Event) -> tuple[tuple[Button, ...], ...]:

@@ -1,6 +1,7 @@
 """The configuration: the example loads, the environment wins, and every mistake is named with what was expected."""
 
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_the_example_loads_as_it_stands_and_shows_the_defaults() -> None:
 def test_every_key_of_the_example_has_a_comment_above_it() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
 
-    bare = [line for before, line in zip(lines, lines[1:], strict=False) if " = " in line and before[:1] not in {"#"}]
+    bare = [line for before, line in pairwise(lines) if " = " in line and before[:1] not in {"#"}]
 
     assert [line for line in bare if not line.startswith("#")] == []
 

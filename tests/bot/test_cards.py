@@ -1,0 +1,282 @@
+"""Cards as people read them: every state of a proposal in full, and the views of the desk."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from alerts.routes import SILENT as NOT_ROUTED
+from bot import announce
+from bot.message import Card, Table, as_text, table_text
+from bot.proposal import Story, proposal_card
+from engine import orders
+from engine.model.book import PositionStatus
+from engine.model.events import Event, EventKind
+from engine.model.market import Greeks
+from engine.model.orders import TicketStatus
+from engine.model.trade import Approval, ApprovalStatus, Working
+from tests import make
+from tests.bot.rooms import Visit, visit
+from tests.desk import propose, quote_all
+
+D = Decimal
+PHONE = 36
+
+
+def drawn(approval: Approval, **more: object) -> Card:
+    return proposal_card(Story(approval, **more), make.NOW + timedelta(seconds=3), "PAPER")  # type: ignore[arg-type]
+
+
+def test_a_pending_proposal_is_complete() -> None:
+    unit = make.outlook(greeks=Greeks(0.2392, -0.0454, 0.0289, -0.0461))
+
+    assert as_text(drawn(make.approval(make.plan(make.signal(outlook=unit))))) == (
+        "PAPER\n"
+        "wheel: sell 2 × XYZ 44 put?\n"
+        "For: -0.24 delta, 46 % implied volatility\n"
+        "Against: assignment would take 4,400.00\n"
+        "Exit: Buy back at 0.51.\n"
+        "Exit: Stop at 2.06.\n"
+        "Exit: Out at 21 days to expiry.\n"
+        "Limit       credit 1.03 (206.00 in)\n"
+        "Max loss    8,594.00\n"
+        "Max gain    206.00\n"
+        "Breakeven   42.97\n"
+        "P(profit)   76.5 %, N(d2) at the breakeven, IV linear in strike\n"
+        "Collateral  8,800.00\n"
+        "Net Greeks  Δ +0.2392 Γ -0.0454 Θ +0.0289 V -0.0461 a unit\n"
+        "Fees        2.00 a side\n"
+        "Spot        48.00\n"
+        "Data        test (recorded), 0 s; priced 10:00:00 ET, 3 s ago\n"
+        "Answer by   10:05:00 ET\n"
+        "Do         Qty  Contract  Expiry\n"
+        "sell open    2  44 put    20Jul26\n"
+        "[Approve] [Reject]\n"
+        "[Half (1)]\n"
+        "[Why] [Payoff]\n"
+        "A00001, version 1"
+    )
+
+
+def head(card: Card) -> str:
+    """What a state changes: title, tone, first lines and buttons."""
+    buttons = " ".join(f"[{button.label}]" for row in card.buttons for button in row)
+    lines = [line for line in card.lines if not line.startswith(("For:", "Against:", "Exit:"))]
+    return "\n".join([f"{card.title} · {card.tone}", *lines, buttons]).strip()
+
+
+def test_a_pending_card_counts_down_and_its_buttons_carry_the_version() -> None:
+    card = drawn(make.approval(version=3))
+
+    assert card.expires_at == "2026-06-15T14:05:00+00:00"
+    assert card.key == "approval:A00001"
+    assert [button.action for button in card.buttons[0]] == ["approve:A00001.3", "reject:A00001.3"]
+    assert all(len(button.action.encode()) <= 64 for row in card.buttons for button in row)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sizes"), [(1, []), (2, ["Half (1)"]), (3, ["Half (1)"]), (4, ["Half (2)", "One"])]
+)
+def test_half_of_one_contract_is_not_offered(quantity: int, sizes: list[str]) -> None:
+    card = drawn(make.approval(make.plan(quantity=quantity)))
+
+    labels = [button.label for row in card.buttons for button in row]
+    assert [label for label in labels if label.startswith(("Half", "One"))] == sizes
+
+
+TICKET = make.ticket(reason="entry", working=Working.REST)
+
+
+@pytest.mark.parametrize(
+    ("approval", "story", "expected"),
+    [
+        (
+            make.approval(version=2, note="The price moved -0.05 to 0.98: approve at the new price?"),
+            {},
+            "wheel: sell 2 × XYZ 44 put? · ask\n"
+            "The price moved -0.05 to 0.98: approve at the new price?\n"
+            "[Approve] [Reject] [Half (1)] [Why] [Payoff]",
+        ),
+        (
+            make.approval(status=ApprovalStatus.REJECTED, decided_by="ann", note="too early"),
+            {},
+            "wheel: sell 2 × XYZ 44 put (rejected) · neutral\nRejected by ann: too early.",
+        ),
+        (
+            make.approval(status=ApprovalStatus.EXPIRED, decided_by="desk", note="nobody answered in time"),
+            {},
+            "wheel: sell 2 × XYZ 44 put (expired) · neutral\nExpired: nobody answered in time.",
+        ),
+        (
+            make.approval(status=ApprovalStatus.BLOCKED, decided_by="ann", note="total risk 29.0% → 31.0%"),
+            {},
+            "wheel: sell 2 × XYZ 44 put (blocked) · bad\nNot sent: total risk 29.0% → 31.0%.",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {"ticket": replace(TICKET, attempts=1, filled=1)},
+            "wheel: sell 2 × XYZ 44 put (order working) · neutral\n"
+            "Approved by ann.\n"
+            "Order A00001.1 is working: 1 of 2 filled, resting for the session.\n"
+            "[Cancel order]",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {"ticket": replace(TICKET, working=Working.LADDER, attempts=2, step=1, cancel_requested=True)},
+            "wheel: sell 2 × XYZ 44 put (order working) · neutral\n"
+            "Approved by ann.\n"
+            "Order A00001.1 is being canceled: 0 of 2 filled.",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {"ticket": replace(TICKET, status=TicketStatus.CLOSED, note="expired at the close")},
+            "wheel: sell 2 × XYZ 44 put (not filled) · warning\nApproved by ann. Not filled: expired at the close.",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {
+                "ticket": replace(TICKET, status=TicketStatus.FILLED, filled=2),
+                "position": make.position(entry=D("-1.04")),
+            },
+            "wheel: sell 2 × XYZ 44 put (filled) · good\n"
+            "Approved by ann.\n"
+            "Filled 2 of 2 at credit 1.04.\n"
+            "[Position] [Close]",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {
+                "ticket": replace(TICKET, status=TicketStatus.CLOSED, filled=1, note="canceled by ann"),
+                "position": make.position(entry=D("-1.04")),
+            },
+            "wheel: sell 2 × XYZ 44 put (1 of 2 filled) · good\n"
+            "Approved by ann.\n"
+            "Filled 1 of 2 at credit 1.04.\n"
+            "The rest ended: canceled by ann.\n"
+            "[Position] [Close]",
+        ),
+        (
+            make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
+            {
+                "ticket": replace(TICKET, status=TicketStatus.FILLED, filled=2),
+                "position": make.position(
+                    status=PositionStatus.CLOSED, realised=D("103.00"), fees=D("4.00"), close_reason="target"
+                ),
+            },
+            "wheel: sell 2 × XYZ 44 put (closed) · good\n"
+            "Approved by ann.\n"
+            "Closed (target): +103.00 realised, fees 4.00, net +99.00.",
+        ),
+    ],
+    ids=["moved", "rejected", "expired", "blocked", "partial", "canceling", "not filled", "filled", "rest", "closed"],
+)
+def test_every_state_of_a_proposal_says_what_happened(
+    approval: Approval, story: dict[str, object], expected: str
+) -> None:
+    assert head(drawn(approval, **story)) == expected
+
+
+def test_a_later_state_has_a_higher_version() -> None:
+    approved = make.approval(status=ApprovalStatus.APPROVED, decided_by="ann")
+    position = make.position()
+    states = [
+        drawn(make.approval()),
+        drawn(approved, ticket=replace(TICKET, attempts=1)),
+        drawn(approved, ticket=replace(TICKET, attempts=1, filled=1), position=position),
+        drawn(approved, ticket=replace(TICKET, attempts=2, filled=2, status=TicketStatus.FILLED), position=position),
+        drawn(
+            approved,
+            ticket=replace(TICKET, attempts=2, filled=2, status=TicketStatus.FILLED),
+            position=replace(position, status=PositionStatus.CLOSED),
+        ),
+        drawn(make.approval(version=2)),
+    ]
+
+    versions = [card.version for card in states]
+    assert versions == sorted(set(versions))
+
+
+def test_unlimited_and_unknown_are_said() -> None:
+    unit = make.outlook(max_gain=None, pop=None, pop_method="", greeks=None)
+    facts = dict(drawn(make.approval(make.plan(make.signal(outlook=unit)))).facts)
+
+    assert facts["Max gain"] == "unlimited"
+    assert facts["P(profit)"] == "unknown"
+    assert facts["Net Greeks"] == "unknown a unit"
+
+
+def test_a_modelled_number_carries_the_word() -> None:
+    facts = dict(drawn(make.approval(make.plan(make.signal(data="replay, 0 s", modelled=True)))).facts)
+
+    assert "(modelled)" in facts["Data"]
+
+
+def test_a_package_shows_every_leg_in_a_table_a_phone_can_show() -> None:
+    legs = (make.leg(make.call("187.5"), 1), make.leg(make.call(192), -1))
+    card = drawn(make.approval(make.plan(make.signal(legs=legs, limit=D("1.50")), quantity=12)))
+
+    assert card.title == "wheel: 12 × XYZ cash-secured put?"
+    lines = table_text(card.tables[0]).splitlines()
+    assert lines[1:] == ["buy open    12  187.5 call  15Jul26", "sell open   12  192 call    15Jul26"]
+    assert max(map(len, lines)) <= PHONE
+
+
+def filled() -> Visit:
+    """A desk that holds two 44 puts sold at 1.03, one digest behind it."""
+    desk = visit()
+    propose(desk.world)
+    desk.card(action="approve:A00001.1")
+    desk.world.broker.fill("A00001.1.1")
+    desk.world.clock.advance(seconds=1)
+    quote_all(desk.world)
+    orders.reconcile(desk.world.desk)
+    return desk
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/positions", "/orders", "/risk", "/pnl", "/account", "/proposals", "/health", "/whoami", "/position {held}"],
+)
+def test_the_views_fit_a_phone_and_carry_the_banner(text: str) -> None:
+    desk = filled()
+    with desk.world.store.read() as work:
+        held = work.open_positions()[0].id
+
+    card = desk.card(text.format(held=held))
+
+    assert card.banner == "PAPER"
+    for table in card.tables:
+        assert max(map(len, table_text(table).splitlines())) <= PHONE, table_text(table)
+
+
+def test_numbers_in_narrow_tables_are_right_aligned() -> None:
+    table = Table(("Name", "P&L"), (("XYZ", "+5"), ("ABC", "-1,250")), right=(1,))
+
+    assert table_text(table) == "Name     P&L\nXYZ       +5\nABC   -1,250"
+
+
+@pytest.mark.parametrize("kind", list(EventKind), ids=str)
+def test_every_kind_of_event_has_a_card_or_is_silent_on_purpose(kind: EventKind) -> None:
+    assert (kind in announce.SILENT) != (kind in announce.DRAWN)
+
+
+def test_what_is_silent_is_not_routed_anywhere() -> None:
+    assert announce.SILENT == NOT_ROUTED
+
+
+@pytest.mark.parametrize("kind", sorted(announce.DRAWN), ids=str)
+def test_every_event_that_is_posted_can_be_drawn(kind: EventKind) -> None:
+    desk = filled()
+    with desk.world.store.read() as work:
+        position = work.open_positions()[0].id
+    subject = "A00001" if kind.value.startswith("approval") else position
+    data = {"ticker": "XYZ", "words": "as agreed", "filled": 1, "quantity": 2, "reason": "stop", "purpose": "exit"}
+    event = Event("V1", kind, make.NOW, subject, data, correlation="A00001")
+
+    card = announce.card_for(desk.world.desk, event, "event:V1", "PAPER")
+
+    assert card is not None
+    assert card.title
+    assert card.banner == "PAPER"
+    assert "None" not in as_text(card)

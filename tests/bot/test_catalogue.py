@@ -1,0 +1,105 @@
+"""The one list of commands: complete, consistent, and what help and completion are made of."""
+
+import inspect
+
+import pytest
+
+from bot.catalogue import ALL, COMMANDS
+from bot.command import Command, Group, Kind, Pool
+from bot.completion import complete
+from bot.people import Role
+from tests import make
+from tests.bot.rooms import visit
+from tests.desk import propose
+
+PROMISED = {
+    "positions", "position", "orders", "risk", "pnl", "proposals", "scan", "whynot", "funnel", "quote", "chain",
+    "chart", "payoff", "account", "help", "whoami", "health", "halt", "resume",
+}  # fmt: skip
+BUTTONS = {"approve", "reject", "half", "one", "why", "payoff", "refresh", "close", "cancel"}
+
+
+def test_every_promised_command_and_button_is_there_once() -> None:
+    assert COMMANDS.keys() >= PROMISED | BUTTONS
+    assert len(ALL) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.name)
+def test_a_command_is_complete_and_in_order(command: Command) -> None:
+    required = [parameter.required for parameter in command.parameters]
+
+    assert command.summary
+    assert command.summary[0].islower()
+    assert len(command.summary) <= 100  # Discord's limit
+    assert required == sorted(required, reverse=True), "an optional parameter stands before a required one"
+    assert all(not p.many and not p.rest for p in command.parameters[:-1]), "only the last one takes the rest"
+    assert all(p.choices for p in command.parameters if p.kind is Kind.CHOICE)
+    assert inspect.getdoc(command.handler) or command.handler.__name__.startswith("_")
+
+
+@pytest.mark.parametrize("command", [c for c in ALL if c.acts], ids=lambda command: command.name)
+def test_what_acts_needs_more_than_a_viewer_and_runs_with_the_trades(command: Command) -> None:
+    assert command.role is not Role.VIEWER
+    assert command.pool is Pool.TRADE
+    assert command.group is not Group.LOOK
+
+
+@pytest.mark.parametrize("command", [c for c in ALL if not c.acts], ids=lambda command: command.name)
+def test_what_looks_is_open_to_everybody_on_the_list(command: Command) -> None:
+    assert command.role is Role.VIEWER
+    assert command.pool is Pool.LOOK
+
+
+def test_help_lists_what_the_person_may_do() -> None:
+    desk = visit()
+
+    admin, viewer = desk.card("/help"), desk.card("/help", who="web:vic")
+
+    assert any(line.startswith("/halt:") for line in admin.lines)
+    assert not any(line.startswith(("/halt:", "/close:")) for line in viewer.lines)
+    listed = {line.partition(":")[0].lstrip("/") for line in admin.lines if line.startswith("/")}
+    assert listed == {command.name for command in ALL if not command.is_button}
+
+
+def test_help_explains_one_command() -> None:
+    card = visit().card("/help chain")
+
+    assert card.title == "/chain ticker [put|call] [expiry]"
+    assert ("expiry", "an expiry, YYYY-MM-DD (optional)") in card.facts
+
+
+def completions(line: str, who: str = "web:ann") -> list[str]:
+    desk = visit()
+    propose(desk.world)
+    desk.world.market.set_snapshot(make.snapshot())
+    return [item.text for item in complete(desk.room, who, line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/pos", ["/positions", "/position"]),
+        ("ha", ["/halt"]),
+        ("/scan ", ["wheel", "wsb_dip"]),
+        ("/scan wh", ["wheel"]),
+        ("/scan wheel X", ["XYZ"]),
+        ("/scan wheel XYZ X", ["XYZ"]),
+        ("/chain XYZ c", ["call"]),
+        ("/help wh", ["whynot", "whoami"]),
+        ("/quote ZZ", []),
+        ("/nothing ", []),
+        ("/risk ", []),
+    ],
+)
+def test_completion_knows_what_could_come_next(line: str, expected: list[str]) -> None:
+    assert completions(line) == expected
+
+
+def test_completion_offers_proposals_with_the_version_that_is_pending() -> None:
+    assert completions("approve ") == ["A00001.1"]
+
+
+def test_completion_shows_nobody_what_they_may_not_do() -> None:
+    assert completions("/ha", "web:vic") == []
+    assert completions("approve ", "web:vic") == []
+    assert completions("/pos", "web:stranger") == []

@@ -1,0 +1,239 @@
+"""The gate: who may, what was meant, once only, and every error in words."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.command import Place
+from engine.model.events import EventKind
+from engine.model.trade import ApprovalStatus
+from tests import make
+from tests.bot.rooms import Visit, visit
+from tests.desk import Fault, propose, quote_all
+
+
+def status(desk: Visit, approval_id: str = "A00001") -> ApprovalStatus:
+    with desk.world.store.read() as work:
+        return work.approval(approval_id).status
+
+
+def proposed() -> Visit:
+    desk = visit()
+    propose(desk.world)
+    return desk
+
+
+def test_a_stranger_is_told_plainly_and_written_down() -> None:
+    desk = visit()
+
+    reply = desk.ask("/positions", who="discord:666")
+
+    assert reply.error == "not allowed"
+    assert "“discord:666” is not on this desk's list" in reply.cards[0].lines[0]
+    (denied,) = desk.events(EventKind.DENIED)
+    assert denied.subject == "discord:666"
+    assert denied.data["raw"] == "/positions"
+
+
+def test_a_display_name_or_another_platform_opens_nothing() -> None:
+    desk = visit()
+
+    assert [desk.ask("/help", who=who).error for who in ("ann", "telegram:1", "web:ANN", "")] == ["not allowed"] * 4
+
+
+def test_a_viewer_may_look_and_not_act() -> None:
+    desk = proposed()
+
+    assert desk.card("/positions", who="web:vic").title == "No open positions"
+    assert "/approve needs the role trader; vic is a viewer" in desk.told(action="approve:A00001.1", who="web:vic")
+    assert status(desk) is ApprovalStatus.PENDING
+    assert [event.data["raw"] for event in desk.events(EventKind.DENIED)] == ["approve:A00001.1"]
+
+
+def test_a_trader_may_act_and_not_run_the_desk() -> None:
+    desk = visit()
+
+    assert "/halt needs the role admin; tom is a trader" in desk.told("/halt", who="web:tom")
+
+
+def test_one_person_has_one_name_on_every_platform() -> None:
+    desk = proposed()
+
+    desk.card(action="approve:A00001.1", who="discord:1")
+
+    assert "A00001 is already approved by ann" in desk.told(action="approve:A00001.1", who="web:tom")
+
+
+def test_an_act_leaves_who_where_and_the_raw_words() -> None:
+    desk = proposed()
+
+    desk.ask(action="reject:A00001.1", who="discord:1", source="discord:update:77")
+
+    (event,) = desk.events(EventKind.COMMAND)
+    assert event.actor == "ann"
+    assert event.subject == "A00001.1"
+    assert event.data == {
+        "raw": "reject:A00001.1",
+        "command": "reject",
+        "identity": "discord:1",
+        "source": "discord:update:77",
+    }
+
+
+def test_a_look_leaves_no_trace() -> None:
+    desk = visit()
+
+    desk.card("/risk")
+
+    assert desk.events() == ()
+
+
+def test_the_same_update_twice_acts_once() -> None:
+    desk = visit()
+
+    first = desk.ask("/halt too wild", source="telegram:5")
+    second = desk.ask("/halt too wild", source="telegram:5")
+
+    assert first.cards[0].title == "Entries halted"
+    assert second.cards == ()
+    assert second.is_ok
+    assert len(desk.events(EventKind.HALTED)) == 1
+
+
+def test_two_taps_on_one_card_are_one_order() -> None:
+    desk = proposed()
+
+    desk.card(action="approve:A00001.1")
+    told = desk.told(action="approve:A00001.1", who="web:tom")
+
+    assert told == "A00001 is already approved by ann."
+    assert desk.world.broker.posts == ["A00001.1.1"]
+
+
+def test_the_answer_to_a_tap_takes_the_place_of_the_card_and_why_does_not() -> None:
+    desk = proposed()
+
+    assert desk.ask(action="why:A00001").place is Place.NEW
+    assert desk.ask(action="approve:A00001.1").place is Place.SAME
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("/postions", "“/postions” is not a command. Did you mean /positions?"),
+        ("/quote XYY", "“XYY” is not a ticker the fake data knows. Did you mean XYZ?"),
+        ("/quote 12345678", "“12345678” is not a ticker"),
+        ("/scan weel", "“weel” is not a strategy here. Did you mean wheel?"),
+        ("/chain XYZ rihgt=put", "/chain has no option “rihgt”. Did you mean right?"),
+        ("/chain XYZ right=pot", "right: “pot” should be put or call. Did you mean put?"),
+        ("/chain XYZ put 2026-02-30", "expiry: “2026-02-30” is not a date: expected YYYY-MM-DD."),
+        ("/chart XYZ many", "sessions: “many” is not a whole number."),
+        ("/chart XYZ 4", "sessions: “4” is too small, the least is 5."),
+        ("/chart XYZ 9999", "sessions: “9999” is too large, the most is 2000."),
+        ("/quote", "/quote needs ticker: a ticker, such as AAPL. Usage: /quote ticker"),
+        ("/risk now", "“now” is one word too many. Usage: /risk"),
+        ("/chain XYZ right=", "right= has no value"),
+        ("/position P77", "There is no position “P77”."),
+        ("/cancel A00001.2", "There is no order “A00001.2”."),
+        ("/funnel wheel", "wheel has not been scanned yet; /scan wheel runs it."),
+        ("why A00002", "There is no proposal A00002. Did you mean A00001?"),
+        ("approve A00001", "Say which version you have seen: A00001.1 is the latest of A00001."),
+        ("approve what?", "“what?” is not a proposal id"),
+        ("refresh /halt", "/halt cannot be refreshed."),
+        ("/help halted", "“halted” is not a command. Did you mean /halt?"),
+        ("", "There is no command in that."),
+        ("   ", "There is no command in that."),
+    ],
+)
+def test_a_mistake_is_a_sentence_that_names_the_word_and_the_nearest(text: str, sentence: str) -> None:
+    desk = proposed()
+    desk.world.market.set_snapshot(make.snapshot())
+
+    assert desk.told(text).startswith(sentence)
+
+
+def test_words_are_read_by_position_or_by_name_in_any_case() -> None:
+    desk = visit()
+    desk.world.market.set_snapshot(make.snapshot())
+
+    by_place, by_name = desk.card("/CHART xyz 20"), desk.card("chart@my_bot sessions=20 ticker=$xyz")
+
+    assert by_place.title == by_name.title
+    assert by_place.facts == by_name.facts
+
+
+def test_free_text_is_taken_as_it_stands() -> None:
+    desk = visit()
+
+    desk.card('/halt earnings: "too wild" a=b')
+
+    assert desk.events(EventKind.HALTED)[0].data["why"] == "earnings: too wild a=b"
+
+
+def test_a_broker_that_does_not_answer_is_a_sentence() -> None:
+    desk = proposed()
+    desk.world.broker.faults.append(Fault.LOST_AFTER)
+
+    card = desk.card(action="approve:A00001.1")
+
+    assert "(order working)" in card.title
+    assert status(desk) is ApprovalStatus.APPROVED
+
+
+def test_a_bug_is_answered_with_a_reference_that_is_also_in_the_audit_trail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    desk = visit()
+    broken: Any = None  # a source that breaks its promise
+    desk.world.market.set_snapshot(replace(make.snapshot(), bars=broken))
+
+    reply = desk.ask("/chart XYZ")
+
+    assert reply.error == "broken"
+    assert reply.cards[0].lines == (f"Something broke here (ref {reply.ref}).",)
+    (event,) = desk.events(EventKind.ERROR)
+    assert event.subject == reply.ref
+    logged = capsys.readouterr()
+    assert reply.ref in logged.out + logged.err
+    assert "Traceback" in logged.out + logged.err
+
+
+def test_refresh_draws_the_same_card_again_for_whoever_may_see_it() -> None:
+    desk = visit()
+
+    reply = desk.ask(action="refresh:/positions", who="web:vic")
+
+    assert reply.place is Place.SAME
+    assert reply.cards == (desk.card("/positions"),)
+
+
+def test_half_and_one_ask_again_with_a_new_version() -> None:
+    desk = proposed()
+
+    card = desk.card(action="half:A00001.1", who="web:tom")
+
+    assert card.version > 0
+    assert card.footer == "A00001, version 2"
+    assert "size 2 → 1 by tom" in card.lines
+    assert "has changed since that button was made" in desk.told(action="approve:A00001.1")
+    assert desk.world.broker.posts == []
+
+
+def test_a_moved_price_asks_again_on_the_same_card() -> None:
+    desk = proposed()
+    quote_all(desk.world, "0.90", "1.00")
+
+    card = desk.card(action="approve:A00001.1")
+
+    assert card.lines[0].startswith("The price moved")
+    assert [button.action for button in card.buttons[0]] == ["approve:A00001.2", "reject:A00001.2"]
+
+
+def test_halting_stops_the_tap_and_resuming_allows_it() -> None:
+    desk = proposed()
+    desk.card("/halt storm")
+
+    assert "halted by ann: storm" in desk.told(action="approve:A00001.1")
+    desk.card(action="resume:")
+    assert "(order working)" in desk.card(action="approve:A00001.1").title
