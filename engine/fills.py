@@ -14,6 +14,7 @@ from engine.model.events import Event, EventKind
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import DONE, Fill, Order, OrderStatus, Purpose, Ticket, TicketStatus
 from engine.model.trade import TradePlan
+from engine.risk import plan_exposure
 from engine.store import UnitOfWork
 
 UNFILLED = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
@@ -153,6 +154,7 @@ def _sized(position: Position, plan: TradePlan) -> Position:
     opened = max(position.opened_units, position.units)
     share = Decimal(opened) / plan.quantity
     held = {leg.instrument: leg.average for leg in position.legs}
+    delta = plan_exposure(plan).delta
     entry = sum((held.get(leg.instrument, ZERO) * leg.ratio for leg in position.unit), ZERO)
     return replace(
         position,
@@ -161,6 +163,7 @@ def _sized(position: Position, plan: TradePlan) -> Position:
         risk=plan.counted_risk * share,
         max_loss=None if plan.max_loss is None else plan.max_loss * share,
         collateral=plan.collateral * share,
+        delta=None if delta is None else delta * share,
     )
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from engine.model.book import ZERO, Book, Position
 from engine.model.instruments import Instrument, Option
-from engine.model.legs import Leg, Structure
+from engine.model.legs import Structure
 from engine.model.limits import Limits
 from engine.model.orders import Purpose, Ticket
 from engine.model.trade import RiskLevel, TradePlan
@@ -124,7 +124,7 @@ def _plan_delta(plan: TradePlan) -> Decimal | None:
     return Decimal(f"{greeks.delta:.6f}") * plan.signal.spot * multiplier * plan.quantity
 
 
-def position_exposure(position: Position, delta: Decimal | None = None) -> Exposure:
+def position_exposure(position: Position) -> Exposure:
     """What an open position adds: its numbers at entry, scaled to what is still held."""
     share = Decimal(position.units) / position.opened_units if position.opened_units else Decimal(1)
     if position.structure is Structure.SHARES:
@@ -137,7 +137,7 @@ def position_exposure(position: Position, delta: Decimal | None = None) -> Expos
         collateral=position.collateral * share,
         max_loss=None if position.max_loss is None else position.max_loss * share,
         expiry=first_expiry(position.instruments),
-        delta=delta,
+        delta=None if position.delta is None else position.delta * share,
     )
 
 
@@ -325,17 +325,6 @@ def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
     return tuple(lines)
 
 
-def delta_dollars(legs: Iterable[Leg], deltas: Mapping[Instrument, float], spot: Decimal, units: int) -> Decimal | None:
-    """Signed delta dollars of `units` packages; None when an option's delta is missing."""
-    total = ZERO
-    for leg in legs:
-        if isinstance(leg.instrument, Option) and leg.instrument not in deltas:
-            return None
-        delta = deltas.get(leg.instrument, 1.0)
-        total += Decimal(f"{delta:.6f}") * leg.ratio * leg.instrument.multiplier
-    return total * spot * units
-
-
 def held_exposures(book: Book) -> tuple[Exposure, ...]:
-    """The exposures of all open positions, without deltas."""
+    """The exposures of all open positions."""
     return tuple(position_exposure(position) for position in book.positions.values())

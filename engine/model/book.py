@@ -75,6 +75,7 @@ class Position:
         entry: net value of a unit when opened, signed as held (short put at 1.03: -1.03), None before a fill.
         peak: best package value seen since entry (trailing exits), None before the first mark.
         risk: dollars counted toward max_total_risk at entry, max_loss: dollars at entry (None unlimited).
+        delta: signed delta dollars at entry, None where it was not known.
         opened_units: units ever opened. modelled: some number at entry was modelled.
     """
 
@@ -98,6 +99,7 @@ class Position:
     risk: Decimal = ZERO
     max_loss: Decimal | None = None
     collateral: Decimal = ZERO
+    delta: Decimal | None = None
     closed_at: datetime | None = None
     close_reason: str = ""
     modelled: bool = False
