@@ -6,7 +6,7 @@ Approving an entry authorised its exits; they run while entries are halted and w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -41,17 +41,20 @@ log = structlog.get_logger()
 FIRST_MINUTES = timedelta(minutes=5)
 EXPIRY_CUTOFF = time(15, 0)
 EARLY_CUTOFF = time(12, 0)
+BREACH = "breach:"
+"""Setting of a position whose stop has been breached and waits for another quote."""
 HELD_TO_EXPIRY = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES})
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One position with the prices of closing it now."""
+    """One position with the prices of closing it now, and the breach of its stop that is running."""
 
     position: Position
     quotes: Mapping[Instrument, Quote]
     price: PackagePrice
     spot: Decimal | None
+    breach: Breach | None = None
 
     @property
     def value(self) -> Decimal:
@@ -67,14 +70,14 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
     with desk.store.read() as reading:
         positions = reading.open_positions()
         closing = {ticket.position_id for ticket in reading.open_tickets() if ticket.purpose is Purpose.EXIT}
-    started = (_supervise_one(desk, position) for position in positions if position.id not in closing)
+        breaches = _breaches(reading, positions)
+    watched = _watch(desk, [position for position in positions if position.id not in closing], breaches)
+    started = (_supervise_one(desk, one) for one in watched)
     return tuple(ticket for ticket in started if ticket is not None)
 
 
-def _supervise_one(desk: Desk, position: Position) -> Ticket | None:
-    watched = watch(desk, position)
-    if watched is None:
-        return None
+def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
+    position = watched.position
     due = due_exit(desk, watched)
     if due is None:
         return None
@@ -114,12 +117,28 @@ def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
 
 def watch(desk: Desk, position: Position) -> Watched | None:
     """The position with the quotes of its legs and its underlying; None while a leg has no quote."""
-    share = Stock(position.ticker)
-    quotes = desk.market.quotes([*(leg.instrument for leg in position.unit), share])
-    price = package_price(reversed_legs(position.unit), quotes)
-    if price is None or not position.units:
-        return None
-    return Watched(position, quotes, price, quotes[share].mid if share in quotes else None)
+    with desk.store.read() as reading:
+        breaches = _breaches(reading, [position])
+    return next(iter(_watch(desk, [position], breaches)), None)
+
+
+def _watch(desk: Desk, positions: Sequence[Position], breaches: Mapping[str, Breach]) -> list[Watched]:
+    """Those of the positions whose legs all have a quote; every quote is asked for at once."""
+    if not positions:
+        return []
+    wanted = {
+        position.id: (*(leg.instrument for leg in position.unit), Stock(position.ticker)) for position in positions
+    }
+    quotes = desk.market.quotes(dict.fromkeys(item for items in wanted.values() for item in items))
+    found = []
+    for position in positions:
+        own = {item: quotes[item] for item in wanted[position.id] if item in quotes}
+        price = package_price(reversed_legs(position.unit), own)
+        if price is not None and position.units:
+            share = own.get(Stock(position.ticker))
+            spot = None if share is None else share.mid
+            found.append(Watched(position, own, price, spot, breaches.get(position.id)))
+    return found
 
 
 def due_exit(desk: Desk, watched: Watched) -> Exit | None:
@@ -134,8 +153,7 @@ def _stop(desk: Desk, watched: Watched) -> Exit | None:
     if not plan.has_stop or not is_valid_for_stop(watched.price, legs, now, desk.rules):
         return None
     early = now < desk.sessions.open(desk.today) + FIRST_MINUTES
-    with desk.store.read() as reading:
-        before = _breach(reading, position)
+    before = watched.breach
     breached = stop_is_breached(plan, watched.value, watched.spot)
     fire, breach = stop_fires(breached, before, now, 3 if early else 2, desk.rules)
     if breach != before:
@@ -143,10 +161,13 @@ def _stop(desk: Desk, watched: Watched) -> Exit | None:
     return Exit("stop", f"stop: worth {watched.value:.2f} a share") if fire else None
 
 
-def _breach(work: UnitOfWork, position: Position) -> Breach | None:
-    text = work.setting(f"breach:{position.id}")
-    if not text:
-        return None
+def _breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Breach]:
+    """The breaches of stops that wait for another quote, by position."""
+    names = {f"{BREACH}{position.id}": position.id for position in positions}
+    return {names[name]: _breach(text) for name, text in work.settings_named(names).items() if text}
+
+
+def _breach(text: str) -> Breach:
     since, count = json.loads(text)
     return Breach(datetime.fromisoformat(since), count)
 
@@ -154,13 +175,13 @@ def _breach(work: UnitOfWork, position: Position) -> Breach | None:
 def _remember(desk: Desk, position: Position, breach: Breach | None) -> None:
     text = json.dumps([breach.since.isoformat(), breach.count]) if breach else ""
     with desk.store.begin() as work:
-        work.set_setting(f"breach:{position.id}", text, "desk", desk.now())
+        work.set_setting(f"{BREACH}{position.id}", text, "desk", desk.now())
 
 
 def breach_is_running(desk: Desk) -> bool:
     """Whether some stop has been breached once and waits for its second quote."""
     with desk.store.read() as reading:
-        return any(_breach(reading, position) is not None for position in reading.open_positions())
+        return bool(_breaches(reading, reading.open_positions()))
 
 
 def _target(watched: Watched) -> Exit | None:

@@ -38,6 +38,7 @@ _SCANS = (
     .order_by(scans.c.asof, scans.c.id)
 )
 _SETTING = select(settings.c.value).where(settings.c.name == bindparam("name_"))
+_NAMED = select(settings.c.name, settings.c.value).where(settings.c.name.in_(bindparam("names_", expanding=True)))
 _SETTINGS = select(settings).order_by(settings.c.name)
 _EQUITY_COLUMNS = (
     "day", "at", "equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees", "liquidation"
@@ -107,6 +108,11 @@ class Operations(Queries):
         """The value of a setting, None when it was never set."""
         row = self._row(_SETTING, {"name_": name})
         return None if row is None else str(row[0])
+
+    def settings_named(self, names: Iterable[str]) -> dict[str, str]:
+        """The values of those of these settings that were ever set, by name."""
+        wanted = tuple(names)
+        return {row[0]: row[1] for row in self._rows(_NAMED, {"names_": wanted})} if wanted else {}
 
     def set_setting(self, name: str, value: str, by: str, at: datetime) -> None:
         """Set a durable setting."""

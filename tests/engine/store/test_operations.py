@@ -67,6 +67,16 @@ def test_a_setting_keeps_its_last_value_and_who_set_it(store: Store):
         assert [(x.set_by, x.set_at) for x in work.settings()] == [("bob", make.NOW + HOUR)]
 
 
+def test_settings_asked_for_together_come_by_name_without_those_never_set(store: Store):
+    with store.begin() as work:
+        for name in ("breach:P1", "breach:P2", "halt"):
+            work.set_setting(name, f"value of {name}", "desk", make.NOW)
+    with store.read() as work:
+        found = work.settings_named(["breach:P2", "breach:P3", "breach:P1"])
+        assert found == {"breach:P1": "value of breach:P1", "breach:P2": "value of breach:P2"}
+        assert work.settings_named([]) == {}
+
+
 def test_an_update_is_new_once(store: Store):
     with store.begin() as work:
         assert work.first_time("telegram:81", make.NOW)
