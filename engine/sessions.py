@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from engine.errors import BadRequest, DataUnavailable
@@ -21,6 +22,8 @@ LAST_YEAR = 2100
 YEARS_AHEAD = 3
 """LEAPS are listed up to three years out: a table reaches that much further than the day that asked for it."""
 REGULAR_CLOSE = time(16)
+LOADING = Lock()
+"""One thread loads a table, the others wait for it: it takes a second, and filters of warnings are the process's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +165,8 @@ class Sessions:
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise DataUnavailable(f"The exchange calendar here covers {FIRST_YEAR} to {LAST_YEAR}, not {day}.")
         if table is None or day.year > table.days[-1].year:
-            table = _table(min(day.year + YEARS_AHEAD, LAST_YEAR))
+            with LOADING:
+                table = _table(min(day.year + YEARS_AHEAD, LAST_YEAR))
             self._loaded = table
         return table
 

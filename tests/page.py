@@ -113,7 +113,7 @@ class PageSocket:
 
     async def until_done(self, request: str) -> list[dict[str, Any]]:
         """Every frame up to the one that ends the request."""
-        frames = []
+        frames: list[dict[str, Any]] = []
         while not frames or (frames[-1]["type"], frames[-1].get("id")) not in (("done", request), ("error", request)):
             frames.append(await self.ws.receive_json(timeout=10))
         return frames
@@ -135,11 +135,13 @@ def cards(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def open_page(world: World | None = None, people: People = PEOPLE, port: int = 0) -> AsyncIterator[PageWorld]:
-    """A served page; it stops by itself."""
+async def open_page(
+    world: World | None = None, people: People = PEOPLE, port: int = 0, threads: int = 1
+) -> AsyncIterator[PageWorld]:
+    """A served page whose work runs on `threads` threads; it stops by itself."""
     chosen = world or make_world()
     chosen.market.set_snapshot(make.snapshot())
-    bulkheads = Bulkheads(1)
+    bulkheads = Bulkheads(threads)
     room = build_room(chosen.desk, people, lambda: "PAPER", bulkheads.run)
     web = await start_web(room, people, port)
     try:
