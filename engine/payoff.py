@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from math import isfinite, log, sqrt
+from math import erfc, isfinite, log, sqrt
 
 import numpy as np
-from scipy.special import ndtr
 
 from engine.errors import BadRequest
 from engine.model.instruments import Instrument, Option, Right, Stock
@@ -218,7 +217,7 @@ def probability_above(
     if price <= 0:
         return 1.0
     d2 = (log(spot / price) + (rate - dividend_yield - iv * iv / 2) * years) / (iv * sqrt(years))
-    return float(ndtr(d2))
+    return erfc(-d2 / sqrt(2.0)) / 2.0
 
 
 def _reference(options: Iterable[Option], price: Decimal) -> Option:
