@@ -21,7 +21,7 @@ from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
-from engine import activities, approvals, audit, exits, orders, portfolio, scanning, standing
+from engine import activities, approvals, audit, exits, orders, portfolio, scanning
 from engine.errors import DeskError
 from engine.model.events import Event, EventKind, Severity
 from engine.model.trade import Working
@@ -58,7 +58,8 @@ class Journey:
     pace: Pace = no_pause
 
     async def run(self, days: tuple[date, ...]) -> None:
-        """Live through `days`, one session after the other."""
+        """Live through `days`, one session after the other; what an earlier run left unfinished is taken up first."""
+        await self.room.run(Pool.TRADE, lambda: orders.resume(self.made.desk))
         for day in days:
             await self.session(day)
 
@@ -129,7 +130,6 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     if moment.settles:
         steps.append(("settle", lambda: activities.settle(desk)))
     steps += [
-        ("account", lambda: standing.ensure_account(desk)),
         ("reconcile", lambda: orders.reconcile(desk)),
         ("orders", lambda: orders.work(desk)),
         ("exits", lambda: exits.supervise(desk)),

@@ -16,6 +16,12 @@ from bot.message import Card, as_text
 from bot.settings import LoggingSettings
 
 
+def _standard_error(*names: object) -> structlog.PrintLogger:
+    """A logger on whatever standard error is when a line is written."""
+    del names
+    return structlog.PrintLogger(sys.stderr)
+
+
 def configure_logging(settings: LoggingSettings) -> None:
     """Logs to standard error, at the level and in the format the configuration says."""
     renderer: Any = structlog.processors.JSONRenderer(sort_keys=True)
@@ -30,7 +36,7 @@ def configure_logging(settings: LoggingSettings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_standard_error,
         cache_logger_on_first_use=False,
     )
 

@@ -77,6 +77,11 @@ class WebApp:
         """Login name -> token."""
         return dict(self.access.tokens)
 
+    @property
+    def pages(self) -> tuple[Conversation, ...]:
+        """The pages that are open now."""
+        return tuple(self._open)
+
     def login_url(self, name: str) -> str:
         """The address that logs `name` in when it is opened."""
         return f"{self.url}/#token={self.access.tokens[name]}"
@@ -108,7 +113,7 @@ class WebApp:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        conversations = tuple(self._open)
+        conversations = self.pages
         await asyncio.gather(*(one.close() for one in conversations), return_exceptions=True)
         await asyncio.gather(*(one.finish() for one in conversations))
         if self._runner is not None:
@@ -223,7 +228,7 @@ class WebApp:
 
     def _publish(self, message: Message) -> None:
         frame: web_frames.Frame = {"type": "message", "message": message.as_json()}
-        for page in tuple(self._open):
+        for page in self.pages:
             if message.visible_to(page.name):
                 page.send(frame)
 
@@ -237,7 +242,7 @@ class WebApp:
         while True:
             frame = self._clock()
             if frame != last:
-                for page in tuple(self._open):
+                for page in self.pages:
                     page.send(frame)
             last = frame
             await asyncio.sleep(CLOCK_TICK)

@@ -1,0 +1,207 @@
+"""The command line: exit codes, one JSON object on standard output, and every mistake in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cli import main
+
+ROOT = Path(__file__).parents[2]
+USER = '[[users]]\nname = "{0}"\nrole = "{1}"\nids = ["web:{0}"]\n'
+ADMIN = USER.format("ann", "admin") + USER.format("vic", "viewer")
+SUMMARY = {
+    "sessions", "proposals", "approved", "rejected", "expired", "blocked", "orders", "fills", "partial_fills", "exits",
+    "assignments", "digests", "alerts", "errors", "not_checked", "realised_pnl", "unrealised_pnl", "dividends",
+    "interest", "cash_flows", "fees", "equity_start", "equity_end", "max_drawdown", "positions", "by_strategy",
+    "audit_head",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, and an environment that says nothing about the desk but to be quiet."""
+    for name in list(os.environ):
+        if name.startswith(("WSB__", "DATABASE_URL", "ALPACA_", "MAX_", "ACCOUNT_SIZE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WSB__LOGGING__LEVEL", "error")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Shell:
+    """Runs `wsb` in this process."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """(exit code, standard output, standard error)."""
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        captured = self._capture.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    def json(self, *words: str, code: int = 0) -> dict[str, object]:
+        """The one object on standard output of a command that ended with `code`."""
+        found, out, err = self(*words, "--json")
+        assert found == code, err
+        body = json.loads(out)
+        assert isinstance(body, dict)
+        return body
+
+
+@pytest.fixture
+def wsb(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+def config(place: Path, text: str = ADMIN) -> str:
+    path = place / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from bot.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "heavy = {'numpy', 'sqlalchemy', 'pydantic', 'structlog', 'aiohttp', 'engine.desk'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    for name in ("demo", "run", "check", "ask", "scan", "replay", "db", "import", "audit"):
+        assert f"    {name} " in done.stdout
+
+
+def test_commands_of_later_days_do_not_exist(wsb: Shell) -> None:
+    for name in ("backtest", "sweep", "export", "record"):
+        code, _, err = wsb(name)
+        assert code == 2
+        assert f"“{name}” is not a command" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("repaly",), "“repaly” is not a command. Did you mean replay?"),
+        (("db", "upgrad"), "“upgrad” is not a command. Did you mean upgrade?"),
+        (("demo", "--headles"), "“--headles” is not an option here. Did you mean --headless?"),
+        (("demo", "--days", "0"), "“0” is not a whole number from 1 up"),
+        (("demo", "--speed", "fast"), "“fast” is not a number"),
+        (("demo", "--approve", "al"), "“al” is not possible for --approve. Did you mean all?"),
+        (("replay", "--data", "x", "--from", "2019-02-30", "--to", "2019-03-01"), "“2019-02-30” is not a date"),
+        (("replay", "--data", "x", "--from", "2019-02-02", "--to", "2019-01-01"), "--to 2019-01-01 is before --from"),
+        (("replay", "--data", "x", "--from", "2019-01-01", "--to", "2019-02-01"), "x"),
+        (("replay", "--from", "2019-01-01", "--to", "2019-02-01"), "--data"),
+        (("scan", "wheel"), "No live data source is configured"),
+        (("scan", "weel"), "“weel” is not an enabled strategy. Did you mean wheel?"),
+        (("check",), "--config"),
+        (("check", "--config", "none.toml"), ""),
+        (("run", "--config", "none.toml"), "Cannot read the configuration file none.toml"),
+        (("db", "revision"), "There is no database"),
+        (("import", "none.json"), "none.json cannot be read"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_a_sentence(wsb: Shell, words: tuple[str, ...], sentence: str) -> None:
+    code, out, err = wsb(*words)
+
+    if words[:1] == ("check",) and "--config" in words:
+        assert code == 1
+        assert "Cannot read the configuration file none.toml" in out
+        return
+    assert code == 2
+    assert sentence in err
+    assert out == ""
+
+
+def test_run_refuses_without_an_admin_and_then_without_live_data(wsb: Shell, place: Path) -> None:
+    assert "nobody is an admin" in wsb("run", "--config", config(place, ""))[2]
+
+    code, _, err = wsb("run", "--config", config(place))
+
+    assert code == 2
+    assert "No live data source is configured" in err
+
+
+def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, place: Path) -> None:
+    path = config(place)
+
+    before = wsb.json("check", "--config", path, code=1)
+    assert wsb("db", "upgrade", "--config", path)[0] == 0
+    code, out, _ = wsb("check", "--config", path)
+
+    states = {row["part"]: row["state"] for row in before["checks"]}  # type: ignore[attr-defined]
+    assert states == {
+        "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "data": "fail",
+        "database": "fail",
+    }  # fmt: skip
+    assert code == 1
+    assert "ok    database       revision 0001" in out
+    assert "fail  data           no live data source is configured" in out
+
+
+def test_ask_without_a_configuration_answers_from_the_prices_of_the_demo(wsb: Shell, place: Path) -> None:
+    code, out, _ = wsb("ask", "/quote IBM")
+
+    assert code == 0
+    assert out.startswith("REPLAY 2013-03-01, recorded prices\nIBM 20")
+    assert list(place.iterdir()) == [], "a question leaves nothing behind"
+
+
+def test_ask_answers_mistakes_with_1_and_as_json(wsb: Shell) -> None:
+    body = wsb.json("ask", "/quote IBN", code=1)
+
+    assert body["error"] == "bad request"
+    (card,) = body["cards"]  # type: ignore[misc]
+    assert card["lines"] == ["“IBN” is not a ticker the replay data knows. Did you mean IBM?"]  # type: ignore[index]
+
+
+def test_ask_as_somebody_has_their_rights(wsb: Shell, place: Path) -> None:
+    path = config(place)
+
+    assert wsb("ask", "/halt wild", "--config", path)[0] == 0
+    code, out, _ = wsb("ask", "/resume", "--config", path, "--as", "vic")
+    assert code == 1
+    assert "vic is a viewer" in out
+    assert "halted by ann: wild" in wsb("ask", "/health", "--config", path)[1]
+    assert "nobody is called “anne”. Did you mean ann?" in wsb("ask", "/risk", "--config", path, "--as", "anne")[2]
+
+
+def test_ask_on_a_desk_without_data_says_so(wsb: Shell, place: Path) -> None:
+    code, out, _ = wsb("ask", "/chart IBM", "--config", config(place))
+
+    assert code == 1
+    assert "No market data source is configured" in out
+
+
+def test_the_schema_the_import_and_the_chain(wsb: Shell, place: Path) -> None:
+    path = config(place)
+    old = place / "old.json"
+    old.write_text('{"positions": [{"ticker": "AAPL", "quantity": 10, "avg_price": 150.0}], "trades": []}')
+
+    assert wsb.json("db", "upgrade", "--config", path) == wsb.json("db", "revision", "--config", path)
+    first, second = wsb.json("import", str(old), "--config", path), wsb.json("import", str(old), "--config", path)
+    assert len(first["imported"]) == 1  # type: ignore[arg-type]
+    assert second["repeated"] is True
+    chain = wsb.json("audit", "verify", "--config", path)
+    assert chain["ok"] is True
+
+
+def test_the_headless_demo_lives_through_its_days(wsb: Shell, place: Path) -> None:
+    body = wsb.json("demo", "--headless", "--days", "4")
+
+    assert body.keys() == SUMMARY
+    assert (body["sessions"], body["digests"], body["errors"]) == (4, 4, 0)
+    assert body["approved"] == body["proposals"] != 0
+    assert body["fills"] != 0
+    assert list(place.iterdir()) == []
