@@ -1,0 +1,299 @@
+"""The page in a real browser: log in, answer a card, watch the fill, ask by keyboard; strangers stay out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from bot.message import Card, Picture
+from bot.platforms.web_feed import DESK
+from engine.model.trade import ApprovalStatus
+from tests.page import PageWorld, open_page
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+expect = pytest.importorskip("playwright.async_api", reason="needs Playwright (the dev extra)").expect
+
+LINE = "#line"
+
+
+async def enter(desk: PageWorld, tab: Page, name: str = "ann") -> None:
+    """Open the printed link and wait for the desk."""
+    await tab.goto(desk.web.login_url(name))
+    await expect(tab.locator("#clock")).to_have_text("2026-06-15 10:00 ET")
+
+
+async def test_login_link_opens_the_desk_and_leaves_no_token_behind(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+
+    assert tab.url == desk.url("/")
+    assert await tab.evaluate("document.cookie") == ""
+    await expect(tab.locator("#banner")).to_have_text("PAPER")
+    await tab.reload()
+    await expect(tab.locator("#clock")).to_be_visible()
+
+
+async def test_wrong_token_is_refused_in_words_and_the_right_one_can_be_pasted(desk: PageWorld, tab: Page):
+    await tab.goto(desk.url("/#token=wrong"))
+    await expect(tab.get_by_role("alert")).to_contain_text("That token is not valid here.")
+    assert "wrong" not in tab.url
+
+    await tab.get_by_label("Token").fill(desk.web.tokens["ben"])
+    await tab.keyboard.press("Enter")
+
+    await expect(tab.locator("#clock")).to_be_visible()
+
+
+async def test_approved_card_shows_its_order_and_then_its_fill(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    approval = await desk.propose()
+    card = tab.locator("article")
+    await expect(card.get_by_role("heading")).to_have_text("sell 2 × XYZ 44 put?")
+    await expect(card.locator(".left")).to_have_text("5:00 left")
+
+    await card.get_by_role("button", name="Approve").click()
+
+    await expect(card.locator(".pill")).to_have_text("order working")
+    await desk.fill()
+    await expect(card.locator(".pill")).to_have_text("filled")
+    await expect(card).to_contain_text("Filled 2 of 2 at credit 1.03.")
+    await expect(card.get_by_role("button", name="Approve")).to_have_count(0)
+    with desk.world.store.read() as work:
+        assert work.approval(approval.id).decided_by == "ann"
+
+
+async def test_tapped_button_works_until_its_answer_and_takes_the_others_with_it(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await desk.propose()
+    card = tab.locator("article")
+    with desk.world.store.begin():  # the decision has to wait for the database
+        await card.get_by_role("button", name="Approve").click()
+        await expect(card.locator("button.busy")).to_have_text("working…")
+        await expect(card.get_by_role("button", name="Reject")).to_be_disabled()
+
+    await expect(card.locator(".pill")).to_have_text("order working")
+
+
+async def test_card_changes_on_the_other_persons_page_too(desk: PageWorld, tab: Page, browser: Browser):
+    await enter(desk, tab)
+    await desk.propose()
+    other = await (await browser.new_context()).new_page()
+    await enter(desk, other, "ben")
+
+    await tab.get_by_role("button", name="Reject").click()
+
+    await expect(other.locator(".pill")).to_have_text("rejected")
+    await expect(other.locator("#jump")).to_be_hidden()
+
+
+async def test_command_is_completed_and_sent_by_keyboard_alone(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await tab.locator("body").press("/")
+    await expect(tab.locator(LINE)).to_be_focused()
+    await tab.keyboard.type("/ri")
+    await expect(tab.get_by_role("option")).to_have_count(1)
+
+    await tab.keyboard.press("Tab")
+    await expect(tab.locator(LINE)).to_have_value("/risk ")
+    await tab.keyboard.press("Enter")
+
+    await expect(tab.locator("article h2")).to_have_text("Risk")
+    await expect(tab.locator(".said")).to_contain_text("/risk")
+    await expect(tab.get_by_role("cell", name="total risk")).to_be_visible()
+    await expect(tab.locator(LINE)).to_be_focused()
+
+
+async def test_arrow_keys_choose_and_escape_closes(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    line = tab.locator(LINE)
+    await line.press_sequentially("/p")
+    await expect(tab.get_by_role("option")).not_to_have_count(0)
+    await expect(line).to_have_attribute("aria-expanded", "true")
+
+    await line.press("ArrowDown")
+    await line.press("ArrowDown")
+    chosen = tab.get_by_role("option", selected=True)
+    await expect(line).to_have_attribute("aria-activedescendant", "choice-1")
+    text = await chosen.locator(".text").inner_text()
+    await line.press("Enter")
+
+    await expect(line).to_have_value(f"{text} ")
+    await line.fill("/p")
+    await expect(tab.get_by_role("option")).not_to_have_count(0)
+    await line.press("Escape")
+    await expect(tab.get_by_role("listbox")).to_be_hidden()
+    await expect(line).to_have_value("/p")
+
+
+async def test_card_can_be_approved_by_keyboard(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    approval = await desk.propose()
+    await tab.get_by_role("button", name="1 to answer").press("Enter")
+    await expect(tab.get_by_role("button", name="Approve")).to_be_focused()
+
+    await tab.keyboard.press("Enter")
+
+    await expect(tab.locator(".pill")).to_have_text("order working")
+    with desk.world.store.read() as work:
+        assert work.approval(approval.id).status is ApprovalStatus.APPROVED
+
+
+async def test_countdown_follows_the_desks_clock(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await desk.propose()
+    left = tab.locator(".left")
+    await expect(left).to_have_text("5:00 left")
+
+    desk.world.clock.advance(seconds=255)
+
+    await expect(left).to_have_text("0:45 left")
+    await expect(left).to_have_class("left soon")
+
+
+async def test_new_card_does_not_move_the_one_that_is_being_answered(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await desk.propose()
+    approve = tab.get_by_role("button", name="Approve")
+    await expect(approve).to_be_in_viewport()
+    before = await approve.bounding_box()
+
+    await desk.web.post(DESK, Card("Dividend: XYZ"))
+
+    await expect(tab.get_by_role("heading", name="Dividend: XYZ")).to_be_attached()
+    assert await approve.bounding_box() == before
+    await expect(tab.get_by_role("button", name="New messages below")).to_be_visible()
+
+
+async def test_page_reconnects_and_catches_up(tab: Page):
+    async with open_page() as desk:
+        port = desk.web.access.port
+        await enter(desk, tab)
+        await desk.web.post(DESK, Card("Before"))
+        await expect(tab.get_by_role("heading", name="Before")).to_be_visible()
+    await expect(tab.get_by_role("status")).to_contain_text("No connection to the desk.")
+    await tab.locator(LINE).fill("/risk")
+    await tab.locator(LINE).press("Enter")
+    await expect(tab.locator(".note").last).to_have_text("Not sent: there is no connection to the desk.")
+    await expect(tab.locator(LINE)).to_have_value("/risk")
+
+    async with open_page(port=port) as again:
+        await again.web.post(DESK, Card("After"))
+        await expect(tab.get_by_role("alert")).to_contain_text("Your session has ended.")
+        await enter(again, tab)
+        await expect(tab.get_by_role("heading", name="After")).to_be_visible()
+        await expect(tab.get_by_role("heading", name="Before")).to_have_count(0)
+
+
+async def test_short_interruption_ends_by_itself(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await asyncio.gather(*(page.close() for page in desk.web.pages))
+    await desk.web.post(DESK, Card("Meanwhile"))
+
+    await expect(tab.get_by_role("heading", name="Meanwhile")).to_be_visible()
+    await expect(tab.get_by_role("status")).to_be_hidden()
+
+
+async def test_words_of_a_card_are_never_markup(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    evil = "<img src=x onerror=alert(1)>"
+
+    await desk.web.post(DESK, Card(evil, lines=(evil,), facts=((evil, evil),), footer=evil, banner=evil))
+
+    await expect(tab.locator("article h2")).to_have_text(evil)
+    await expect(tab.locator("article img")).to_have_count(0)
+
+
+async def test_picture_comes_in_the_theme_that_is_shown(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await tab.locator(LINE).fill("/chart XYZ")
+    await tab.locator(LINE).press("Enter")
+    picture = tab.locator("figure img")
+    await expect(picture).to_have_attribute("alt", "XYZ 121 sessions: 48.00 to 48.00, last 48.00")
+    await expect(picture).to_have_js_property("naturalWidth", 800)
+    assert (await picture.get_attribute("src") or "").endswith("theme=light")
+
+    await tab.get_by_role("button", name="Use dark colours").click()
+
+    assert (await picture.get_attribute("src") or "").endswith("theme=dark")
+    await expect(picture).to_have_js_property("complete", True)
+    await expect(picture).to_have_js_property("naturalWidth", 800)
+
+
+async def test_picture_that_cannot_be_drawn_leaves_its_words(desk: PageWorld, tab: Page):
+    def draw(dark: bool) -> bytes:
+        raise ValueError(f"no ink, dark={dark}")
+
+    await enter(desk, tab)
+    await desk.web.post(DESK, Card("Chart", pictures=(Picture("a.png", "a flat line", draw),)))
+
+    await expect(tab.locator("figure.failed figcaption")).to_have_text("a flat line")
+
+
+@pytest.mark.parametrize("width", [320, 360, 390, 1280])
+async def test_nothing_is_wider_than_the_screen_and_buttons_fit_a_finger(desk: PageWorld, tab: Page, width: int):
+    await tab.set_viewport_size({"width": width, "height": 740})
+    await enter(desk, tab)
+    await desk.propose()
+    for line in ("/risk", "/orders", "/pnl", "/help"):
+        await tab.locator(LINE).fill(line)
+        await tab.locator(LINE).press("Enter")
+    await expect(tab.get_by_role("heading", name="Commands")).to_be_visible()
+
+    wide = await tab.evaluate(
+        "[...document.querySelectorAll('body *')].filter((e) => !e.closest('.quick, .unseen, .skip')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80))"
+    )
+    small = await tab.evaluate(
+        "[...document.querySelectorAll('button, summary, input')].filter((e) => e.offsetParent"
+        " && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML.slice(0, 80))"
+    )
+
+    assert (wide, small) == ([], [])
+    assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_page_of_another_origin_gets_nothing(desk: PageWorld, tab: Page):
+    """A page served elsewhere on this machine, in the browser that is logged in: same site, another origin."""
+    await enter(desk, tab)
+    app = web.Application()
+    app.router.add_get("/", _empty_page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    await tab.goto(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+
+    posted = await tab.evaluate(
+        "(url) => fetch(url, {method: 'POST', credentials: 'include'}).then((a) => a.status, () => 'blocked')",
+        desk.url("/logout"),
+    )
+    socket = await tab.evaluate(
+        "(url) => new Promise((done) => { const ws = new WebSocket(url);"
+        " ws.onopen = () => done('open'); ws.onclose = () => done('refused'); })",
+        desk.url("/socket").replace("http", "ws"),
+    )
+    await runner.cleanup()
+
+    assert (posted, socket) == ("blocked", "refused")
+    await tab.goto(desk.url("/"))
+    await expect(tab.locator("#clock")).to_be_visible()  # still logged in: the foreign logout did nothing
+
+
+async def _empty_page(request: web.Request) -> web.Response:
+    del request
+    return web.Response(text="<title>elsewhere</title>", content_type="text/html")
+
+
+async def test_a_foreign_host_name_for_this_machine_is_refused(desk: PageWorld, browser: Browser):
+    """DNS rebinding: a name of the attacker's that points here."""
+    tab = await browser.new_page()
+
+    answer = await tab.goto(f"http://rebound.localhost:{desk.web.access.port}/")
+
+    assert answer is not None
+    assert answer.status == 403
+    assert "answers to 127.0.0.1" in await tab.inner_text("body")
