@@ -12,7 +12,7 @@ import traceback
 import structlog
 
 from bot.catalogue import COMMANDS
-from bot.command import Call, Command, Place, Pool, Reply, Room
+from bot.command import Call, Command, Kind, Place, Pool, Reply, Room
 from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request, values_of
 from bot.people import User
@@ -20,6 +20,8 @@ from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, Not
 from engine.model.events import Event, EventKind, Severity
 
 log = structlog.get_logger()
+
+IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET})
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters and digits nobody confuses when reading a reference aloud."""
@@ -49,50 +51,75 @@ def answer(room: Room, request: Request) -> Reply:
 def _answer(room: Room, request: Request) -> Reply:
     """The answer, with every expected error told in words."""
     try:
-        return _handle(room, request)
+        user, command, words = _admitted(room, request)
     except NotAllowed as refusal:
         _record_denial(room, request, str(refusal))
         return _told(room, refusal, "not allowed", "Not allowed")
+    except BadRequest as mistake:
+        return _told(room, mistake, "bad request", "That did not work")
+    try:
+        return _done(room, request, user, command, words)
     except AlreadyDecided as late:
         return _told(room, late, "already decided", "Already decided")
     except (BadRequest, NotFound) as mistake:
         return _told(room, mistake, "bad request", "That did not work")
     except DeskError as problem:
-        log.warning("command.failed", problem=str(problem), kind=type(problem).__name__)
+        log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
         return _told(room, problem, "failed", "That did not work")
 
 
-def _handle(room: Room, request: Request) -> Reply:
+def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
+    """Who it is, and the command and words they may use.
+
+    Raises:
+        NotAllowed: nobody on the list, or not their role. BadRequest: no such command.
+    """
     user = room.people.who(request.identity)
     word, words = split_request(request.text, request.action)
     command = command_of(word, COMMANDS)
-    _authorise(user, command)
-    values = values_of(command, words, room.desk)
-    if command.acts and not _record_act(room, request, user, command):
+    if not user.role.covers(command.role):
+        raise NotAllowed(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
+    return user, command, words
+
+
+def _done(room: Room, request: Request, user: User, command: Command, words: list[str]) -> Reply:
+    call = Call(room, user, request, values_of(command, words, room.desk))
+    if command.acts and not _record_act(call, command):
         return Reply((), command.place)
-    call = Call(room, user, request, values)
     cards = command.handler(call)
     return Reply(cards if isinstance(cards, tuple) else (cards,), command.place)
 
 
-def _authorise(user: User, command: Command) -> None:
-    if not user.role.covers(command.role):
-        raise NotAllowed(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
-
-
-def _record_act(room: Room, request: Request, user: User, command: Command) -> bool:
+def _record_act(call: Call, command: Command) -> bool:
     """Write the audit line of an acting request; False when this update was handled before."""
-    desk = room.desk
-    raw = request.action or request.text
+    desk, request = call.desk, call.request
     with desk.store.begin() as work:
         if request.source and not work.first_time(request.source, desk.now()):
             log.info("command.repeated", source=request.source, command=command.name)
             return False
-        subject = raw.partition(":")[2] or command.name
-        data = {"raw": raw, "command": command.name, "identity": request.identity, "source": request.source}
-        event = Event(desk.new_id("E"), EventKind.COMMAND, desk.now(), subject, data, actor=user.name)
-        work.add_event(event)
+        work.add_event(_act(call, command))
     return True
+
+
+def _act(call: Call, command: Command) -> Event:
+    """Who did what where, in the words they used; correlated with the trade it is about."""
+    desk, request = call.desk, call.request
+    about = next((call.text(p.name) for p in command.parameters if p.kind in IDENTIFIERS), "")
+    data = {
+        "raw": request.action or request.text,
+        "command": command.name,
+        "identity": request.identity,
+        "source": request.source,
+    }
+    return Event(
+        desk.new_id("E"),
+        EventKind.COMMAND,
+        desk.now(),
+        about or command.name,
+        data,
+        correlation=about.partition(".")[0],
+        actor=call.user.name,
+    )
 
 
 def _record_denial(room: Room, request: Request, why: str) -> None:

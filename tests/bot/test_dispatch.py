@@ -72,7 +72,7 @@ def test_an_act_leaves_who_where_and_the_raw_words() -> None:
 
     (event,) = desk.events(EventKind.COMMAND)
     assert event.actor == "ann"
-    assert event.subject == "A00001.1"
+    assert (event.subject, event.correlation) == ("A00001.1", "A00001")
     assert event.data == {
         "raw": "reject:A00001.1",
         "command": "reject",
@@ -235,5 +235,6 @@ def test_halting_stops_the_tap_and_resuming_allows_it() -> None:
     desk.card("/halt storm")
 
     assert "halted by ann: storm" in desk.told(action="approve:A00001.1")
+    assert desk.events(EventKind.DENIED) == (), "a desk that says no is not somebody without the right"
     desk.card(action="resume:")
     assert "(order working)" in desk.card(action="approve:A00001.1").title
