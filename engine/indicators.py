@@ -127,7 +127,8 @@ def realised_volatility(close: Floats, n: int = 30) -> Floats:
         return volatility
     with np.errstate(all="ignore"):
         returns = np.diff(np.log(np.where(prices > 0.0, prices, np.nan)))
-        volatility[n:] = sliding_window_view(returns, n).std(axis=1, ddof=1) * math.sqrt(SESSIONS_A_YEAR)
+        windows = sliding_window_view(returns, n) if len(returns) > n else returns[np.newaxis]
+        volatility[n:] = windows.std(axis=1, ddof=1) * math.sqrt(SESSIONS_A_YEAR)
     return volatility
 
 

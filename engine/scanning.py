@@ -172,12 +172,12 @@ def with_session(snapshot: MarketSnapshot) -> Bars:
     volume = np.nan if today.volume is None else today.volume
     return Bars(
         bars.ticker,
-        np.append(bars.day, np.datetime64(snapshot.today, "D")),
-        np.append(bars.open, today.open),
-        np.append(bars.high, today.high),
-        np.append(bars.low, today.low),
-        np.append(bars.close, today.close),
-        np.append(bars.volume, volume),
+        np.concatenate((bars.day, [np.datetime64(snapshot.today, "D")])),
+        np.concatenate((bars.open, [today.open])),
+        np.concatenate((bars.high, [today.high])),
+        np.concatenate((bars.low, [today.low])),
+        np.concatenate((bars.close, [today.close])),
+        np.concatenate((bars.volume, [volume])),
         bars.source,
     )
 

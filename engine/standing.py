@@ -20,6 +20,8 @@ from engine.store import UnitOfWork
 MARKS = "marks"
 ACCOUNT = "account"
 ACCOUNT_AGE = timedelta(seconds=60)
+WEEK = 5
+"""Sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +122,15 @@ def risk_state(desk: Desk, work: UnitOfWork) -> risk.RiskState:
         if risk.is_entry(ticket) and ticket.approval_id:
             plan = work.approval_version(ticket.approval_id, ticket.version).plan
             reserved.append(risk.ticket_exposure(ticket, plan))
-    history = work.equity_history(limit=260)
+    history = work.equity_history(limit=WEEK)
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
         held=held,
         reserved=tuple(reserved),
         day_pnl=_change(history, equity, book.totals.flows, 1),
-        week_pnl=_change(history, equity, book.totals.flows, 5),
-        drawdown=_drawdown(history, equity, book.totals.flows),
+        week_pnl=_change(history, equity, book.totals.flows, WEEK),
+        drawdown=_drawdown(work.equity_peak(), equity - book.totals.flows),
         levels={name: strategy.risk_level for name, strategy in desk.strategies.items()},
     )
 
@@ -141,8 +143,7 @@ def _change(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal, ses
     return equity - base.equity - (flows - base.flows)
 
 
-def _drawdown(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal) -> Decimal:
-    """Fall from the highest close (flows taken out) as a decimal fraction of that peak."""
-    now = equity - flows
-    peak = max([now, *(row.equity - row.flows for row in history)])
+def _drawdown(highest: Decimal | None, now: Decimal) -> Decimal:
+    """Fall from the highest close as a decimal fraction of that peak; flows are taken out of both."""
+    peak = now if highest is None else max(now, highest)
     return (peak - now) / peak if peak > 0 else ZERO

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 
 from engine.codec import dump, load
 from engine.errors import NotFound
@@ -23,6 +24,7 @@ from engine.schema.tables import (
     settings,
     updates,
 )
+from engine.schema.types import Money
 from engine.store.work import Fields, Queries
 
 _LAST_SCAN = (
@@ -48,6 +50,13 @@ _EQUITY = (
     .order_by(equity_history.c.day.desc())
     .limit(bindparam("limit_"))
 )
+_NET = (
+    select(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()).label("net"))
+    .order_by(equity_history.c.day.desc())
+    .limit(bindparam("limit_"))
+    .subquery()
+)
+_PEAK = select(func.max(_NET.c.net))
 _IV = (
     select(iv_history.c.iv)
     .where(iv_history.c.ticker == bindparam("ticker_"))
@@ -174,6 +183,11 @@ class Operations(Queries):
     def equity_history(self, limit: int = 260) -> tuple[EquityDay, ...]:
         """The last `limit` sessions, oldest first."""
         return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
+
+    def equity_peak(self, limit: int = 260) -> Decimal | None:
+        """The highest close of the last `limit` sessions, deposits and withdrawals taken out; None before the first."""
+        row = self._row(_PEAK, {"limit_": limit})
+        return None if row is None else row[0]
 
     def add_iv(self, ticker: str, day: date, iv: float, source: str) -> None:
         """Keep the 30-day at-the-money implied volatility (annualised decimal) of one session."""

@@ -137,6 +137,18 @@ def test_equity_history_is_oldest_first_and_a_day_can_be_corrected(store: Store)
         assert work.equity_history(limit=2) == (day(1), day(2, equity=D("2.5"), liquidation=D(2)))
 
 
+def test_the_highest_close_leaves_out_deposits_and_older_sessions(store: Store):
+    with store.begin() as work:
+        assert work.equity_peak() is None
+        for number, (equity, flows) in enumerate(
+            [("900", "0"), ("1200.50", "500"), ("1150.25", "500"), ("1100", "500")]
+        ):
+            work.add_equity(day(number, equity=D(equity), flows=D(flows)))
+    with store.read() as work:
+        assert work.equity_peak() == D("900")
+        assert work.equity_peak(limit=3) == D("700.5")
+
+
 def test_volatility_history_ends_before_the_day_asked_for(store: Store):
     with store.begin() as work:
         for number in range(4):
