@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from tests.shared import SHARED, needs_shared
 
 ROOT = Path(__file__).parents[2]
 USER = '[[users]]\nname = "{0}"\nrole = "{1}"\nids = ["web:{0}"]\n'
@@ -205,3 +206,63 @@ def test_the_headless_demo_lives_through_its_days(wsb: Shell, place: Path) -> No
     assert body["approved"] == body["proposals"] != 0
     assert body["fills"] != 0
     assert list(place.iterdir()) == []
+
+
+@needs_shared
+def test_scan_prints_signals_sizes_and_the_funnel_of_a_recorded_day(wsb: Shell) -> None:
+    body = wsb.json("scan", "wheel", "--data", str(SHARED / "data"), "--date", "2019-01-03")
+
+    assert body.keys() == {"asof", "strategy", "universe", "funnel", "not_checked", "signals", "rejected"}
+    assert body["asof"] == "2019-01-03T15:00:00+00:00"
+    funnel, signals, rejected = body["funnel"], body["signals"], body["rejected"]
+    assert isinstance(funnel, list)
+    assert isinstance(signals, list)
+    assert isinstance(rejected, list)
+    assert {"rule", "limit", "removed", "left"} == funnel[0].keys()
+    assert funnel[-1]["left"] == len(signals) > 0
+    assert body["universe"] == len(signals) + len(rejected)
+    best = signals[0]
+    assert best["legs"][0]["intent"] == "sell_to_open"
+    assert best["limit"].startswith("-")
+    assert "modelled" in best["data"]
+    assert best["exit_plan"]["stop_spot"] or best["exit_plan"]["stop"]
+    assert set(body["not_checked"]) == {"earnings", "market cap", "open interest", "sector"}  # type: ignore[call-overload]
+
+
+@needs_shared
+def test_scan_names_what_is_not_there(wsb: Shell) -> None:
+    data = str(SHARED / "data")
+
+    assert (
+        "“MSFTT” has no data on 2019-01-03. Did you mean MSFT?"
+        in wsb("scan", "wheel", "MSFTT", "--data", data, "--date", "2019-01-03")[2]
+    )
+    assert (
+        "2019-01-01 is not a trading session; the next is 2019-01-02"
+        in wsb("scan", "wheel", "--data", data, "--date", "2019-01-01")[2]
+    )
+
+
+@needs_shared
+def test_a_replay_is_kept_where_it_is_told_to_and_can_be_asked_about(wsb: Shell, place: Path) -> None:
+    data, url = str(SHARED / "data"), f"sqlite:///{place / 'run.db'}"
+    words = (
+        "replay",
+        "--data",
+        data,
+        "--from",
+        "2019-01-02",
+        "--to",
+        "2019-01-03",
+        "--strategies",
+        "wheel",
+        "--seed",
+        "7",
+    )
+
+    kept, passing = wsb.json(*words, "--db", url), wsb.json(*words)
+
+    assert kept == passing
+    assert kept.keys() == SUMMARY
+    assert kept["errors"] == 0
+    assert wsb(*words, "--db", url)[0] == 2
