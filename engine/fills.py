@@ -74,7 +74,7 @@ def _merged(stored: Order, known: Order, booked: tuple[Fill, ...], now: datetime
     status = known.status
     if status in DONE and units < known.filled:
         status = stored.status
-    elif status not in DONE and units:
+    elif status is OrderStatus.ACCEPTED and units:
         status = OrderStatus.PARTIALLY_FILLED
     return replace(
         stored,

@@ -55,9 +55,9 @@ def _lots(position: Position, instrument: Instrument) -> tuple[Lot, ...]:
 
 
 def _ended(position: Position, at: datetime, reason: str) -> Position:
-    """The position, closed when nothing is left in it."""
+    """The position, closed when nothing is left in it, open again when a late execution brought something back."""
     if any(leg.quantity for leg in position.legs):
-        return position
+        return replace(position, status=PositionStatus.OPEN, closed_at=None, close_reason="")
     return replace(position, status=PositionStatus.CLOSED, closed_at=at, close_reason=reason or position.close_reason)
 
 

@@ -14,12 +14,13 @@ import structlog
 
 from engine import fills
 from engine.desk import Desk
+from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Stock
 from engine.model.orders import Order, OrderStatus, Purpose, Ticket, TicketStatus
 from engine.model.trade import ApprovalStatus, Working
-from engine.protection import entry_price, exit_price, package_price
+from engine.protection import Move, entry_price, exit_price, moved, package_price, to_cent
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 UNSENT_GRACE = timedelta(seconds=10)
 """A NEW order younger than this is probably being sent by another thread right now."""
 
+
+UNDO_GRACE = timedelta(seconds=30)
+"""How much later than the end of its undo window an approved order may still be sent."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
@@ -63,14 +67,43 @@ def send(desk: Desk, order: Order) -> Order:
     now = desk.now()
     accepted = replace(accepted, sent_at=order.created_at, accepted_at=accepted.accepted_at or now)
     with desk.store.begin() as work:
-        work.save_order(fills.unfilled(accepted))
-        work.add_event(_order_event(desk, work.ticket(order.ticket_id), accepted, EventKind.ORDER_SENT))
-    return accepted if accepted.status is OrderStatus.ACCEPTED else refresh(desk, fills.unfilled(accepted))
+        stored = work.order(order.client_order_id)
+        if stored.broker_id is None:
+            stored = fills.unfilled(accepted)
+            work.save_order(stored)
+            ticket = _kept_open(work, work.ticket(order.ticket_id))
+            work.add_event(_order_event(desk, ticket, accepted, EventKind.ORDER_SENT))
+    return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
+
+
+def _kept_open(work: UnitOfWork, ticket: Ticket) -> Ticket:
+    """The ticket of an order the broker has just taken.
+
+    When it was given up meanwhile (an answer that came after the order was believed lost) it is open again, for
+    nothing but the cancellation.
+    """
+    if ticket.is_open:
+        return ticket
+    revived = replace(ticket, status=TicketStatus.WORKING, cancel_requested=True)
+    work.save_ticket(revived)
+    return revived
+
+
+def _look_up(desk: Desk, order: Order) -> Order:
+    """`refresh` for an order that is surely placed: no answer now leaves it for the next look."""
+    try:
+        return refresh(desk, order)
+    except BrokerUnavailable as problem:
+        log.warning("order.not_looked_up", client_order_id=order.client_order_id, problem=str(problem))
+        return order
 
 
 def _refused(desk: Desk, order: Order, refusal: OrderRejected) -> Order:
     rejected = replace(order, status=OrderStatus.REJECTED, error=str(refusal), done_at=desk.now())
     with desk.store.begin() as work:
+        stored = work.order(order.client_order_id)
+        if stored.status is not OrderStatus.NEW:
+            return stored
         work.save_order(rejected)
         ticket = work.ticket(order.ticket_id)
         end(desk, work, ticket, f"refused by the broker: {refusal}")
@@ -84,7 +117,7 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
     status = TicketStatus.FILLED if ticket.left == 0 else TicketStatus.CLOSED
     ended = replace(ticket, status=status, note=note)
     work.save_ticket(ended)
-    failed = ticket.purpose is Purpose.EXIT and status is TicketStatus.CLOSED
+    failed = ticket.purpose is Purpose.EXIT and status is TicketStatus.CLOSED and bool(_units_held(work, ticket))
     kind = EventKind.EXIT_FAILED if failed else EventKind.ORDER_ENDED
     data = {"note": note, "filled": ended.filled, "quantity": ended.quantity, "ticker": ticket.ticker}
     severity = Severity.URGENT if failed else Severity.INFO
@@ -111,22 +144,45 @@ def send_due(desk: Desk) -> tuple[Order, ...]:
     now = desk.now()
     with desk.store.read() as work:
         due = [ticket for ticket in work.open_tickets() if ticket.attempts == 0 and ticket.send_after <= now]
-    sent = []
-    for ticket in due:
-        order = _claim_first(desk, ticket)
-        if order is not None:
-            sent.append(send(desk, order))
-    return tuple(sent)
+    sent = each(due, lambda ticket: _send_first(desk, ticket), lambda ticket: ticket.id)
+    return tuple(order for order in sent if order is not None)
 
 
-def _claim_first(desk: Desk, ticket: Ticket) -> Order | None:
+def _send_first(desk: Desk, ticket: Ticket) -> Order | None:
+    order = _claim_first(desk, ticket, _too_late(desk, ticket))
+    return None if order is None else send(desk, order)
+
+
+def _too_late(desk: Desk, ticket: Ticket) -> str:
+    """Why an approved order may not be sent any more when its undo window ends, "" when it may: time, session, price.
+
+    A process that was down meanwhile finds the ticket of a market that is long gone.
+    """
+    now = desk.now()
+    if now - ticket.send_after > UNDO_GRACE or not desk.sessions.is_open(now):
+        return "not sent: its time was over"
+    with desk.store.read() as work:
+        signal = work.approval_version(ticket.approval_id, ticket.version).plan.signal if ticket.approval_id else None
+    if signal is None:
+        return ""
+    share = Stock(ticket.ticker)
+    quotes = desk.market.quotes([*(leg.instrument for leg in signal.legs), share])
+    price = package_price(signal.legs, quotes)
+    if price is None or share not in quotes or not price.is_two_sided or not quotes[share].is_two_sided:
+        return "not sent: no two-sided quote when the undo window ended"
+    if moved(signal, to_cent(price.mid), quotes[share].mid, desk.today, desk.rules) is not Move.NONE:
+        return "not sent: the price moved in the undo window"
+    return ""
+
+
+def _claim_first(desk: Desk, ticket: Ticket, too_late: str) -> Order | None:
     """The first order of a ticket, committed; None when another thread was quicker or its end was asked for."""
     with desk.store.begin() as work:
         fresh = work.ticket(ticket.id)
         if fresh.attempts or not fresh.is_open:
             return None
-        if fresh.cancel_requested:
-            end(desk, work, fresh, fresh.note or "canceled before it was sent")
+        if fresh.cancel_requested or too_late:
+            end(desk, work, fresh, fresh.note or too_late or "canceled before it was sent")
             return None
         changed, order = next_order(fresh, fresh.limit, desk.now())
         work.save_ticket(changed)
@@ -138,10 +194,9 @@ def reconcile(desk: Desk) -> None:
     """Bring every open order up to the broker's truth and book new fills; safe to call at any time."""
     with desk.store.read() as work:
         open_orders = work.open_orders()
-    for order in open_orders:
-        if order.status is OrderStatus.NEW and desk.now() - order.created_at < UNSENT_GRACE:
-            continue
-        refresh(desk, order)
+    now = desk.now()
+    settled = [o for o in open_orders if o.status is not OrderStatus.NEW or now - o.created_at >= UNSENT_GRACE]
+    each(settled, lambda order: refresh(desk, order), lambda order: order.client_order_id)
 
 
 def refresh(desk: Desk, order: Order) -> Order:
@@ -170,11 +225,11 @@ def _never_placed(desk: Desk, order: Order) -> Order:
 
 
 def _still_wanted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> bool:
-    """Whether an order that never reached the broker may still be sent: exits always, entries inside their life."""
+    """Whether an order that never reached the broker may still be sent: exits of what is held, entries while asked."""
     if ticket.cancel_requested or not ticket.is_open:
         return False
     if ticket.purpose is Purpose.EXIT or ticket.approval_id is None:
-        return True
+        return _units_held(work, ticket) > 0
     approval = work.approval(ticket.approval_id)
     return approval.status is ApprovalStatus.APPROVED and desk.now() < approval.expires_at
 
@@ -183,29 +238,28 @@ def resume(desk: Desk) -> None:
     """Take up where a stopped or killed process left off: look up what was perhaps sent, send what was not."""
     with desk.store.read() as work:
         unfinished = work.open_orders()
-    for order in unfinished:
-        refresh(desk, order)
-    send_due(desk)
+    try:
+        each(unfinished, lambda order: refresh(desk, order), lambda order: order.client_order_id)
+    finally:
+        send_due(desk)
 
 
 def work(desk: Desk) -> None:
     """Move every open ticket on: cancel what must end, step the ladders, pull resting orders."""
     with desk.store.read() as reading:
         tickets = reading.open_tickets()
-    for ticket in tickets:
-        if ticket.attempts:
-            _work_one(desk, ticket)
+    sent = [ticket for ticket in tickets if ticket.attempts]
+    each(sent, lambda ticket: _work_one(desk, ticket), lambda ticket: ticket.id)
 
 
 def _work_one(desk: Desk, ticket: Ticket) -> None:
     with desk.store.read() as reading:
         orders = reading.orders(ticket.id)
-    latest = max(orders, key=lambda order: order.created_at) if orders else None
-    if latest is not None and latest.is_open:
-        if _must_stop(desk, ticket, latest):
-            stop(desk, latest)
-        return
-    _go_on(desk, ticket, latest)
+    latest = max(orders, key=lambda order: int(order.client_order_id.rpartition(".")[2]))
+    if not latest.is_open:
+        _go_on(desk, ticket, latest)
+    elif _must_stop(desk, ticket, latest):
+        stop(desk, latest)
 
 
 def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
@@ -246,20 +300,36 @@ def stop(desk: Desk, order: Order) -> Order:
     return ended
 
 
-def _go_on(desk: Desk, ticket: Ticket, latest: Order | None) -> None:
+def _go_on(desk: Desk, ticket: Ticket, latest: Order) -> None:
     """After the broker called the latest order terminal: the next step of the ladder, or the end."""
-    overnight = latest is not None and latest.status is OrderStatus.EXPIRED
-    step = 0 if overnight else ticket.step + 1
+    over = _why_over(desk, ticket, latest)
+    if over:
+        _finish(desk, ticket, over)
+    elif desk.sessions.is_open(desk.now()):
+        _next_step(desk, ticket, 0 if _is_of_earlier_day(desk, latest) else ticket.step + 1)
+
+
+def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
+    """Why no further order is made, "" when one is. An exit ends only with its position or by another's hand."""
     if ticket.cancel_requested:
-        _finish(desk, ticket, ticket.note or "canceled")
-    elif overnight and ticket.purpose is Purpose.ENTRY:
-        _finish(desk, ticket, "expired at the close")
-    elif ticket.purpose is Purpose.ENTRY and ticket.working is Working.REST:
-        _finish(desk, ticket, "pulled: the underlying moved 1 %")
-    elif ticket.purpose is Purpose.ENTRY and step >= desk.rules.ladder_steps:
-        _finish(desk, ticket, "not filled: the ladder ended")
-    else:
-        _next_step(desk, ticket, step)
+        return ticket.note or "canceled"
+    if latest.status is OrderStatus.REJECTED:
+        return f"refused by the broker: {latest.error or 'no reason given'}"
+    if latest.error:
+        return latest.error
+    if ticket.purpose is Purpose.EXIT:
+        return ""
+    if latest.status is OrderStatus.EXPIRED:
+        return "expired at the close"
+    if not desk.sessions.is_open(desk.now()) or _is_of_earlier_day(desk, latest):
+        return "not filled: the session ended"
+    if ticket.working is Working.REST:
+        return "pulled: the underlying moved 1 %"
+    return "not filled: the ladder ended" if ticket.step + 1 >= desk.rules.ladder_steps else ""
+
+
+def _is_of_earlier_day(desk: Desk, order: Order) -> bool:
+    return desk.sessions.today(order.created_at) < desk.today
 
 
 def _finish(desk: Desk, ticket: Ticket, note: str) -> None:
@@ -268,24 +338,36 @@ def _finish(desk: Desk, ticket: Ticket, note: str) -> None:
 
 
 def _next_step(desk: Desk, ticket: Ticket, step: int) -> None:
-    """Commit and send the next order of a ladder; waits when there is no price or no session to trade in."""
-    if not desk.sessions.is_open(desk.now()):
-        return
+    """Commit and send the next order of a ladder; waits when there is no price."""
     price = package_price(ticket.legs, desk.market.quotes(leg.instrument for leg in ticket.legs))
-    if price is None:
-        return
     exiting = ticket.purpose is Purpose.EXIT
-    limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
     with desk.store.begin() as work:
-        fresh = work.ticket(ticket.id)
-        if not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
+        fresh = _fitted(desk, work, work.ticket(ticket.id))
+        if price is None or not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
             return
+        limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
         changed, order = next_order(replace(fresh, step=step), limit, desk.now())
         work.save_ticket(changed)
         work.add_order(order)
         if exiting and step == desk.rules.ladder_steps:
             work.add_event(_beyond_natural(desk, ticket, limit))
     send(desk, order)
+
+
+def _units_held(work: UnitOfWork, ticket: Ticket) -> int:
+    """Whole units of the ticket's position that there are to close."""
+    position = work.find_position(ticket.position_id)
+    return position.units if position is not None and position.is_open else 0
+
+
+def _fitted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> Ticket:
+    """An exit cut down to what is still held (an assignment or expiry may have come first), ended when nothing is."""
+    if ticket.purpose is not Purpose.EXIT or not ticket.is_open:
+        return ticket
+    held = _units_held(work, ticket)
+    if not held:
+        return end(desk, work, ticket, "nothing is left to close")
+    return replace(ticket, quantity=ticket.filled + min(held, ticket.left))
 
 
 def _beyond_natural(desk: Desk, ticket: Ticket, limit: Decimal) -> Event:

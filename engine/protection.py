@@ -158,16 +158,17 @@ def exit_price(price: PackagePrice, step: int, rules: ApprovalRules) -> Decimal:
     """Limit of an exit's ladder step: mid to natural in `ladder_steps`, then 5 % or two ticks beyond.
 
     Selling 1.47/1.57 goes 1.52, 1.50, 1.49, 1.47, then 1.40 (net prices are negative for a sale). Shares leave at once:
-    0.25 % beyond natural, then 0.25 % more at each step.
+    0.25 % beyond natural, then 0.25 % more at each step. Never less than a cent: what is sold is not paid for, and a
+    limit of nothing is no limit.
     """
     last = max(rules.ladder_steps - 1, 1)
     if price.is_shares and step <= last:
-        return to_cent(price.natural + abs(price.natural) * rules.band_shares * (step + 1))
-    if step <= last:
-        return to_cent(price.mid + price.half_spread * step / last)
-    beyond = max(abs(price.natural) * Decimal("0.05"), 2 * CENT)
-    limit = to_cent(price.natural + beyond)
-    return min(limit, -CENT) if price.natural < 0 else limit
+        limit = price.natural + abs(price.natural) * rules.band_shares * (step + 1)
+    elif step <= last:
+        limit = price.mid + price.half_spread * step / last
+    else:
+        limit = price.natural + max(abs(price.natural) * Decimal("0.05"), 2 * CENT)
+    return max(to_cent(limit), CENT) if price.mid > 0 else min(to_cent(limit), -CENT)
 
 
 def is_valid_for_stop(price: PackagePrice, quotes: Iterable[Quote], now: datetime, rules: ApprovalRules) -> bool:
@@ -177,9 +178,9 @@ def is_valid_for_stop(price: PackagePrice, quotes: Iterable[Quote], now: datetim
     return all(quote.spread <= max(rules.stop_spread_floor, quote.mid * rules.stop_spread) for quote in quotes)
 
 
-def stop_is_breached(plan: ExitPlan, package: Decimal, spot: Decimal | None) -> bool:
-    """Whether the package value (signed as held) or the spot is at or through the stop."""
-    if plan.stop is not None and package <= plan.stop:
+def stop_is_breached(plan: ExitPlan, package: Decimal | None, spot: Decimal | None) -> bool:
+    """Whether the package value (signed as held) or the spot is at or through the stop; None is not known."""
+    if plan.stop is not None and package is not None and package <= plan.stop:
         return True
     if spot is None:
         return False
@@ -190,29 +191,33 @@ def stop_is_breached(plan: ExitPlan, package: Decimal, spot: Decimal | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A running breach of a stop: when it was first seen, and on how many valid quotes."""
+    """A running breach of a stop: the times of the first and the latest quote that showed it, and how many did."""
 
     since: datetime
     count: int = 1
+    latest: datetime | None = None
 
 
 def stop_fires(
     breached: bool,
     before: Breach | None,
-    now: datetime,
+    seen: datetime,
     needed: int,
     rules: ApprovalRules,
 ) -> tuple[bool, Breach | None]:
-    """(fire, the breach to remember) after one valid quote.
+    """(fire, the breach to remember) after one valid quote of time `seen`.
 
     Fires on `needed` breaches in a row (2; 3 in the first five minutes) whose first and last are >= 10 s apart. A
-    valid quote that is not a breach starts over; an invalid quote is not shown to this function.
+    valid quote that is not a breach starts over; an invalid quote is not shown to this function, and one that was
+    seen before counts once, however often it is looked at.
     """
     if not breached:
         return False, None
-    now_breach = Breach(now) if before is None else Breach(before.since, before.count + 1)
-    apart = now - now_breach.since >= timedelta(seconds=rules.stop_gap)
-    return now_breach.count >= needed and apart, now_breach
+    if before is not None and before.latest == seen:
+        return False, before
+    breach = Breach(seen, 1, seen) if before is None else Breach(before.since, before.count + 1, seen)
+    apart = seen - breach.since >= timedelta(seconds=rules.stop_gap)
+    return breach.count >= needed and apart, breach
 
 
 def reversed_legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:

@@ -44,6 +44,7 @@ LAYERS = {
         "engine.approvals",
         "engine.audit",
         "engine.desk",
+        "engine.each",
         "engine.exits",
         "engine.fills",
         "engine.halts",

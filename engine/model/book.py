@@ -110,9 +110,9 @@ class Position:
 
     @property
     def units(self) -> int:
-        """Whole units still held."""
+        """Whole units still held; 0 when a leg is gone or held the other way round."""
         held = {leg.instrument: leg.quantity for leg in self.legs}
-        return min((abs(held.get(leg.instrument, 0)) // abs(leg.ratio) for leg in self.unit), default=0)
+        return min((max(0, held.get(leg.instrument, 0) // leg.ratio) for leg in self.unit), default=0)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
