@@ -1,7 +1,7 @@
 """Pictures: price, payoff and equity curves as PNG bytes, light or dark. The same curve gives the same bytes.
 
 Drawn to be read on a phone: 800 × 560 pixels shown about 330 wide, so letters are large and few. Nothing is told by
-colour alone: loss is hatched, breakevens, spot, start and last value are marked and named.
+colour alone: loss is hatched, breakevens, spot, first and last value are marked and named.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def equity_png(curve: EquityCurve, dark: bool) -> bytes:
     _dates(canvas, curve.days)
     under = float(curve.equity[:3].mean()) > start
     _note(
-        canvas, (days[0], start), f"start {start:,.0f}", (3, -4 if under else 4), ("left", "top" if under else "bottom")
+        canvas, (days[0], start), f"from {start:,.0f}", (3, -4 if under else 4), ("left", "top" if under else "bottom")
     )
     _mark_last(canvas, days[-1], last, f"{last:,.0f}")
     return canvas.png()

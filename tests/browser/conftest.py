@@ -72,6 +72,6 @@ async def tab(browser: Browser) -> AsyncIterator[Page]:
 
 
 def _is_expected(text: str) -> bool:
-    """A refusal that a test provokes is reported by the browser, too."""
-    refusals = ("the server responded with a status of", "WebSocket connection to", "by CORS policy", "net::ERR_FAILED")
+    """A refusal or a lost server that a test provokes is reported by the browser, too."""
+    refusals = ("the server responded with a status of", "WebSocket connection to", "by CORS policy", "net::ERR_")
     return any(words in text for words in refusals)

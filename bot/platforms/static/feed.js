@@ -20,7 +20,7 @@ export class Feed {
   constructor(onTap) {
     this.#onTap = onTap;
     this.#newer.addEventListener("click", () => this.#toBottom());
-    this.#list.addEventListener("scroll", () => this.#isAtBottom() && (this.#newer.hidden = true), { passive: true });
+    this.#list.addEventListener("scroll", () => this.#seesLast() && (this.#newer.hidden = true), { passive: true });
     this.#jump.addEventListener("click", () => this.#toQuestion());
   }
 
@@ -157,6 +157,10 @@ export class Feed {
 
   #isAtBottom() {
     return this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR;
+  }
+
+  #seesLast() {
+    return this.#isAtBottom() || this.#isInView(this.#list.lastElementChild);
   }
 
   // Nothing moves under a finger that is about to approve or reject.
