@@ -10,16 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 import structlog
 
-from engine import orders
+from engine import orders, silence
 from engine.desk import Desk
+from engine.each import each
 from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed, NotFound
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Option, Stock
 from engine.model.legs import Structure
+from engine.model.limits import Costs
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
@@ -32,6 +35,7 @@ from engine.protection import (
     reversed_legs,
     stop_fires,
     stop_is_breached,
+    valid_spot,
 )
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
@@ -39,6 +43,10 @@ from engine.store import UnitOfWork
 log = structlog.get_logger()
 
 FIRST_MINUTES = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(minutes=5)
+EVERY = 1_000_000
+"""More tickets than any position has."""
+
 EXPIRY_CUTOFF = time(15, 0)
 EARLY_CUTOFF = time(12, 0)
 BREACH = "breach:"
@@ -48,12 +56,18 @@ HELD_TO_EXPIRY = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structu
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One position with the prices of closing it now, and the breach of its stop that is running."""
+    """One position with the prices of closing it now, and the breach of its stop that is running.
+
+    Attributes:
+        spot: of the underlying, from a quote good enough to act on; None without one.
+        is_valid: every leg's quote is good enough to act on: two-sided, fresh, not wide.
+    """
 
     position: Position
     quotes: Mapping[Instrument, Quote]
     price: PackagePrice
     spot: Decimal | None
+    is_valid: bool
     breach: Breach | None = None
 
     @property
@@ -71,15 +85,21 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
         positions = reading.open_positions()
         closing = {ticket.position_id for ticket in reading.open_tickets() if ticket.purpose is Purpose.EXIT}
         breaches = _breaches(reading, positions)
-    watched = _watch(desk, [position for position in positions if position.id not in closing], breaches)
-    started = (_supervise_one(desk, one) for one in watched)
+        silences = silence.silences(reading, positions)
+    watching = [position for position in positions if position.id not in closing]
+    watched = _watch(desk, watching, breaches)
+    heard = {one.position.id for one in watched if is_heard(one)}
+    for position in watching:
+        if position.exits.has_stop:
+            silence.note(desk, position, position.id in heard, silences)
+    started = each(watched, lambda one: _supervise_one(desk, one), lambda one: one.position.id)
     return tuple(ticket for ticket in started if ticket is not None)
 
 
 def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
     position = watched.position
     due = due_exit(desk, watched)
-    if due is None:
+    if due is None or _is_too_soon(desk, position):
         return None
     if due.stop is not None:
         _raise_stop(desk, position, due.stop)
@@ -90,7 +110,28 @@ def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
     call = _call_over(desk, position)
     if call is not None:
         return _close_call_first(desk, call, due)
+    if is_worthless(watched, desk.costs):
+        _offer(desk, position, Exit("worthless", f"{due.words}; worth no more than its fees, so it is left", ask=True))
+        return None
     return start(desk, watched, due.reason, due.words, due.units)
+
+
+def _is_too_soon(desk: Desk, position: Position) -> bool:
+    """Whether the latest exit ended without closing it and was started a moment ago: 15 s, then twice as long each."""
+    with desk.store.read() as reading:
+        tickets = reading.tickets(position_id=position.id)
+    failed = list(takewhile(lambda t: t.purpose is Purpose.EXIT and t.status is TicketStatus.CLOSED, tickets))
+    if not failed:
+        return False
+    pause = timedelta(seconds=desk.rules.ladder_seconds) * float(1 << min(len(failed) - 1, 10))
+    return desk.now() - failed[0].created_at < min(pause, LONGEST_PAUSE)
+
+
+def is_worthless(watched: Watched, costs: Costs) -> bool:
+    """Whether selling it brings no more than the commission: a bid of nothing has no buyer."""
+    contracts = sum(abs(leg.ratio) for leg in watched.position.unit if isinstance(leg.instrument, Option))
+    proceeds = -watched.price.natural * watched.position.unit[0].instrument.multiplier
+    return contracts > 0 and watched.value >= 0 and proceeds <= costs.option_commission * contracts
 
 
 def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
@@ -102,12 +143,17 @@ def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
 
 
 def _call_over(desk: Desk, position: Position) -> Position | None:
-    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked."""
+    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked.
+
+    One of another campaign counts too, unless that campaign has shares of its own.
+    """
     if position.structure is not Structure.SHARES:
         return None
     with desk.store.read() as reading:
-        campaign = reading.campaign(position.campaign)
-    return next((p for p in campaign if p.is_open and p.structure is Structure.COVERED_CALL), None)
+        held = reading.open_positions(ticker=position.ticker)
+    elsewhere = {p.campaign for p in held if p.structure is Structure.SHARES} - {position.campaign}
+    calls = (p for p in held if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
+    return next(calls, None)
 
 
 def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
@@ -130,35 +176,42 @@ def _watch(desk: Desk, positions: Sequence[Position], breaches: Mapping[str, Bre
         position.id: (*(leg.instrument for leg in position.unit), Stock(position.ticker)) for position in positions
     }
     quotes = desk.market.quotes(dict.fromkeys(item for items in wanted.values() for item in items))
-    found = []
+    found, now = [], desk.now()
     for position in positions:
         own = {item: quotes[item] for item in wanted[position.id] if item in quotes}
         price = package_price(reversed_legs(position.unit), own)
         if price is not None and position.units:
-            share = own.get(Stock(position.ticker))
-            spot = None if share is None else share.mid
-            found.append(Watched(position, own, price, spot, breaches.get(position.id)))
+            spot = valid_spot(own.get(Stock(position.ticker)), now, desk.rules)
+            is_valid = is_valid_for_stop(price, [own[leg.instrument] for leg in position.unit], now, desk.rules)
+            found.append(Watched(position, own, price, spot, is_valid, breaches.get(position.id)))
     return found
 
 
 def due_exit(desk: Desk, watched: Watched) -> Exit | None:
     """The first exit that holds: stop, target, time, expiry day, then the strategy's own."""
-    return _stop(desk, watched) or _target(watched) or _time(desk, watched) or _own(desk, watched)
+    return _stop(desk, watched) or _target(desk, watched) or _time(desk, watched) or _own(desk, watched)
 
 
 def _stop(desk: Desk, watched: Watched) -> Exit | None:
-    position, now = watched.position, desk.now()
-    plan = position.exits
-    legs = [watched.quotes[leg.instrument] for leg in position.unit]
-    if not plan.has_stop or not is_valid_for_stop(watched.price, legs, now, desk.rules):
+    position, plan = watched.position, watched.position.exits
+    value = watched.value if watched.is_valid else None
+    breached = stop_is_breached(plan, value, watched.spot)
+    if not plan.has_stop or not (breached or is_heard(watched)):
         return None
-    early = now < desk.sessions.open(desk.today) + FIRST_MINUTES
-    before = watched.breach
-    breached = stop_is_breached(plan, watched.value, watched.spot)
-    fire, breach = stop_fires(breached, before, now, 3 if early else 2, desk.rules)
-    if breach != before:
+    early = desk.now() < desk.sessions.open(desk.today) + FIRST_MINUTES
+    by_spot = breached and not stop_is_breached(plan, value, None)
+    seen = watched.quotes[Stock(position.ticker)].at if by_spot else watched.price.oldest
+    fire, breach = stop_fires(breached, watched.breach, seen, 3 if early else 2, desk.rules)
+    if breach != watched.breach:
         _remember(desk, position, breach)
     return Exit("stop", f"stop: worth {watched.value:.2f} a share") if fire else None
+
+
+def is_heard(watched: Watched) -> bool:
+    """Whether every price the position's stop listens to is good enough to act on."""
+    plan = watched.position.exits
+    by_spot = plan.stop_spot is not None or plan.stop_spot_above is not None
+    return (plan.stop is None or watched.is_valid) and (not by_spot or watched.spot is not None)
 
 
 def _breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Breach]:
@@ -168,12 +221,12 @@ def _breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Brea
 
 
 def _breach(text: str) -> Breach:
-    since, count = json.loads(text)
-    return Breach(datetime.fromisoformat(since), count)
+    since, count, latest = json.loads(text)
+    return Breach(datetime.fromisoformat(since), count, datetime.fromisoformat(latest))
 
 
 def _remember(desk: Desk, position: Position, breach: Breach | None) -> None:
-    text = json.dumps([breach.since.isoformat(), breach.count]) if breach else ""
+    text = json.dumps([breach.since.isoformat(), breach.count, breach.latest.isoformat()]) if breach else ""
     with desk.store.begin() as work:
         work.set_setting(f"{BREACH}{position.id}", text, "desk", desk.now())
 
@@ -184,11 +237,22 @@ def breach_is_running(desk: Desk) -> bool:
         return bool(_breaches(reading, reading.open_positions()))
 
 
-def _target(watched: Watched) -> Exit | None:
+def _target(desk: Desk, watched: Watched) -> Exit | None:
+    """At the mid of valid quotes; on wide or one-sided ones only when even the natural price brings the target."""
     target = watched.position.exits.target
-    if target is None or not watched.price.is_two_sided or watched.value < target:
+    value = watched.value if watched.is_valid else _sure_value(desk, watched)
+    if target is None or value is None or value < target:
         return None
-    return Exit("target", f"target: worth {watched.value:.2f} a share")
+    return Exit("target", f"target: worth {value:.2f} a share")
+
+
+def _sure_value(desk: Desk, watched: Watched) -> Decimal | None:
+    """What closing at once would leave, per share; None on quotes that are old or crossed."""
+    oldest = desk.now() - timedelta(seconds=desk.rules.stop_quote_age)
+    legs = [watched.quotes[leg.instrument] for leg in watched.position.unit]
+    if any(quote.at < oldest or quote.ask <= 0 or quote.ask < quote.bid for quote in legs):
+        return None
+    return -watched.price.natural
 
 
 def _time(desk: Desk, watched: Watched) -> Exit | None:
@@ -226,7 +290,7 @@ def _own(desk: Desk, watched: Watched) -> Exit | None:
 def _peaked(desk: Desk, watched: Watched) -> Position:
     """The position with its best package value so far; a new best is stored."""
     position = watched.position
-    if not watched.price.is_two_sided or (position.peak is not None and watched.value <= position.peak):
+    if not watched.is_valid or (position.peak is not None and watched.value <= position.peak):
         return position
     with desk.store.begin() as work:
         higher = replace(work.position(position.id), peak=watched.value)
@@ -252,11 +316,11 @@ def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | No
     An entry of the same position that is still being worked is taken off first.
     """
     position = watched.position
-    _stop_entry(desk, position)
+    _stop_entries(desk, position)
     with desk.store.begin() as work:
         fresh = work.position(position.id)
-        tickets = work.tickets(position_id=position.id)
-        if any(t.is_open for t in tickets) or not fresh.is_open:
+        tickets = work.tickets(position_id=position.id, limit=EVERY)
+        if any(t.is_open for t in tickets) or in_the_way(work, fresh) or not fresh.units or not fresh.is_open:
             return None
         ticket, order = _closing(desk, watched, fresh, reason, units, sum(t.purpose is Purpose.EXIT for t in tickets))
         work.add_ticket(ticket)
@@ -266,11 +330,26 @@ def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | No
     return ticket
 
 
-def _stop_entry(desk: Desk, position: Position) -> None:
+def _stop_entries(desk: Desk, position: Position) -> None:
     with desk.store.read() as reading:
-        entries = [t for t in reading.tickets(position_id=position.id) if t.is_open and t.purpose is Purpose.ENTRY]
+        entries = in_the_way(reading, position)
     for entry in entries:
-        orders.cancel(desk, entry.id, "the exit")
+        if not entry.cancel_requested:
+            orders.cancel(desk, entry.id, f"the exit of {position.id}")
+
+
+def in_the_way(work: UnitOfWork, position: Position) -> tuple[Ticket, ...]:
+    """Working entries an exit may not meet: its own, the other side of a contract, a call written on these shares."""
+    held = {leg.instrument: leg.ratio for leg in position.unit}
+
+    def is_met(ticket: Ticket) -> bool:
+        if ticket.position_id == position.id or any(held.get(x.instrument, 0) * x.ratio > 0 for x in ticket.legs):
+            return True
+        if ticket.approval_id is None:
+            return False
+        return work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == position.id
+
+    return tuple(t for t in work.open_tickets() if t.purpose is Purpose.ENTRY and is_met(t))
 
 
 def _closing(

@@ -178,6 +178,14 @@ def is_valid_for_stop(price: PackagePrice, quotes: Iterable[Quote], now: datetim
     return all(quote.spread <= max(rules.stop_spread_floor, quote.mid * rules.stop_spread) for quote in quotes)
 
 
+def valid_spot(quote: Quote | None, now: datetime, rules: ApprovalRules) -> Decimal | None:
+    """The price of the shares from a quote good enough to act on, by the rules of `is_valid_for_stop`; else None."""
+    if quote is None:
+        return None
+    price = package_price((Leg(quote.instrument, 1),), {quote.instrument: quote})
+    return quote.mid if price is not None and is_valid_for_stop(price, (quote,), now, rules) else None
+
+
 def stop_is_breached(plan: ExitPlan, package: Decimal | None, spot: Decimal | None) -> bool:
     """Whether the package value (signed as held) or the spot is at or through the stop; None is not known."""
     if plan.stop is not None and package is not None and package <= plan.stop:
@@ -194,8 +202,8 @@ class Breach:
     """A running breach of a stop: the times of the first and the latest quote that showed it, and how many did."""
 
     since: datetime
-    count: int = 1
-    latest: datetime | None = None
+    count: int
+    latest: datetime
 
 
 def stop_fires(

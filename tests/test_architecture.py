@@ -53,6 +53,7 @@ LAYERS = {
         "engine.portfolio",
         "engine.scanning",
         "engine.schema",
+        "engine.silence",
         "engine.standing",
         "engine.store",
     ),
