@@ -265,4 +265,6 @@ def test_a_replay_is_kept_where_it_is_told_to_and_can_be_asked_about(wsb: Shell,
     assert kept == passing
     assert kept.keys() == SUMMARY
     assert kept["errors"] == 0
-    assert wsb(*words, "--db", url)[0] == 2
+    code, _, err = wsb(*words, "--db", url)
+    assert code == 2
+    assert "holds a desk's history already" in err

@@ -5,31 +5,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pytest
 
 from bot import app
 from bot.bulkheads import finish
-from bot.console.replay import ReplayCommand, ReplayOptions, load_config, make_journey, replay, run_days
+from bot.console.replay import ReplayOptions, load_config, make_journey, run_days
 from bot.message import Card, MessageRef, as_text
 from bot.replay import Journey
 from bot.summary import Json, summary
 from engine import audit
 from engine.data.series import Series
-from engine.errors import ConfigError
 from engine.model.book import PostingKind
 from engine.model.events import EventKind
 from engine.model.instruments import Instrument
 from engine.model.orders import Purpose
 from engine.model.trade import Approval, ApprovalStatus
 from engine.store import Store
-from tests.shared import SHARED, needs_shared
 
 QUIET = {"WSB__LOGGING__LEVEL": "error"}
 START, END = date(2009, 2, 3), date(2009, 3, 6)
@@ -38,11 +35,6 @@ START, END = date(2009, 2, 3), date(2009, 3, 6)
 @cache
 def prices() -> app.Folder:
     return app.demo_prices()
-
-
-@cache
-def recorded() -> app.Folder:
-    return app.open_folder(SHARED / "data")
 
 
 def replayed(
@@ -258,7 +250,7 @@ def test_altered_bars_after_a_day_change_nothing_proposed_up_to_that_day() -> No
     assert until(real) == until(other)
 
 
-def test_a_database_with_a_history_is_not_replayed_into(tmp_path: Path) -> None:
+def test_a_run_kept_on_disk_is_the_same_as_one_in_memory(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'run.db'}"
     store = Store.create(url)
     options = ReplayOptions(prices(), START, date(2009, 2, 4), "all", 7)
@@ -266,8 +258,6 @@ def test_a_database_with_a_history_is_not_replayed_into(tmp_path: Path) -> None:
     in_memory = replayed(days=(START, date(2009, 2, 4)))[0]
 
     assert in_file == in_memory
-    with pytest.raises(ConfigError, match="holds a desk's history already"):
-        replay(ReplayCommand(SHARED / "data", START, END, db=url), QUIET, as_json=True)
 
 
 def test_what_an_earlier_run_left_is_gone_on_with_under_new_ids(tmp_path: Path) -> None:
@@ -288,35 +278,3 @@ def test_what_an_earlier_run_left_is_gone_on_with_under_new_ids(tmp_path: Path) 
     with again.read() as work:
         assert all(work.position(position_id).opened_units == units for position_id, units in held.items())
     assert audit.verify(again).ok
-
-
-@needs_shared
-@pytest.mark.timeout(600)
-def test_half_a_year_of_149_stocks_trades_both_strategies_without_an_error() -> None:
-    days = (date(2019, 1, 2), date(2019, 6, 28))
-
-    body, store = replayed(folder=recorded(), days=days)
-
-    by_strategy = body["by_strategy"]
-    assert isinstance(by_strategy, dict)
-    assert body["errors"] == 0
-    assert body["sessions"] == body["digests"] == 124
-    assert int(str(body["proposals"])) >= 20
-    assert int(str(body["fills"])) >= 10
-    assert all(by_strategy[name]["exits"] > 0 for name in ("wheel", "wsb_dip"))
-    with store.read() as work:
-        closes = Counter(row.day for row in work.equity_history(limit=1000))
-        digests = [event.subject for event in work.events(kinds=[EventKind.DIGEST_READY], limit=1000)]
-    assert set(closes.values()) == {1}
-    assert digests == sorted({day.isoformat() for day in closes})
-    assert audit.verify(store).ok
-
-
-def test_times_of_the_day_are_in_new_york() -> None:
-    _, store = month()
-    with store.read() as work:
-        scans = work.scans(
-            datetime.fromisoformat("2009-02-03T00:00:00+00:00"), datetime.fromisoformat("2009-02-04T00:00:00+00:00")
-        )
-
-    assert {(scan.strategy, scan.asof.isoformat()) for scan in scans} >= {("wheel", "2009-02-03T15:00:00+00:00")}
