@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ class Shell:
         captured = self._capture.readouterr()
         return int(ended.value.code or 0), captured.out, captured.err
 
-    def json(self, *words: str, code: int = 0) -> dict[str, object]:
+    def json(self, *words: str, code: int = 0) -> dict[str, Any]:
         """The one object on standard output of a command that ended with `code`."""
         found, out, err = self(*words, "--json")
         assert found == code, err
@@ -141,7 +142,7 @@ def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, 
     assert wsb("db", "upgrade", "--config", path)[0] == 0
     code, out, _ = wsb("check", "--config", path)
 
-    states = {row["part"]: row["state"] for row in before["checks"]}  # type: ignore[attr-defined]
+    states = {row["part"]: row["state"] for row in before["checks"]}
     assert states == {
         "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "data": "fail",
         "database": "fail",
@@ -163,8 +164,8 @@ def test_ask_answers_mistakes_with_1_and_as_json(wsb: Shell) -> None:
     body = wsb.json("ask", "/quote IBN", code=1)
 
     assert body["error"] == "bad request"
-    (card,) = body["cards"]  # type: ignore[misc]
-    assert card["lines"] == ["“IBN” is not a ticker the replay data knows. Did you mean IBM?"]  # type: ignore[index]
+    (card,) = body["cards"]
+    assert card["lines"] == ["“IBN” is not a ticker the replay data knows. Did you mean IBM?"]
 
 
 def test_ask_as_somebody_has_their_rights(wsb: Shell, place: Path) -> None:
@@ -192,7 +193,7 @@ def test_the_schema_the_import_and_the_chain(wsb: Shell, place: Path) -> None:
 
     assert wsb.json("db", "upgrade", "--config", path) == wsb.json("db", "revision", "--config", path)
     first, second = wsb.json("import", str(old), "--config", path), wsb.json("import", str(old), "--config", path)
-    assert len(first["imported"]) == 1  # type: ignore[arg-type]
+    assert len(first["imported"]) == 1
     assert second["repeated"] is True
     chain = wsb.json("audit", "verify", "--config", path)
     assert chain["ok"] is True
@@ -226,7 +227,7 @@ def test_scan_prints_signals_sizes_and_the_funnel_of_a_recorded_day(wsb: Shell) 
     assert best["limit"].startswith("-")
     assert "modelled" in best["data"]
     assert best["exit_plan"]["stop_spot"] or best["exit_plan"]["stop"]
-    assert set(body["not_checked"]) == {"earnings", "market cap", "open interest", "sector"}  # type: ignore[call-overload]
+    assert set(body["not_checked"]) == {"earnings", "market cap", "open interest", "sector"}
 
 
 @needs_shared
