@@ -55,8 +55,10 @@ def approve(desk: Desk, approval_id: str, version: int, by: str) -> Decision:
     """
     with desk.store.read() as reading:
         shown = _pending(reading.approval(approval_id), version, desk.now())
+        is_account_known = standing.account_is_known(desk, reading)
     _check_session(desk, shown.plan)
-    standing.ensure_account(desk)
+    if not is_account_known:
+        standing.refresh_account(desk)
     price, spot = fresh_prices(desk, shown.plan)
     with desk.store.begin() as work:
         approval = _pending(work.approval(approval_id), version, desk.now())
@@ -146,13 +148,14 @@ def _repriced(desk: Desk, plan: TradePlan, price: PackagePrice, spot: Decimal) -
 
 def _problems(desk: Desk, work: UnitOfWork, plan: TradePlan) -> tuple[str, ...]:
     """Why the plan may not be traded now, as sentences; empty when it may."""
-    state = standing.risk_state(desk, work)
+    tickets = work.open_tickets()
+    state = standing.risk_state(desk, work, tickets)
     found = [check.words for check in risk.breaches(risk.check(plan, state, desk.limits))]
     for leg in plan.signal.legs:
         if isinstance(leg.instrument, Option) and (leg.instrument.multiplier != 100 or leg.instrument.is_adjusted):
             found.append(f"{leg.instrument} is an adjusted contract: it can only be closed")
     ours = {leg.instrument: leg.ratio for leg in plan.signal.legs}
-    for ticket in work.open_tickets():
+    for ticket in tickets:
         if any(ours.get(leg.instrument, 0) * leg.ratio < 0 for leg in ticket.legs):
             found.append(f"order {ticket.id} works the other side of the same contract")
     return tuple(found)

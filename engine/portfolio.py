@@ -214,7 +214,7 @@ def account(desk: Desk) -> AccountView:
     broker = standing.refresh_account(desk)
     book, marks = _book_marks(desk)
     with desk.store.read() as work:
-        state = standing.risk_state(desk, work)
+        state = standing.risk_state(desk, work, work.open_tickets())
     reserved = sum((exposure.collateral for exposure in state.held), ZERO)
     in_flight = sum((exposure.collateral + exposure.pays for exposure in state.reserved), ZERO)
     own = book.cash - sum((x.collateral for x in state.held if x.structure in risk.CASH_SECURED), ZERO)
@@ -293,7 +293,7 @@ def risk_view(desk: Desk) -> RiskView:
     standing.ensure_account(desk)
     views = positions(desk)
     with desk.store.read() as work:
-        state = standing.risk_state(desk, work)
+        state = standing.risk_state(desk, work, work.open_tickets())
     known = [view.greeks for view in views]
     greeks = NO_GREEKS
     dollars = ZERO
@@ -351,7 +351,7 @@ def digest(desk: Desk) -> Digest:
         history = work.equity_history(limit=260)
         closed = work.positions_closed(limit=100, since=start)
         approvals = [a for a in work.approvals(limit=500, since=start) if a.created_at < end]
-        state = standing.risk_state(desk, work)
+        state = standing.risk_state(desk, work, work.open_tickets())
     views = _views(desk, book, marks)
     opened = tuple(v.position.id for v in views if v.position.opened_at >= start)
     expiries = sorted({(day, v.position.ticker) for v in views if (day := risk.first_expiry(v.position.instruments))})

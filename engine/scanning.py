@@ -104,9 +104,10 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
     market = _market(desk, snapshots)
     with desk.store.read() as work:
         book = work.book()
-        state = standing.risk_state(desk, work)
+        tickets = work.open_tickets()
+        state = standing.risk_state(desk, work, tickets)
         pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
-        working = [t for t in work.open_tickets() if t.strategy == strategy.name and risk.is_entry(t)]
+        working = [t for t in tickets if t.strategy == strategy.name and risk.is_entry(t)]
         today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
         campaigns = work.campaigns(strategy.name)
         premiums = {p.campaign: _premiums(work.campaign(p.campaign)) for p in _of(book, strategy)}

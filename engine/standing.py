@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ from engine.errors import DataUnavailable
 from engine.model.book import ZERO, Account, Book
 from engine.model.instruments import Instrument
 from engine.model.market import Quote
+from engine.model.orders import Ticket
 from engine.model.records import EquityDay
 from engine.store import UnitOfWork
 
@@ -88,9 +89,17 @@ def refresh_account(desk: Desk) -> Account:
 def ensure_account(desk: Desk) -> None:
     """Ask the broker for the account unless its last answer is younger than half a minute."""
     with desk.store.read() as reading:
-        text = reading.setting(ACCOUNT)
-    if not text or desk.now() - datetime.fromisoformat(json.loads(text)[0]) > ACCOUNT_AGE / 2:
+        is_known = account_is_known(desk, reading)
+    if not is_known:
         refresh_account(desk)
+
+
+def account_is_known(desk: Desk, work: UnitOfWork) -> bool:
+    """Whether the broker's last answer is younger than half a minute: young enough to decide something on it now."""
+    text = work.setting(ACCOUNT)
+    if not text:
+        return False
+    return desk.now() - datetime.fromisoformat(json.loads(text)[0]) <= ACCOUNT_AGE / 2
 
 
 def _account_text(account: Account, now: datetime) -> str:
@@ -112,13 +121,16 @@ def known_account(desk: Desk, work: UnitOfWork) -> tuple[Decimal, Decimal]:
     raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
 
 
-def risk_state(desk: Desk, work: UnitOfWork) -> risk.RiskState:
-    """The account as the limits see it: open positions, working entry orders, losses of day, week and from the peak."""
+def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.RiskState:
+    """The account as the limits see it: open positions, working entry orders, losses of day, week and from the peak.
+
+    `tickets`: everything being worked, as `work.open_tickets()` says.
+    """
     equity, buying_power = known_account(desk, work)
     book = work.book()
     held = risk.held_exposures(book)
     reserved = []
-    for ticket in work.open_tickets():
+    for ticket in tickets:
         if risk.is_entry(ticket) and ticket.approval_id:
             plan = work.approval_version(ticket.approval_id, ticket.version).plan
             reserved.append(risk.ticket_exposure(ticket, plan))

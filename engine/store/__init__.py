@@ -133,7 +133,7 @@ class Store:
         """
         if self._current.work is not None:
             raise RuntimeError("This thread is in a transaction already: end it before begin().")
-        with self._writing, self._writer.begin() as connection:
+        with self._writing, database.transaction(self._writer) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(_ONE_WRITER)
             work = UnitOfWork(connection, writes=True)
@@ -149,7 +149,7 @@ class Store:
         if self._current.work is not None:
             yield self._current.work
             return
-        with self._reading, self._reader.begin() as connection:
+        with self._reading, database.transaction(self._reader) as connection:
             work = UnitOfWork(connection, writes=False)
             self._current.work = work
             try:

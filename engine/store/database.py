@@ -69,7 +69,7 @@ def connect_memory() -> Engine:
 
 
 def _sqlite(engine: Engine) -> Engine:
-    """Make transactions explicit: the driver's own guesses begin too late for two writers to be safe."""
+    """Leave the beginning of a transaction to `transaction`; durable commits, and readers beside one writer."""
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -77,13 +77,6 @@ def _sqlite(engine: Engine) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        # On the driver itself: through SQLAlchemy this word alone costs as much as the rest of a short transaction.
-        driver: Any = connection.connection.driver_connection
-        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
@@ -109,10 +102,25 @@ def reached(engine: Engine) -> Iterator[None]:
     """
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         name = engine.url.render_as_string(hide_password=True)
-        reason = " ".join(str(error.orig).split())
+        reason = " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
         raise ConfigError(f"The database {name} (DATABASE_URL) cannot be opened: {reason}") from error
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection inside a transaction that has really begun: committed at the end, rolled back on any error.
+
+    The SQLite driver's own guesses begin too late for two writers to be safe. The word goes to the driver itself:
+    through SQLAlchemy, or from its event, it would cost as much as the rest of a short transaction.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            writes = engine.get_execution_options().get("writes", False)
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        yield connection
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -167,7 +175,7 @@ def check_not_newer(found: str | None, name: str, known: tuple[str, ...] = REVIS
 
 def create_tables(engine: Engine) -> None:
     """All tables at once, marked with the newest revision (for a database in memory)."""
-    with writer(engine).begin() as connection:
+    with transaction(writer(engine)) as connection:
         metadata.create_all(connection)
         connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
@@ -183,7 +191,7 @@ def upgrade(engine: Engine) -> str:
     from alembic import command
     from alembic.config import Config
 
-    with reached(engine), writer(engine).begin() as connection:
+    with reached(engine), transaction(writer(engine)) as connection:
         check_not_newer(revision_of(connection), engine.url.render_as_string(hide_password=True))
         config = Config()
         config.set_main_option("script_location", "engine:schema")
