@@ -90,7 +90,9 @@ class Sheet:
             coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.string()))
         self.check(np.asarray(coded.is_null()), column, "is no name")
         codes = np.asarray(coded.indices, dtype=np.int64)
-        values = tuple(str(value) for value in coded.dictionary.to_pylist())
+        used = np.unique(codes)  # a table cut out of a larger one still lists the names of all its rows
+        codes = np.searchsorted(used, codes)
+        values = tuple(str(value) for value in coded.dictionary.take(pa.array(used)).to_pylist())
         empty = np.array([not value for value in values], dtype=bool)
         if empty.any():
             self.check(empty[codes], column, "is no name")

@@ -75,6 +75,8 @@ ZONES = ((0.0, 0.12, 1.0), (0.12, 0.35, 2.0), (0.35, 1.0, 4.0), (1.0, 4.0, 20.0)
 STRIKE_REACH = 2.5
 """Strikes reach this many standard deviations either side (above, half the variance more): past |delta| 0.05."""
 FEWEST_STEPS = 6
+FARTHEST_STRIKE = 1000.0
+"""Times the forward: at an extreme volatility (GME in February 2021: 600 %) those deviations would reach no end."""
 
 MONTHLIES_AHEAD = 4
 QUARTERLIES_AHEAD_DAYS = 280
@@ -256,7 +258,8 @@ def _grid(market: _Market, expiries: tuple[date, ...]) -> tuple[Dates, Floats, M
     reach = STRIKE_REACH * deviation
     drift = np.exp(market.rate * np.nan_to_num(years))
     low = np.minimum(market.spot - FEWEST_STEPS * step, market.spot * drift * np.exp(-reach) - step)
-    high = np.maximum(market.spot + FEWEST_STEPS * step, market.spot * drift * np.exp(reach + deviation**2 / 2) + step)
+    above = np.exp(np.minimum(reach + deviation**2 / 2, math.log(FARTHEST_STRIKE)))
+    high = np.maximum(market.spot + FEWEST_STEPS * step, market.spot * drift * above + step)
     every = _strikes(market.spot, step, float(high.max(initial=0.0)))
     strikes = [every[(every >= bottom) & (every <= top)] for bottom, top in zip(low, high, strict=True)]
     counts = np.array([len(listed) for listed in strikes], dtype=np.int64)

@@ -50,6 +50,16 @@ def test_names_are_codes_whether_coded_in_the_file_or_not():
         assert [names[code] for code in codes] == ["B", "A", "B"]
 
 
+def test_names_without_a_row_are_left_out():
+    """A table cut out of a larger one lists the larger one's names still."""
+    cells = pa.array(["AAPL", "IBM", "XOM"]).dictionary_encode().take(pa.array([2, 0]))
+    table = pa.table({"ticker": cells, "date": ["2019-01-02", "2019-01-02"]})
+
+    codes, names = Sheet("table", table).names("ticker")
+
+    assert (codes.tolist(), names) == ([1, 0], ("AAPL", "XOM"))
+
+
 def test_an_empty_table_has_empty_columns():
     table = Sheet("table", pa.table({"ticker": pa.array([], pa.string()), "day": pa.array([], pa.date32())}))
     codes, names = table.names("ticker")

@@ -281,6 +281,19 @@ def test_a_missing_spot_or_volatility_is_refused_by_name(bad: dict[str, float]) 
         chain(**bad)
 
 
+@pytest.mark.parametrize("volatility", [2.9, 5.96, 40.0], ids=["UPST 2022", "GME 2021", "broken data"])
+def test_an_extreme_volatility_makes_no_endless_chain(volatility: float) -> None:
+    leaps = (date(2021, 3, 19), date(2023, 1, 20))
+
+    chain = modelled_chain(
+        "GME", datetime(2021, 2, 25, 16, tzinfo=UTC), date(2021, 2, 25), 108.73, volatility, leaps, 0.0
+    )
+
+    assert 100 < len(chain) < 4000
+    assert np.isfinite(chain.ask).all()
+    assert chain.strike.max() <= 1000 * 108.73
+
+
 def test_no_expiry_gives_an_empty_chain() -> None:
     assert len(chain(expiries=())) == 0
 
