@@ -103,9 +103,9 @@ def proposals_card(pending: tuple[Approval, ...], recent: tuple[Approval, ...], 
     waiting = words.count(len(pending), "proposal")
     return Card(
         f"{waiting} waiting" if pending else "No proposal is waiting",
-        Tone.ASK if pending else Tone.NEUTRAL,
         tables=tables,
         buttons=(*buttons, (Button("Refresh", "refresh:/proposals"),)),
+        footer="Limit in dollars a share: + is received, - is paid." if rows else "",
         banner=banner,
     )
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from bot.message import Card, Picture
 from bot.platforms.web_feed import DESK
 from engine.model.trade import ApprovalStatus
+from tests import make
 from tests.page import PageWorld, open_page
 
 if TYPE_CHECKING:
@@ -76,6 +77,40 @@ async def test_tapped_button_works_until_its_answer_and_takes_the_others_with_it
         await expect(card.get_by_role("button", name="Reject")).to_be_disabled()
 
     await expect(card.locator(".pill")).to_have_text("order working")
+
+
+async def test_second_half_of_a_double_tap_never_meets_what_was_redrawn_under_it(desk: PageWorld, tab: Page):
+    """Half of ten is five; were the second tap taken, it would be two."""
+    await enter(desk, tab)
+    approval = await desk.propose(plan=make.plan(quantity=10))
+    await expect(tab.get_by_role("button", name="Half (5)")).to_be_visible()
+    await tab.evaluate(
+        "new MutationObserver((_, watch) => { const drawn = document.querySelector('[data-action$=\".2\"]');"
+        " if (!drawn) return; watch.disconnect();"
+        " for (const one of document.querySelectorAll('article button')) one.click(); })"
+        ".observe(document.getElementById('feed'), { childList: true, subtree: true })"
+    )
+
+    await tab.get_by_role("button", name="Half (5)").click()
+
+    await expect(tab.get_by_role("button", name="Half (2)")).to_be_disabled()
+    await tab.get_by_role("button", name="Half (2)").click()
+    await expect(tab.locator("article h2")).to_have_text("sell 2 × XYZ 44 put?")
+    with desk.world.store.read() as work:
+        assert work.approval(approval.id).version == 3
+
+
+async def test_only_what_can_still_be_answered_is_counted(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await desk.propose()
+    await tab.locator(LINE).fill("/proposals")
+    await tab.locator(LINE).press("Enter")
+    await expect(tab.get_by_role("heading", name="1 proposal waiting")).to_be_visible()
+    await expect(tab.locator("#jump")).to_have_text("1 to answer")
+
+    await tab.get_by_role("button", name="Reject").click()
+
+    await expect(tab.locator("#jump")).to_be_hidden()
 
 
 async def test_card_changes_on_the_other_persons_page_too(desk: PageWorld, tab: Page, browser: Browser):

@@ -4,6 +4,7 @@ import { drawCard, element, showTheme, timeLeft } from "/card.js";
 
 const KEPT = 220;
 const NEAR = 120;
+const SETTLE = 800;
 
 export class Feed {
   #list = document.getElementById("feed");
@@ -106,7 +107,7 @@ export class Feed {
     const node = message.card ? drawCard(message.card, (button, action) => this.#tap(message.id, button, action)) : said(message);
     if (known) this.#exchange(known.node, node);
     else this.#list.insertBefore(node, this.#list.querySelector(":scope > .waiting"));
-    this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, tone: message.card?.tone });
+    this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, isQuestion: Boolean(message.card?.expires_at) });
     if (this.#shown.size > KEPT) this.#drop();
   }
 
@@ -115,6 +116,7 @@ export class Feed {
     const details = [old.querySelector("details"), node.querySelector("details")];
     if (details[0] && details[1] && details[0].dataset.touched) details[1].open = details[0].open;
     old.replaceWith(node);
+    settle(node);
     if (!hadFocus) return;
     node.focus({ preventScroll: true });
   }
@@ -181,7 +183,7 @@ export class Feed {
   }
 
   #questions() {
-    return [...this.#shown.values()].filter(({ tone }) => tone === "ask").map(({ node }) => node);
+    return [...this.#shown.values()].filter(({ isQuestion }) => isQuestion).map(({ node }) => node);
   }
 
   #toQuestion() {
@@ -200,7 +202,7 @@ export class Feed {
   }
 
   #drop() {
-    const [id, { node }] = [...this.#shown].find(([, { tone }]) => tone !== "ask") || [...this.#shown][0];
+    const [id, { node }] = [...this.#shown].find(([, { isQuestion }]) => !isQuestion) || [...this.#shown][0];
     this.#forget(id, node);
   }
 
@@ -208,6 +210,17 @@ export class Feed {
     node.remove();
     this.#shown.delete(id);
   }
+}
+
+// The second half of a double tap meant the card as it was: what is drawn under it takes no tap for a moment.
+function settle(node) {
+  const buttons = [...node.querySelectorAll(".button")];
+  for (const button of buttons) button.disabled = true;
+  node.classList.add("settling");
+  setTimeout(() => {
+    for (const button of buttons) button.disabled = false;
+    node.classList.remove("settling");
+  }, SETTLE);
 }
 
 function said(message) {
