@@ -59,18 +59,23 @@ async def pump(
     """
     while route_new(store, route):
         continue
-    with store.read() as reading:
-        due = reading.due_outbox(now(), BATCH)
     blocked: set[str] = set()
     sent = 0
-    for delivery in due:
-        if delivery.destination in blocked:
-            continue
-        if await _try(store, now, delivery, deliver):
-            sent += 1
-        else:
-            blocked.add(delivery.destination)
+    while due := _due(store, now(), blocked):
+        for delivery in due:
+            if delivery.destination in blocked:
+                continue
+            if await _try(store, now, delivery, deliver):
+                sent += 1
+            else:
+                blocked.add(delivery.destination)
     return sent
+
+
+def _due(store: Store, now: datetime, blocked: set[str]) -> tuple[Delivery, ...]:
+    """The next deliveries, without those of a destination that fails: its backlog must not hide the others'."""
+    with store.read() as reading:
+        return reading.due_outbox(now, BATCH, blocked)
 
 
 async def _try(store: Store, now: Callable[[], datetime], delivery: Delivery, deliver: Deliver) -> bool:
@@ -79,7 +84,7 @@ async def _try(store: Store, now: Callable[[], datetime], delivery: Delivery, de
     try:
         ref = await deliver(event, delivery)
     except Exception as problem:  # noqa: BLE001 - whatever a platform throws, the message stays queued
-        log.warning("outbox.failed", destination=delivery.destination, event=event.id, problem=repr(problem))
+        log.warning("outbox.failed", destination=delivery.destination, event_id=event.id, problem=repr(problem))
         with store.begin() as work:
             work.mark_failed(delivery.id, repr(problem)[:500], now() + back_off(delivery.attempts))
         return False

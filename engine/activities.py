@@ -6,19 +6,23 @@ becomes an urgent event with both sides, never an exception.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
-from engine import fills, ledger
+from engine import fills, ledger, standing
 from engine.desk import Desk
+from engine.each import each
+from engine.errors import DataInvalid
+from engine.mending import share_exits
 from engine.model.book import ZERO, Position, Posting, PostingKind
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Option, Right, Stock
 from engine.model.legs import ExitPlan
-from engine.model.orders import Activity, ActivityKind, Fill
+from engine.model.orders import Activity, ActivityKind, Fill, Ticket
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -40,18 +44,31 @@ def settle(desk: Desk) -> tuple[Activity, ...]:
     with desk.store.read() as reading:
         text = reading.setting(CURSOR)
     since = datetime.fromisoformat(text) - OVERLAP if text else desk.now() - OVERLAP
-    applied = tuple(activity for activity in desk.broker.activities(since) if _apply_once(desk, activity))
+    found = desk.broker.activities(since)
+    news = each(found, lambda activity: _apply_once(desk, activity), lambda activity: activity.id)
     with desk.store.begin() as work:
         work.set_setting(CURSOR, desk.now().isoformat(), "desk", desk.now())
-    return applied
+    return tuple(activity for activity, is_new in zip(found, news, strict=True) if is_new)
 
 
 def _apply_once(desk: Desk, activity: Activity) -> bool:
-    with desk.store.begin() as work:
-        if not work.add_activity(activity):
-            return False
-        _apply(desk, work, activity)
+    try:
+        with desk.store.begin() as work:
+            if not work.add_activity(activity):
+                return False
+            _apply(desk, work, activity)
+            standing.forget_account(desk, work)
+    except DataInvalid as problem:
+        _set_aside(desk, activity, problem)
     return True
+
+
+def _set_aside(desk: Desk, activity: Activity, problem: DataInvalid) -> None:
+    """What the books cannot take is told to a person; it must not keep everything behind it from being booked."""
+    log.error("activity.set_aside", id=activity.id, kind=activity.kind.value, problem=str(problem))
+    with desk.store.begin() as work:
+        work.add_activity(activity)
+        _mismatch(desk, work, activity, activity.quantity, f"not booked: {problem}")
 
 
 def _apply(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
@@ -78,9 +95,17 @@ def _option_ended(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         amount = _cents(activity.amount * part / activity.quantity)
         share = replace(activity, id=f"{activity.id}:{position.id}", quantity=part, amount=amount)
         _end_part(desk, work, position, share)
+        _withdraw(work, lambda ticket, id=position.id: ticket.position_id == id, activity)  # type: ignore[misc]
         left -= part
     if left:
         _unmatched(desk, work, activity, left)
+
+
+def _withdraw(work: UnitOfWork, concerns: Callable[[Ticket], bool], activity: Activity) -> None:
+    """Ask for the end of orders that were made for what is not there any more."""
+    for ticket in work.open_tickets():
+        if concerns(ticket):
+            work.save_ticket(ticket.canceling(f"{activity.kind.value} of {activity.instrument}"))
 
 
 def _holders(work: UnitOfWork, activity: Activity) -> list[Position]:
@@ -112,18 +137,10 @@ def _end_part(desk: Desk, work: UnitOfWork, position: Position, activity: Activi
 
 def _put_assigned(desk: Desk, work: UnitOfWork, position: Position, activity: Activity) -> None:
     (after, postings), shares = ledger.shares_from_put(position, activity, desk.new_id("P"), ExitPlan())
-    shares = replace(shares, exits=_share_exits(desk, shares))
+    shares = replace(shares, exits=share_exits(desk, shares))
     work.save_position(shares)
     _keep(desk, work, after, postings)
     _tell(desk, work, EventKind.ASSIGNED, shares, activity, {"basis": str(shares.entry), "put": position.id})
-
-
-def _share_exits(desk: Desk, shares: Position) -> ExitPlan:
-    """The stop of shares that came by assignment, from the strategy they belong to."""
-    strategy = desk.strategies.get(shares.strategy)
-    if strategy is None or strategy.shares_exits is None or shares.entry is None:
-        return ExitPlan(words=("These shares came by assignment; no strategy arms a stop for them.",))
-    return strategy.shares_exits(shares.entry, strategy.params)
 
 
 def _call_assigned(desk: Desk, work: UnitOfWork, call: Position, activity: Activity, option: Option) -> None:
@@ -189,8 +206,11 @@ def _split(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
     if activity.instrument is None or activity.ratio is None:
         _unmatched(desk, work, activity, activity.quantity)
         return
+    ticker = activity.instrument.underlying
+    _withdraw(work, lambda ticket: ticket.ticker == ticker, activity)
+    standing.forget_marks(desk, work, ticker)
     for position in work.open_positions():
-        if position.ticker == activity.instrument.underlying:
+        if position.ticker == ticker:
             work.save_position(ledger.apply_split(position, activity.ratio))
             _tell(desk, work, EventKind.SPLIT, position, activity, {"ratio": str(activity.ratio)})
 
@@ -219,9 +239,13 @@ def _tell(
 
 def _unmatched(desk: Desk, work: UnitOfWork, activity: Activity, left: int) -> None:
     log.warning("activity.unmatched", id=activity.id, kind=activity.kind.value)
+    _mismatch(desk, work, activity, left, "no open position holds it")
+
+
+def _mismatch(desk: Desk, work: UnitOfWork, activity: Activity, left: int, ours: str) -> None:
     data = {
         "broker": f"{activity.kind.value} of {left} × {activity.instrument}",
-        "desk": "no open position holds it",
+        "desk": ours,
         "activity": activity.id,
     }
     event = Event(desk.new_id("E"), EventKind.POSITION_MISMATCH, desk.now(), activity.id, data, Severity.URGENT)

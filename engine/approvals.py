@@ -17,6 +17,8 @@ from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument, Option, Stock
+from engine.model.legs import Structure
+from engine.model.limits import Limits
 from engine.model.market import Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Approval, ApprovalStatus, TradePlan
@@ -25,6 +27,9 @@ from engine.store import UnitOfWork
 
 OPENING_PAUSE = timedelta(minutes=15)
 """No entries in the first fifteen minutes of a session."""
+
+EARLY_END = "11:30"
+"""New York time at which entries end where the session closes early."""
 
 
 class Outcome(StrEnum):
@@ -89,6 +94,8 @@ def _check_session(desk: Desk, plan: TradePlan) -> None:
         raise NotAllowed(f"The market is closed; {plan.signal.ticker} cannot be entered now.")
     if now < desk.sessions.open(today) + OPENING_PAUSE:
         raise NotAllowed("No entries in the first 15 minutes of the session.")
+    if desk.sessions.is_early(today) and now >= desk.sessions.at(today, EARLY_END):
+        raise NotAllowed(f"The market closes early today: no entries after {EARLY_END}.")
 
 
 def fresh_prices(desk: Desk, plan: TradePlan) -> tuple[PackagePrice, Decimal]:
@@ -117,7 +124,7 @@ def _check_fresh(desk: Desk, plan: TradePlan, price: PackagePrice, quotes: Mappi
     if desk.now() - oldest > timedelta(seconds=allowed):
         age = (desk.now() - oldest).total_seconds()
         raise DataInvalid(f"The newest quote for {plan.signal.ticker} is {age:.0f} s old, more than {allowed} s.")
-    if not price.is_two_sided:
+    if not price.is_two_sided or not quotes[Stock(plan.signal.ticker)].is_two_sided:
         raise DataInvalid(f"The quote for {plan.signal.ticker} is one-sided or crossed.")
 
 
@@ -128,7 +135,11 @@ def _decide(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePric
         raise NotAllowed(f"{stop.words} {approval.id} stays pending.")
     move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
     fresh = _repriced(desk, approval.plan, price, spot)
-    problems = _problems(desk, work, fresh)
+    tickets = work.open_tickets()
+    state = standing.risk_state(desk, work, tickets)
+    if move is not Move.NONE:
+        fresh = sizing.fitted(fresh, state, desk.limits, desk.costs)
+    problems = _problems(work, fresh, state, desk.limits, tickets)
     if problems:
         return _block(desk, work, approval, by, problems)
     if move is not Move.NONE:
@@ -146,11 +157,15 @@ def _repriced(desk: Desk, plan: TradePlan, price: PackagePrice, spot: Decimal) -
     return sizing.reprice(plan, limit, to_cent(price.natural), spot, desk.limits, exits)
 
 
-def _problems(desk: Desk, work: UnitOfWork, plan: TradePlan) -> tuple[str, ...]:
+def _problems(
+    work: UnitOfWork, plan: TradePlan, state: risk.RiskState, limits: Limits, tickets: tuple[Ticket, ...]
+) -> tuple[str, ...]:
     """Why the plan may not be traded now, as sentences; empty when it may."""
-    tickets = work.open_tickets()
-    state = standing.risk_state(desk, work, tickets)
-    found = [check.words for check in risk.breaches(risk.check(plan, state, desk.limits))]
+    if not plan.quantity:
+        return ("at the price of now a single unit is more than this trade may risk",)
+    found = [check.words for check in risk.breaches(risk.check(plan, state, limits))]
+    if not _has_shares(work, plan, tickets):
+        found.append("the shares it would be written on are gone, pledged or being sold")
     for leg in plan.signal.legs:
         if isinstance(leg.instrument, Option) and (leg.instrument.multiplier != 100 or leg.instrument.is_adjusted):
             found.append(f"{leg.instrument} is an adjusted contract: it can only be closed")
@@ -159,6 +174,24 @@ def _problems(desk: Desk, work: UnitOfWork, plan: TradePlan) -> tuple[str, ...]:
         if any(ours.get(leg.instrument, 0) * leg.ratio < 0 for leg in ticket.legs):
             found.append(f"order {ticket.id} works the other side of the same contract")
     return tuple(found)
+
+
+def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) -> bool:
+    """Whether the shares a call is written on are still held and free; true for what is written on none."""
+    if plan.signal.covers is None:
+        return True
+    shares = work.find_position(plan.signal.covers)
+    if shares is None or not shares.is_open:
+        return False
+    calls = [p for p in work.campaign(shares.campaign) if p.is_open and p.structure is Structure.COVERED_CALL]
+    pledged = sum(p.units for p in calls)
+    for ticket in tickets:
+        if ticket.position_id == shares.id:
+            return False
+        if ticket.approval_id is not None and risk.is_entry(ticket):
+            written = work.approval_version(ticket.approval_id, ticket.version).plan.signal
+            pledged += ticket.left if written.covers == shares.id else 0
+    return shares.units >= 100 * (pledged + plan.quantity)
 
 
 def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, problems: tuple[str, ...]) -> Decision:
@@ -175,6 +208,8 @@ def _ask_again(desk: Desk, work: UnitOfWork, approval: Approval, fresh: TradePla
         note = f"{signal.ticker} moved from {signal.spot:.2f} to {fresh.signal.spot:.2f}: approve again?"
     else:
         note = f"The price moved {-change:+.2f} to {abs(fresh.signal.limit):.2f}: approve at the new price?"
+    if fresh.quantity < approval.plan.quantity:
+        note += f" Size {approval.plan.quantity} → {fresh.quantity}: at this price no more is allowed."
     revised = work.revise(approval.id, approval.version, fresh, approval.expires_at, note)
     work.add_event(_changed(desk, revised, by))
     return Decision(revised, Outcome.MOVED, note)

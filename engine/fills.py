@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from engine import ledger
+from engine import ledger, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Position
 from engine.model.events import Event, EventKind
@@ -65,6 +65,7 @@ def book(desk: Desk, order: Order, known: Order, executions: tuple[Fill, ...]) -
             work.save_order(merged)
         if fresh:
             _book_position(desk, work, ticket, fresh)
+            standing.forget_account(desk, work)
         _book_ticket(desk, work, ticket, merged, fresh)
     return merged
 

@@ -328,7 +328,7 @@ def close_day(desk: Desk) -> EquityDay | None:
     )
     with desk.store.begin() as work:
         work.add_equity(row)
-        standing.save_marks(work, marks.prices, desk.now())
+        standing.save_marks(work, marks, desk.now())
     return row
 
 

@@ -56,10 +56,20 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) ->
     scan = preview(desk, strategy_name, tickers)
     with desk.store.begin() as work:
         work.add_scan(scan)
-        proposals = [] if halts.current(work) else [_propose(desk, work, plan) for plan in scan.plans]
+        free = [] if halts.current(work) else _not_there_yet(work, scan)
+        proposals = [_propose(desk, work, plan) for plan in free]
         data = {"strategy": strategy_name, "universe": scan.universe, "proposals": [a.id for a in proposals]}
         work.add_event(Event(desk.new_id("E"), EventKind.SCAN_FINISHED, desk.now(), scan.id, data))
     return scan
+
+
+def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
+    """The plans of names that nobody else has proposed or begun to trade while this scan was looking."""
+    pending = (a.plan.signal for a in work.pending_approvals())
+    taken = {signal.ticker for signal in pending if signal.strategy == scan.strategy}
+    taken |= {t.ticker for t in work.open_tickets() if t.strategy == scan.strategy and risk.is_entry(t)}
+    held = work.open_positions(strategy=scan.strategy)
+    return [p for p in scan.plans if p.signal.ticker not in taken and not _is_held(p.signal, held)]
 
 
 def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan:

@@ -190,7 +190,7 @@ def resize(plan: TradePlan, quantity: int, costs: Costs) -> TradePlan:
         raise BadRequest(f"{quantity} is not a size this proposal allows: it is for at most {plan.quantity}.")
 
     def part(total: Decimal) -> Decimal:
-        return total / plan.quantity * quantity
+        return total * quantity / plan.quantity
 
     return replace(
         plan,
@@ -201,6 +201,20 @@ def resize(plan: TradePlan, quantity: int, costs: Costs) -> TradePlan:
         counted_risk=part(plan.counted_risk),
         fees=fees(plan.signal.legs, quantity, costs),
     )
+
+
+def fitted(plan: TradePlan, state: RiskState, limits: Limits, costs: Costs) -> TradePlan:
+    """The plan with as many of its units as the cap of its kind allows at its price, perhaps 0.
+
+    A put's cap is on its strike and a covered call has none: those keep their size.
+    """
+    loss = plan.signal.outlook.max_loss
+    if plan.signal.structure in {Structure.SHORT_PUT, *ON_SHARES} or loss is None or loss <= 0:
+        return plan
+    units = _trade_cap(plan.signal, loss, state, limits).units
+    if units >= plan.quantity:
+        return plan
+    return resize(plan, units, costs) if units else replace(plan, quantity=0)
 
 
 def repriced(signal: Signal, limit: Decimal, natural: Decimal, spot: Decimal, exits: ExitPlan | None = None) -> Signal:

@@ -11,8 +11,8 @@ from decimal import Decimal
 from engine import risk
 from engine.desk import Desk
 from engine.errors import DataUnavailable
-from engine.model.book import ZERO, Account, Book
-from engine.model.instruments import Instrument
+from engine.model.book import ZERO, Account, Book, Totals
+from engine.model.instruments import Instrument, Option, instrument
 from engine.model.market import Quote
 from engine.model.orders import Ticket
 from engine.model.records import EquityDay
@@ -49,7 +49,7 @@ def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]]
     stale: dict[Instrument, datetime] = {}
     for item in wanted:
         quote = quotes.get(item)
-        if quote is not None and quote.ask >= quote.bid and quote.ask > 0:
+        if quote is not None and _is_mark(quote):
             prices[item] = quote.mid
             sides[item] = _closing_side(book, item, quote)
         elif stored and item.symbol in stored:
@@ -59,14 +59,19 @@ def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]]
     return Marks(prices, sides, stale, missing)
 
 
+def _is_mark(quote: Quote) -> bool:
+    """Whether its mid is a price: an option may have no bid, shares without one are not quoted."""
+    return quote.ask >= quote.bid and quote.ask > 0 and (quote.bid > 0 or isinstance(quote.instrument, Option))
+
+
 def _closing_side(book: Book, item: Instrument, quote: Quote) -> Decimal:
     held = sum(leg.quantity for p in book.positions.values() for leg in p.legs if leg.instrument == item)
     return quote.bid if held > 0 else quote.ask
 
 
-def save_marks(work: UnitOfWork, prices: Mapping[Instrument, Decimal], now: datetime) -> None:
-    """Remember these prices as the last valid ones (besides older ones of other instruments still held)."""
-    body = {item.symbol: [str(price), now.isoformat()] for item, price in prices.items()}
+def save_marks(work: UnitOfWork, found: Marks, now: datetime) -> None:
+    """Remember these prices as the last valid ones; one that was remembered before keeps its time."""
+    body = {x.symbol: [str(price), found.stale.get(x, now).isoformat()] for x, price in found.prices.items()}
     work.set_setting(MARKS, json.dumps(body, sort_keys=True), "desk", now)
 
 
@@ -84,6 +89,18 @@ def refresh_account(desk: Desk) -> Account:
     with desk.store.begin() as work:
         work.set_setting(ACCOUNT, _account_text(account, desk.now()), "desk", desk.now())
     return account
+
+
+def forget_account(desk: Desk, work: UnitOfWork) -> None:
+    """Money has moved: what the broker last said about buying power may not be relied on."""
+    work.set_setting(ACCOUNT, "", "desk", desk.now())
+
+
+def forget_marks(desk: Desk, work: UnitOfWork, ticker: str) -> None:
+    """A split: prices from before it say nothing about what is held after it."""
+    kept = {symbol: mark for symbol, mark in stored_marks(work).items() if instrument(symbol).underlying != ticker}
+    body = {symbol: [str(price), at.isoformat()] for symbol, (price, at) in kept.items()}
+    work.set_setting(MARKS, json.dumps(body, sort_keys=True), "desk", desk.now())
 
 
 def ensure_account(desk: Desk) -> None:
@@ -140,22 +157,25 @@ def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.
         buying_power=buying_power,
         held=held,
         reserved=tuple(reserved),
-        day_pnl=_change(history, equity, book.totals.flows, 1),
-        week_pnl=_change(history, equity, book.totals.flows, WEEK),
-        drawdown=_drawdown(work.equity_peak(), equity - book.totals.flows),
+        day_pnl=_change(history, equity, book.totals, 1),
+        week_pnl=_change(history, equity, book.totals, WEEK),
+        drawdown=_drawdown(work.equity_peak(), book.totals.start, equity - book.totals.flows),
         levels={name: strategy.risk_level for name, strategy in desk.strategies.items()},
     )
 
 
-def _change(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal, sessions: int) -> Decimal:
-    """Dollars made since the close `sessions` sessions ago, deposits and withdrawals taken out."""
-    if not history:
-        return ZERO
-    base = history[-min(sessions, len(history))]
-    return equity - base.equity - (flows - base.flows)
+def _change(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, sessions: int) -> Decimal:
+    """Dollars made since the close `sessions` sessions ago, deposits and withdrawals taken out.
+
+    With fewer closes than that, since the account was opened: the first day has a limit too.
+    """
+    if len(history) >= sessions:
+        base = history[-sessions]
+        return equity - base.equity - (totals.flows - base.flows)
+    return equity - totals.start - totals.flows if totals.start else ZERO
 
 
-def _drawdown(highest: Decimal | None, now: Decimal) -> Decimal:
-    """Fall from the highest close as a decimal fraction of that peak; flows are taken out of both."""
-    peak = now if highest is None else max(now, highest)
+def _drawdown(highest: Decimal | None, start: Decimal, now: Decimal) -> Decimal:
+    """Fall from the highest close (or the opening balance) as a fraction of that peak; flows are taken out."""
+    peak = max(now, start, start if highest is None else highest)
     return (peak - now) / peak if peak > 0 else ZERO

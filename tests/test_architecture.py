@@ -49,6 +49,7 @@ LAYERS = {
         "engine.fills",
         "engine.halts",
         "engine.imports",
+        "engine.mending",
         "engine.orders",
         "engine.portfolio",
         "engine.scanning",

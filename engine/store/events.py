@@ -221,9 +221,10 @@ class Events(Queries):
         }
         return self._insert_new(outbox, row)
 
-    def due_outbox(self, now: datetime, limit: int = 100) -> tuple[Delivery, ...]:
-        """Deliveries to try now, in the order of their events."""
-        rows = self._rows(_DUE, {"now_": now, "limit_": limit})
+    def due_outbox(self, now: datetime, limit: int = 100, skip: Iterable[str] = ()) -> tuple[Delivery, ...]:
+        """Deliveries to try now, in the order of their events; none of the destinations in `skip`."""
+        statement = _DUE.where(outbox.c.destination.not_in(sorted(skip)))
+        rows = self._rows(statement, {"now_": now, "limit_": limit})
         return tuple(_delivery(row) for row in rows)
 
     def outbox_waiting(self) -> int:
