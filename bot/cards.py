@@ -68,7 +68,7 @@ def position_card(view: PositionView, tickets: tuple[Ticket, ...], now_version: 
         ("Open P&L", words.gain(view.unrealised)),
         *_ledger_facts(position),
         ("Spot", words.money(view.spot)),
-        ("Greeks", words.greeks_words(view.greeks)),
+        ("Greeks in all", words.greeks_words(view.greeks)),
     ]
     if view.dte is not None:
         facts.append(("Expires in", words.count(view.dte, "day")))

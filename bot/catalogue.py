@@ -52,6 +52,7 @@ LOOK = (
     _look("orders", "what is working, and the latest orders", look.orders),
     _look("risk", "limits in use and net Greeks", look.risk),
     _look("pnl", "profit and loss", look.pnl),
+    _look("digest", "the day so far, as the evening's card will tell it", look.digest),
     _look("account", "cash, equity and buying power", look.account),
     _look("scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,
           Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True)),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot import words
 from bot.curves import EquityCurve, PayoffCurve, PriceCurve
 from engine.model.market import Dates, Floats
 
@@ -133,7 +134,11 @@ def _mark_breakevens(canvas: Canvas, curve: PayoffCurve) -> None:
         is_taken = any(reach[0] <= end <= reach[1] for end in ends)
         ends += reach
         _note(
-            canvas, (level, 0), f"{level:,.2f}", (-5 if side == "right" else 5, 18 if is_taken else 4), (side, "bottom")
+            canvas,
+            (level, 0),
+            words.level(level),
+            (-5 if side == "right" else 5, 18 if is_taken else 4),
+            (side, "bottom"),
         )
 
 

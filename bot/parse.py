@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 
 from bot.command import Command, Kind, Parameter, Value
 from engine.desk import Desk
@@ -16,6 +17,22 @@ from engine.model.instruments import stock
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
 APPROVAL = re.compile(r"[A-Z0-9]+(\.\d+)?")
+LONGEST_ECHO = 40
+
+MEANT: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("panic", "stop", "freeze", "pause"), "halt"),
+        **dict.fromkeys(("undo", "abort"), "cancel"),
+        **dict.fromkeys(("sell", "flatten", "exit"), "close"),
+        **dict.fromkeys(("yes", "ok", "no", "buy"), "proposals"),
+        **dict.fromkeys(("portfolio", "holdings", "held"), "positions"),
+        **dict.fromkeys(("cash", "balance"), "account"),
+        **dict.fromkeys(("profit", "p&l", "pl"), "pnl"),
+        **dict.fromkeys(("price", "spot"), "quote"),
+        **dict.fromkeys(("greeks", "limits"), "risk"),
+    }
+)
+"""What a person in a hurry types -> the command that does it; no spelling is near enough to find these."""
 
 
 def words_of(text: str) -> list[str]:
@@ -32,9 +49,14 @@ def nearest(word: str, known: Iterable[str], sign: str = "") -> str:
 
     >>> nearest("postions", ["positions", "orders"], "/")
     ' Did you mean /positions?'
+    >>> nearest("pos", ["proposals", "positions", "orders"], "/")
+    ' Did you mean /positions?'
     """
     by_lower = {item.lower(): item for item in known}
-    close = difflib.get_close_matches(word.lower(), sorted(by_lower), n=1, cutoff=0.5)
+    begun = [item for item in by_lower if len(word) > 1 and item.startswith(word.lower())]
+    if begun:
+        return f" Did you mean {sign}{by_lower[min(begun, key=len)]}?"
+    close = difflib.get_close_matches(word.lower(), sorted(by_lower), n=1, cutoff=0.6)
     return f" Did you mean {sign}{by_lower[close[0]]}?" if close else ""
 
 
@@ -47,7 +69,9 @@ def command_of(word: str, commands: Mapping[str, Command]) -> Command:
     name = word.lstrip("/").split("@")[0].lower()
     if name not in commands:
         typed = [known for known, command in commands.items() if not command.is_button]
-        raise BadRequest(f"“{word}” is not a command.{nearest(name, typed, '/')} /help lists them all.")
+        meant = f" Did you mean /{MEANT[name]}?" if name in MEANT else nearest(name, typed, "/")
+        shown = word if len(word) <= LONGEST_ECHO else f"{word[:LONGEST_ECHO]}…"
+        raise BadRequest(f"“{shown}” is not a command.{meant} /help lists them all.")
     return commands[name]
 
 
@@ -80,14 +104,22 @@ def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value
         elif parameter.rest and plain:
             values[parameter.name], plain = _read(parameter, " ".join(plain), desk), []
         elif parameter.many and plain:
-            values[parameter.name], plain = tuple(str(_read(parameter, word, desk)) for word in plain), []
-        elif plain:
+            parts = [part for word in plain for part in word.split(",") if part]
+            values[parameter.name], plain = tuple(str(_read(parameter, part, desk)) for part in parts), []
+        elif plain and not _is_left_out(command, parameter, plain[0]):
             values[parameter.name] = _read(parameter, plain.pop(0), desk)
         elif parameter.required:
             raise BadRequest(f"/{command.name} needs {parameter.name}: {parameter.summary}. Usage: {command.usage}")
     if plain:
         raise BadRequest(f"“{plain[0]}” is one word too many. Usage: {command.usage}")
     return values
+
+
+def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
+    """Whether an optional choice was skipped: the word is a number or a date, and a date may follow."""
+    later = command.parameters[command.parameters.index(parameter) + 1 :]
+    takes_date = any(other.kind is Kind.DATE for other in later)
+    return parameter.kind is Kind.CHOICE and not parameter.required and takes_date and word[:1].isdigit()
 
 
 def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], list[str]]:

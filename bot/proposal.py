@@ -8,11 +8,13 @@ from decimal import Decimal
 
 from bot import words
 from bot.message import Button, Card, Table, Tone
+from engine import payoff
 from engine.model.book import Position
 from engine.model.instruments import Option
 from engine.model.legs import Leg
 from engine.model.orders import Purpose, Ticket, intent
 from engine.model.trade import Approval, ApprovalStatus, TradePlan, Working
+from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 
 SHORT_INTENT = {
@@ -88,13 +90,24 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         ("Max gain", words.money(plan.max_gain, words.UNLIMITED)),
         ("Breakeven", " / ".join(words.money(level) for level in outlook.breakevens) or "none"),
         ("P(profit)", words.percent(outlook.pop) + (f", {outlook.pop_method}" if outlook.pop_method else "")),
+        *_expiry(plan),
         ("Collateral", words.money(plan.collateral)),
-        ("Net Greeks", f"{words.greeks_words(outlook.greeks)} a unit"),
+        ("Net Greeks", f"{words.greeks_words(outlook.greeks)} a share"),
         ("Fees", f"{words.money(plan.fees)} a side"),
         ("Spot", words.money(signal.spot)),
         ("Data", _data(plan, now)),
     ]
     return tuple(rows)
+
+
+def _expiry(plan: TradePlan) -> tuple[tuple[str, str], ...]:
+    """When the first option ends, and how many days that is from the day it was priced; nothing for shares."""
+    options = [leg.instrument for leg in plan.signal.legs if isinstance(leg.instrument, Option)]
+    if not options:
+        return ()
+    first = min(option.expiry for option in options)
+    days = (first - plan.signal.asof.astimezone(NEW_YORK).date()).days
+    return (("Expires", f"{first:%d %b %y} ({words.count(days, 'day')})"),)
 
 
 def _data(plan: TradePlan, now: datetime) -> str:
@@ -182,6 +195,7 @@ def _buttons(approval: Approval) -> tuple[tuple[Button, ...], ...]:
 def _approved(card: Card, told: Story) -> Card:
     ticket, position = told.ticket, told.position
     by = f"Approved by {_who(told.approval)}."
+    card = replace(card, footer=f"{card.footer}; figures as approved")
     if ticket is None:
         return replace(card, lines=(by, *card.lines))
     if position is not None and not position.is_open:
@@ -210,7 +224,10 @@ def _working(card: Card, ticket: Ticket, by: str) -> Card:
 def _filled(card: Card, ticket: Ticket, position: Position, by: str) -> Card:
     whole = ticket.filled == ticket.quantity
     state = "filled" if whole else f"{ticket.filled} of {ticket.quantity} filled"
-    line = f"Filled {ticket.filled} of {ticket.quantity} at {words.net(_paid(ticket, position))}."
+    paid = _paid(ticket, position)
+    cash = words.money(abs(paid) * payoff.multiplier(ticket.legs) * ticket.filled)
+    flow = "in" if paid < 0 else "out"
+    line = f"Filled {ticket.filled} of {ticket.quantity} at {words.net(paid)} ({cash} {flow})."
     rest = () if whole else (f"The rest ended: {ticket.note}.",)
     buttons = (Button("Position", f"position:{position.id}"), Button("Close", f"close:{position.id}", Tone.BAD))
     return replace(

@@ -105,13 +105,13 @@ def proposals_card(pending: tuple[Approval, ...], recent: tuple[Approval, ...], 
         f"{waiting} waiting" if pending else "No proposal is waiting",
         tables=tables,
         buttons=(*buttons, (Button("Refresh", "refresh:/proposals"),)),
-        footer="Limit in dollars a share: + is received, - is paid." if rows else "",
+        footer=words.SIGNED_LIMIT if rows else "",
         banner=banner,
     )
 
 
 def _proposal_row(approval: Approval) -> tuple[str, str, str, str]:
     signal = approval.plan.signal
-    limit = ("+" if signal.limit < 0 else "-") + words.price(abs(signal.limit))
+    limit = words.signed_limit(signal.limit)
     state = "waiting" if approval.status is ApprovalStatus.PENDING else approval.status.value
     return approval.id, f"{approval.plan.quantity}×{signal.ticker}", limit, state

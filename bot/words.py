@@ -13,6 +13,7 @@ from engine.sessions import NEW_YORK
 
 UNLIMITED = "unlimited"
 UNKNOWN = "unknown"
+SIGNED_LIMIT = "Limit in dollars a share: + is received, - is paid."
 
 
 def money(amount: Decimal | None, none: str = UNKNOWN) -> str:
@@ -54,6 +55,15 @@ def price(amount: Decimal) -> str:
     return f"{cents:,}" if cents == amount else f"{amount.quantize(Decimal('0.0001')):,}"
 
 
+def level(spot: float) -> str:
+    """A price of the underlying that was computed, such as a breakeven.
+
+    >>> level(14.575), level(42.97)
+    ('14.5750', '42.97')
+    """
+    return price(Decimal(f"{spot:.4f}"))
+
+
 def net(limit: Decimal) -> str:
     """A net price in words: what is paid is a debit, what is received a credit.
 
@@ -63,6 +73,15 @@ def net(limit: Decimal) -> str:
     if not limit:
         return "even"
     return f"{'credit' if limit < 0 else 'debit'} {price(abs(limit))}"
+
+
+def signed_limit(limit: Decimal) -> str:
+    """A net price for narrow tables: what is received has a plus, what is paid a minus; `SIGNED_LIMIT` says so.
+
+    >>> signed_limit(Decimal("-1.03")), signed_limit(Decimal("3.17"))
+    ('+1.03', '-3.17')
+    """
+    return ("+" if limit < 0 else "-") + price(abs(limit))
 
 
 def percent(fraction: float | Decimal | None, digits: int = 1) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import cards, scan_cards, words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
 from bot.proposal import proposal_card, story
 from engine import portfolio, scanning
 from engine.errors import NotFound
-from engine.model.orders import Order
+from engine.model.instruments import Option
+from engine.model.orders import Order, Ticket
 from engine.model.trade import Approval, ApprovalStatus, Scan
 
 RECENT = 12
@@ -39,22 +42,32 @@ def orders(call: Call) -> Card:
     with call.desk.store.read() as work:
         tickets = work.open_tickets()
         recent = work.recent_orders(RECENT)
-    lines = tuple(f"{t.id}: {t.reason}, {t.filled} of {t.quantity} × {t.ticker} filled" for t in tickets)
+    lines = tuple(f"{t.id}: {words.legs_words(t.legs, t.quantity)}, {_progress(t)}" for t in tickets)
     rows = tuple(_order_row(order) for order in recent)
-    tables = (Table(("Order", "Qty", "Limit", "State"), rows, right=(1, 2)),) if rows else ()
+    tables = (Table(("Order", "Filled", "Limit", "State"), rows, right=(2,)),) if rows else ()
     buttons = tuple((Button(f"Cancel {t.id}", f"cancel:{t.id}", Tone.BAD),) for t in tickets[:5])
     return Card(
         f"{words.count(len(tickets), 'order')} working",
         lines=lines,
         tables=tables,
         buttons=(*buttons, (Button("Refresh", "refresh:/orders"),)),
+        footer=words.SIGNED_LIMIT if rows else "",
         banner=call.room.banner(),
     )
 
 
+def _progress(ticket: Ticket) -> str:
+    """`entry, 0 of 3 filled`; a cancellation that was asked for is said."""
+    ending = ", being canceled" if ticket.cancel_requested else ""
+    return f"{ticket.reason}, {ticket.filled} of {ticket.quantity} filled{ending}"
+
+
 def _order_row(order: Order) -> tuple[str, str, str, str]:
-    limit = "market" if order.limit is None else words.price(abs(order.limit))
-    return order.client_order_id, f"{order.filled}/{order.quantity}", limit, order.status.value.replace("_", " ")
+    limit = "market" if order.limit is None else words.signed_limit(order.limit)
+    what = order.legs[0].instrument
+    name = what.underlying if isinstance(what, Option) else what.ticker
+    done = f"{order.filled}/{order.quantity} {name}"
+    return order.client_order_id, done, limit, order.status.value.replace("_", " ")
 
 
 def risk(call: Call) -> Card:
@@ -65,6 +78,12 @@ def risk(call: Call) -> Card:
 def pnl(call: Call) -> Card:
     """Profit and loss."""
     return cards.pnl_card(portfolio.pnl(call.desk), call.room.banner())
+
+
+def digest(call: Call) -> Card:
+    """The day as the evening's card will tell it, as far as it has come; that card itself stays as it was posted."""
+    card = cards.digest_card(portfolio.digest(call.desk), call.room.banner())
+    return replace(card, title=f"{call.desk.today} so far", key="", buttons=((Button("Refresh", "refresh:/digest"),),))
 
 
 def account(call: Call) -> Card:

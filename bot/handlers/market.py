@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -153,21 +154,33 @@ def _price_curve(bars: Bars, snapshot: MarketSnapshot) -> PriceCurve:
 def payoff(call: Call) -> Card:
     """Profit at expiry of a proposal or a position, drawn and in words."""
     identifier = call.text("id").partition(".")[0].upper()
-    curve = _curve_of(call, identifier)
+    drawn = _drawn(call, identifier)
+    curve = _curve(drawn)
     low, high = float(np.min(curve.profits)), float(np.max(curve.profits))
-    levels = " / ".join(f"{level:,.2f}" for level in curve.breakevens) or "none"
-    ends = f"{curve.spots[0]:,.0f} to {curve.spots[-1]:,.0f}"
+    levels = " / ".join(words.level(level) for level in curve.breakevens) or "none"
+    ends = f"{curve.spots[0]:,.2f} to {curve.spots[-1]:,.2f}"
     alt = f"Profit at expiry between {low:,.0f} and {high:,.0f} dollars for {ends}; breakeven {levels}"
     return Card(
         f"Payoff of {identifier}",
         lines=(curve.title, "At expiry, before fees."),
-        facts=(("Breakeven", levels), ("Spot", f"{curve.spot:,.2f}"), ("Shown for", ends)),
+        facts=(*_bounds(drawn), ("Breakeven", levels), ("Spot", f"{curve.spot:,.2f}"), ("Shown for", ends)),
         pictures=(Picture(f"{identifier}.png", alt, partial(charts.payoff_png, curve)),),
         banner=call.room.banner(),
     )
 
 
-def _curve_of(call: Call, identifier: str) -> PayoffCurve:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a payoff is drawn of: `units` of `legs` at the net `limit` a share, with the underlying at `spot`."""
+
+    name: str
+    legs: tuple[Leg, ...]
+    limit: Decimal
+    units: int
+    spot: float
+
+
+def _drawn(call: Call, identifier: str) -> Drawn:
     with call.desk.store.read() as work:
         position = work.find_position(identifier)
         if position is None:
@@ -175,12 +188,20 @@ def _curve_of(call: Call, identifier: str) -> PayoffCurve:
     if position is None:
         signal = plan.signal
         legs, limit = profile.with_shares(signal.legs, signal.limit, signal.outlook.shares_at)
-        return _curve(title(plan), legs, limit, plan.quantity, float(signal.spot))
+        return Drawn(title(plan), legs, limit, plan.quantity, float(signal.spot))
     if position.entry is None or not position.is_open:
         raise BadRequest(f"{identifier} is closed: there is nothing left to draw.")
     name = f"{position.id}: {position.units} × {position.ticker} {position.structure}"
-    spot = _spot(call, position.ticker)
-    return _curve(name, position.unit, position.entry, position.units, spot)
+    return Drawn(name, position.unit, position.entry, position.units, _spot(call, position.ticker))
+
+
+def _bounds(drawn: Drawn) -> tuple[tuple[str, str], ...]:
+    """The most it can lose and make at any price: the picture shows only a part."""
+    loss, gain = profile.max_loss(drawn.legs, drawn.limit), profile.max_gain(drawn.legs, drawn.limit)
+    return (
+        ("Max loss", words.money(None if loss is None else loss * drawn.units, words.UNLIMITED)),
+        ("Max gain", words.money(None if gain is None else gain * drawn.units, words.UNLIMITED)),
+    )
 
 
 def _spot(call: Call, ticker: str) -> float:
@@ -191,10 +212,10 @@ def _spot(call: Call, ticker: str) -> float:
     return float(quotes[share].mid)
 
 
-def _curve(name: str, legs: tuple[Leg, ...], limit: Decimal, units: int, spot: float) -> PayoffCurve:
+def _curve(drawn: Drawn) -> PayoffCurve:
     """The profile over 30 % below the lowest to 30 % above the highest of strikes and spot."""
-    strikes = [float(leg.instrument.strike) for leg in legs if isinstance(leg.instrument, Option)]
-    spots = np.linspace(0.7 * min([spot, *strikes]), 1.3 * max([spot, *strikes]), CURVE_POINTS)
-    profits = profile.expiry_profile(legs, limit, spots) * units
-    levels = tuple(float(level) for level in profile.breakevens(legs, limit))
-    return PayoffCurve(name, spots, profits, levels, spot)
+    strikes = [float(leg.instrument.strike) for leg in drawn.legs if isinstance(leg.instrument, Option)]
+    spots = np.linspace(0.7 * min([drawn.spot, *strikes]), 1.3 * max([drawn.spot, *strikes]), CURVE_POINTS)
+    profits = profile.expiry_profile(drawn.legs, drawn.limit, spots) * drawn.units
+    levels = tuple(float(level) for level in profile.breakevens(drawn.legs, drawn.limit))
+    return PayoffCurve(drawn.name, spots, profits, levels, drawn.spot)

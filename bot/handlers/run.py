@@ -10,6 +10,7 @@ from bot.message import Button, Card, Tone
 from engine import halts
 from engine.errors import BrokerError, DataError
 from engine.model.instruments import Stock
+from engine.sessions import NEW_YORK
 
 
 def whoami(call: Call) -> Card:
@@ -53,7 +54,7 @@ def health(call: Call) -> Card:
 
 
 def _exact(now: datetime) -> str:
-    return f"{now:%Y-%m-%d} {words.clock(now)}"
+    return f"{now.astimezone(NEW_YORK):%Y-%m-%d} {words.clock(now)}"
 
 
 Part = tuple[str, tuple[bool, str]]

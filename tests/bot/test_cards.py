@@ -44,8 +44,9 @@ def test_a_pending_proposal_is_complete() -> None:
         "Max gain    206.00\n"
         "Breakeven   42.97\n"
         "P(profit)   76.5 %, N(d2) at the breakeven, IV linear in strike\n"
+        "Expires     20 Jul 26 (35 days)\n"
         "Collateral  8,800.00\n"
-        "Net Greeks  Δ +0.2392 Γ -0.0454 Θ +0.0289 V -0.0461 a unit\n"
+        "Net Greeks  Δ +0.2392 Γ -0.0454 Θ +0.0289 V -0.0461 a share\n"
         "Fees        2.00 a side\n"
         "Spot        48.00\n"
         "Data        test (recorded), 0 s; priced 10:00:00 ET, 3 s ago\n"
@@ -141,7 +142,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             },
             "wheel: sell 2 × XYZ 44 put (filled) · good\n"
             "Approved by ann.\n"
-            "Filled 2 of 2 at credit 1.04.\n"
+            "Filled 2 of 2 at credit 1.04 (208.00 in).\n"
             "[Position] [Close]",
         ),
         (
@@ -152,7 +153,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             },
             "wheel: sell 2 × XYZ 44 put (1 of 2 filled) · good\n"
             "Approved by ann.\n"
-            "Filled 1 of 2 at credit 1.04.\n"
+            "Filled 1 of 2 at credit 1.04 (104.00 in).\n"
             "The rest ended: canceled by ann.\n"
             "[Position] [Close]",
         ),
@@ -203,7 +204,7 @@ def test_unlimited_and_unknown_are_said() -> None:
 
     assert facts["Max gain"] == "unlimited"
     assert facts["P(profit)"] == "unknown"
-    assert facts["Net Greeks"] == "unknown a unit"
+    assert facts["Net Greeks"] == "unknown a share"
 
 
 def test_a_modelled_number_carries_the_word() -> None:

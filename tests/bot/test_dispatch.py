@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.command import Place
+from engine import orders
 from engine.model.events import EventKind
 from engine.model.trade import ApprovalStatus
 from tests import make
@@ -127,6 +128,12 @@ def test_the_answer_to_a_tap_takes_the_place_of_the_card_and_why_does_not() -> N
         ("/scan weel", "“weel” is not a strategy here. Did you mean wheel?"),
         ("/chain XYZ rihgt=put", "/chain has no option “rihgt”. Did you mean right?"),
         ("/chain XYZ right=pot", "right: “pot” should be put or call. Did you mean put?"),
+        ("/panic", "“/panic” is not a command. Did you mean /halt?"),
+        ("/pos", "“/pos” is not a command. Did you mean /position?"),
+        ("/stress", "“/stress” is not a command. /help lists them all."),
+        ("😀" * 200, f"“{'😀' * 40}…” is not a command."),
+        ("/chain XYZ 2026-02-30", "expiry: “2026-02-30” is not a date: expected YYYY-MM-DD."),
+        ("/scan wheel XYZ,XYY", "“XYY” is not a ticker the fake data knows. Did you mean XYZ?"),
         ("/chain XYZ put 2026-02-30", "expiry: “2026-02-30” is not a date: expected YYYY-MM-DD."),
         ("/chart XYZ many", "sessions: “many” is not a whole number."),
         ("/chart XYZ 4", "sessions: “4” is too small, the least is 5."),
@@ -238,3 +245,42 @@ def test_halting_stops_the_tap_and_resuming_allows_it() -> None:
     assert desk.events(EventKind.DENIED) == (), "a desk that says no is not somebody without the right"
     desk.card(action="resume:")
     assert "(order working)" in desk.card(action="approve:A00001.1").title
+
+
+def test_a_payoff_tells_the_whole_loss_though_the_picture_shows_a_part() -> None:
+    card = proposed().card("/payoff A00001")
+
+    assert dict(card.facts) == {
+        "Max loss": "8,594.00",
+        "Max gain": "206.00",
+        "Breakeven": "42.97",
+        "Spot": "48.00",
+        "Shown for": "30.80 to 62.40",
+    }
+
+
+def test_an_order_says_what_it_trades_and_a_closing_one_can_be_taken_back() -> None:
+    desk = proposed()
+    desk.card(action="approve:A00001.1")
+    entry = desk.card("/orders")
+    desk.world.broker.fill("A00001.1.1")
+    desk.world.clock.advance(seconds=1)
+    quote_all(desk.world)
+    orders.reconcile(desk.world.desk)
+    with desk.world.store.read() as work:
+        (held,) = work.open_positions()
+
+    closing = desk.card(f"/close {held.id}")
+
+    assert entry.lines == ("A00001.1: sell 2 × XYZ 20 Jul 26 44 put, entry, 0 of 2 filled",)
+    assert entry.tables[0].rows == (("A00001.1.1", "0/2 XYZ", "+1.03", "accepted"),)
+    order = f"{held.id}.manual.1"
+    assert closing.lines[0] == f"Order {order} is working: buy 2 × XYZ 20 Jul 26 44 put at debit 1.03 to begin with."
+    assert [button.action for row in closing.buttons for button in row] == [f"cancel:{order}"]
+
+
+def test_the_day_so_far_is_told_without_touching_the_evenings_card() -> None:
+    card = visit().card("/digest")
+
+    assert (card.title, card.key) == ("2026-06-15 so far", "")
+    assert ("Equity", "100,000.00") in card.facts

@@ -61,7 +61,7 @@ async def test_approved_card_shows_its_order_and_then_its_fill(desk: PageWorld, 
     await expect(card.locator(".pill")).to_have_text("order working")
     await desk.fill()
     await expect(card.locator(".pill")).to_have_text("filled")
-    await expect(card).to_contain_text("Filled 2 of 2 at credit 1.03.")
+    await expect(card).to_contain_text("Filled 2 of 2 at credit 1.03 (206.00 in).")
     await expect(card.get_by_role("button", name="Approve")).to_have_count(0)
     with desk.world.store.read() as work:
         assert work.approval(approval.id).decided_by == "ann"

@@ -9,7 +9,7 @@ const HEADING = /^[A-Z][a-z]+$/;
 const RESULT = /p&l|realised|open|net|today|gain|loss/i;
 const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
-const FIGURES = [...TRADE, "Breakeven", "Spot"];
+const FIGURES = [...TRADE, "Breakeven", "Expires", "Collateral", "Fees", "Spot"];
 const ODDS = "P(profit)";
 
 export function element(tag, name = "", text = "") {
@@ -30,7 +30,7 @@ export function drawCard(card, onTap) {
   const facts = isTrade ? card.facts.filter(([label]) => !FIGURES.includes(label)) : card.facts;
   const details = isTrade ? drawDetails(card) : article;
 
-  article.append(drawTop(card, strategy, state), element("h2", "", headline));
+  article.append(drawTop(card, strategy, state), element("h2", strategy ? "sentence" : "", headline));
   for (const line of said) article.append(drawLine(line));
   for (const picture of card.pictures) article.append(drawPicture(picture));
   if (isTrade) article.append(drawFigures(card.facts), ...drawButtons(card, onTap));
