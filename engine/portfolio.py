@@ -251,19 +251,19 @@ def _pnl(desk: Desk, work: UnitOfWork, book: Book, marks: Marks) -> PnlView:
         equity=equity,
         totals=book.totals,
         unrealised=unrealised,
-        day=_since(history, equity, book.totals.flows, desk.sessions.previous(desk.today)),
-        week=_since(history, equity, book.totals.flows, desk.today - timedelta(days=desk.today.weekday() + 1)),
-        month=_since(history, equity, book.totals.flows, desk.today.replace(day=1) - timedelta(days=1)),
+        day=_since(history, equity, book.totals, desk.sessions.previous(desk.today)),
+        week=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday() + 1)),
+        month=_since(history, equity, book.totals, desk.today.replace(day=1) - timedelta(days=1)),
         lines=_lines(work, book, marks),
     )
 
 
-def _since(history: tuple[EquityDay, ...], equity: Decimal, flows: Decimal, day: date) -> Decimal | None:
-    """P&L since the last close on or before `day`, or since the first known one; None without history."""
-    if not history:
-        return None
-    base = next((row for row in reversed(history) if row.day <= day), history[0])
-    return equity - base.equity - (flows - base.flows)
+def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal | None:
+    """P&L since the last close on or before `day`, else since the account was opened; None where that is unknown."""
+    base = next((row for row in reversed(history) if row.day <= day), None)
+    if base is not None:
+        return equity - base.equity - (totals.flows - base.flows)
+    return equity - totals.start - totals.flows if totals.start else None
 
 
 def _lines(work: UnitOfWork, book: Book, marks: Marks) -> tuple[PnlLine, ...]:

@@ -202,3 +202,12 @@ def test_the_digest_counts_what_the_day_brought() -> None:
     assert digest.proposals["approved"] == 1
     assert [position.close_reason for position in digest.closed] == ["expired"]
     assert digest.pnl.total == D("204.00")
+
+
+def test_on_the_first_day_profit_is_counted_from_the_opening_of_the_account() -> None:
+    world = short_puts()
+    quote_all(world, "0.88", "0.98")
+
+    view = portfolio.pnl(world.desk)
+
+    assert (view.day, view.week, view.month) == (D("18.00"), D("18.00"), D("18.00"))
