@@ -66,7 +66,7 @@ class PnlLine:
 
 @dataclass(frozen=True, slots=True)
 class PnlView:
-    """P&L of the account, dollars. day, week, month: since earlier closes, flows taken out; None without history."""
+    """P&L of the account, dollars. day, week, month: since earlier closes (or the opening), flows taken out."""
 
     equity: Decimal
     totals: Totals
