@@ -50,6 +50,7 @@ def remainder(position: Position) -> Position:
         risk=risk,
         max_loss=None if loss is None else risk,
         collateral=ZERO if loss is None else payoff.collateral(unit) * units,
+        delta=None,
         exits=ExitPlan(words=("What is left after a leg went away: it has no stop of its own.",)),
     )
 
