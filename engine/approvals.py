@@ -21,8 +21,9 @@ from engine.model.legs import Structure
 from engine.model.limits import Limits
 from engine.model.market import Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
-from engine.model.trade import Approval, ApprovalStatus, TradePlan
+from engine.model.trade import Approval, ApprovalStatus, Step, TradePlan, Verdict
 from engine.protection import Move, PackagePrice, entry_price, moved, nearest_dte, package_price, to_cent, worst_price
+from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 
 OPENING_PAUSE = timedelta(minutes=15)
@@ -79,9 +80,8 @@ def _pending(approval: Approval, version: int, now: datetime) -> Approval:
         who = f" by {approval.decided_by}" if approval.decided_by else ""
         raise AlreadyDecided(f"{approval.id} is already {approval.status.value}{who}.")
     if now >= approval.expires_at:
-        raise AlreadyDecided(
-            f"{approval.id} has expired: it could be answered until {approval.expires_at:%H:%M:%S} UTC."
-        )
+        until = approval.expires_at.astimezone(NEW_YORK)
+        raise AlreadyDecided(f"{approval.id} has expired: it could be answered until {until:%H:%M:%S} ET.")
     if approval.version != version:
         raise AlreadyDecided(f"{approval.id} has changed since that button was made; answer its latest card.")
     return approval
@@ -143,7 +143,7 @@ def _decide(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePric
     if problems:
         return _block(desk, work, approval, by, problems)
     if move is not Move.NONE:
-        return _ask_again(desk, work, approval, fresh, move, by)
+        return _ask_again(desk, work, approval, _with_impact(desk, fresh, state), move, by)
     return _order(desk, work, approval, price, spot, by)
 
 
@@ -230,6 +230,11 @@ def _order(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice
     return Decision(decided, Outcome.SENT, f"Approved by {by}; order {ticket.id} is working.", order)
 
 
+def _with_impact(desk: Desk, plan: TradePlan, state: risk.RiskState) -> TradePlan:
+    """The plan with what it does to the limits now, for /why: size and price are no longer those of its scan."""
+    return replace(plan, impact=risk.impact(plan, state, desk.limits))
+
+
 def undo_window(desk: Desk, plan: TradePlan, today: date) -> timedelta:
     """How long an approved order waits before it is sent: nothing on paper, 5 s live (2 s for same-day expiries)."""
     if desk.mode is not Mode.LIVE:
@@ -299,13 +304,18 @@ def resize(desk: Desk, approval_id: str, version: int, by: str, quantity: int) -
 
     Raises:
         BadRequest: not between 1 and the card's quantity. AlreadyDecided: as `reject`.
+        DataUnavailable: the account is not known, and so not what the new size does to the limits.
     """
+    standing.ensure_account(desk)
     with desk.store.begin() as work:
         approval = _pending(work.approval(approval_id), version, desk.now())
         most = approval.plan.quantity
         if not 1 <= quantity < most:
             raise BadRequest(f"{quantity} is not a smaller size: this proposal is for {most}.")
+        chosen = Step(f"chosen by {by}", f"of {most}", str(quantity), Verdict.PASSED)
         plan = sizing.resize(approval.plan, quantity, desk.costs)
+        plan = replace(plan, sizing=(*plan.sizing, chosen))
+        plan = _with_impact(desk, plan, standing.risk_state(desk, work, work.open_tickets()))
         revised = work.revise(approval.id, version, plan, approval.expires_at, f"size {most} → {quantity} by {by}")
         work.add_event(_changed(desk, revised, by))
     return revised

@@ -207,6 +207,11 @@ def _size(exposure: Exposure) -> Decimal:
     return exposure.size
 
 
+def impact(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[str, ...]:
+    """What the plan does to the limits it touches, as before/after sentences."""
+    return tuple(found.words for found in check(plan, state, limits) if found.before != found.after)
+
+
 def check(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[Check, ...]:
     """Every limit that concerns this plan, with the numbers before and after it.
 

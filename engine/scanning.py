@@ -231,8 +231,9 @@ def _plan(
     broken = risk.breaches(checks)
     if broken:
         return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
-    impact = tuple(check.words for check in checks if check.before != check.after)
-    return replace(plan, impact=impact), (Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),)
+    return replace(plan, impact=risk.impact(plan, state, desk.limits)), (
+        Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
+    )
 
 
 def _is_held(signal: Signal, held: tuple[Position, ...]) -> bool:

@@ -151,7 +151,7 @@ def test_an_expired_card_cannot_be_approved() -> None:
     propose(world)
     world.clock.advance(300)
 
-    with pytest.raises(AlreadyDecided, match="has expired"):
+    with pytest.raises(AlreadyDecided, match=r"has expired: it could be answered until \d\d:\d\d:\d\d ET"):
         approve(world)
 
 
@@ -210,6 +210,17 @@ def test_half_makes_a_new_version_of_half_the_size() -> None:
     assert (revised.version, revised.plan.quantity, revised.plan.collateral) == (2, 1, D(4400))
     approve(world, version=2)
     assert world.broker.sent["A00001.2.1"].quantity == 1
+
+
+def test_half_tells_what_the_smaller_size_does_to_the_limits() -> None:
+    world = make_world()
+    propose(world)
+
+    plan = approvals.resize(world.desk, "A00001", 1, "ann", 1).plan
+
+    assert "risk of this trade 0.0% → 4.4% (limit 10.0%)" in plan.impact
+    chosen = plan.sizing[-1]
+    assert (chosen.rule, chosen.value, chosen.limit) == ("chosen by ann", "1", "of 2")
 
 
 def test_a_size_that_is_not_smaller_is_refused() -> None:
