@@ -89,9 +89,9 @@ def _option_ended(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
     left = activity.quantity
     for position in _holders(work, activity):
         held = next(leg.quantity for leg in position.legs if leg.instrument == activity.instrument)
-        part = max(held, left) if left < 0 else min(held, left)
-        if not part or held * left < 0:
+        if held * left <= 0:
             continue
+        part = max(held, left) if left < 0 else min(held, left)
         amount = _cents(activity.amount * part / activity.quantity)
         share = replace(activity, id=f"{activity.id}:{position.id}", quantity=part, amount=amount)
         _end_part(desk, work, position, share)

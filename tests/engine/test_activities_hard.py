@@ -186,3 +186,19 @@ def test_a_remembered_price_keeps_its_own_time() -> None:
 
     with world.store.read() as work:
         assert standing.stored_marks(work)[SHORT.symbol][1] == then
+
+
+def test_an_assignment_takes_no_more_than_it_says_when_two_positions_hold_the_contract() -> None:
+    world = make_world()
+    rows = {"P00001": -2, "P00002": -1}
+    with world.store.begin() as work:
+        for id, quantity in rows.items():
+            lots = (make.held(SHORT, quantity, "1.03"),)
+            work.save_position(make.position(id=id, campaign=id, approval_id=None, lots=lots, opened_units=-quantity))
+
+    happen(world, assignment(world, -1))
+
+    assert [position(world, id).units for id in rows] == [1, 1]
+    with world.store.read() as work:
+        assert work.book().cash == D(100_000) - 4400
+    assert told(world, EventKind.POSITION_MISMATCH) == 0
