@@ -264,6 +264,7 @@ def apply_split(position: Position, ratio: Decimal) -> Position:
         stop=level(position.exits.stop),
         stop_spot=level(position.exits.stop_spot),
         stop_spot_above=level(position.exits.stop_spot_above),
+        words=_dated(position.exits.words, ratio),
     )
     return replace(
         position,
@@ -274,6 +275,14 @@ def apply_split(position: Position, ratio: Decimal) -> Position:
         peak=level(position.peak),
         opened_units=_units_after(position, ratio),
     )
+
+
+def _dated(words: tuple[str, ...], ratio: Decimal) -> tuple[str, ...]:
+    """The plan's sentences, marked as older than the split: their prices count in the shares of before."""
+    note = (
+        f"Split since, {ratio.normalize():f} new shares for each old one: the prices in these words are the old ones."
+    )
+    return (note, *words) if words else ()
 
 
 def _split_leg(leg: PositionLeg, ratio: Decimal) -> PositionLeg:

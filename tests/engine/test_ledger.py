@@ -18,7 +18,7 @@ from engine import ledger
 from engine.errors import DataInvalid
 from engine.model.book import Book, Lot, Position, PositionStatus, PostingKind
 from engine.model.instruments import Instrument, Option, Right, option
-from engine.model.legs import Leg, Structure
+from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import ActivityKind, Fill
 from tests import make
 
@@ -314,6 +314,14 @@ def test_a_split_does_not_move_the_profit(ratio: str) -> None:
     assert profit is not None
     assert same is not None
     assert abs(profit - same) < D("1e-12")
+
+
+def test_the_words_of_a_plan_say_that_they_are_older_than_the_split() -> None:
+    after = ledger.apply_split(apple(), D(7))
+
+    note = "Split since, 7 new shares for each old one: the prices in these words are the old ones."
+    assert after.exits.words == (note, *apple().exits.words)
+    assert ledger.apply_split(replace(apple(), exits=ExitPlan()), D(7)).exits.words == ()
 
 
 def test_an_odd_split_keeps_the_cost_and_drops_the_fraction() -> None:
