@@ -10,7 +10,7 @@ from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import portfolio
+from engine import orders, portfolio
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
 
@@ -92,7 +92,7 @@ def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
     data = event.data
     facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
     return Card(
-        f"Closing {data.get('ticker')}: {data.get('reason')}",
+        f"Closing {data.get('ticker')}" + ("" if data.get("reason") == orders.MANUAL else f": {data.get('reason')}"),
         Tone.WARNING,
         lines=(str(data.get("words", "")),),
         facts=facts,

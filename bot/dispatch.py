@@ -60,7 +60,7 @@ def _answer(room: Room, request: Request) -> Reply:
     try:
         return _done(room, request, user, command, words)
     except AlreadyDecided as late:
-        return _told(room, late, "already decided", "Already decided")
+        return _told(room, late, "already decided", "Nothing was changed")
     except (BadRequest, NotFound) as mistake:
         return _told(room, mistake, "bad request", "That did not work")
     except DeskError as problem:

@@ -93,7 +93,7 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         *_expiry(plan),
         ("Collateral", words.money(plan.collateral)),
         ("Net Greeks", f"{words.greeks_words(outlook.greeks)} a share"),
-        ("Fees", f"{words.money(plan.fees)} a side"),
+        ("Fees", f"{words.money(plan.fees)} (a side)"),
         ("Spot", words.money(signal.spot)),
         ("Data", _data(plan, now)),
     ]

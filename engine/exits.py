@@ -416,7 +416,7 @@ def close(desk: Desk, position_id: str, by: str) -> Ticket:
     watched = watch(desk, position)
     if watched is None:
         raise DataUnavailable(f"No quote for {position.ticker} right now; {position_id} was not touched.")
-    ticket = start(desk, watched, "manual", f"asked for by {by}")
+    ticket = start(desk, watched, orders.MANUAL, f"asked for by {by}")
     if ticket is None:
-        raise AlreadyDecided(f"{position_id} already has a working order.")
+        raise AlreadyDecided(f"{position_id} already has a working order; /orders shows it.")
     return ticket

@@ -25,6 +25,9 @@ from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
+MANUAL = "manual"
+"""Reason of an exit that a person asked for."""
+
 UNSENT_GRACE = timedelta(seconds=10)
 """A NEW order younger than this is probably being sent by another thread right now."""
 
@@ -111,13 +114,18 @@ def _refused(desk: Desk, order: Order, refusal: OrderRejected) -> Order:
 
 
 def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
-    """Close a ticket that will trade no more, saying why; an exit that ends unfilled is urgent."""
+    """Close a ticket that will trade no more, saying why; an exit that ends unfilled is urgent.
+
+    A close that a person asked for and took back is not: the position's own exits watch it as before.
+    """
     if not ticket.is_open:
         return ticket
     status = TicketStatus.FILLED if ticket.left == 0 else TicketStatus.CLOSED
     ended = replace(ticket, status=status, note=note)
     work.save_ticket(ended)
-    failed = ticket.purpose is Purpose.EXIT and status is TicketStatus.CLOSED and bool(_units_held(work, ticket))
+    taken_back = ticket.reason == MANUAL and ticket.cancel_requested
+    is_exit = ticket.purpose is Purpose.EXIT and not taken_back
+    failed = is_exit and status is TicketStatus.CLOSED and bool(_units_held(work, ticket))
     kind = EventKind.EXIT_FAILED if failed else EventKind.ORDER_ENDED
     data = {"note": note, "filled": ended.filled, "quantity": ended.quantity, "ticker": ticket.ticker}
     severity = Severity.URGENT if failed else Severity.INFO

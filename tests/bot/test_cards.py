@@ -47,7 +47,7 @@ def test_a_pending_proposal_is_complete() -> None:
         "Expires     20 Jul 26 (35 days)\n"
         "Collateral  8,800.00\n"
         "Net Greeks  Δ +0.2392 Γ -0.0454 Θ +0.0289 V -0.0461 a share\n"
-        "Fees        2.00 a side\n"
+        "Fees        2.00 (a side)\n"
         "Spot        48.00\n"
         "Data        test (recorded), 0 s; priced 10:00:00 ET, 3 s ago\n"
         "Answer by   10:05:00 ET\n"

@@ -10,7 +10,7 @@ from engine import approvals, exits, halts, orders
 from engine.errors import AlreadyDecided, NotAllowed
 from engine.model.events import EventKind
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.orders import Purpose, Ticket
+from engine.model.orders import Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Found, Needs, RiskLevel, Signal, Strategy
 from tests import make
 from tests.desk import World, make_world, propose
@@ -166,6 +166,21 @@ def test_a_person_can_close_and_cannot_close_twice() -> None:
     assert (ticket.reason, ticket.limit) == ("manual", D("-2.25"))
     with pytest.raises(AlreadyDecided, match="already has a working order"):
         exits.close(world.desk, position.id, "bob")
+
+
+def test_a_close_that_is_taken_back_is_no_alarm_and_leaves_the_position_watched() -> None:
+    world = holding()
+    with world.store.read() as work:
+        (position,) = work.open_positions()
+    ticket = exits.close(world.desk, position.id, "ann")
+
+    ended = orders.cancel(world.desk, ticket.id, "ann")
+
+    with world.store.read() as work:
+        kinds = [event.kind for event in work.events_about(ticket.id)]
+        assert work.position(position.id).is_open
+    assert (ended.status, ended.note) == (TicketStatus.CLOSED, "canceled by ann")
+    assert (EventKind.ORDER_ENDED in kinds, EventKind.EXIT_FAILED in kinds) == (True, False)
 
 
 def test_closing_after_hours_is_refused_with_a_sentence() -> None:
