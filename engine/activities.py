@@ -136,7 +136,9 @@ def _end_part(desk: Desk, work: UnitOfWork, position: Position, activity: Activi
 
 
 def _put_assigned(desk: Desk, work: UnitOfWork, position: Position, activity: Activity) -> None:
-    (after, postings), shares = ledger.shares_from_put(position, activity, desk.new_id("P"), ExitPlan())
+    (after, postings), shares = ledger.shares_from_put(
+        position, activity, fills.new_position_id(desk, work), ExitPlan()
+    )
     shares = replace(shares, exits=share_exits(desk, shares))
     work.save_position(shares)
     _keep(desk, work, after, postings)

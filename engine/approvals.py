@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from engine import halts, orders, risk, sizing, standing
+from engine import fills, halts, orders, risk, sizing, standing
 from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
@@ -219,7 +219,7 @@ def _order(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice
     now = desk.now()
     decided = work.decide(approval.id, approval.version, ApprovalStatus.APPROVED, by, now)
     wait = undo_window(desk, approval.plan, desk.today)
-    ticket = _ticket(desk, approval, price, spot, now + wait)
+    ticket = _ticket(desk, approval, price, spot, now + wait, fills.new_position_id(desk, work))
     order = None
     if not wait:
         ticket, order = orders.next_order(ticket, ticket.limit, now)
@@ -243,7 +243,9 @@ def undo_window(desk: Desk, plan: TradePlan, today: date) -> timedelta:
     return timedelta(seconds=desk.rules.undo_live_0dte if is_0dte else desk.rules.undo_live)
 
 
-def _ticket(desk: Desk, approval: Approval, price: PackagePrice, spot: Decimal, send_after: datetime) -> Ticket:
+def _ticket(
+    desk: Desk, approval: Approval, price: PackagePrice, spot: Decimal, send_after: datetime, position_id: str
+) -> Ticket:
     signal = approval.plan.signal
     worst = worst_price(signal, desk.rules)
     return Ticket(
@@ -260,7 +262,7 @@ def _ticket(desk: Desk, approval: Approval, price: PackagePrice, spot: Decimal, 
         status=TicketStatus.WORKING,
         created_at=desk.now(),
         send_after=send_after,
-        position_id=desk.new_id("P"),
+        position_id=position_id,
         approval_id=approval.id,
         version=approval.version,
         spot=spot,

@@ -212,3 +212,16 @@ def test_two_scans_at_once_propose_a_name_once() -> None:
 
     with world.store.read() as work:
         assert len(work.pending_approvals()) == 1
+
+
+def test_an_id_met_before_does_not_make_two_trades_one() -> None:
+    world = make_world()
+    numbers = iter(["P00001", "P00001", "P00002"])
+    events = iter(range(1000))
+    desk = replace(world.desk, new_id=lambda prefix: next(numbers) if prefix == "P" else f"{prefix}{next(events)}")
+    for id in ("A00001", "A00002"):
+        propose(world, id=id)
+        approvals.approve(desk, id, 1, "ann")
+
+    with world.store.read() as work:
+        assert [ticket.position_id for ticket in work.open_tickets()] == ["P00001", "P00002"]
