@@ -17,7 +17,6 @@ from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument, Option, Stock
-from engine.model.legs import Structure
 from engine.model.limits import Limits
 from engine.model.market import Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
@@ -183,8 +182,7 @@ def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) 
     shares = work.find_position(plan.signal.covers)
     if shares is None or not shares.is_open:
         return False
-    calls = [p for p in work.campaign(shares.campaign) if p.is_open and p.structure is Structure.COVERED_CALL]
-    pledged = sum(p.units for p in calls)
+    pledged = sum(call.units for call in risk.calls_on(shares, work.open_positions(ticker=shares.ticker)))
     for ticket in tickets:
         if ticket.position_id == shares.id:
             return False

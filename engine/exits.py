@@ -14,7 +14,7 @@ from itertools import takewhile
 
 import structlog
 
-from engine import orders, silence
+from engine import orders, risk, silence
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed, NotFound
@@ -148,17 +148,12 @@ def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
 
 
 def _call_over(desk: Desk, position: Position) -> Position | None:
-    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked.
-
-    One of another campaign counts too, unless that campaign has shares of its own.
-    """
+    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked."""
     if position.structure is not Structure.SHARES:
         return None
     with desk.store.read() as reading:
         held = reading.open_positions(ticker=position.ticker)
-    elsewhere = {p.campaign for p in held if p.structure is Structure.SHARES} - {position.campaign}
-    calls = (p for p in held if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
-    return next(calls, None)
+    return next(iter(risk.calls_on(position, held)), None)
 
 
 def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:

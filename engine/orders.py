@@ -285,7 +285,7 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
 def _spot_left(desk: Desk, ticket: Ticket) -> bool:
     share = Stock(ticket.ticker)
     quote = desk.market.quotes([share]).get(share)
-    if quote is None or not ticket.spot:
+    if quote is None or not quote.is_two_sided or not ticket.spot:
         return False
     return abs(quote.mid / ticket.spot - 1) >= desk.rules.rest_spot_move
 

@@ -330,6 +330,13 @@ def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
     return tuple(lines)
 
 
+def calls_on(shares: Position, held: Iterable[Position]) -> tuple[Position, ...]:
+    """The open calls written on these shares: of the same campaign, or of one that has no shares of its own."""
+    same = [p for p in held if p.is_open and p.ticker == shares.ticker]
+    elsewhere = {p.campaign for p in same if p.structure is Structure.SHARES} - {shares.campaign}
+    return tuple(p for p in same if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
+
+
 def held_exposures(book: Book) -> tuple[Exposure, ...]:
     """The exposures of all open positions."""
     return tuple(position_exposure(position) for position in book.positions.values())

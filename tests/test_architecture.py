@@ -48,6 +48,7 @@ LAYERS = {
         "engine.exits",
         "engine.fills",
         "engine.halts",
+        "engine.holdings",
         "engine.imports",
         "engine.mending",
         "engine.orders",

@@ -165,6 +165,21 @@ def test_a_second_call_on_the_same_shares_is_not_sent() -> None:
     assert approvals.approve(covered(shares(), call).desk, "A00001", 1, "ann").outcome is Outcome.BLOCKED
 
 
+def test_a_call_on_shares_that_an_imported_call_is_written_on_is_not_sent() -> None:
+    written = make.call(60, dte=35)
+    imported = make.position(
+        id="I00003",
+        campaign="I00003",
+        approval_id=None,
+        structure=Structure.COVERED_CALL,
+        unit=(Leg(written, -1),),
+        lots=(make.held(written, -1, 1),),
+        opened_units=1,
+    )
+
+    assert approvals.approve(covered(shares(), imported).desk, "A00001", 1, "ann").outcome is Outcome.BLOCKED
+
+
 def test_two_calls_on_the_same_shares_tapped_one_after_the_other_are_one() -> None:
     world = covered(shares())
     again = make.call(58, dte=35)
