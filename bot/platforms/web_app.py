@@ -157,14 +157,15 @@ class WebApp:
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """Trade a token for a session."""
-        if wait := self.access.wait():
-            return _sentence(429, f"Too many wrong tokens. Try again in {wait} seconds.")
         token = await _token(request)
         if token is None:
             return _sentence(400, 'Send {"token": "..."} as JSON.')
+        wait = self.access.wait()
         try:
             session = self.access.log_in(token)
         except NotAllowed as refusal:
+            if wait:
+                return _sentence(429, f"Too many wrong tokens. Try again in {wait} seconds.")
             log.warning("web.login.refused")
             return _sentence(401, str(refusal))
         answer = web.json_response({"name": self.access.name_of(session)})
