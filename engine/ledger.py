@@ -299,8 +299,10 @@ def _split_leg(leg: PositionLeg, ratio: Decimal) -> PositionLeg:
             lots.append(replace(old, quantity=quantity, price=cost / (quantity * after.multiplier)))
             total += quantity
             cost = ZERO
-    if cost:
+    if not lots:
         raise DataInvalid(f"A {ratio}:1 split leaves less than one {leg.instrument}: that needs a person.")
+    last = lots[-1]
+    lots[-1] = replace(last, price=last.price + cost / (last.quantity * after.multiplier))
     return PositionLeg(after, tuple(lots))
 
 

@@ -94,13 +94,17 @@ class Pace:
         return min(planned, now + ONE_SECOND) if woken else planned
 
     async def _pause(self, seconds: float) -> bool:
-        """Whether somebody acted before `seconds` were over."""
+        """Whether somebody acted before `seconds` were over.
+
+        Not `asyncio.timeout`: entered by a task that has just been canceled, it takes the cancellation for its own when
+        it expires in the same moment, and Ctrl-C would be lost.
+        """
+        acted = asyncio.ensure_future(self._acted.wait())
         try:
-            async with asyncio.timeout(seconds):
-                await self._acted.wait()
-        except TimeoutError:
-            return False
-        return True
+            done, _ = await asyncio.wait({acted}, timeout=seconds)
+        finally:
+            acted.cancel()
+        return bool(done)
 
     def close(self) -> None:
         """Let the work under way end."""

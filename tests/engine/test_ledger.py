@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from engine import ledger
@@ -432,6 +432,7 @@ def test_assignment_moves_money_between_pockets_only(
         assert gain(book, {SHARE: spot}) == before
 
 
+@example(lots=[4, 1], ratio="0.25")
 @given(
     lots=st.lists(st.integers(1, 400), min_size=1, max_size=5),
     ratio=st.sampled_from(["2", "3", "7", "1.5", "0.25", "1.062", "0.333333333333"]),

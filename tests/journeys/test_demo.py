@@ -31,7 +31,11 @@ async def demo(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), 30)
+        try:
+            await asyncio.wait_for(process.wait(), 60)
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def address(process: asyncio.subprocess.Process) -> tuple[str, str]:
