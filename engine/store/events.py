@@ -60,6 +60,7 @@ _DUE = (
     select(outbox)
     .where(outbox.c.state == "waiting")
     .where(or_(outbox.c.next_try.is_(None), outbox.c.next_try <= bindparam("now_")))
+    .where(outbox.c.destination.not_in(bindparam("skip_", expanding=True)))
     .order_by(outbox.c.event_id, outbox.c.id)
     .limit(bindparam("limit_"))
 )
@@ -223,8 +224,7 @@ class Events(Queries):
 
     def due_outbox(self, now: datetime, limit: int = 100, skip: Iterable[str] = ()) -> tuple[Delivery, ...]:
         """Deliveries to try now, in the order of their events; none of the destinations in `skip`."""
-        statement = _DUE.where(outbox.c.destination.not_in(sorted(skip)))
-        rows = self._rows(statement, {"now_": now, "limit_": limit})
+        rows = self._rows(_DUE, {"now_": now, "limit_": limit, "skip_": sorted(skip)})
         return tuple(_delivery(row) for row in rows)
 
     def outbox_waiting(self) -> int:

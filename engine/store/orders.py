@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.sql.base import Executable
 
 from engine.codec import dump, load_frozen
 from engine.errors import AlreadyDecided, NotFound
@@ -16,6 +18,7 @@ from engine.store.work import Params, Queries
 _TICKET = select(orders.c.body).where(orders.c.id == bindparam("id_"))
 _OPEN_TICKETS = select(orders.c.body).where(orders.c.status == "working").order_by(orders.c.id)
 _TICKETS = select(orders.c.body).order_by(orders.c.created_at.desc(), orders.c.id.desc()).limit(bindparam("limit_"))
+_TICKETS_OF = _TICKETS.where(orders.c.position_id == bindparam("position_"))
 _SAVE_TICKET = (
     update(orders)
     .where(orders.c.id == bindparam("id_"))
@@ -44,10 +47,21 @@ _SAVE_ORDER = (
     )
 )
 _FILLS = select(fills.c.body).order_by(fills.c.at, fills.c.execution_id)
+_FILLS_THAT = {
+    "position_": fills.c.position_id == bindparam("position_"),
+    "since_": fills.c.at >= bindparam("since_", type_=fills.c.at.type),
+    "order_": fills.c.client_order_id == bindparam("order_"),
+}
 _SEEN = select(activities.c.id).where(activities.c.id == bindparam("id_"))
 _ACTIVITIES = (
     select(activities.c.body).where(activities.c.at >= bindparam("since_")).order_by(activities.c.at, activities.c.id)
 )
+
+
+@cache
+def _fills_that(names: tuple[str, ...]) -> Executable:
+    """Executions inside the conditions of these names; built once, for building costs more than running it."""
+    return _FILLS.where(*(_FILLS_THAT[name] for name in names))
 
 
 class Orders(Queries):
@@ -108,8 +122,9 @@ class Orders(Queries):
 
     def tickets(self, position_id: str | None = None, limit: int = 50) -> tuple[Ticket, ...]:
         """Tickets (of one position), newest first."""
-        statement = _TICKETS if position_id is None else _TICKETS.where(orders.c.position_id == position_id)
-        return self._tickets(statement, {"limit_": limit})
+        if position_id is None:
+            return self._tickets(_TICKETS, {"limit_": limit})
+        return self._tickets(_TICKETS_OF, {"limit_": limit, "position_": position_id})
 
     def _tickets(self, statement: Any, params: Params | None = None) -> tuple[Ticket, ...]:
         return tuple(load_frozen(Ticket, row[0]) for row in self._rows(statement, params))
@@ -193,14 +208,9 @@ class Orders(Queries):
         self, position_id: str | None = None, since: datetime | None = None, client_order_id: str | None = None
     ) -> tuple[Fill, ...]:
         """Executions inside every given condition, oldest first."""
-        statement = _FILLS
-        if position_id is not None:
-            statement = statement.where(fills.c.position_id == position_id)
-        if since is not None:
-            statement = statement.where(fills.c.at >= since)
-        if client_order_id is not None:
-            statement = statement.where(fills.c.client_order_id == client_order_id)
-        return tuple(load_frozen(Fill, row[0]) for row in self._rows(statement))
+        every = {"position_": position_id, "since_": since, "order_": client_order_id}
+        given = {name: value for name, value in every.items() if value is not None}
+        return tuple(load_frozen(Fill, row[0]) for row in self._rows(_fills_that(tuple(given)), given))
 
     def seen_activity(self, id: str) -> bool:
         """Whether this account activity was stored before."""
