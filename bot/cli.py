@@ -226,6 +226,8 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The command and its options; an unknown option is an error that names the nearest."""
     parser = build_parser()
     args, extra = parser.parse_known_args(words)
+    if hasattr(args, "tickers") and not any(word.startswith("-") for word in extra):
+        args.tickers, extra = [*args.tickers, *extra], []  # argparse takes names before the options only
     if extra:
         chosen: Parser = getattr(args, "parser", parser)
         option = extra[0].split("=")[0]

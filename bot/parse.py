@@ -45,19 +45,24 @@ def words_of(text: str) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str], sign: str = "") -> str:
-    """` Did you mean x?`, or nothing when no known word is near.
+    """` Did you mean x?`, or nothing when no known word is near; the same first letter goes before others.
 
     >>> nearest("postions", ["positions", "orders"], "/")
     ' Did you mean /positions?'
     >>> nearest("pos", ["proposals", "positions", "orders"], "/")
     ' Did you mean /positions?'
+    >>> nearest("APPL", ["AAPL", "PYPL"])
+    ' Did you mean AAPL?'
     """
     by_lower = {item.lower(): item for item in known}
     begun = [item for item in by_lower if len(word) > 1 and item.startswith(word.lower())]
     if begun:
         return f" Did you mean {sign}{by_lower[min(begun, key=len)]}?"
-    close = difflib.get_close_matches(word.lower(), sorted(by_lower), n=1, cutoff=0.6)
-    return f" Did you mean {sign}{by_lower[close[0]]}?" if close else ""
+    close = difflib.get_close_matches(word.lower(), sorted(by_lower), n=3, cutoff=0.6)
+    if not close:
+        return ""
+    best = next((item for item in close if item[:1] == word[:1].lower()), close[0])
+    return f" Did you mean {sign}{by_lower[best]}?"
 
 
 def command_of(word: str, commands: Mapping[str, Command]) -> Command:

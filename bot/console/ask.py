@@ -19,6 +19,7 @@ from bot.people import People, owner
 from bot.settings import Config
 from engine.desk import Desk
 from engine.errors import BadRequest, ConfigError
+from engine.store import Store
 
 OWNER = "cli:owner"
 LOOK_AT = "15:30"
@@ -74,7 +75,8 @@ def _room(config: Config, options: AskOptions, people: People, environment: Mapp
     if folder is None:
         desk = app.build_desk(config, store)
         return app.build_room(desk, people, lambda: app.live_banner(config))
-    day = options.day or _day(config.data.date) or folder.sessions[-1]
+    day = options.day or _day(config.data.date) or _latest(store, folder)
+    folder.check_day(day)
     made = app.build_replay_desk(folder, day, config.strategies, store, app.settings_of(config))
     _move_to(made, day)
     return app.build_room(made.desk, people, app.replay_banner(made.desk, "REPLAY"))
@@ -87,6 +89,13 @@ def _folder(config: Config, options: AskOptions, is_configured: bool) -> app.Fol
     return None if is_configured else app.demo_prices()
 
 
+def _latest(store: Store, folder: app.Folder) -> date:
+    """The last session the desk lived through, where the folder has it: what is held is held on that day."""
+    with store.read() as work:
+        row = next(reversed(work.equity_history(limit=1)), None)
+    return row.day if row is not None and row.day in folder.sessions else folder.last_day
+
+
 def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
@@ -95,9 +104,8 @@ def _day(text: str) -> date | None:
 
 
 def _move_to(made: app.ReplayDesk, day: date) -> None:
-    """Half past three of `day`, the exchange and the account brought along."""
+    """Half past three of `day`. The exchange stays where it is: a question must not expire what the desk holds."""
     desk: Desk = made.desk
     if not desk.sessions.is_session(day):
         raise BadRequest(f"{day} is not a trading session; the next is {desk.sessions.next(day)}.")
     made.clock.set(min(desk.sessions.at(day, LOOK_AT), desk.sessions.close(day)))
-    made.broker.advance()

@@ -21,6 +21,7 @@ from bot.settings import Config
 from bot.summary import Json, summary
 from engine.errors import BadRequest, ConfigError
 from engine.model.trade import Strategy
+from engine.sessions import Sessions
 from engine.store import Store
 
 
@@ -76,13 +77,11 @@ def run_days(config: Config, options: ReplayOptions, store: Store) -> Json:
     """Live through the days and say what came of them.
 
     Raises:
-        BadRequest: there is no session between the dates, or a strategy is unknown.
+        BadRequest: no recorded session lies between the dates, or a strategy is unknown.
         DataInvalid: the books do not add up, or the data are malformed.
     """
+    days = options.folder.trading_days(options.start, options.end, Sessions())
     journey = make_journey(config, options, store)
-    days = journey.made.desk.sessions.between(options.start, options.end)
-    if not days:
-        raise BadRequest(f"There is no trading session from {options.start} to {options.end}.")
     finish(journey.run(days))
     return summary(journey.made.desk)
 

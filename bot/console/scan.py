@@ -56,7 +56,8 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
     if path is None:
         raise ConfigError(NO_SOURCE)
     folder = app.open_folder(path)
-    day = said.day or folder.sessions[-1]
+    day = said.day or folder.last_day
+    folder.check_day(day)
     made = app.build_replay_desk(folder, day, strategies, Store.memory(), app.settings_of(config))
     _move_to_scan(made, said.strategy, day)
     result = scanning.preview(made.desk, said.strategy, _checked(made, said.tickers) or None)

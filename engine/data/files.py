@@ -27,8 +27,10 @@ def required(folder: Path, name: str) -> Path:
     Raises:
         ConfigError: the folder or the file is not there.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise ConfigError(f"The data folder “{folder}” does not exist.")
+    if not folder.is_dir():
+        raise ConfigError(f"“{folder}” is a file: expected the folder that holds {name}.")
     path = existing(folder, name)
     if path is None:
         raise ConfigError(f"The data folder “{folder}” has no {name}, which is required.")

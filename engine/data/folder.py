@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -24,9 +24,13 @@ from engine.data.minutes import MINUTE_COLUMNS, Minutes, read_minutes
 from engine.data.rates import PRIMARY_CREDIT_SPREAD, Rates
 from engine.data.series import BAR_COLUMNS, Series, read_series
 from engine.data.splits import exact_ratio
+from engine.errors import BadRequest
 from engine.model.market import Dividend, Earnings, ReportTime, Split
+from engine.sessions import Sessions
 
 BARS = "daily_bars.parquet"
+LONGEST_CLOSURE = timedelta(days=7)
+"""The exchange was never closed for longer in the years that can be recorded (September 2001: a week)."""
 REPORT_TIMES = {
     "pre-market": ReportTime.BEFORE_OPEN,
     "post-market": ReportTime.AFTER_CLOSE,
@@ -115,6 +119,42 @@ class RecordedFolder:
         """Every day with a bar of something tradable, oldest first."""
         days = [series.day for series in self.series.values() if not series.is_index]
         return tuple(np.unique(np.concatenate(days)).tolist()) if days else ()
+
+    @property
+    def last_day(self) -> date:
+        """The latest recorded trading day.
+
+        Raises:
+            BadRequest: there is none.
+        """
+        if not self.sessions:
+            raise BadRequest(f"The recorded data ({self.name}) hold no trading day.")
+        return self.sessions[-1]
+
+    def check_day(self, day: date, margin: timedelta = timedelta(0)) -> None:
+        """Nothing, when `day` lies between the first and the last recorded day, or at most `margin` outside.
+
+        Raises:
+            BadRequest: it does not; the message says which days there are.
+        """
+        last, first = self.last_day, self.sessions[0]
+        if not first - margin <= day <= last + margin:
+            raise BadRequest(f"The recorded data run from {first} to {last}; {day} is not among them.")
+
+    def trading_days(self, start: date, end: date, calendar: Sessions) -> tuple[date, ...]:
+        """The trading sessions from `start` to `end`; the window may begin and end on days without trading.
+
+        Raises:
+            BadRequest: there is none, or one of them lies outside the recorded days.
+        """
+        for day in (start, end):
+            self.check_day(day, LONGEST_CLOSURE)
+        days = calendar.between(start, end)
+        if not days:
+            raise BadRequest(f"There is no trading session from {start} to {end}.")
+        for day in (days[0], days[-1]):
+            self.check_day(day)
+        return days
 
 
 def read_splits(sheet: Sheet) -> dict[str, tuple[Split, ...]]:

@@ -64,6 +64,7 @@ class Case:
     make: Callable[[Path], None] | None = None
 
 
+SPAN = "The recorded data run from 2017-09-01 to 2019-01-31"
 REPLAY_SMALL = "replay --data {small} --from 2019-01-02 --to 2019-01-03"
 SCAN_IBM = "scan wheel --data {ibm} --date 2019-01-02"
 
@@ -74,6 +75,9 @@ WORDS = (
     Case("scan whele", "“whele” is not an enabled strategy. Did you mean wheel? Enabled: wheel, wsb_dip."),
     Case("scan lotto", "“lotto” is not an enabled strategy."),
     Case("scan wheel --data nowhere", "The data folder “nowhere” does not exist."),
+    Case(
+        "scan wheel --data {newer}/old.json", "old.json” is a file: expected the folder that holds daily_bars.parquet."
+    ),
     Case("replay --data nowhere --from 2019-01-02 --to 2019-01-03", "The data folder “nowhere” does not exist."),
     Case("run", "--config"),
     Case("ask /risk --as bob", "--as: nobody is called “bob”."),
@@ -84,9 +88,16 @@ DAYS = (
     Case("replay --data x --from 2019-02-01 --to 2019-01-02", "--to 2019-01-02 is before --from 2019-02-01"),
     Case("scan wheel --data {small} --date 2019-01-05", "2019-01-05 is not a trading session; the next is 2019-01-07."),
     Case("replay --data {small} --from 2019-01-05 --to 2019-01-06", "no trading session from 2019-01-05 to 2019-01-06"),
+    Case("scan wheel --data {small} --date 2030-01-02", f"{SPAN}; 2030-01-02 is not among them."),
+    Case("ask /risk --data {small} --date 2017-08-31", f"{SPAN}; 2017-08-31 is not among them."),
+    Case("replay --data {small} --from 2030-01-02 --to 2030-01-03", f"{SPAN}; 2030-01-02 is not among them."),
+    Case("replay --data {small} --from 2019-01-30 --to 2019-02-28", f"{SPAN}; 2019-02-28 is not among them."),
+    Case("replay --data {small} --from 2019-01-30 --to 2019-02-04", f"{SPAN}; 2019-02-04 is not among them."),
+    Case("replay --data {small} --from 1985-01-02 --to 2019-01-03", f"{SPAN}; 1985-01-02 is not among them."),
 )
 NAMED = (
     Case("scan wheel INTL --data {small} --date 2019-01-02", "“INTL” has no data on 2019-01-02. Did you mean INTC?"),
+    Case("scan wheel --data {small} --date 2019-01-02 APPL", "“APPL” has no data on 2019-01-02. Did you mean AAPL?"),
     Case(
         "scan wheel A_P --data {small} --date 2019-01-02",
         "“A_P” is not a ticker: expected one to six letters, such as AAPL.",
@@ -129,6 +140,12 @@ def cells(**columns: list[Any]) -> Callable[[Path], None]:
     return change
 
 
+def no_rows(folder: Path) -> None:
+    """Daily bars with their columns and not one row."""
+    bars = pq.read_table(folder / "daily_bars.parquet")
+    pq.write_table(bars.slice(0, 0), folder / "daily_bars.parquet")
+
+
 def file(name: str, text: str) -> Callable[[Path], None]:
     """One more file beside the bars."""
 
@@ -164,6 +181,7 @@ CELLS = tuple(
     )
 )
 NO_BARS = (
+    Case("scan wheel --data {ibm}", "hold no trading day", make=no_rows),
     Case(SCAN_IBM, "has no daily_bars.parquet, which is required", make=lambda f: (f / "daily_bars.parquet").unlink()),
 )
 CASES = (*WORDS, *DAYS, *NAMED, *KEYS, *SETTINGS, *CELLS, *NO_BARS, *NEWER)
@@ -308,6 +326,37 @@ def test_risk_of_an_empty_desk_is_a_text_card(small: Path, tmp_path: Path) -> No
     assert run.code == 0
     assert run.out.splitlines()[:2] == ["REPLAY 2019-01-02, recorded prices", "Risk"]
     assert "100,000.00" in run.out
+
+
+def test_names_may_stand_after_the_options(small: Path, tmp_path: Path) -> None:
+    run = wsb("scan", "wheel", "--data", small, *DAY, "INTC", "KO", "--json", cwd=tmp_path)
+
+    assert run.body["universe"] == 2
+
+
+def test_a_question_about_a_desk_that_holds_something_expires_and_sells_nothing(small: Path, tmp_path: Path) -> None:
+    """Asked without a date it answers for the desk's own last day, and asked for a later one it only looks."""
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    days = ("--from", "2018-12-14", "--to", "2018-12-17", "--strategies", "wheel")
+    replayed = wsb("replay", "--data", small, *days, "--db", url, "--json", cwd=tmp_path)
+    at_exchange = table(tmp_path / "desk.db", "paper")
+
+    asked = wsb("ask", "/account", "--data", small, cwd=tmp_path, DATABASE_URL=url)
+    later = wsb("ask", "/positions", "--data", small, "--date", "2019-01-31", cwd=tmp_path, DATABASE_URL=url)
+
+    assert replayed.body["positions"] > 0
+    assert asked.out.startswith("REPLAY 2018-12-17, recorded prices\nAccount\n")
+    assert later.code == 0
+    assert table(tmp_path / "desk.db", "paper") == at_exchange
+
+
+def table(file: Path, name: str) -> list[Any]:
+    """Every row of one table."""
+    database = sqlite3.connect(file)
+    try:
+        return sorted(database.execute(f"SELECT * FROM {name}").fetchall())
+    finally:
+        database.close()
 
 
 def test_a_second_replay_into_a_history_is_refused_and_the_history_stays_as_it_was(small: Path, tmp_path: Path) -> None:
