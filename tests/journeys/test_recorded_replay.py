@@ -260,12 +260,15 @@ def test_half_a_year_without_approval_places_no_order(tmp_path: Path) -> None:
 
 
 WINDOWS = (
+    ("2005-01-03", "2005-12-30"),
     ("2008-07-01", "2009-03-31"),
     ("2014-03-03", "2014-09-30"),
     ("2015-06-01", "2016-03-31"),
     ("2020-01-02", "2020-12-31"),
+    ("2021-01-04", "2021-12-31"),
 )
-"""A crash, AAPL's 7:1 split, a year with recorded contracts among modelled ones, another crash with two splits."""
+"""A put held over a split, a crash, AAPL's 7:1 split, recorded contracts among modelled ones, another crash, and the
+winter of GME and AMC."""
 
 
 @pytest.mark.soak
