@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -57,7 +59,7 @@ def demo(options: DemoOptions, environment: Mapping[str, str], as_json: bool) ->
         result = run_days(config, replayed, Store.memory())
         tell(result, as_json)
         return 1 if result["errors"] else 0
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_show(config, replayed, options, as_json))
     return 0
 
@@ -113,6 +115,7 @@ class Pace:
 
 async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, as_json: bool) -> None:
     """The page and the day loop side by side, until somebody stops them."""
+    _end_on_signals()
     pace = Pace(options.speed)
     people = owner([f"web:{NAME}", IDENTITY])
     journey = make_journey(config, replayed, Store.memory())
@@ -130,6 +133,15 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     finally:
         await page.stop()
         pace.close()
+
+
+def _end_on_signals() -> None:
+    """Ctrl-C and SIGTERM end the demo in order, also where a shell started it in the background with Ctrl-C ignored."""
+    task = asyncio.current_task()
+    if task is None or sys.platform == "win32":
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _page(room: Room, port: int) -> WebApp:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 expect = pytest.importorskip("playwright.async_api", reason="needs Playwright (the dev extra)").expect
+expect.set_options(timeout=20_000)
 
 LINE = "#line"
 

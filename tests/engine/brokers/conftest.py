@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def standin(clock: FakeClock) -> Iterator[AlpacaStandin]:
     """The server; whatever it received and answered kept to Alpaca's published schemas."""
-    with AlpacaStandin(Exchange(clock, Decimal(100_000)), hold=2.0) as server:
+    with AlpacaStandin(Exchange(clock, Decimal(100_000)), hold=3.0) as server:
         yield server
     assert server.journal.violations == []
 

@@ -25,7 +25,9 @@ DONE = ("done-504", "done-cut", "done-slow")
 @pytest.fixture
 def alpaca(standin: AlpacaStandin, exchange: Exchange) -> Iterator[AlpacaBroker]:
     """The adapter with little patience."""
-    broker = AlpacaBroker(KEY, SECRET, url_override=standin.url, timeouts=Timeouts(connect=1.0, read=0.7, retrying=9.0))
+    broker = AlpacaBroker(
+        KEY, SECRET, url_override=standin.url, timeouts=Timeouts(connect=10.0, read=1.0, retrying=15.0)
+    )
     with stamina.set_testing(True, attempts=3, cap=True):
         yield broker
     broker.close()
