@@ -116,7 +116,7 @@ def account_is_known(desk: Desk, work: UnitOfWork) -> bool:
     text = work.setting(ACCOUNT)
     if not text:
         return False
-    return desk.now() - datetime.fromisoformat(json.loads(text)[0]) <= ACCOUNT_AGE / 2
+    return abs(desk.now() - datetime.fromisoformat(json.loads(text)[0])) <= ACCOUNT_AGE / 2
 
 
 def _account_text(account: Account, now: datetime) -> str:
@@ -133,7 +133,7 @@ def known_account(desk: Desk, work: UnitOfWork) -> tuple[Decimal, Decimal]:
     text = work.setting(ACCOUNT)
     if text:
         at, _, equity, _, _, options = json.loads(text)
-        if desk.now() - datetime.fromisoformat(at) <= ACCOUNT_AGE:
+        if abs(desk.now() - datetime.fromisoformat(at)) <= ACCOUNT_AGE:
             return Decimal(equity), Decimal(options)
     raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
 
