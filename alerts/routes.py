@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from engine.model.events import Event, EventKind, Severity
 
 SILENT = frozenset(
-    {EventKind.SCAN_FINISHED, EventKind.COMMAND, EventKind.DENIED, EventKind.ORDER_SENT, EventKind.IMPORTED}
+    {
+        EventKind.SCAN_FINISHED,
+        EventKind.COMMAND,
+        EventKind.DENIED,
+        EventKind.ORDER_SENT,
+        EventKind.IMPORTED,
+        EventKind.CHECKED,
+        EventKind.ATTEMPTED,
+        EventKind.NOTE,
+    }
 )
 """Kept for the audit trail, not posted: a scan shows itself through its proposals."""
 

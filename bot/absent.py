@@ -7,7 +7,7 @@ from datetime import date
 
 from engine.errors import DataUnavailable
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Quote
+from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
 
 WORDS = "No market data source is configured: name a folder of recorded days with [data] folder or --data."
 
@@ -35,4 +35,7 @@ class AbsentMarket:
         raise DataUnavailable(WORDS)
 
     def panel(self) -> Mapping[str, Bars]:
+        return {}
+
+    def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         return {}

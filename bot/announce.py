@@ -15,7 +15,16 @@ from engine.desk import Desk
 from engine.model.events import Event, EventKind
 
 SILENT = frozenset(
-    {EventKind.SCAN_FINISHED, EventKind.COMMAND, EventKind.DENIED, EventKind.ORDER_SENT, EventKind.IMPORTED}
+    {
+        EventKind.SCAN_FINISHED,
+        EventKind.COMMAND,
+        EventKind.DENIED,
+        EventKind.ORDER_SENT,
+        EventKind.IMPORTED,
+        EventKind.CHECKED,
+        EventKind.ATTEMPTED,
+        EventKind.NOTE,
+    }
 )
 """Kept for the audit trail only: they show themselves through the cards of what they led to."""
 

@@ -24,14 +24,25 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.HALTED: "Entries halted",
     EventKind.RESUMED: "Entries allowed again",
     EventKind.ERROR: "Something broke",
+    EventKind.ENVELOPE_CHANGED: "Envelope {subject}",
+    EventKind.LOCK_CHANGED: "Lock: {subject}",
+    EventKind.LIMIT_CHANGED: "Limit: {subject}",
+    EventKind.STRATEGY_CHANGED: "Strategy {subject}",
+    EventKind.PANIC: "Panic",
+    EventKind.ADOPTION_ASKED: "Not in the books: {subject}",
+    EventKind.ADOPTION_DECIDED: "Settled: {subject}",
+    EventKind.ROLL_OFFERED: "Roll? {ticker}",
+    EventKind.ROLL_CHANGED: "Roll of {ticker}",
+    EventKind.EXPIRY_AGENDA: "Expiring soon",
+    EventKind.EXPIRY_WARNING: "Before expiry: {ticker}",
 }
-"""Kinds that are told as they happened; `{ticker}` comes from the event's data."""
+"""Kinds that are told as they happened; `{ticker}` comes from the event's data, `{subject}` is what it is about."""
 
 
 def notice(event: Event, banner: str) -> Card:
     """The event as a card: its title, its sentence, its facts; urgent ones say so."""
     data = {key: str(value) for key, value in event.data.items()}
-    title = TITLES[event.kind].format_map({"ticker": data.get("ticker", event.subject)})
+    title = TITLES[event.kind].format_map({"ticker": data.get("ticker", event.subject), "subject": event.subject})
     if event.severity is Severity.URGENT:
         title = f"URGENT: {title}"
     words = data.pop("words", "")

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from engine import fills, halts, orders, risk, sizing, standing
+from engine import fills, gateway, orders, risk, sizing, standing
 from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
@@ -129,9 +129,9 @@ def _check_fresh(desk: Desk, plan: TradePlan, price: PackagePrice, quotes: Mappi
 
 def _decide(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice, spot: Decimal, by: str) -> Decision:
     """The decision inside the transaction: halted, blocked, moved, or an order."""
-    stop = halts.current(work)
-    if stop is not None:
-        raise NotAllowed(f"{stop.words} {approval.id} stays pending.")
+    closed = gateway.why_closed(desk, work, approval.plan.signal.strategy, approval.plan.signal.ticker)
+    if closed:
+        raise NotAllowed(f"{' '.join(closed)} {approval.id} stays pending.")
     move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
     fresh = _repriced(desk, approval.plan, price, spot)
     tickets = work.open_tickets()

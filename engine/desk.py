@@ -37,6 +37,8 @@ class Desk:
     mode: Mode = Mode.PAPER
     unknown: Unknown = Unknown.REJECT
     universe: tuple[str, ...] = ()
+    account: str = ""
+    """The one account live orders may touch, "" where none is pinned (paper and replay)."""
 
     @property
     def today(self) -> date:

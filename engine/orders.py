@@ -198,13 +198,17 @@ def _claim_first(desk: Desk, ticket: Ticket, too_late: str) -> Order | None:
     return order
 
 
-def reconcile(desk: Desk) -> None:
-    """Bring every open order up to the broker's truth and book new fills; safe to call at any time."""
+def reconcile(desk: Desk, purpose: Purpose | None = None) -> None:
+    """Bring every open order (of one purpose) up to the broker's truth and book new fills; safe to call at any time."""
     with desk.store.read() as work:
-        open_orders = work.open_orders()
+        open_orders = [order for order in work.open_orders() if purpose in (None, _purpose_of(order))]
     now = desk.now()
     settled = [o for o in open_orders if o.status is not OrderStatus.NEW or now - o.created_at >= UNSENT_GRACE]
     each(settled, lambda order: refresh(desk, order), lambda order: order.client_order_id)
+
+
+def _purpose_of(order: Order) -> Purpose:
+    return Purpose.ENTRY if order.opening else Purpose.EXIT
 
 
 def refresh(desk: Desk, order: Order) -> Order:
@@ -252,11 +256,11 @@ def resume(desk: Desk) -> None:
         send_due(desk)
 
 
-def work(desk: Desk) -> None:
-    """Move every open ticket on: cancel what must end, step the ladders, pull resting orders."""
+def work(desk: Desk, purpose: Purpose | None = None) -> None:
+    """Move every open ticket (of one purpose) on: cancel what must end, step the ladders, pull resting orders."""
     with desk.store.read() as reading:
         tickets = reading.open_tickets()
-    sent = [ticket for ticket in tickets if ticket.attempts]
+    sent = [ticket for ticket in tickets if ticket.attempts and purpose in (None, ticket.purpose)]
     each(sent, lambda ticket: _work_one(desk, ticket), lambda ticket: ticket.id)
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Quote
+from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
 from engine.model.orders import Activity, Fill, Order
 
 
@@ -94,3 +94,6 @@ class MarketData(Protocol):
 
     def panel(self) -> Mapping[str, Bars]:
         """Completed daily bars (at least 260 sessions where they exist) of the whole universe, for `screen`."""
+
+    def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
+        """Halts and resumptions of today by ticker; a name whose status this source does not know is left out."""

@@ -9,7 +9,7 @@ from itertools import count
 
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Quote
+from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
 from tests import make
 
 
@@ -46,6 +46,7 @@ class FakeMarket:
         self._quotes: dict[Instrument, Quote] = {}
         self._snapshots: dict[str, MarketSnapshot] = {}
         self._bars: dict[str, Bars] = {}
+        self._statuses: dict[str, TradingStatus] = {}
         self.asked: list[tuple[Instrument, ...]] = []
         """The instruments of every `quotes` call, in order."""
 
@@ -104,6 +105,13 @@ class FakeMarket:
 
     def panel(self) -> Mapping[str, Bars]:
         return dict(self._bars)
+
+    def set_status(self, status: TradingStatus) -> None:
+        """Halt or resume a name; without this its status is not known."""
+        self._statuses[status.ticker] = status
+
+    def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
+        return {ticker: self._statuses[ticker] for ticker in tickers if ticker in self._statuses}
 
 
 def _first(bars: Bars, start: date) -> int:

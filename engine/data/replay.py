@@ -20,7 +20,7 @@ from engine.data.rates import Rate
 from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Quote, Source
+from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Quote, Source, TradingStatus
 from engine.sessions import Sessions
 
 RECORDED = Source("replay", Kind.RECORDED)
@@ -153,6 +153,11 @@ class ReplayMarket:
         """The last 400 completed daily bars of the whole universe, in today's shares."""
         today = self._today
         return {ticker: self._shares.day(ticker, today).bars for ticker in self.universe()}
+
+    def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
+        """Nothing: recorded days do not say which names were halted."""
+        del tickers
+        return {}
 
     def rate(self) -> Rate | None:
         """Today's short rate and who says so; None, and 0 in the snapshots, where nothing covers today."""

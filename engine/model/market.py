@@ -402,6 +402,19 @@ class Fundamentals:
     margin_change: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TradingStatus:
+    """Whether a name may trade now. `since` is when that began, None when it has traded all day.
+
+    `is_market_wide`: the halt is (or, resumed, was) the whole market's (a circuit breaker).
+    """
+
+    ticker: str
+    is_halted: bool = False
+    since: datetime | None = None
+    is_market_wide: bool = False
+
+
 def _no_chain() -> Chain | None:
     return None
 

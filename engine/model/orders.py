@@ -33,6 +33,8 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     MARKET = "market"
     """Shares only; never for options."""
+    STOP = "stop"
+    """Rests at the broker and sells (or buys back) once the price is through `stop`: a net under our own exits."""
 
 
 class TimeInForce(StrEnum):
@@ -123,7 +125,8 @@ class Order:
     Attributes:
         client_order_id: `{ticket}.{attempt}`; sending it twice places one order.
         limit: net per share of a unit: positive is paid, negative is received, for single legs too (a sell at 1.03
-            is -1.03); None for a market order (shares only).
+            is -1.03); None for a market order (shares only) and for a stop.
+        stop: trigger of a stop order, positive dollars per share of its single leg; None for every other type.
         filled: units. average: net per share over the filled units, same sign rule, None before a fill.
         broker_id: the broker's id once it is known. error: the broker's words when it refused.
     """
@@ -145,6 +148,7 @@ class Order:
     accepted_at: datetime | None = None
     done_at: datetime | None = None
     error: str = ""
+    stop: Decimal | None = None
 
     @property
     def is_open(self) -> bool:

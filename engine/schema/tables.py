@@ -382,3 +382,91 @@ paper = Table(
     Column("key", Text, primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("approval_id", Text, _parent("approvals.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""Taps toward a decision that needs more than one: the first on live money, the first of two approvers."""
+
+envelopes = Table(
+    "envelopes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("strategy", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_envelopes_status_id", "status", "id"),
+)
+"""Pre-authorised bounds inside which proposals are approved without a tap."""
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_locks_status_id", "status", "id"),
+)
+"""What may not be opened for now, and why: the whole desk, a strategy or a name."""
+
+limit_changes = Table(
+    "limit_changes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("effective_at", Instant, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_limit_changes_name_effective_at", "name", "effective_at"),
+)
+"""Limits that people set over the configured ones; a tighter one holds at once, a looser one from the next session."""
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("strategy_id", Text, _parent("strategies.id"), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("ended_at", Instant),
+    Index("ix_promotions_strategy_id", "strategy_id"),
+)
+"""Strategies that may open positions with real money, and in which account."""
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("position_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_sequences_status_id", "status", "id"),
+    Index("ix_sequences_position_id", "position_id"),
+)
+"""Trades made of several orders in a row (rolls, a flattened book): each step is durable before it is taken."""
+
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_adoptions_status_id", "status", "id"),
+    Index("ix_adoptions_symbol", "symbol"),
+)
+"""What the broker holds and the books do not (or the other way round), and what a person decided about it."""

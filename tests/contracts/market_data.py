@@ -186,3 +186,7 @@ def test_the_panel_has_the_bars_of_the_whole_universe(world: World):
         assert bars.ticker == ticker
         assert_well_formed(bars, world.today)
     assert len(panel[world.ticker]) >= FEWEST_BARS
+
+
+def test_a_name_nobody_knows_has_no_trading_status(world: World):
+    assert set(world.market.statuses([world.ticker, world.unknown])) <= {world.ticker}
