@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
@@ -13,7 +13,9 @@ from pathlib import Path
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
 from bot.command import Room, Runner
+from bot.loops import Desks, works
 from bot.people import People
+from bot.runtime import Runtime
 from bot.settings import Config
 from engine.brokers.paper import PaperBroker
 from engine.data.demo import demo_folder
@@ -175,17 +177,19 @@ def open_books(desk: Desk, cash: Decimal) -> None:
             work.set_strategy(name, strategy.risk_level, "enabled", now)
 
 
-def build_desk(config: Config, store: Store) -> Desk:
-    """The desk of the configuration on the real clock; until a live data source exists its market knows nothing."""
+def build_desk(
+    config: Config, store: Store, source: MarketData | None = None, clock: Callable[[], datetime] = system_clock
+) -> Desk:
+    """The desk of the configuration; without a `source` of live data its market knows nothing and says so."""
     sessions = Sessions()
-    market = AbsentMarket()
-    broker = _broker(config, market, sessions, store)
+    market = source or AbsentMarket()
+    broker = _broker(config, market, sessions, store, clock)
     desk = Desk(
         store=store,
         market=market,
         broker=broker,
-        now=system_clock,
-        new_id=TimedIds(system_clock),
+        now=clock,
+        new_id=TimedIds(clock),
         sessions=sessions,
         strategies=config.strategies,
         limits=config.risk,
@@ -198,11 +202,41 @@ def build_desk(config: Config, store: Store) -> Desk:
     return desk
 
 
-def _broker(config: Config, market: MarketData, sessions: Sessions, store: Store) -> Broker:
+def _broker(
+    config: Config, market: MarketData, sessions: Sessions, store: Store, clock: Callable[[], datetime]
+) -> Broker:
     if config.desk.broker == "paper":
         cash = config.risk.account_size
-        return PaperBroker(market, system_clock, sessions, config.costs, cash, store.paper_journal())
+        return PaperBroker(market, clock, sessions, config.costs, cash, store.paper_journal())
     return alpaca_broker(config)
+
+
+def sessions_of(config: Config, desk: Desk) -> Desks:
+    """The desk through a broker session for each kind of work; the exchange inside this program has one for all."""
+
+    def again() -> Desk:
+        return desk if config.desk.broker == "paper" else replace(desk, broker=alpaca_broker(config))
+
+    return Desks(entries=desk, exits=again(), protecting=again(), books=again())
+
+
+def build_runtime(desks: Desks) -> Runtime:
+    """The loops of a live desk, not started yet; the exchange inside this program moves with the exits."""
+    broker = desks.exits.broker
+    exchange = (("exchange", broker.advance),) if isinstance(broker, PaperBroker) else ()
+    return Runtime(desks.books, works(desks, exchange))
+
+
+def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner) -> Room:
+    """The room of a live desk: what protects has a session of its own, /health knows the loops."""
+    return Room(
+        desks.entries,
+        config.people,
+        run,
+        lambda: live_banner(config),
+        protecting=desks.protecting,
+        parts=lambda: tuple((f"Loop {beat.name}", (not beat.is_stalled, beat.words)) for beat in runtime.beats),
+    )
 
 
 def alpaca_broker(config: Config) -> Broker:

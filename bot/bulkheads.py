@@ -34,15 +34,16 @@ def finish(coroutine: Coroutine[object, object, T]) -> T:
 
 
 class Bulkheads:
-    """Thread pools by kind of work, so that slow look-ups never hold up a trade.
+    """Thread pools by kind of work: look-ups never hold up a trade, trades never hold up what protects.
 
-    `Bulkheads(1)` shares one thread between both: everything that touches the desk happens in order.
+    `Bulkheads(1)` shares one thread between all of them: everything that touches the desk happens in order.
     """
 
-    def __init__(self, trading: int, looking: int = 0) -> None:
+    def __init__(self, trading: int, looking: int = 0, protecting: int = 0) -> None:
         trade = ThreadPoolExecutor(trading, thread_name_prefix="trade")
         look = ThreadPoolExecutor(looking, thread_name_prefix="look") if looking else trade
-        self._pools = {Pool.TRADE: trade, Pool.LOOK: look}
+        protect = ThreadPoolExecutor(protecting, thread_name_prefix="protect") if protecting else trade
+        self._pools = {Pool.TRADE: trade, Pool.LOOK: look, Pool.PROTECT: protect}
 
     async def run(self, pool: Pool, work: Callable[[], T]) -> T:
         """Run `work` in its pool and wait without blocking the event loop."""

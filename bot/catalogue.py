@@ -71,14 +71,16 @@ LOOK = (
 )  # fmt: skip
 
 ACT = (
-    Command("close", Role.TRADER, "close a position now", act.close, Group.ACT, (POSITION,), acts=True),
+    Command("close", Role.TRADER, "close a position now", act.close, Group.ACT, (POSITION,), acts=True,
+            protects=True),
     Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
-            (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME),
+            (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
+            protects=True),
 )  # fmt: skip
 
 RUN = (
     Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.RUN,
-            (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True),
+            (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True, protects=True),
     Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
 )  # fmt: skip
 

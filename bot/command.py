@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -63,6 +63,8 @@ class Pool(StrEnum):
 
     LOOK = "look"
     TRADE = "trade"
+    PROTECT = "protect"
+    """What makes the account safer: it never waits behind approvals that wait for the broker."""
 
 
 class Group(StrEnum):
@@ -86,12 +88,22 @@ class Room:
 
     Attributes:
         run: executes blocking work in a bulkhead (`bot.bulkheads`). banner: "PAPER", "REPLAY 2019-03-04", "LIVE ...".
+        protecting: the same desk through a broker session of its own, for what protects; None where one serves all.
+        parts: further parts of the desk for /health: name, whether it is well, and in which words.
     """
 
     desk: Desk
     people: People
     run: Runner
     banner: Callable[[], str]
+    protecting: Desk | None = None
+    parts: Callable[[], tuple[tuple[str, tuple[bool, str]], ...]] = tuple
+
+    def for_command(self, command: Command) -> Room:
+        """The room in which `command` is carried out."""
+        if command.protects and self.protecting is not None:
+            return replace(self, desk=self.protecting)
+        return self
 
 
 class Runner(Protocol):
@@ -143,6 +155,7 @@ class Command:
     Attributes:
         acts: changes something: runs once per update, is written to the audit trail, uses the trading bulkhead.
         place: whether the answer replaces the tapped card.
+        protects: makes the account safer (closes, cancels, halts): it has a bulkhead and a broker session of its own.
     """
 
     name: str
@@ -154,6 +167,7 @@ class Command:
     acts: bool = False
     is_button: bool = False
     place: Place = Place.NEW
+    protects: bool = False
 
     @property
     def usage(self) -> str:
@@ -162,6 +176,8 @@ class Command:
 
     @property
     def pool(self) -> Pool:
+        if self.protects:
+            return Pool.PROTECT
         return Pool.TRADE if self.acts else Pool.LOOK
 
 

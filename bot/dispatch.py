@@ -83,7 +83,7 @@ def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
 
 
 def _done(room: Room, request: Request, user: User, command: Command, words: list[str]) -> Reply:
-    call = Call(room, user, request, values_of(command, words, room.desk))
+    call = Call(room.for_command(command), user, request, values_of(command, words, room.desk))
     if command.acts and not _record_act(call, command):
         return Reply((), command.place)
     cards = command.handler(call)

@@ -246,14 +246,15 @@ def _still_wanted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> bool:
     return approval.status is ApprovalStatus.APPROVED and desk.now() < approval.expires_at
 
 
-def resume(desk: Desk) -> None:
-    """Take up where a stopped or killed process left off: look up what was perhaps sent, send what was not."""
+def resume(desk: Desk, purpose: Purpose | None = None) -> None:
+    """Take up (of one purpose) where a killed process left off: look up what was perhaps sent, send what was not."""
     with desk.store.read() as work:
-        unfinished = work.open_orders()
+        unfinished = [order for order in work.open_orders() if purpose in (None, _purpose_of(order))]
     try:
         each(unfinished, lambda order: refresh(desk, order), lambda order: order.client_order_id)
     finally:
-        send_due(desk)
+        if purpose is not Purpose.EXIT:
+            send_due(desk)
 
 
 def work(desk: Desk, purpose: Purpose | None = None) -> None:

@@ -39,7 +39,7 @@ def resume(call: Call) -> Card:
 
 def health(call: Call) -> Card:
     """Whether each part answers: broker, market data, database, and whether entries are halted."""
-    parts = [_broker(call), _market(call), _store(call), _halt(call)]
+    parts = [_broker(call), _market(call), _store(call), _halt(call), *call.room.parts()]
     bad = [name for name, (fine, _) in parts if not fine]
     facts = tuple((name, text) for name, (_, text) in parts)
     desk = call.desk

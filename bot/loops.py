@@ -1,0 +1,139 @@
+"""Which work a live desk does in which loop, and how often.
+
+Exits have a thread and a broker session of their own: neither a scan nor twenty approvals that wait for the broker's
+answer can hold up a stop. The other loops never start an exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from bot.runtime import Step, Work
+from engine import activities, approvals, audit, exits, holdings, orders, standing
+from engine.desk import Desk
+from engine.model.events import EventKind
+from engine.model.orders import Purpose
+from engine.sessions import NEW_YORK
+
+EXITS_EVERY = 1.0
+ENTRIES_EVERY = 1.0
+BOOKS_EVERY = 2.0
+SEAL_EVERY = 0.5
+ACCOUNT_EVERY = timedelta(seconds=20)
+SETTLE_EVERY = timedelta(minutes=1)
+COMPARE_EVERY = timedelta(minutes=3)
+COMPARE_AT = (time(9, 0), time(16, 15))
+"""New York times at which the books are compared with the broker whatever else happened."""
+MOVED = (EventKind.FILLED, EventKind.ORDER_ENDED, EventKind.ASSIGNED, EventKind.EXPIRED, EventKind.CALLED_AWAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The same desk through several broker sessions: entries, exits, what people do to be safe, and the books."""
+
+    entries: Desk
+    exits: Desk
+    protecting: Desk
+    books: Desk
+
+
+def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
+    """Every loop of a live desk, what protects before the others; `first` are steps before every look at the exits."""
+    return (
+        Work("exits", EXITS_EVERY, (*first, *exit_steps(desks.exits))),
+        Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
+        Work("books", BOOKS_EVERY, book_steps(desks.books), patience=90),
+        Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
+    )
+
+
+def exit_steps(desk: Desk) -> tuple[Step, ...]:
+    """Fills of closing orders, stops and targets, the ladders of closing orders."""
+    return (
+        ("taken up", Once(lambda: orders.resume(desk, Purpose.EXIT))),
+        ("fills", lambda: orders.reconcile(desk, Purpose.EXIT)),
+        ("exits", lambda: exits.supervise(desk)),
+        ("ladders", lambda: orders.work(desk, Purpose.EXIT)),
+    )
+
+
+def entry_steps(desk: Desk) -> tuple[Step, ...]:
+    """Orders whose undo window is over, fills and ladders of opening orders, proposals nobody answered."""
+    return (
+        ("taken up", Once(lambda: orders.resume(desk, Purpose.ENTRY))),
+        ("due", lambda: orders.send_due(desk)),
+        ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
+        ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),
+        ("expiries", lambda: approvals.expire_due(desk)),
+    )
+
+
+def book_steps(desk: Desk) -> tuple[Step, ...]:
+    """The account, what happened without an order, and the broker's holdings beside the books."""
+    return (
+        ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
+        ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
+        ("holdings", Compared(desk)),
+    )
+
+
+@dataclass(slots=True)
+class Once:
+    """A step that is done when it has succeeded."""
+
+    step: Callable[[], object]
+    is_done: bool = False
+
+    def __call__(self) -> None:
+        if not self.is_done:
+            self.step()
+            self.is_done = True
+
+
+@dataclass(slots=True)
+class Paced:
+    """A step that is taken at most every so often, from its last begin on."""
+
+    desk: Desk
+    every: timedelta
+    step: Callable[[], object]
+    began: datetime | None = None
+
+    def __call__(self) -> None:
+        now = self.desk.now()
+        if self.began is None or now - self.began >= self.every:
+            self.began = now
+            self.step()
+
+
+@dataclass(slots=True)
+class Compared:
+    """The comparison with the broker: at start, every few minutes, at set times, and after every order that moved."""
+
+    desk: Desk
+    at: datetime | None = None
+    seen: str = field(default="")
+
+    def __call__(self) -> None:
+        now = self.desk.now()
+        latest = self._latest()
+        if self.at is not None and latest == self.seen and not is_due(self.at, now):
+            return
+        self.at, self.seen = now, latest
+        holdings.compare(self.desk)
+
+    def _latest(self) -> str:
+        """The id of the newest event that moved something, the one seen before when there is none since."""
+        with self.desk.store.read() as work:
+            moved = work.events(self.seen, MOVED)
+        return moved[-1].id if moved else self.seen
+
+
+def is_due(last: datetime, now: datetime) -> bool:
+    """Whether minutes have passed, or one of the set times, since the last comparison."""
+    if now - last >= COMPARE_EVERY:
+        return True
+    day: date = now.astimezone(NEW_YORK).date()
+    return any(last < datetime.combine(day, clock, NEW_YORK) <= now for clock in COMPARE_AT)

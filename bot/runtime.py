@@ -1,0 +1,205 @@
+"""The desk at work in a live process: each kind of work on a thread of its own, so that nothing slow starves a stop.
+
+A loop looks, waits (or is woken) and looks again until it is told to end. What goes wrong in one step is told and the
+next step has its turn: no loop ever ends by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from engine.desk import Desk
+from engine.errors import DeskError
+from engine.model.events import Event, EventKind, Severity
+
+log = structlog.get_logger()
+
+Step = tuple[str, Callable[[], object]]
+
+TOLD_AGAIN = 300.0
+"""Seconds after which a step that still fails in the same way is told once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of work: its steps in order, the seconds between two looks, and how long a look may take at most.
+
+    `patience` seconds without a finished look make the loop a stalled one: people are told.
+    """
+
+    name: str
+    every: float
+    steps: tuple[Step, ...]
+    patience: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """How a loop is doing: seconds since its last finished look, how long that took, and whether it is stalled."""
+
+    name: str
+    age: float
+    took: float
+    is_stalled: bool
+    looks: int
+
+    @property
+    def words(self) -> str:
+        """`looked 0.4 s ago, in 12 ms`."""
+        if not self.looks:
+            return f"has not looked yet, for {self.age:.1f} s"
+        return f"looked {self.age:.1f} s ago, in {self.took * 1000:.0f} ms"
+
+
+class Troubles:
+    """What goes wrong in the loops, told as events: each trouble once, and again after five minutes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._told: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def expected(self, step: str, problem: DeskError) -> None:
+        """A failure the desk has words for."""
+        log.warning("loop.failed", step=step, problem=str(problem), kind=type(problem).__name__)
+        self._tell(step, type(problem).__name__, str(problem), Severity.WARNING)
+
+    def bug(self, step: str, problem: Exception) -> None:
+        """A failure nobody thought of: logged with its traceback, told at once."""
+        log.error("loop.broken", step=step, exc_info=problem)
+        self._tell(step, type(problem).__name__, repr(problem)[:300], Severity.URGENT)
+
+    def stalled(self, beat: Beat) -> None:
+        """A loop that has not finished a look for too long."""
+        log.error("loop.stalled", loop=beat.name, seconds=round(beat.age))
+        words = f"The loop “{beat.name}” has not finished a look for {beat.age:.0f} s."
+        self._tell(beat.name, "stalled", words, Severity.URGENT)
+
+    def _tell(self, step: str, kind: str, problem: str, severity: Severity) -> None:
+        if not self._is_news(step, kind):
+            return
+        desk = self._desk
+        event = Event(
+            desk.new_id("E"),
+            EventKind.ERROR,
+            desk.now(),
+            step,
+            {"step": step, "problem": problem, "kind": kind},
+            severity,
+        )
+        try:
+            with desk.store.begin() as work:
+                work.add_event(event)
+        except Exception as second:
+            log.error("loop.trouble.unrecorded", step=step, exc_info=second)
+
+    def _is_news(self, step: str, kind: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            last = self._told.get((step, kind))
+            if last is not None and now - last < TOLD_AGAIN:
+                return False
+            self._told[(step, kind)] = now
+        return True
+
+
+class Loop:
+    """One kind of work on its thread."""
+
+    def __init__(self, work: Work, troubles: Troubles) -> None:
+        self.work = work
+        self._troubles = troubles
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._beat = time.monotonic()
+        self._took = 0.0
+        self._looks = 0
+        self._thread = threading.Thread(target=self._run, name=work.name, daemon=True)
+
+    def start(self) -> None:
+        """Look at once, then again and again."""
+        self._beat = time.monotonic()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now, whatever the time of the next look was."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Begin no further step."""
+        self._ending.set()
+        self._wake.set()
+
+    def join(self, seconds: float) -> bool:
+        """Whether the loop has ended within so many seconds."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def beat(self) -> Beat:
+        """How it is doing."""
+        age = time.monotonic() - self._beat
+        return Beat(self.work.name, age, self._took, age > self.work.patience + self.work.every, self._looks)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            began = time.monotonic()
+            self._wake.clear()
+            self._look()
+            self._beat = time.monotonic()
+            self._took = self._beat - began
+            self._looks += 1
+            self._wake.wait(self.work.every)
+
+    def _look(self) -> None:
+        for name, step in self.work.steps:
+            if self._ending.is_set():
+                return
+            try:
+                step()
+            except DeskError as problem:
+                self._troubles.expected(f"{self.work.name}: {name}", problem)
+            except Exception as bug:  # noqa: BLE001 - told with its traceback; the steps behind it may be the stops
+                self._troubles.bug(f"{self.work.name}: {name}", bug)
+
+
+class Runtime:
+    """Every loop of a live desk."""
+
+    def __init__(self, desk: Desk, works: Iterable[Work]) -> None:
+        self._troubles = Troubles(desk)
+        self._loops = {work.name: Loop(work, self._troubles) for work in works}
+
+    def start(self) -> None:
+        """Start the loops in the order they were given: what protects comes first."""
+        for loop in self._loops.values():
+            loop.start()
+
+    def wake(self, *names: str) -> None:
+        """Let these loops (all when none is named) look now."""
+        for name in names or tuple(self._loops):
+            self._loops[name].wake()
+
+    def stop(self, seconds: float = 4.0) -> tuple[str, ...]:
+        """End every loop; the names of those that were still in a step when the time was over."""
+        until = time.monotonic() + seconds
+        for loop in self._loops.values():
+            loop.end()
+        return tuple(name for name, loop in self._loops.items() if not loop.join(max(0.0, until - time.monotonic())))
+
+    @property
+    def beats(self) -> tuple[Beat, ...]:
+        """How every loop is doing."""
+        return tuple(loop.beat for loop in self._loops.values())
+
+    def watch(self) -> None:
+        """Tell people of loops that are stalled."""
+        for beat in self.beats:
+            if beat.is_stalled:
+                self._troubles.stalled(beat)

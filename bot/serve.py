@@ -1,0 +1,169 @@
+"""A live desk as one process: loops, chat platforms and outbox, from the first look to a clean end.
+
+Nothing here chooses adapters (that is `bot.app`): it starts what it is given, in an order in which exits come first,
+and stops it so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from alerts import outbox
+from alerts.routes import Channels, routes
+from bot.command import Room
+from bot.deliver import Postman
+from bot.platforms.base import Platform
+from bot.runtime import Runtime
+from engine.desk import Desk
+from engine.errors import ConfigError
+from engine.model.records import Lease
+
+log = structlog.get_logger()
+
+LEASE = "desk"
+LEASE_FOR = timedelta(seconds=15)
+PUMP_EVERY = 0.2
+WATCH_EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Everything one live process runs; its lease is renewed every so many seconds."""
+
+    room: Room
+    runtime: Runtime
+    platforms: Mapping[str, Platform]
+    channels: Channels
+    renew_every: float = 4.0
+
+
+def holder() -> str:
+    """This process, as the lease names it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def take_lease(desk: Desk, name: str) -> Lease:
+    """The right to run this desk: one process has it at a time.
+
+    The lease of a process of this machine that is gone is taken over at once.
+
+    Raises:
+        ConfigError: another process runs the desk.
+    """
+    now = desk.now()
+    with desk.store.begin() as work:
+        held = work.lease(LEASE)
+        if held is not None and held.holder != name and _is_gone(held.holder):
+            work.renew_lease(LEASE, held.holder, held.epoch, now)
+        taken = work.take_lease(LEASE, name, now, now + LEASE_FOR)
+    if taken is None:
+        other = held.holder if held is not None else "another process"
+        raise ConfigError(
+            f"This desk is run by {other} already: stop that one first, or give this one its own database."
+        )
+    return taken
+
+
+def _is_gone(name: str) -> bool:
+    """Whether a holder of this machine has no process any more."""
+    host, _, pid = name.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+async def serve(serving: Serving) -> None:
+    """Run until SIGTERM, SIGINT or the loss of the lease; then end in order.
+
+    Raises:
+        ConfigError: another process runs this desk, or has taken it over.
+    """
+    desk = serving.room.desk
+    lease = take_lease(desk, holder())
+    _end_on_signals()
+    serving.runtime.start()
+    tasks = [
+        asyncio.create_task(_renewed(desk, lease, serving.renew_every)),
+        asyncio.create_task(_pumped(serving)),
+        asyncio.create_task(_watched(serving.runtime)),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    except asyncio.CancelledError:
+        log.info("serve.ending")
+    finally:
+        await _ended(serving, lease, tasks)
+
+
+def _end_on_signals() -> None:
+    task = asyncio.current_task()
+    if task is None or sys.platform == "win32":
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+async def _ended(serving: Serving, lease: Lease, tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    late = await asyncio.to_thread(serving.runtime.stop)
+    if late:
+        log.warning("serve.loops_still_busy", loops=late)
+    desk = serving.room.desk
+    with contextlib.suppress(ConfigError), desk.store.begin() as work:
+        work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now())
+
+
+async def _renewed(desk: Desk, lease: Lease, every: float) -> None:
+    """Keep the lease.
+
+    Raises:
+        ConfigError: somebody else has it now; nothing more may be traded here.
+    """
+    while True:
+        await asyncio.sleep(every)
+        if not await asyncio.to_thread(_renew, desk, lease):
+            raise ConfigError("Another process has taken this desk over: this one ends.")
+
+
+def _renew(desk: Desk, lease: Lease) -> bool:
+    with desk.store.begin() as work:
+        return work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now() + LEASE_FOR)
+
+
+async def _pumped(serving: Serving) -> None:
+    """Deliver every event that waits; a failing platform never ends it."""
+    desk = serving.room.desk
+    postman = Postman(serving.room, serving.platforms)
+    while True:
+        try:
+            await outbox.pump(desk.store, desk.now, lambda event: routes(event, serving.channels), postman)
+        except Exception as problem:
+            log.error("serve.pump_failed", exc_info=problem)
+        await asyncio.sleep(PUMP_EVERY)
+
+
+async def _watched(runtime: Runtime) -> None:
+    """Tell people of loops that stall."""
+    while True:
+        await asyncio.sleep(WATCH_EVERY)
+        await asyncio.to_thread(runtime.watch)

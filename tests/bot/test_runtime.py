@@ -1,0 +1,210 @@
+"""The loops of a live desk: what fails in one step holds up nothing, stalls are told, the end is quick."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.loops import Compared, Once, Paced, is_due
+from bot.runtime import Loop, Runtime, Troubles, Work
+from engine.errors import DataUnavailable
+from engine.model.events import Event, EventKind, Severity
+from engine.sessions import NEW_YORK
+from tests.desk import World, make_world
+
+SOON = 5.0
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        threading.Event().wait(0.005)
+
+
+@contextmanager
+def running(world: World, *works: Work) -> Iterator[Runtime]:
+    runtime = Runtime(world.desk, works)
+    runtime.start()
+    try:
+        yield runtime
+    finally:
+        assert runtime.stop() == ()
+
+
+def told(world: World) -> list[Event]:
+    with world.store.read() as work:
+        return list(work.events(kinds=[EventKind.ERROR]))
+
+
+def failing(problem: Exception) -> Callable[[], None]:
+    def step() -> None:
+        raise problem
+
+    return step
+
+
+def test_a_step_that_fails_does_not_hold_up_the_steps_behind_it() -> None:
+    world, reached = make_world(), threading.Event()
+    steps = (("first", failing(DataUnavailable("no quotes"))), ("second", reached.set))
+
+    with running(world, Work("exits", 0.01, steps)):
+        assert reached.wait(SOON)
+
+
+def test_a_bug_in_a_step_does_not_end_its_loop() -> None:
+    world, looks = make_world(), []
+    steps = (("count", lambda: looks.append(1)), ("bug", failing(ZeroDivisionError("oops"))))
+
+    with running(world, Work("exits", 0.01, steps)):
+        until(lambda: len(looks) > 3)
+
+
+def test_the_same_trouble_is_told_once_however_often_it_comes() -> None:
+    world, looks = make_world(), []
+    steps = (("count", lambda: looks.append(1)), ("quotes", failing(DataUnavailable("no quotes"))))
+
+    with running(world, Work("exits", 0.01, steps)):
+        until(lambda: len(looks) > 5)
+
+    assert [(event.subject, event.data["problem"]) for event in told(world)] == [("exits: quotes", "no quotes")]
+
+
+def test_a_bug_is_urgent_and_an_expected_failure_is_a_warning() -> None:
+    world = make_world()
+    steps = (("quotes", failing(DataUnavailable("none"))), ("bug", failing(KeyError("x"))))
+
+    with running(world, Work("exits", 0.01, steps)):
+        until(lambda: len(told(world)) == 2)
+
+    assert [event.severity for event in told(world)] == [Severity.WARNING, Severity.URGENT]
+
+
+def test_a_loop_that_hangs_is_told_and_the_others_go_on() -> None:
+    world, hold, looks = make_world(), threading.Event(), []
+    hanging = Work("scans", 0.01, (("hang", lambda: hold.wait(SOON)),), patience=0.05)
+    going = Work("exits", 0.01, (("count", lambda: looks.append(1)),), patience=SOON)
+
+    with running(world, going, hanging) as runtime:
+        until(lambda: any(beat.is_stalled for beat in runtime.beats))
+        runtime.watch()
+        before = len(looks)
+        until(lambda: len(looks) > before + 3)
+        hold.set()
+
+    assert [event.subject for event in told(world)] == ["scans"]
+    assert told(world)[0].severity is Severity.URGENT
+
+
+def test_a_woken_loop_looks_at_once() -> None:
+    world, looks = make_world(), []
+
+    with running(world, Work("exits", 60.0, (("count", lambda: looks.append(1)),))) as runtime:
+        until(lambda: len(looks) == 1)
+        runtime.wake("exits")
+        until(lambda: len(looks) == 2)
+
+
+def test_stopping_names_the_loops_that_are_still_in_a_step() -> None:
+    world, hold = make_world(), threading.Event()
+    runtime = Runtime(world.desk, [Work("scans", 1.0, (("hang", lambda: hold.wait(SOON)),))])
+    runtime.start()
+
+    late = runtime.stop(0.05)
+    hold.set()
+
+    assert late == ("scans",)
+
+
+def test_no_step_begins_after_the_end_was_asked_for() -> None:
+    world, begun, more = make_world(), threading.Event(), []
+    loop: list[Loop] = []
+
+    def first() -> None:
+        begun.set()
+        loop[0].end()
+
+    work = Work("exits", 0.01, (("first", first), ("second", lambda: more.append(1))))
+    loop.append(Loop(work, Troubles(world.desk)))
+    loop[0].start()
+
+    assert loop[0].join(SOON)
+    assert begun.is_set()
+    assert more == []
+
+
+def test_what_is_done_once_is_tried_until_it_succeeds() -> None:
+    answers = iter([DataUnavailable("not yet"), None])
+    done = []
+
+    def step() -> None:
+        problem = next(answers)
+        if problem is not None:
+            raise problem
+        done.append(1)
+
+    once = Once(step)
+    with pytest.raises(DataUnavailable):
+        once()
+    once()
+    once()
+
+    assert done == [1]
+
+
+def test_a_paced_step_waits_its_time_even_when_it_failed() -> None:
+    world, taken = make_world(), []
+
+    def step() -> None:
+        taken.append(1)
+        raise DataUnavailable("no")
+
+    paced = Paced(world.desk, timedelta(seconds=20), step)
+    for _ in range(3):
+        with pytest.raises(DataUnavailable):
+            paced()
+        paced()
+        world.clock.advance(20)
+
+    assert len(taken) == 3
+
+
+def at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-06-15T{clock}").replace(tzinfo=NEW_YORK)
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "due"),
+    [
+        ("08:59:30", "09:00:00", True),
+        ("09:00:00", "09:00:30", False),
+        ("16:14:30", "16:15:10", True),
+        ("10:00:00", "10:02:59", False),
+        ("10:00:00", "10:03:00", True),
+    ],
+)
+def test_the_books_are_compared_every_three_minutes_and_at_nine_and_quarter_past_four(
+    last: str, now: str, due: bool
+) -> None:
+    assert is_due(at(last), at(now)) is due
+
+
+def test_the_books_are_compared_after_every_order_that_moved() -> None:
+    world = make_world()
+    compared = Compared(world.desk)
+    compared()
+    first = compared.at
+    world.clock.advance(5)
+    compared()
+    assert compared.at == first
+
+    with world.store.begin() as work:
+        work.add_event(Event("E9", EventKind.FILLED, world.clock(), "P1"))
+    compared()
+
+    assert compared.at == world.clock()

@@ -1,0 +1,97 @@
+"""One process runs a desk at a time; it ends in order, and what it left is taken up at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alerts.routes import Channels
+from bot.bulkheads import inline
+from bot.command import Room
+from bot.people import owner
+from bot.platforms.replay_chat import DESTINATION, ReplayChat
+from bot.runtime import Runtime, Work
+from bot.serve import LEASE, Serving, holder, serve, take_lease
+from engine.errors import ConfigError
+from engine.model.events import Event, EventKind
+from tests.desk import World, make_world
+
+
+def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:
+    chat = ReplayChat()
+    room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
+    return Serving(room, Runtime(world.desk, works), {chat.name: chat}, Channels((DESTINATION,), {})), chat
+
+
+def test_a_desk_that_another_process_runs_is_refused_by_name() -> None:
+    world = make_world()
+    take_lease(world.desk, "elsewhere:1")
+
+    with pytest.raises(ConfigError, match="elsewhere:1"):
+        take_lease(world.desk, holder())
+
+
+def test_the_lease_of_another_machine_is_free_when_it_was_not_renewed() -> None:
+    world = make_world()
+    take_lease(world.desk, "elsewhere:1")
+    world.clock.advance(16)
+
+    assert take_lease(world.desk, holder()).holder == holder()
+
+
+def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once() -> None:
+    world = make_world()
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    host, _, _ = holder().rpartition(":")
+    first = take_lease(world.desk, f"{host}:{gone.stdout.strip()}")
+
+    taken = take_lease(world.desk, holder())
+
+    assert (taken.holder, taken.epoch) == (holder(), first.epoch + 1)
+
+
+async def test_a_served_desk_tells_what_happens_and_ends_on_a_signal() -> None:
+    world = make_world()
+    looked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    served, chat = serving(world, Work("exits", 0.01, (("look", lambda: loop.call_soon_threadsafe(looked.set)),)))
+    with world.store.begin() as work:
+        work.add_event(Event("E9", EventKind.HALTED, world.clock(), "desk", {"by": "ann"}))
+    task = asyncio.create_task(serve(served))
+    await asyncio.wait_for(looked.wait(), 5)
+    while not chat.messages:
+        await asyncio.sleep(0.01)
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, 5)
+
+    assert [card.title for card in chat.messages.values()] == ["Entries halted"]
+    with world.store.read() as work:
+        lease = work.lease(LEASE)
+    assert lease is not None
+    assert lease.expires <= world.clock()
+
+
+async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
+    world = make_world()
+    served, _ = serving(world)
+    task = asyncio.create_task(serve(replace(served, renew_every=0.01)))
+    while True:
+        with world.store.read() as work:
+            if work.lease(LEASE) is not None:
+                break
+        await asyncio.sleep(0.01)
+    with world.store.begin() as work:
+        work.take_lease(
+            LEASE, "elsewhere:1", world.clock() + timedelta(minutes=1), world.clock() + timedelta(minutes=2)
+        )
+
+    with pytest.raises(ConfigError, match="taken this desk over"):
+        await asyncio.wait_for(task, 5)
