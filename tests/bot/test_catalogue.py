@@ -41,6 +41,7 @@ def test_a_command_is_complete_and_in_order(command: Command) -> None:
 def test_what_acts_needs_more_than_a_viewer_and_never_waits_with_the_look_ups(command: Command) -> None:
     assert command.role is not Role.VIEWER
     assert command.pool in (Pool.TRADE, Pool.PROTECT)
+    assert command.group is not Group.LOOK
 
 
 @pytest.mark.parametrize("name", ["close", "cancel", "halt"])
@@ -50,7 +51,6 @@ def test_what_makes_the_account_safer_never_waits_behind_approvals(name: str) ->
 
 def test_what_opens_positions_runs_with_the_trades() -> None:
     assert COMMANDS["approve"].pool is Pool.TRADE
-    assert command.group is not Group.LOOK
 
 
 @pytest.mark.parametrize("command", [c for c in ALL if not c.acts], ids=lambda command: command.name)
