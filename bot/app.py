@@ -195,11 +195,17 @@ def build_desk(
         limits=config.risk,
         rules=config.approvals,
         costs=config.costs,
-        mode=Mode.LIVE if config.is_live else Mode.PAPER,
+        mode=mode_of(config),
         universe=config.desk.universe,
+        account=config.alpaca.account if config.desk.broker == "alpaca" else "",
     )
     open_books(desk, config.risk.account_size)
     return desk
+
+
+def mode_of(config: Config) -> Mode:
+    """Live only where the configuration is live in every part."""
+    return Mode.LIVE if config.is_live else Mode.PAPER
 
 
 def _broker(

@@ -38,7 +38,9 @@ class Desk:
     unknown: Unknown = Unknown.REJECT
     universe: tuple[str, ...] = ()
     account: str = ""
-    """The one account live orders may touch, "" where none is pinned (paper and replay)."""
+    """The number of the one account orders may touch; "" where none is pinned (paper and replay only)."""
+    verified: set[str] = field(default_factory=set)
+    """Account numbers the broker has answered with in this process and that were the pinned one."""
 
     @property
     def today(self) -> date:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import fills
+from engine import fills, gateway
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected
@@ -61,6 +61,7 @@ def send(desk: Desk, order: Order) -> Order:
     A refusal ends the ticket; no answer leaves the order NEW for `reconcile` to look up.
     """
     try:
+        gateway.check_order(desk, order)
         accepted = desk.broker.submit(order)
     except OrderRejected as refusal:
         return _refused(desk, order, refusal)

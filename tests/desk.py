@@ -39,6 +39,9 @@ class FakeBroker:
     cash: Decimal = Decimal(100_000)
     name: str = "fake"
     is_paper: bool = True
+    number: str = "PA-TEST"
+    is_mute: bool = False
+    """Whether it gives no answer when asked for the account."""
     faults: list[Fault] = field(default_factory=list)
     sent: dict[str, Order] = field(default_factory=dict)
     posts: list[str] = field(default_factory=list)
@@ -46,7 +49,16 @@ class FakeBroker:
     happened: list[Activity] = field(default_factory=list)
 
     def account(self) -> Account:
-        return make.account(cash=self.cash, equity=self.cash, buying_power=self.cash, options_buying_power=self.cash)
+        if self.is_mute:
+            raise BrokerUnavailable("no answer about the account")
+        return make.account(
+            number=self.number,
+            is_paper=self.is_paper,
+            cash=self.cash,
+            equity=self.cash,
+            buying_power=self.cash,
+            options_buying_power=self.cash,
+        )
 
     def holdings(self) -> tuple[Holding, ...]:
         return ()

@@ -11,6 +11,7 @@ from bot.config import require_admin
 from bot.console.output import emit, say
 from bot.console.replay import load_config
 from bot.settings import Config
+from engine import gateway
 from engine.errors import ConfigError, DeskError
 from engine.store import Store
 
@@ -65,12 +66,24 @@ def _broker(config: Config) -> tuple[str, str]:
     if config.desk.broker == "paper":
         return "ok", f"paper exchange, {config.risk.account_size:,.2f} dollars, option level 3"
     account = app.alpaca_broker(config).account()
-    if config.alpaca.account and account.number != config.alpaca.account:
-        raise ConfigError(f"alpaca.account is {config.alpaca.account}, but the keys open {account.number}.")
+    wrong = gateway.why_wrong(app.mode_of(config), config.alpaca.account, account)
+    if wrong:
+        return "fail", wrong
     if account.blocked:
         return "fail", f"account {account.number} is blocked by the broker"
     state = "ok" if account.options_level >= 3 else "warn"
     return state, f"account {account.number}, option level {account.options_level}"
+
+
+def _promotions(config: Config) -> tuple[str, str]:
+    """Which strategies may open positions with real money."""
+    if not config.is_live:
+        return "ok", "none needed: no real money moves"
+    with Store.open(config.database.url) as store, store.read() as work:
+        live = [name for name in config.strategies if work.promotion(name, config.alpaca.account) is not None]
+    kept = ", ".join(name for name in config.strategies if name not in live)
+    held_back = f"; on paper only: {kept}" if kept else ""
+    return "ok" if live else "warn", f"live: {', '.join(live) or 'no strategy'}{held_back}"
 
 
 def _data(config: Config) -> tuple[str, str]:
@@ -91,6 +104,7 @@ PARTS: Mapping[str, Callable[[Config], tuple[str, str]]] = {
     "mode": _mode,
     "keys": _keys,
     "broker": _broker,
+    "promotions": _promotions,
     "data": _data,
     "database": _database,
 }

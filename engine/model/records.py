@@ -112,6 +112,19 @@ class StrategyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """A strategy that may open positions with real money in one account, until `ended_at`. Table `promotions`."""
+
+    id: str
+    strategy: str
+    account: str
+    created_at: datetime
+    set_by: str
+    note: str = ""
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A durable switch or note, with who set it and when."""
 

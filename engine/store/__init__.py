@@ -21,13 +21,14 @@ from engine.store.events import Events, Seal
 from engine.store.operations import Operations
 from engine.store.orders import Orders
 from engine.store.positions import Positions
+from engine.store.promotions import Promotions
 
 __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Approvals, Orders, Positions, Events, Operations):
+class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from bot.cli import main
+from tests.fakes import FakeClock
 from tests.shared import SHARED, needs_shared
+from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
+from tests.standins.alpaca_exchange import Exchange
 
 ROOT = Path(__file__).parents[2]
 USER = '[[users]]\nname = "{0}"\nrole = "{1}"\nids = ["web:{0}"]\n'
@@ -144,8 +147,8 @@ def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, 
 
     states = {row["part"]: row["state"] for row in before["checks"]}
     assert states == {
-        "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "data": "fail",
-        "database": "fail",
+        "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "promotions": "ok",
+        "data": "fail", "database": "fail",
     }  # fmt: skip
     assert code == 1
     assert "ok    database       revision 0002" in out
@@ -269,3 +272,30 @@ def test_a_replay_is_kept_where_it_is_told_to_and_can_be_asked_about(wsb: Shell,
     code, _, err = wsb(*words, "--db", url)
     assert code == 2
     assert "holds a desk's history already" in err
+
+
+def checked(wsb: Shell, code: int, *words: str) -> dict[str, tuple[str, str]]:
+    """(state, words) of every part, by its name."""
+    rows = wsb.json("check", *words, code=code)["checks"]
+    return {row["part"]: (row["state"], row["words"]) for row in rows}
+
+
+def test_check_holds_the_keys_to_the_pinned_account_and_names_who_trades_live(
+    wsb: Shell, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = config(place)
+    with AlpacaStandin(Exchange(FakeClock())) as server:
+        for name, value in {
+            "ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET, "ALPACA_TRADING_URL": server.url,
+            "WSB__DESK__BROKER": "alpaca", "WSB__DESK__MODE": "live", "WSB__ALPACA__ACCOUNT": "123456789",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        assert wsb("db", "upgrade", "--config", path)[0] == 0
+        other = checked(wsb, 1, "--config", path)
+        monkeypatch.setenv("WSB__ALPACA__ACCOUNT", server.exchange.number)
+        mine = checked(wsb, 1, "--config", path)
+
+    assert other["broker"] == ("fail", "The broker's account is PA3STANDIN01, the pinned one is 123456789.")
+    assert mine["broker"] == ("ok", "account PA3STANDIN01, option level 3")
+    assert mine["mode"] == ("warn", "LIVE: real money in account PA3STANDIN01")
+    assert mine["promotions"] == ("warn", "live: no strategy; on paper only: wheel, wsb_dip")
