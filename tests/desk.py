@@ -9,8 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from engine import standing
-from engine.desk import Desk
+from engine import promotions, standing
+from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, OrderRejected
 from engine.model.book import Account, Holding
 from engine.model.orders import DONE, Activity, Fill, Order, OrderStatus
@@ -19,6 +19,9 @@ from engine.sessions import Sessions
 from engine.store import Store
 from tests import make
 from tests.fakes import FakeClock, FakeMarket, ids
+
+LIVE = "123456789"
+"""The number of the live account of `make_world(mode=Mode.LIVE)`."""
 
 
 class Fault(StrEnum):
@@ -138,10 +141,17 @@ class World:
 
 
 def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | None = None, **more: Any) -> World:
-    """A paper desk on Monday 15 June 2026, 10:00 New York, XYZ at 48 and its 44 put quoted 0.98/1.08."""
+    """A paper desk on Monday 15 June 2026, 10:00 New York, XYZ at 48 and its 44 put quoted 0.98/1.08.
+
+    With `mode=Mode.LIVE` its broker holds the live account that is pinned, and the wheel is promoted for it.
+    """
     clock = FakeClock()
     market = FakeMarket(clock)
     broker = FakeBroker(clock)
+    is_live = more.get("mode") is Mode.LIVE
+    if is_live:
+        more = {"account": LIVE} | more
+        broker = FakeBroker(clock, is_paper=False, number=LIVE)
     kept = store or Store.memory()
     desk = Desk(
         store=kept,
@@ -155,6 +165,8 @@ def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | 
     )
     with kept.begin() as work:
         work.add_postings((make.deposit(),))
+    if is_live:
+        promotions.record(desk, "wheel", LIVE, "ann")
     world = World(desk, broker, market, clock, kept)
     quote_all(world)
     standing.refresh_account(desk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -16,19 +15,15 @@ from engine.model.events import EventKind, Severity
 from engine.model.orders import Order, OrderStatus, Purpose, TicketStatus
 from engine.model.trade import ApprovalStatus
 from tests import make
-from tests.desk import World, make_world, propose
+from tests.desk import LIVE, World, make_world, propose
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange
 
-LIVE = "123456789"
 
-
-def live_world(number: str = LIVE, **more: Any) -> World:
-    """A desk on live money whose pinned account is LIVE; the keys open account `number`. The wheel is promoted."""
-    world = make_world(mode=Mode.LIVE, account=LIVE, **more)
-    world.broker.is_paper = False
+def live_world(number: str = LIVE) -> World:
+    """A desk on live money; the keys open account `number`."""
+    world = make_world(mode=Mode.LIVE)
     world.broker.number = number
-    promotions.record(world.desk, "wheel", LIVE, "ann")
     return world
 
 
@@ -171,7 +166,6 @@ def test_having_seen_the_right_account_once_lets_no_entry_pass_unasked() -> None
 def test_paper_and_live_are_never_mixed(mode: Mode, is_paper: bool, words: str) -> None:
     world = make_world(mode=mode, account=LIVE)
     world.broker.number, world.broker.is_paper = LIVE, is_paper
-    promotions.record(world.desk, "wheel", LIVE, "ann")
 
     sent = orders.send(world.desk, entry(world))
 
@@ -232,13 +226,19 @@ def test_the_check_at_the_start_says_when_nobody_answers() -> None:
 # promotions
 
 
+def unpromoted() -> World:
+    world = live_world()
+    promotions.end(world.desk, "wheel", LIVE, "ann")
+    return world
+
+
 def reasons(desk: Desk, strategy: str = "wheel") -> tuple[str, ...]:
     with desk.store.read() as work:
         return gateway.why_closed(desk, work, strategy, "XYZ")
 
 
 def test_live_entries_wait_for_the_promotion_of_their_strategy_and_account() -> None:
-    world = make_world(mode=Mode.LIVE, account=LIVE)
+    world = unpromoted()
     words = "wheel has not been promoted to live money: it trades on paper only."
     before = reasons(world.desk)
     promotions.record(world.desk, "wheel", "another account", "ann")
@@ -256,7 +256,7 @@ def test_paper_needs_no_promotion() -> None:
 
 
 def test_a_tap_on_live_money_without_a_promotion_is_refused_and_the_proposal_stays() -> None:
-    world = make_world(mode=Mode.LIVE, account=LIVE)
+    world = unpromoted()
     propose(world)
 
     with pytest.raises(NotAllowed, match="wheel has not been promoted to live money"):
@@ -301,7 +301,7 @@ def test_a_promotion_is_recorded_once_and_its_end_is_told() -> None:
 
 
 def test_a_halt_and_a_missing_promotion_are_both_named() -> None:
-    world = make_world(mode=Mode.LIVE, account=LIVE)
+    world = unpromoted()
     halts.halt(world.desk, "ann", "wild")
 
     found = reasons(world.desk)

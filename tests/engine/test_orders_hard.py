@@ -31,8 +31,7 @@ def ticket(world: World, id: str = "A00001.1") -> Ticket:
 
 
 def live_world() -> World:
-    world = make_world()
-    return replace(world, desk=replace(world.desk, mode=Mode.LIVE))
+    return make_world(mode=Mode.LIVE)
 
 
 def test_an_order_approved_before_a_kill_is_not_sent_the_next_morning() -> None:
