@@ -1,5 +1,7 @@
 """The error tree. The message of every `DeskError` is fit to show to a user."""
 
+from enum import StrEnum
+
 
 class DeskError(Exception):
     """Something a person can be told in one sentence."""
@@ -41,15 +43,53 @@ class BrokerUnavailable(BrokerError):
     """The outcome is unknown: ask again with `find`, never send again blindly."""
 
 
+class Refusal(StrEnum):
+    """Why a broker refuses an order: each asks for something else to be done about it."""
+
+    HELD = "held"
+    """Less may be closed than asked for: another open order holds it, or it is not there."""
+    WASH_TRADE = "wash trade"
+    """An open order on the other side of the same symbol."""
+    UNCOVERED = "uncovered"
+    """A short option would be left without cover inside the same order."""
+    BUYING_POWER = "buying power"
+    PRICE = "price"
+    """Not a price of this class of contract: too many decimals, off its tick."""
+    TIMING = "timing"
+    """Not now, or not with this time in force: market hours."""
+    ORDER_TYPE = "order type"
+    """This broker does not take such orders: stops or good-till-canceled orders on options."""
+    SUSPENDED = "suspended"
+    """New orders are blocked by the account's own switch."""
+    KEYS = "keys"
+    DUPLICATE = "duplicate"
+    """The id belongs to another order."""
+    OVER = "over"
+    """It cannot be canceled: it is not open any more, or being canceled already."""
+    MISSING = "missing"
+    """There is no such order."""
+    MALFORMED = "malformed"
+    OTHER = "other"
+
+
 class OrderRejected(BrokerError):
     """The broker refused; nothing was placed.
 
-    `code` is the broker's own error code where it gave one (Alpaca: 40310000 ...).
+    `code` is the broker's own error code where it gave one (Alpaca: 40310000 ...), `kind` what it means, `related`
+    the broker's ids of the orders that are in the way, where it names them.
     """
 
-    def __init__(self, message: str, code: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: int | None = None,
+        kind: Refusal = Refusal.OTHER,
+        related: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.kind = kind
+        self.related = related
 
 
 class ConfigError(DeskError):

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol
 
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument
 from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
 from engine.model.orders import Activity, Fill, Order
+
+
+class Ability(StrEnum):
+    """What one broker takes and another does not."""
+
+    STOP_SHARES = "stop orders on shares"
+    STOP_OPTIONS = "stop orders on single options"
+    GTC_OPTIONS = "good-till-canceled orders on single options"
+    GTC_PACKAGES = "good-till-canceled orders on packages of options"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a broker is known to take, and what nobody has tried yet: a real order may be sent to find out.
+
+    What is in neither has been refused.
+    """
+
+    proven: frozenset[Ability]
+    untried: frozenset[Ability] = frozenset()
+
+    def takes(self, ability: Ability) -> bool:
+        """Whether the broker is known to take such orders."""
+        return ability in self.proven
+
+    def may_try(self, ability: Ability) -> bool:
+        """Whether it takes them, or has not been asked."""
+        return ability in self.proven or ability in self.untried
 
 
 class Broker(Protocol):
@@ -25,6 +55,15 @@ class Broker(Protocol):
     @property
     def is_paper(self) -> bool:
         """Whether no real money moves."""
+
+    def capabilities(self) -> Capabilities:
+        """What this broker takes, as far as its answers have shown until now; asks nobody."""
+
+    def suspend(self, suspended: bool) -> None:
+        """Block every new order of the account at the broker, exits too, or allow them again. Cancels still work.
+
+        It holds when this returns; BrokerUnavailable when that is not sure.
+        """
 
     def account(self) -> Account:
         """The account's numbers now."""
@@ -55,7 +94,10 @@ class Broker(Protocol):
         """The client_order_ids of everything the broker is still working."""
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
-        """Executions at or after `since`, one per leg and execution, oldest first; client_order_id is the parent's."""
+        """Executions at or after `since`, one per leg and execution, oldest first; client_order_id is the parent's.
+
+        Those of orders the desk never sent are among them, under whatever id they have at the broker.
+        """
 
     def activities(self, since: datetime) -> tuple[Activity, ...]:
         """What happened without an order at or after `since`, oldest first."""

@@ -15,6 +15,7 @@ from engine.errors import BrokerUnavailable, OrderRejected
 from engine.model.book import Account, Holding
 from engine.model.orders import DONE, Activity, Fill, Order, OrderStatus
 from engine.model.trade import Approval, Strategy
+from engine.ports import Ability, Capabilities
 from engine.sessions import Sessions
 from engine.store import Store
 from tests import make
@@ -50,6 +51,14 @@ class FakeBroker:
     posts: list[str] = field(default_factory=list)
     executions: list[Fill] = field(default_factory=list)
     happened: list[Activity] = field(default_factory=list)
+    can: Capabilities = field(default_factory=lambda: Capabilities(frozenset(Ability)))
+    suspended: bool = False
+
+    def capabilities(self) -> Capabilities:
+        return self.can
+
+    def suspend(self, suspended: bool) -> None:
+        self.suspended = suspended
 
     def account(self) -> Account:
         if self.is_mute:

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from engine.brokers import alpaca_activities, alpaca_wire, wire
+from engine.brokers import alpaca_activities, alpaca_refusals, alpaca_wire, wire
 from engine.brokers.alpaca_http import AlpacaHttp, Refused, Timeouts
 from engine.brokers.alpaca_wire import Payload, text
-from engine.errors import BrokerUnavailable, ConfigError, OrderRejected
+from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
 from engine.model.book import Account, Holding
-from engine.model.orders import Activity, Fill, Order
+from engine.model.orders import Activity, Fill, Order, OrderStatus
+from engine.ports import Ability, Capabilities
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class AlpacaBroker:
         self._http = AlpacaHttp(key, secret, paper=paper, url=url, timeouts=timeouts or Timeouts())
         self._paper = paper
         self._parents: dict[str, str] = {}
+        self._found = {Ability.STOP_SHARES: True}
         self._lock = threading.Lock()
 
     @property
@@ -65,6 +67,26 @@ class AlpacaBroker:
     @property
     def is_paper(self) -> bool:
         return self._paper
+
+    def capabilities(self) -> Capabilities:
+        """Stops on shares; of the rest, what it answered to real orders since this process began.
+
+        Alpaca documents stops (27 August 2026) and good-till-canceled orders (28 August 2026) on options, and reports
+        from the field contradict it: each counts as untried until an order was taken or refused for it.
+        """
+        with self._lock:
+            proven = frozenset(ability for ability, taken in self._found.items() if taken)
+            return Capabilities(proven, frozenset(Ability) - self._found.keys())
+
+    def suspend(self, suspended: bool) -> None:
+        """Turn the account's `suspend_trade`; it is as asked when this returns."""
+        try:
+            answer = _dict(self._http.patch("/account/configurations", {"suspend_trade": suspended}))
+        except Refused as refusal:
+            raise _unreadable(refusal) from refusal
+        if answer.get("suspend_trade") is not suspended:
+            raise BrokerUnavailable(f"Alpaca did not turn suspend_trade to {suspended}.")
+        log.warning("alpaca.suspend_trade", suspended=suspended)
 
     def account(self) -> Account:
         """The account's numbers now."""
@@ -88,10 +110,23 @@ class AlpacaBroker:
         except Refused as refusal:
             if refusal.is_duplicate:
                 return self._already_sent(order, refusal)
-            raise OrderRejected(f"Alpaca refused the order: {refusal.message}", refusal.code) from refusal
+            raise self._explained(order, refusal) from refusal
         accepted = self._seen(order, _dict(answer))
         log.info("alpaca.order_accepted", client_order_id=order.client_order_id, broker_id=accepted.broker_id)
         return accepted
+
+    def _explained(self, order: Order, refusal: Refused) -> OrderRejected:
+        kind = alpaca_refusals.meaning(refusal)
+        if kind is Refusal.ORDER_TYPE:
+            gtc = {Ability.GTC_OPTIONS, Ability.GTC_PACKAGES}
+            needed = wire.abilities(order)
+            self._note(needed & gtc if alpaca_refusals.names_time(refusal) else needed - gtc, taken=False)
+        words = f"Alpaca refused the order: {refusal.message}"
+        return OrderRejected(words, refusal.code, kind, alpaca_refusals.related(refusal))
+
+    def _note(self, abilities: frozenset[Ability], taken: bool) -> None:
+        with self._lock:
+            self._found.update(dict.fromkeys(abilities, taken))
 
     def _already_sent(self, order: Order, refusal: Refused) -> Order:
         found = self._lookup(order)
@@ -101,7 +136,9 @@ class AlpacaBroker:
             ) from refusal
         if not alpaca_wire.is_same(order, found):
             raise OrderRejected(
-                f"Order id {order.client_order_id} was used before for another order on this account.", refusal.code
+                f"Order id {order.client_order_id} was used before for another order on this account.",
+                refusal.code,
+                Refusal.DUPLICATE,
             ) from refusal
         return self._seen(order, found)
 
@@ -125,12 +162,13 @@ class AlpacaBroker:
         try:
             self._http.delete(f"/orders/{broker_id}")
         except Refused as refusal:
-            raise OrderRejected(f"Alpaca cannot cancel the order: {refusal.message}", refusal.code) from refusal
+            kind = alpaca_refusals.meaning(refusal, alpaca_refusals.CANCEL)
+            raise OrderRejected(f"Alpaca cannot cancel the order: {refusal.message}", refusal.code, kind) from refusal
 
     def _id_of(self, order: Order) -> str:
         found = self._lookup(order)
         if found is None:
-            raise OrderRejected(f"Order {order.client_order_id} was never placed.", wire.NOT_FOUND)
+            raise OrderRejected(f"Order {order.client_order_id} was never placed.", wire.NOT_FOUND, Refusal.MISSING)
         return text(found, "id")
 
     def open_orders(self) -> tuple[str, ...]:
@@ -161,7 +199,9 @@ class AlpacaBroker:
 
     def _seen(self, order: Order, payload: Payload) -> Order:
         self._remember(payload)
-        return alpaca_wire.observed(order, payload)
+        seen = alpaca_wire.observed(order, payload)
+        self._note(wire.abilities(order) - {Ability.STOP_SHARES}, taken=seen.status is not OrderStatus.REJECTED)
+        return seen
 
     def _lookup(self, order: Order) -> Payload | None:
         """Alpaca's order under the client_order_id, with its legs; None only when Alpaca itself says there is none."""

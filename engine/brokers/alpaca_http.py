@@ -45,11 +45,12 @@ class Temporary(BrokerUnavailable):
 class Refused(Exception):
     """The server understood and said no. Never leaves the adapter."""
 
-    def __init__(self, status: int, code: int | None, message: str) -> None:
+    def __init__(self, status: int, code: int | None, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{message} ({status})")
         self.status = status
         self.code = code
         self.message = message
+        self.details = details or {}
 
     @property
     def is_duplicate(self) -> bool:
@@ -85,7 +86,7 @@ class _TimedAdapter(HTTPAdapter):
 
 
 class AlpacaHttp:
-    """GET with retries, POST and DELETE without, JSON in and out. Safe to share between threads.
+    """GET with retries, everything else without, JSON in and out. Safe to share between threads.
 
     Raises (every call):
         Refused: a status below 500 that is a verdict.
@@ -107,6 +108,10 @@ class AlpacaHttp:
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer to exactly one POST."""
         return _answer("POST", path, lambda: self._client.post(path, dict(body)))
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer to exactly one PATCH."""
+        return _answer("PATCH", path, lambda: self._client.patch(path, dict(body)))
 
     def delete(self, path: str) -> None:
         """Send exactly one DELETE."""
@@ -139,25 +144,30 @@ def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:
 
 
 def _verdict(error: APIError, request: str) -> Refused | Temporary:
+    """A refusal is Alpaca's own word, which is a JSON object; a page of HTML came from something on the way."""
     status = error.status_code or 0
-    code, message = _explained(str(error))
-    if status >= 500 or status < 400 or status in NO_VERDICT:
+    details = _explained(str(error))
+    code, message = _code(details), str(details.get("message") or _one_line(str(error)))
+    if not details or status >= 500 or status < 400 or status in NO_VERDICT:
         log.warning("alpaca.no_answer", request=request, status=status, code=code, message=message)
         return Temporary(f"Alpaca cannot answer now ({status}, {request}): {message}")
     log.info("alpaca.refused", request=request, status=status, code=code, message=message)
-    return Refused(status, code, message)
+    return Refused(status, code, message, details)
 
 
-def _explained(body: str) -> tuple[int | None, str]:
-    """(code, message) of an error body, which may be JSON, a page of HTML or nothing."""
+def _explained(body: str) -> Mapping[str, Any]:
+    """The JSON object of an error body, empty when it is something else: a page of HTML, nothing."""
     try:
         parsed = json.loads(body)
     except ValueError:
-        return None, _one_line(body)
-    if not isinstance(parsed, dict):
-        return None, _one_line(body)
-    code = parsed.get("code")
-    return (code if isinstance(code, int) else None), str(parsed.get("message") or _one_line(body))
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _code(details: Mapping[str, Any]) -> int | None:
+    """The code, whether it is spelled as a number or as text."""
+    code = str(details.get("code") or "")
+    return int(code) if code.isdecimal() else None
 
 
 def _one_line(body: str) -> str:

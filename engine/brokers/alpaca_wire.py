@@ -50,7 +50,7 @@ def order_body(order: Order) -> dict[str, Any]:
     """
     body: dict[str, Any] = {
         "client_order_id": order.client_order_id,
-        "type": order.type.value,
+        "type": "stop_limit" if order.type is OrderType.STOP and order.limit is not None else order.type.value,
         "time_in_force": order.tif.value,
         "qty": str(order.quantity),
     }
@@ -61,8 +61,10 @@ def order_body(order: Order) -> dict[str, Any]:
         }
     else:
         body |= {"order_class": "simple", **_leg(order.legs[0], order)}
-    if order.limit is not None and order.type is OrderType.LIMIT:
+    if order.limit is not None and order.type is not OrderType.MARKET:
         body["limit_price"] = _price(order.limit if order.is_multileg else abs(order.limit), order)
+    if order.stop is not None and order.type is OrderType.STOP:
+        body["stop_price"] = _price(order.stop, order)
     return body
 
 

@@ -17,15 +17,15 @@ import structlog
 from engine.brokers import paper_checks, wire
 from engine.brokers.paper_account import fees, free, reserved_by_orders
 from engine.brokers.paper_days import CorporateActions, PaperDays
-from engine.brokers.paper_matching import Depth, Execution, execute
+from engine.brokers.paper_matching import Depth, Execution, execute, triggered
 from engine.brokers.paper_state import Journal, PaperState
-from engine.errors import BadRequest, DataError, OrderRejected
+from engine.errors import BadRequest, DataError, OrderRejected, Refusal
 from engine.model.book import ZERO, Account, Holding
 from engine.model.instruments import Instrument, Option
 from engine.model.limits import Costs
 from engine.model.market import Quote
 from engine.model.orders import Activity, Fill, Order, OrderStatus, OrderType
-from engine.ports import MarketData
+from engine.ports import Ability, Capabilities, MarketData
 from engine.sessions import Sessions
 
 log = structlog.get_logger()
@@ -72,6 +72,16 @@ class PaperBroker:
     def is_paper(self) -> bool:
         return True
 
+    def capabilities(self) -> Capabilities:
+        """Everything."""
+        return Capabilities(frozenset(Ability))
+
+    def suspend(self, suspended: bool) -> None:
+        """Refuse every new order from now on, or take orders again; durable."""
+        with self._lock:
+            self._state.set_suspended(suspended)
+            self._state.flush()
+
     def account(self) -> Account:
         """Equity at midpoints; a holding without a quote counts at its last one, or at cost before the first."""
         with self._lock:
@@ -82,7 +92,16 @@ class PaperBroker:
             wallet = self._state.wallet
             equity = wallet.cash + sum((self._value(holding) for holding in wallet.holdings.values()), ZERO)
             power = free(reserved_by_orders(wallet, self._state.open_orders, self._marks, self._costs))
-            return Account(ACCOUNT_NUMBER, wallet.cash, equity, power, power, OPTIONS_LEVEL, is_paper=True)
+            return Account(
+                ACCOUNT_NUMBER,
+                wallet.cash,
+                equity,
+                power,
+                power,
+                OPTIONS_LEVEL,
+                is_paper=True,
+                blocked=self._state.suspended,
+            )
 
     def holdings(self) -> tuple[Holding, ...]:
         with self._lock:
@@ -100,6 +119,8 @@ class PaperBroker:
             if known is not None:
                 return _same(order, known)
             wire.check(order)
+            if self._state.suspended:
+                raise OrderRejected("trading is suspended by the user", wire.FORBIDDEN, Refusal.SUSPENDED)
             now = self._now()
             if order.type is OrderType.MARKET:
                 self._price_market(order)
@@ -130,9 +151,11 @@ class PaperBroker:
         with self._lock:
             known = self._state.order(order.client_order_id)
             if known is None:
-                raise OrderRejected(f"There is no order {order.client_order_id} here.", wire.NOT_FOUND)
+                raise OrderRejected(f"There is no order {order.client_order_id} here.", wire.NOT_FOUND, Refusal.MISSING)
             if not known.is_open:
-                raise OrderRejected(f"Order {order.client_order_id} is {known.status} already.", wire.UNPROCESSABLE)
+                raise OrderRejected(
+                    f"Order {order.client_order_id} is {known.status} already.", wire.UNPROCESSABLE, Refusal.OVER
+                )
             self._state.save_order(replace(known, status=OrderStatus.CANCELED, done_at=self._now()))
             self._state.flush()
 
@@ -158,11 +181,19 @@ class PaperBroker:
             self._remember(quotes)
             for ticker in self._days.roll(now):
                 self._forget(ticker)
-            for order in self._state.open_orders:
+            for resting in self._state.open_orders:
+                order = self._trigger(resting, quotes)
                 execution = execute(order, quotes, self._depth, self._costs.slippage)
                 if execution is not None:
                     self._fill(order, execution, now)
             self._state.flush()
+
+    def _trigger(self, order: Order, quotes: Mapping[Instrument, Quote]) -> Order:
+        """The order, working from now on when it is a stop that the price is through; that is durable."""
+        working = triggered(order, quotes)
+        if working is not order:
+            self._state.save_order(working)
+        return working
 
     def assign(self, option: Option, contracts: int) -> Activity:
         """Assign `contracts` of a short option to this account, as the clearing house may on any day.
@@ -206,7 +237,9 @@ class PaperBroker:
         instrument = order.legs[0].instrument
         self._remember(self._quotes([instrument]))
         if instrument not in self._marks:
-            raise OrderRejected(f"There is no quote of {instrument} to price a market order with.", wire.UNPROCESSABLE)
+            raise OrderRejected(
+                f"There is no quote of {instrument} to price a market order with.", wire.UNPROCESSABLE, Refusal.TIMING
+            )
 
     def _refuse_expired(self, order: Order, now: datetime) -> None:
         for leg in order.legs:
@@ -251,7 +284,9 @@ def _is_same(order: Order, known: Order) -> bool:
 def _same(order: Order, known: Order) -> Order:
     if not _is_same(order, known):
         raise OrderRejected(
-            f"Order id {order.client_order_id} was used before for another order on this account.", wire.BAD_INPUT
+            f"Order id {order.client_order_id} was used before for another order on this account.",
+            wire.BAD_INPUT,
+            Refusal.DUPLICATE,
         )
     return known
 

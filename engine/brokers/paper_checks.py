@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.brokers import wire
@@ -19,8 +19,9 @@ from engine.brokers.paper_account import (
     reserved_by_orders,
     tied_up,
 )
-from engine.errors import OrderRejected
+from engine.errors import OrderRejected, Refusal
 from engine.model.instruments import Instrument, Option, Right, Stock
+from engine.model.legs import Leg
 from engine.model.limits import Costs
 from engine.model.orders import Order
 
@@ -43,20 +44,25 @@ def check(order: Order, wallet: Wallet, others: Orders, marks: Mapping[Instrumen
 
 
 def _check_wash_trade(order: Order, others: Orders) -> None:
-    working = {(leg.instrument, leg.ratio > 0) for other in others for leg in other.legs}
-    if any((leg.instrument, leg.ratio < 0) in working for leg in order.legs):
-        raise OrderRejected("potential wash trade detected. use complex orders", wire.FORBIDDEN)
+    wanted = {(leg.instrument, leg.ratio < 0) for leg in order.legs}
+    opposite = [other for other in others if any((leg.instrument, leg.ratio > 0) in wanted for leg in other.legs)]
+    if opposite:
+        raise OrderRejected(
+            "potential wash trade detected. use complex orders", wire.FORBIDDEN, Refusal.WASH_TRADE, _ids(opposite)
+        )
+
+
+def _ids(orders: Iterable[Order]) -> tuple[str, ...]:
+    return tuple(order.broker_id for order in orders if order.broker_id)
 
 
 def _check_opening(order: Order, wallet: Wallet) -> None:
     for leg in order.legs:
         if wallet.quantity(leg.instrument) * leg.ratio < 0:
             closing = "buy_to_close" if leg.ratio > 0 else "sell_to_close"
-            raise OrderRejected(
-                f"position intent mismatch on {leg.instrument.symbol}, inferred: {closing}", wire.UNPROCESSABLE
-            )
+            raise wire.malformed(f"position intent mismatch on {leg.instrument.symbol}, inferred: {closing}")
         if isinstance(leg.instrument, Stock) and leg.ratio < 0:
-            raise OrderRejected(f"{leg.instrument} cannot be sold short here.", wire.FORBIDDEN)
+            raise OrderRejected(f"{leg.instrument} cannot be sold short here.", wire.FORBIDDEN, Refusal.UNCOVERED)
 
 
 def _check_closing(order: Order, wallet: Wallet, others: Orders) -> None:
@@ -65,14 +71,25 @@ def _check_closing(order: Order, wallet: Wallet, others: Orders) -> None:
         left = max(0, available(wallet, others, leg.instrument, leg.ratio))
         if wanted > left:
             raise OrderRejected(
-                f"insufficient qty available for order (requested: {wanted}, available: {left})", wire.FORBIDDEN
+                f"insufficient qty available for order (requested: {wanted}, available: {left})",
+                wire.FORBIDDEN,
+                Refusal.HELD,
+                _ids(other for other in others if _holds(other, leg)),
             )
+
+
+def _holds(other: Order, leg: Leg) -> bool:
+    """Whether an open order closes what `leg` would close."""
+    return not other.opening and any(
+        own.instrument == leg.instrument and own.ratio * leg.ratio > 0 for own in other.legs
+    )
 
 
 def _check_cover(order: Order, wallet: Wallet, others: Orders, costs: Costs) -> None:
     takes_cover = order.opening or cover(order) < 0
     if takes_cover and (is_uncovered(wallet, others, order, costs) or _lacks_shares(order, wallet, others)):
-        raise OrderRejected("account not eligible to trade uncovered option contracts", wire.FORBIDDEN)
+        words = "account not eligible to trade uncovered option contracts"
+        raise OrderRejected(words, wire.FORBIDDEN, Refusal.UNCOVERED)
 
 
 def _lacks_shares(order: Order, wallet: Wallet, others: Orders) -> bool:
@@ -99,5 +116,7 @@ def _check_buying_power(
     left = free(before)
     if required > left:
         raise OrderRejected(
-            f"insufficient options buying power (required: {required:.2f}, available: {left:.2f})", wire.FORBIDDEN
+            f"insufficient options buying power (required: {required:.2f}, available: {left:.2f})",
+            wire.FORBIDDEN,
+            Refusal.BUYING_POWER,
         )

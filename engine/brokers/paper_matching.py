@@ -2,20 +2,22 @@
 
 Options fill at the midpoint plus (bought) or minus (sold) half the half-spread, at least a tick, but never beyond the
 quoted side, so that a limit at the natural price always fills. Shares fill at the midpoint plus or minus the slippage.
+A stop wakes when the midpoint is at or through it and then fills at the natural price: what it meets is in a hurry too.
 A package is the sum of its legs. Only a quote later than the acceptance counts, and no quoted size is used twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from engine.model.book import ZERO
 from engine.model.instruments import Instrument, Option
+from engine.model.legs import Leg
 from engine.model.market import CENT, Quote
-from engine.model.orders import Order
+from engine.model.orders import Order, OrderType
 
 OPTION_UNIT = Decimal("0.0001")
 """Simulated option prices are exact to this, so that a hundred shares' worth is whole cents."""
@@ -67,6 +69,29 @@ def simulated_price(quote: Quote, quantity: int, slippage: Decimal) -> Decimal |
     return _rounded(price, quantity, CENT if price >= 1 else OPTION_UNIT) if quote.bid > 0 else None
 
 
+def natural_price(quote: Quote, quantity: int) -> Decimal | None:
+    """The quoted side itself: the ask for a buyer, the bid for a seller; None when there is nobody on it."""
+    price = quote.ask if quantity > 0 else quote.bid
+    return price if price > 0 and quote.ask >= quote.bid else None
+
+
+def triggered(order: Order, quotes: Mapping[Instrument, Quote]) -> Order:
+    """A resting stop that the price is through as the order it becomes: at market, or at its limit; others as given.
+
+    The stop price stays on it. Only a two-sided quote later than the acceptance wakes a stop.
+    """
+    if order.type is not OrderType.STOP or order.stop is None:
+        return order
+    leg = order.legs[0]
+    quote = quotes.get(leg.instrument)
+    if quote is None or not quote.is_two_sided or not _is_later(quote, order):
+        return order
+    through = quote.mid <= order.stop if leg.ratio < 0 else quote.mid >= order.stop
+    if not through:
+        return order
+    return replace(order, type=OrderType.MARKET if order.limit is None else OrderType.LIMIT)
+
+
 def _option_price(quote: Quote, quantity: int) -> Decimal:
     if quote.bid <= 0:
         return quote.ask
@@ -84,10 +109,10 @@ def execute(order: Order, quotes: Mapping[Instrument, Quote], depth: Depth, slip
     """What of an open order trades on these quotes, None when nothing does. All legs trade together, in whole units."""
     seen = [quotes.get(leg.instrument) for leg in order.legs]
     fresh = [quote for quote in seen if quote is not None and _is_later(quote, order)]
-    if len(fresh) < len(order.legs):
+    if len(fresh) < len(order.legs) or order.type is OrderType.STOP:
         return None
     pairs = list(zip(fresh, order.legs, strict=True))
-    prices = [simulated_price(quote, leg.ratio, slippage) for quote, leg in pairs]
+    prices = [_price(order, quote, leg, slippage) for quote, leg in pairs]
     known = tuple(price for price in prices if price is not None)
     if len(known) < len(prices):
         return None
@@ -99,6 +124,12 @@ def execute(order: Order, quotes: Mapping[Instrument, Quote], depth: Depth, slip
     for quote, leg in pairs:
         depth.use(quote, leg.ratio * units)
     return execution
+
+
+def _price(order: Order, quote: Quote, leg: Leg, slippage: Decimal) -> Decimal | None:
+    if order.stop is not None:
+        return natural_price(quote, leg.ratio)
+    return simulated_price(quote, leg.ratio, slippage)
 
 
 def _is_later(quote: Quote, order: Order) -> bool:

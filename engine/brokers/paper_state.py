@@ -35,11 +35,12 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The account's row: cash, the last session whose opening and whose closing have been dealt with."""
+    """The account's row: cash, the last session whose opening and whose closing have been dealt with, its switch."""
 
     cash: Decimal
     opened: date
     closed: date
+    suspended: bool = False
 
 
 class PaperState:
@@ -57,6 +58,7 @@ class PaperState:
         self.wallet = Wallet(cash)
         self.opened = opened
         self.closed = closed
+        self.suspended = False
         if journal is not None:
             self._load(journal)
 
@@ -105,6 +107,10 @@ class PaperState:
         self.opened, self.closed = opened, closed
         self._account_row()
 
+    def set_suspended(self, suspended: bool) -> None:
+        self.suspended = suspended
+        self._account_row()
+
     def flush(self) -> None:
         """Make everything since the last call durable, all of it or none; after an error the next call tries again."""
         if self._journal is not None and self._pending:
@@ -124,7 +130,7 @@ class PaperState:
             self._pending[kind, key] = codec.dump(value)
 
     def _account_row(self) -> None:
-        self._row("account", "account", Standing(self.wallet.cash, self.opened, self.closed))
+        self._row("account", "account", Standing(self.wallet.cash, self.opened, self.closed, self.suspended))
 
     def _keep_order(self, order: Order) -> None:
         self._orders[order.client_order_id] = order
@@ -149,6 +155,7 @@ class PaperState:
                 case "account":
                     standing = codec.load(Standing, body)
                     self.wallet, self.opened, self.closed = Wallet(standing.cash), standing.opened, standing.closed
+                    self.suspended = standing.suspended
                 case "holding":
                     holding = codec.load(Holding, body)
                     holdings[holding.instrument] = holding

@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.errors import OrderRejected
+from engine.errors import OrderRejected, Refusal
 from engine.model.instruments import Option, Right, Stock
 from engine.model.legs import Leg
-from engine.model.orders import Order, OrderType
+from engine.model.orders import Order, OrderType, TimeInForce
+from engine.ports import Ability
 
 BAD_INPUT = 40010001
 FORBIDDEN = 40310000
@@ -22,6 +23,11 @@ MAX_ID = 128
 CENT = Decimal("0.01")
 SUB_DOLLAR_TICK = Decimal("0.0001")
 INFINITY = Decimal("Infinity")
+
+
+def malformed(message: str, code: int = UNPROCESSABLE) -> OrderRejected:
+    """The refusal of an order that no broker would take."""
+    return OrderRejected(message, code, Refusal.MALFORMED)
 
 
 def check(order: Order) -> None:
@@ -37,14 +43,28 @@ def check(order: Order) -> None:
     if order.type is OrderType.MARKET:
         _check_market(order)
         return
+    if order.type is OrderType.STOP:
+        _check_stop(order)
+        if order.limit is None:
+            return
     limit = order.limit
     if limit is None:
-        raise OrderRejected("A limit order needs a limit.", UNPROCESSABLE)
+        raise malformed("A limit order needs a limit.")
     _check_tick(order, limit)
     if order.is_multileg:
         _check_package(order, limit)
     else:
         _check_single(order, limit)
+
+
+def abilities(order: Order) -> frozenset[Ability]:
+    """What a broker must be able to take for this order; empty for what every broker takes."""
+    if isinstance(order.legs[0].instrument, Stock):
+        return frozenset({Ability.STOP_SHARES}) if order.type is OrderType.STOP else frozenset()
+    needed = {Ability.STOP_OPTIONS} if order.type is OrderType.STOP else set()
+    if order.tif is TimeInForce.GTC:
+        needed.add(Ability.GTC_PACKAGES if order.is_multileg else Ability.GTC_OPTIONS)
+    return frozenset(needed)
 
 
 def payoff_range(legs: Iterable[Leg]) -> tuple[Decimal, Decimal]:
@@ -81,29 +101,27 @@ def is_covered(legs: Iterable[Leg]) -> bool:
 
 def _check_numbers(order: Order) -> None:
     if not 0 < len(order.client_order_id) <= MAX_ID:
-        raise OrderRejected(f"An order id has 1 to {MAX_ID} characters: “{order.client_order_id}”.", BAD_INPUT)
+        raise malformed(f"An order id has 1 to {MAX_ID} characters: “{order.client_order_id}”.", BAD_INPUT)
     if order.quantity != int(order.quantity) or order.quantity < 1:
-        raise OrderRejected(f"The quantity must be a whole number of at least 1, not {order.quantity}.", BAD_INPUT)
+        raise malformed(f"The quantity must be a whole number of at least 1, not {order.quantity}.", BAD_INPUT)
     if any(leg.ratio == 0 or leg.ratio != int(leg.ratio) for leg in order.legs):
-        raise OrderRejected("Every leg needs a whole ratio that is not 0.", BAD_INPUT)
+        raise malformed("Every leg needs a whole ratio that is not 0.", BAD_INPUT)
 
 
 def _check_legs(order: Order) -> None:
     legs = order.legs
     if not 1 <= len(legs) <= MAX_LEGS:
-        raise OrderRejected(f"An order has 1 to {MAX_LEGS} legs, not {len(legs)}.", UNPROCESSABLE)
+        raise malformed(f"An order has 1 to {MAX_LEGS} legs, not {len(legs)}.")
     if order.is_multileg and any(isinstance(leg.instrument, Stock) for leg in legs):
-        raise OrderRejected("A multi-leg order takes options only: shares go in an order of their own.", UNPROCESSABLE)
+        raise malformed("A multi-leg order takes options only: shares go in an order of their own.")
     if len({leg.instrument.symbol for leg in legs}) != len(legs):
-        raise OrderRejected("Each symbol may appear in one leg only.", UNPROCESSABLE)
+        raise malformed("Each symbol may appear in one leg only.")
     if len({leg.instrument.underlying for leg in legs}) != 1:
-        raise OrderRejected("All legs must be on the same underlying.", UNPROCESSABLE)
+        raise malformed("All legs must be on the same underlying.")
     ratios = [abs(leg.ratio) for leg in legs]
     if math.gcd(*ratios) != 1:
         shown = " ".join(str(ratio) for ratio in ratios)
-        raise OrderRejected(
-            f"leg ratio quantities should be relatively prime: GCD[{shown}] = {math.gcd(*ratios)}", UNPROCESSABLE
-        )
+        raise malformed(f"leg ratio quantities should be relatively prime: GCD[{shown}] = {math.gcd(*ratios)}")
     if order.opening:
         _check_standard(legs)
 
@@ -112,25 +130,40 @@ def _check_standard(legs: tuple[Leg, ...]) -> None:
     for leg in legs:
         option = leg.instrument
         if isinstance(option, Option) and (option.is_adjusted or option.multiplier != 100):
-            raise OrderRejected(f"{option.symbol} is an adjusted contract: it can only be closed.", UNPROCESSABLE)
+            raise malformed(f"{option.symbol} is an adjusted contract: it can only be closed.")
 
 
 def _check_market(order: Order) -> None:
     if any(isinstance(leg.instrument, Option) for leg in order.legs):
-        raise OrderRejected("Options are never traded at market: the order needs a limit.", UNPROCESSABLE)
+        raise malformed("Options are never traded at market: the order needs a limit.")
     if order.limit is not None:
-        raise OrderRejected("A market order carries no limit.", UNPROCESSABLE)
+        raise malformed("A market order carries no limit.")
+
+
+def _check_stop(order: Order) -> None:
+    """A stop closes one instrument; that of an option says at what limit, because it never goes at market."""
+    leg, stop = order.legs[0], order.stop
+    if order.is_multileg or order.opening:
+        raise malformed("A stop order closes a single leg.")
+    if stop is None or stop <= 0:
+        raise malformed(f"A stop order needs a positive stop price, not {stop}.")
+    _check_tick(order, stop)
+    if isinstance(leg.instrument, Option) and order.limit is None:
+        raise malformed("Options are never traded at market: their stop needs a limit too.")
+    if order.limit is not None and order.limit < leg.ratio * stop:
+        raise malformed(f"The limit {order.limit} is not reached any more when the price is through {stop}.")
 
 
 def _check_tick(order: Order, limit: Decimal) -> None:
     if not limit.is_finite():
-        raise OrderRejected(f"The limit is not a price: {limit}.", UNPROCESSABLE)
+        raise malformed(f"The limit is not a price: {limit}.")
     is_share = isinstance(order.legs[0].instrument, Stock)
     tick = SUB_DOLLAR_TICK if is_share and abs(limit) < 1 else CENT
     if limit % tick:
         raise OrderRejected(
             f"sub-penny increment does not fulfill minimum pricing criteria: {limit} is not a multiple of {tick}",
             UNPROCESSABLE,
+            Refusal.PRICE,
         )
 
 
@@ -138,7 +171,7 @@ def _check_single(order: Order, limit: Decimal) -> None:
     leg = order.legs[0]
     if leg.ratio * limit <= 0:
         side, sign = ("buy", "positive (paid)") if leg.ratio > 0 else ("sell", "negative (received)")
-        raise OrderRejected(f"A {side} of {leg.instrument} needs a {sign} limit, not {limit}.", UNPROCESSABLE)
+        raise malformed(f"A {side} of {leg.instrument} needs a {sign} limit, not {limit}.")
 
 
 def _check_package(order: Order, limit: Decimal) -> None:
@@ -147,17 +180,14 @@ def _check_package(order: Order, limit: Decimal) -> None:
             "account not eligible to trade uncovered option contracts: every short leg needs a long one "
             "of the same right that expires no sooner.",
             FORBIDDEN,
+            Refusal.UNCOVERED,
         )
     if len({leg.instrument.expiry for leg in order.legs if isinstance(leg.instrument, Option)}) > 1:
         return
     least, most = payoff_range(order.legs)
     if abs(limit) > max(abs(least), abs(most)):
-        raise OrderRejected(f"The net limit {limit} is beyond the width {max(abs(least), abs(most))}.", UNPROCESSABLE)
+        raise malformed(f"The net limit {limit} is beyond the width {max(abs(least), abs(most))}.")
     if order.opening and most <= 0 <= limit:
-        raise OrderRejected(
-            f"This package is sold for a credit: its limit must be negative (received), not {limit}.", UNPROCESSABLE
-        )
+        raise malformed(f"This package is sold for a credit: its limit must be negative (received), not {limit}.")
     if order.opening and limit <= 0 <= least:
-        raise OrderRejected(
-            f"This package is bought for a debit: its limit must be positive (paid), not {limit}.", UNPROCESSABLE
-        )
+        raise malformed(f"This package is bought for a debit: its limit must be positive (paid), not {limit}.")

@@ -34,7 +34,9 @@ class OrderType(StrEnum):
     MARKET = "market"
     """Shares only; never for options."""
     STOP = "stop"
-    """Rests at the broker and sells (or buys back) once the price is through `stop`: a net under our own exits."""
+    """Rests at the broker and sells (or buys back) once the price is through `stop`: a net under our own exits.
+
+    Shares then go at market; an option never does, so its stop carries the limit it may be closed at."""
 
 
 class TimeInForce(StrEnum):
@@ -125,7 +127,7 @@ class Order:
     Attributes:
         client_order_id: `{ticket}.{attempt}`; sending it twice places one order.
         limit: net per share of a unit: positive is paid, negative is received, for single legs too (a sell at 1.03
-            is -1.03); None for a market order (shares only) and for a stop.
+            is -1.03); None for a market order and a stop of shares. The stop of an option has both: it is a stop-limit.
         stop: trigger of a stop order, positive dollars per share of its single leg; None for every other type.
         filled: units. average: net per share over the filled units, same sign rule, None before a fill.
         broker_id: the broker's id once it is known. error: the broker's words when it refused.

@@ -5,6 +5,7 @@ import pytest
 pytest.register_assert_rewrite(
     "tests.contracts.broker",
     "tests.contracts.broker_refusals",
+    "tests.contracts.broker_stops",
     "tests.contracts.broker_world",
     "tests.contracts.market_data",
 )

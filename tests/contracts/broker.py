@@ -20,7 +20,8 @@ import pytest
 from engine.errors import OrderRejected
 from engine.model.legs import Leg
 from engine.model.orders import ActivityKind, Fill, OrderStatus
-from tests.contracts.broker_refusals import *  # noqa: F403 - the other half of the suite
+from tests.contracts.broker_refusals import *  # noqa: F403 - a part of the suite
+from tests.contracts.broker_stops import *  # noqa: F403 - a part of the suite
 from tests.contracts.broker_world import (
     SHARES,
     World,

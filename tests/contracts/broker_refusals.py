@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.errors import Refusal
 from engine.model.legs import Leg
 from engine.model.orders import Order
 from tests.contracts.broker_world import (
@@ -18,6 +19,7 @@ from tests.contracts.broker_world import (
     buy_shares,
     call,
     credit_spread,
+    known,
     order_of,
     put,
     refused,
@@ -31,11 +33,12 @@ def test_a_second_closing_order_over_the_held_quantity_is_refused(world: World) 
     world.broker.submit(order_of([Leg(option, 1)], "1.10", 2, client_order_id="entry.1"))
     world.set_quote(option, "1.00", "1.02")
     world.advance()
-    world.broker.submit(order_of([Leg(option, -1)], "-2.00", 2, opening=False, client_order_id="target.1"))
+    target = world.broker.submit(order_of([Leg(option, -1)], "-2.00", 2, opening=False, client_order_id="target.1"))
 
     refusal = refused(world, order_of([Leg(option, -1)], "-0.50", 1, opening=False, client_order_id="stop.1"))
 
-    assert refusal.code == FORBIDDEN
+    assert (refusal.code, refusal.kind) == (FORBIDDEN, Refusal.HELD)
+    assert refusal.related == (known(world, target).broker_id,)
     assert "insufficient qty available" in str(refusal)
 
 
@@ -54,7 +57,7 @@ def test_a_call_without_shares_behind_it_is_refused(world: World) -> None:
 
     refusal = refused(world, order_of([Leg(option, -1)], "-1.00", 1))
 
-    assert refusal.code == FORBIDDEN
+    assert (refusal.code, refusal.kind) == (FORBIDDEN, Refusal.UNCOVERED)
     assert "uncovered" in str(refusal)
 
 
@@ -86,7 +89,7 @@ def test_shares_behind_a_covered_call_cannot_be_sold(world: World) -> None:
 def test_puts_beyond_the_buying_power_are_refused(world: World) -> None:
     refusal = refused(world, sell_put(world, quantity=23))
 
-    assert refusal.code == FORBIDDEN
+    assert (refusal.code, refusal.kind) == (FORBIDDEN, Refusal.BUYING_POWER)
     assert "insufficient" in str(refusal)
 
 
@@ -99,11 +102,12 @@ def test_an_open_order_counts_against_the_buying_power_of_the_next(world: World)
 
 
 def test_an_opposite_open_order_on_the_same_symbol_is_refused(world: World) -> None:
-    world.broker.submit(sell_put(world))
+    working = world.broker.submit(sell_put(world))
 
     refusal = refused(world, order_of([Leg(put(world), 1)], "0.50", 1, client_order_id="other.1"))
 
-    assert refusal.code == FORBIDDEN
+    assert (refusal.code, refusal.kind) == (FORBIDDEN, Refusal.WASH_TRADE)
+    assert refusal.related == (working.broker_id,)
     assert "wash trade" in str(refusal)
 
 

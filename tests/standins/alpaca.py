@@ -289,7 +289,7 @@ def _quote(standin: AlpacaStandin, symbol: str, bid: str, ask: str, size: int | 
 
 
 def _set(standin: AlpacaStandin, **switches: bool) -> None:
-    for name in switches.keys() & {"matching", "fills_at_limit", "slow_cancels"}:
+    for name in switches.keys() & {"matching", "fills_at_limit", "slow_cancels", "option_stops", "option_gtc"}:
         setattr(standin.exchange, name, switches[name])
 
 

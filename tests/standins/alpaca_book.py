@@ -101,15 +101,23 @@ class OrderState:
     limit: Decimal | None
     legs: list[LegState]
     created_at: datetime
+    stop: Decimal | None = None
     status: str = "pending_new"
     filled: int = 0
     replaces: str | None = None
     replaced_by: str | None = None
     stamps: dict[str, datetime] = field(default_factory=dict)
 
+    triggered: bool = False
+
     @property
     def is_package(self) -> bool:
         return self.order_class == "mleg"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is a stop whose price has not been met."""
+        return self.stop is not None and not self.triggered
 
     @property
     def is_open(self) -> bool:

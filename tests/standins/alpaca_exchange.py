@@ -62,6 +62,10 @@ class Exchange:
         """True: the worst that can happen, every fill at the limit instead of the natural price."""
         self.slow_cancels = False
         """True: a cancel leaves `pending_cancel` until `finish_cancels`."""
+        self.option_stops = True
+        """Whether stops on single options are taken, as documented since August 2026."""
+        self.option_gtc = True
+        """Whether orders on options may be good till canceled, as documented since August 2026."""
         self._count = 0
 
     def new_id(self) -> str:
@@ -155,7 +159,7 @@ class Exchange:
             )
             for leg in alpaca_rules.legs_of(body)
         ]
-        limit = Decimal(str(body["limit_price"])) if body["type"] == "limit" else None
+        limit = Decimal(str(body["limit_price"])) if body["type"] in ("limit", "stop_limit") else None
         return OrderState(
             order_id,
             client_order_id,
@@ -166,6 +170,7 @@ class Exchange:
             limit,
             legs,
             self.now(),
+            Decimal(str(body["stop_price"])) if body["type"] in ("stop", "stop_limit") else None,
         )
 
     def settle(self, order: OrderState) -> None:
@@ -201,6 +206,7 @@ class Exchange:
                 limit=Decimal(str(body["limit_price"])) if "limit_price" in body else old.limit,
                 legs=[],
                 created_at=self.now(),
+                stop=Decimal(str(body["stop_price"])) if "stop_price" in body else old.stop,
             )
             new.legs = [
                 replace(
@@ -244,6 +250,9 @@ class Exchange:
     def _match(self, order: OrderState) -> None:
         if any(leg.symbol not in self.quotes for leg in order.legs):
             return
+        if order.is_waiting and not self._is_through(order):
+            return
+        order.triggered = True
         natural = [self.quotes[leg.symbol].price(leg.side) for leg in order.legs]
         net = sum((leg.sign * leg.ratio * price for leg, price in zip(order.legs, natural, strict=True)), ZERO)
         signed = None if order.limit is None else order.limit * (1 if order.is_package else order.legs[0].sign)
@@ -255,6 +264,12 @@ class Exchange:
         units = min([order.left, *sizes])
         if units:
             self._execute(order, units, self._prices(order))
+
+    def _is_through(self, order: OrderState) -> bool:
+        """Whether the middle of the quote has reached the stop price."""
+        leg, mark = order.legs[0], self.mark(order.legs[0].symbol)
+        stop = order.stop or ZERO
+        return mark >= stop if leg.side == "buy" else mark <= stop
 
     def _prices(self, order: OrderState) -> list[Decimal]:
         """Natural prices of the legs; at the limit, the difference is laid on the first leg."""

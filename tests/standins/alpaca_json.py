@@ -54,7 +54,7 @@ def _common(state: OrderState) -> Row:
         "type": state.type,
         "time_in_force": state.tif,
         "limit_price": _money(state.limit),
-        "stop_price": None,
+        "stop_price": _money(state.stop),
         "status": state.status,
         "extended_hours": False,
         "legs": None,

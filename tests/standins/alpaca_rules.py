@@ -117,7 +117,17 @@ def _unknown_asset(exchange: Exchange, body: Body) -> Facts | None:
 
 
 def _bad_tif(exchange: Exchange, body: Body) -> Facts | None:
-    return {} if _contracts(body) and body["time_in_force"] not in ("day", "gtc") else None
+    taken = ("day", "gtc") if exchange.option_gtc else ("day",)
+    return {} if _contracts(body) and body["time_in_force"] not in taken else None
+
+
+def _option_stop(exchange: Exchange, body: Body) -> Facts | None:
+    taken = exchange.option_stops and not _is_package(body)
+    return {} if _contracts(body) and body["type"] in ("stop", "stop_limit") and not taken else None
+
+
+def _no_stop(exchange: Exchange, body: Body) -> Facts | None:
+    return {} if body["type"] in ("stop", "stop_limit") and body.get("stop_price") in (None, "") else None
 
 
 def _extended(exchange: Exchange, body: Body) -> Facts | None:
@@ -133,15 +143,18 @@ def _closed_market(exchange: Exchange, body: Body) -> Facts | None:
 
 
 def _no_limit(exchange: Exchange, body: Body) -> Facts | None:
-    return {} if body["type"] == "limit" and body.get("limit_price") in (None, "") else None
+    return {} if body["type"] in ("limit", "stop_limit") and body.get("limit_price") in (None, "") else None
 
 
 def _sub_penny(exchange: Exchange, body: Body) -> Facts | None:
-    if body["type"] != "limit":
-        return None
-    price = Decimal(str(body["limit_price"]))
-    tick = Decimal("0.01") if _contracts(body) or abs(price) >= 1 else Decimal("0.0001")
-    return {"price": price} if price % tick else None
+    for name in ("limit_price", "stop_price"):
+        if body.get(name) in (None, ""):
+            continue
+        price = Decimal(str(body[name]))
+        tick = Decimal("0.01") if _contracts(body) or abs(price) >= 1 else Decimal("0.0001")
+        if price % tick:
+            return {"name": name, "price": price}
+    return None
 
 
 def _negative_limit(exchange: Exchange, body: Body) -> Facts | None:
@@ -271,9 +284,12 @@ SUBMIT = (
          f"{OPENAPI}, OrderClass; words observed"),
     Rule("option market order off hours", _closed_market, 422, UNPROCESSABLE,
          "options market orders are only allowed during market hours", OPTIONS_PAGE),
+    Rule("option stop", _option_stop, 422, UNPROCESSABLE, "order type not supported for options trading",
+         f"{OPENAPI}, OrderType (before the changelog of 2026-08-27); our words"),
+    Rule("no stop", _no_stop, 422, UNPROCESSABLE, "stop orders require stop_price", f"{ORDERS_PAGE}; our words"),
     Rule("no limit", _no_limit, 422, UNPROCESSABLE, "limit orders require limit_price", f"{ORDERS_PAGE}; our words"),
     Rule("sub-penny", _sub_penny, 422, UNPROCESSABLE,
-         "invalid limit_price {price}. sub-penny increment does not fulfill minimum pricing criteria",
+         "invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria",
          f"{ORDERS_PAGE}, sub-penny increments"),
     Rule("negative single limit", _negative_limit, 422, UNPROCESSABLE, "limit price must be > 0",
          f"{ORDERS_PAGE}; our words"),

@@ -74,6 +74,11 @@ REQUESTS: Mapping[str, tuple[dict[str, Any], Prepare | None]] = {
         single(type="market"),
         lambda exchange: setattr(exchange, "now", FakeClock(CLOSED)),
     ),
+    "option stop": (
+        single(type="stop", stop_price="0.90"),
+        lambda exchange: setattr(exchange, "option_stops", False),
+    ),
+    "no stop": (shares(type="stop", side="sell"), None),
     "no limit": (single(limit_price=None), None),
     "sub-penny": (single(limit_price="0.30000000000000004"), None),
     "negative single limit": (single(limit_price="-1.03"), None),

@@ -12,13 +12,13 @@ from alpaca.trading.client import TradingClient
 
 from engine.brokers.alpaca import AlpacaBroker
 from engine.brokers.alpaca_http import Timeouts
-from engine.errors import BrokerUnavailable, ConfigError, OrderRejected
+from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
 from engine.model.orders import OrderStatus
 from tests import make
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange
 
-NOTHING_DONE = ("429", "500", "504", "html", "html-ok", "redirect", "silence", "cut")
+NOTHING_DONE = ("429", "500", "504", "html", "html-404", "html-ok", "redirect", "silence", "cut")
 DONE = ("done-504", "done-cut", "done-slow")
 
 
@@ -117,7 +117,7 @@ def test_a_page_not_found_on_the_way_does_not_mean_the_order_was_never_placed(
 ) -> None:
     order = make.order()
     alpaca.submit(order)
-    standin.fail_next("html-404", method="GET")
+    standin.fail_next("html-404", times=3, method="GET")
 
     with pytest.raises(BrokerUnavailable, match="404"):
         alpaca.find(order)
@@ -159,8 +159,9 @@ def test_a_server_that_is_gone_is_unavailable(standin: AlpacaStandin, alpaca: Al
 def test_wrong_keys_place_nothing_and_are_named_on_reads(standin: AlpacaStandin, exchange: Exchange) -> None:
     stranger = AlpacaBroker("PKOTHER", "wrong", url_override=standin.url)
 
-    with pytest.raises(OrderRejected, match="forbidden"):
+    with pytest.raises(OrderRejected, match="forbidden") as refusal:
         stranger.submit(make.order())
+    assert refusal.value.kind is Refusal.KEYS
     with pytest.raises(BrokerUnavailable, match="does not accept the keys"):
         stranger.account()
     with pytest.raises(BrokerUnavailable, match="does not accept the keys"):
