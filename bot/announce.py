@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from bot import words
@@ -10,7 +11,7 @@ from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import orders, portfolio
+from engine import mending, orders, portfolio
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
 
@@ -127,6 +128,19 @@ def _closed(desk: Desk, event: Event, banner: str) -> Card:
     return closed_position_card(position, 1, banner)
 
 
+def _leg_lost(desk: Desk, event: Event, banner: str) -> Card:
+    """What is left of a broken package now, with a button for every step that puts it right."""
+    with desk.store.read() as work:
+        left = mending.repairs(work.campaign(str(event.data.get("campaign"))))
+    buttons = tuple((Button(_repair_label(each), f"close:{each.position.id}", Tone.BAD),) for each in left)
+    card = replace(notice(event, banner), buttons=(*buttons, *_position_button(event)))
+    return card if left else replace(card, lines=(*card.lines, "Nothing of it is open any more."))
+
+
+def _repair_label(repair: mending.Repair) -> str:
+    return repair.words[0].upper() + repair.words[1:]
+
+
 def _key(event: Event) -> str:
     return f"event:{event.id}"
 
@@ -140,5 +154,6 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.POSITION_CLOSED: _closed,
     EventKind.DIGEST_READY: _digest,
     **dict.fromkeys(TITLES, _notice),
+    EventKind.LEG_LOST: _leg_lost,
 }
 """How each kind of event that is posted becomes a card; the others are in SILENT (a test says none is forgotten)."""

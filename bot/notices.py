@@ -18,6 +18,7 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.SPLIT: "Split: {ticker}",
     EventKind.RISK_BREACHED: "Risk limit passed",
     EventKind.POSITION_MISMATCH: "The broker and the desk disagree",
+    EventKind.LEG_LOST: "A leg is gone: {ticker}",
     EventKind.DATA_STALE: "Market data is stale",
     EventKind.EXIT_FAILED: "An exit is not getting done: {ticker}",
     EventKind.EXIT_OFFERED: "Close or roll? {ticker}",
@@ -46,6 +47,7 @@ def notice(event: Event, banner: str) -> Card:
     if event.severity is Severity.URGENT:
         title = f"URGENT: {title}"
     words = data.pop("words", "")
+    data.pop("campaign", None)
     return Card(
         title=title,
         tone=TONES[event.severity],

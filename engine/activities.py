@@ -7,22 +7,23 @@ becomes an urgent event with both sides, never an exception.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
-from engine import fills, ledger, standing
+from engine import fills, ledger, mending, standing
+from engine.codec import dump, load
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import DataInvalid
-from engine.mending import share_exits
-from engine.model.book import ZERO, Position, Posting, PostingKind
+from engine.mending import is_broken, share_exits
+from engine.model.book import Lot, Position, Posting, PostingKind
 from engine.model.events import Event, EventKind, Severity
-from engine.model.instruments import Option, Right, Stock
-from engine.model.legs import ExitPlan
-from engine.model.orders import Activity, ActivityKind, Fill, Ticket
+from engine.model.instruments import Right, Stock
+from engine.model.legs import ExitPlan, Structure
+from engine.model.orders import Activity, ActivityKind, Ticket
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -30,6 +31,9 @@ log = structlog.get_logger()
 CURSOR = "activities_since"
 OVERLAP = timedelta(days=7)
 """Brokers date activities after the fact: look back this far; ids make repeats harmless."""
+
+WAITING = "activities_waiting"
+"""Setting: contracts the broker says have ended and no position holds: perhaps their fills are not booked yet."""
 
 CASH_KINDS = {
     ActivityKind.INTEREST: PostingKind.INTEREST,
@@ -39,12 +43,26 @@ CASH_KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The part of an activity that the books could not take yet, and whether a person was told."""
+
+    activity: Activity
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waitings:
+    all: tuple[Waiting, ...]
+
+
 def settle(desk: Desk) -> tuple[Activity, ...]:
     """Apply every activity not yet seen, oldest first; returns the new ones."""
     with desk.store.read() as reading:
         text = reading.setting(CURSOR)
     since = datetime.fromisoformat(text) - OVERLAP if text else desk.now() - OVERLAP
     found = desk.broker.activities(since)
+    _book_waiting(desk)
     news = each(found, lambda activity: _apply_once(desk, activity), lambda activity: activity.id)
     with desk.store.begin() as work:
         work.set_setting(CURSOR, desk.now().isoformat(), "desk", desk.now())
@@ -79,15 +97,25 @@ def _apply(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
             _dividend(desk, work, activity)
         case ActivityKind.SPLIT:
             _split(desk, work, activity)
+        case ActivityKind.ADJUSTMENT:
+            _adjusted(desk, work, activity)
         case _:
             kind = CASH_KINDS[activity.kind]
             work.add_postings((Posting(f"{activity.id}:cash", kind, activity.at, activity.amount),))
 
 
 def _option_ended(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
-    """Take the contracts out of the positions that hold them, oldest position first."""
+    """Take the contracts out of the positions that hold them, oldest first; keep what none of them holds yet."""
+    left = _taken(desk, work, activity)
+    if left:
+        rest = replace(activity, quantity=left, amount=_cents(activity.amount * left / activity.quantity))
+        _wait_for_book(desk, work, Waiting(rest, is_told=False))
+
+
+def _taken(desk: Desk, work: UnitOfWork, activity: Activity) -> int:
+    """Signed contracts that no position held after the others were booked."""
     left = activity.quantity
-    for position in _holders(work, activity):
+    for position in _holders(desk, work, activity):
         held = next(leg.quantity for leg in position.legs if leg.instrument == activity.instrument)
         if held * left <= 0:
             continue
@@ -97,8 +125,52 @@ def _option_ended(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         _end_part(desk, work, position, share)
         _withdraw(work, lambda ticket, id=position.id: ticket.position_id == id, activity)  # type: ignore[misc]
         left -= part
-    if left:
-        _unmatched(desk, work, activity, left)
+    return left
+
+
+def _wait_for_book(desk: Desk, work: UnitOfWork, rest: Waiting) -> None:
+    """Keep what no position holds: the executions that opened it may not be booked yet. What they cannot explain is
+    told at once."""
+    activity = rest.activity
+    if not rest.is_told and abs(activity.quantity) > _unbooked(work, activity):
+        _unmatched(desk, work, activity, activity.quantity)
+        rest = replace(rest, is_told=True)
+    _save_waiting(desk, work, (*_waiting(work), rest))
+
+
+def _unbooked(work: UnitOfWork, activity: Activity) -> int:
+    """Contracts of the activity's side that working orders may have traded without our knowing yet."""
+    sides = (
+        leg.ratio * ticket.left
+        for ticket in work.open_tickets()
+        for leg in ticket.legs
+        if leg.instrument == activity.instrument
+    )
+    return abs(sum(side for side in sides if side * activity.quantity > 0))
+
+
+def _book_waiting(desk: Desk) -> None:
+    """Try again what was told by the broker before the books could take it; a week later it is let go."""
+    with desk.store.begin() as work:
+        waiting = _waiting(work)
+        if not waiting:
+            return
+        _save_waiting(desk, work, ())
+        for rest in waiting:
+            again = replace(rest.activity, id=f"{rest.activity.id}+")
+            left = _taken(desk, work, again)
+            if left and desk.now() - again.at < OVERLAP:
+                amount = _cents(again.amount * left / again.quantity)
+                _wait_for_book(desk, work, replace(rest, activity=replace(again, quantity=left, amount=amount)))
+
+
+def _waiting(work: UnitOfWork) -> tuple[Waiting, ...]:
+    text = work.setting(WAITING)
+    return load(Waitings, text).all if text else ()
+
+
+def _save_waiting(desk: Desk, work: UnitOfWork, waiting: tuple[Waiting, ...]) -> None:
+    work.set_setting(WAITING, dump(Waitings(waiting)), "desk", desk.now())
 
 
 def _withdraw(work: UnitOfWork, concerns: Callable[[Ticket], bool], activity: Activity) -> None:
@@ -108,75 +180,92 @@ def _withdraw(work: UnitOfWork, concerns: Callable[[Ticket], bool], activity: Ac
             work.save_ticket(ticket.canceling(f"{activity.kind.value} of {activity.instrument}"))
 
 
-def _holders(work: UnitOfWork, activity: Activity) -> list[Position]:
+def _holders(desk: Desk, work: UnitOfWork, activity: Activity) -> list[Position]:
+    """Positions that hold the instrument and did on that day, the oldest first."""
+    day = desk.sessions.today(activity.at)
     open_positions = sorted(work.open_positions(), key=lambda position: (position.opened_at, position.id))
-    return [p for p in open_positions if activity.instrument in p.instruments]
+    return [p for p in open_positions if activity.instrument in p.instruments and _opened(desk, p) <= day]
+
+
+def _opened(desk: Desk, position: Position) -> date:
+    return desk.sessions.today(position.opened_at)
 
 
 def _end_part(desk: Desk, work: UnitOfWork, position: Position, activity: Activity) -> None:
+    """Contracts of one position end: worthless, in cash, or in shares."""
     if activity.kind is ActivityKind.EXPIRY:
         after, postings = ledger.apply_expiry(position, activity)
-        _keep(desk, work, after, postings)
         _tell(desk, work, EventKind.EXPIRED, position, activity, {})
-        return
-    if activity.amount:
+    elif activity.amount:
         after, postings = ledger.apply_cash_settlement(position, activity)
-        _keep(desk, work, after, postings)
         _tell(desk, work, EventKind.ASSIGNED, position, activity, {"cash": str(activity.amount)})
-        return
-    option = activity.instrument
-    if not isinstance(option, Option):
-        return
-    if option.right is Right.PUT and activity.quantity < 0:
-        _put_assigned(desk, work, position, activity)
-    elif option.right is Right.CALL and activity.quantity < 0:
-        _call_assigned(desk, work, position, activity, option)
     else:
-        _exercised(desk, work, position, activity, option)
+        after, lots = ledger.delivered(position, activity)
+        postings = ()
+        loose = _deliver(desk, work, after, activity, lots)
+        if loose is not None and not is_broken(after):
+            mending.tell(desk, work, loose)
+    _keep(desk, work, after, postings)
+    broken = mending.mended(desk, work, after)
+    if broken is not None:
+        mending.tell(desk, work, broken)
 
 
-def _put_assigned(desk: Desk, work: UnitOfWork, position: Position, activity: Activity) -> None:
-    (after, postings), shares = ledger.shares_from_put(
-        position, activity, fills.new_position_id(desk, work), ExitPlan()
-    )
+def _deliver(
+    desk: Desk, work: UnitOfWork, option: Position, activity: Activity, lots: tuple[Lot, ...]
+) -> Position | None:
+    """Shares come in or go: against those of the other side first, the campaign's own before others of the name.
+
+    Returns the share position that is left without a stop, None when there is none.
+    """
+    for holder in _share_holders(work, option):
+        after, lots, postings = ledger.receive(holder, activity, lots)
+        if postings:
+            _keep(desk, work, after, postings)
+            _withdraw(work, lambda ticket, id=holder.id: _is_on(work, ticket, id), activity)  # type: ignore[misc]
+            _tell(desk, work, _kind(activity), after, activity, {"option": option.id})
+    if not lots:
+        return None
+    shares, postings = _more_shares(desk, work, option, activity, lots)
     shares = replace(shares, exits=share_exits(desk, shares))
-    work.save_position(shares)
-    _keep(desk, work, after, postings)
-    _tell(desk, work, EventKind.ASSIGNED, shares, activity, {"basis": str(shares.entry), "put": position.id})
+    _keep(desk, work, shares, postings)
+    _tell(desk, work, _kind(activity), shares, activity, {"basis": str(shares.entry), "option": option.id})
+    return None if shares.exits.has_stop else shares
 
 
-def _call_assigned(desk: Desk, work: UnitOfWork, call: Position, activity: Activity, option: Option) -> None:
-    """Shares called away; a short call whose shares are not in the same campaign is reported, not guessed."""
-    share = Stock(option.underlying)
-    needed = -activity.quantity * option.multiplier
-    campaign = [p for p in work.open_positions() if p.campaign == call.campaign and p.id != call.id]
-    holder = next((p for p in campaign if _held(p, share) >= needed), None)
-    if holder is None:
-        _unmatched(desk, work, activity, activity.quantity)
-        return
-    after, shares, postings = ledger.shares_called(call, holder, activity)
-    _keep(desk, work, after, postings)
-    _keep(desk, work, shares, ())
-    _tell(desk, work, EventKind.CALLED_AWAY, shares, activity, {"call": call.id})
+def _is_on(work: UnitOfWork, ticket: Ticket, position_id: str) -> bool:
+    """Whether the ticket trades the position, or writes a call on its shares."""
+    if ticket.position_id == position_id:
+        return True
+    approval = ticket.approval_id
+    return approval is not None and work.approval_version(approval, ticket.version).plan.signal.covers == position_id
 
 
-def _exercised(desk: Desk, work: UnitOfWork, position: Position, activity: Activity, option: Option) -> None:
-    """A long option exercised: its cost moves into shares bought (call) or sold (put) at the strike."""
-    shares = activity.quantity * option.multiplier * (1 if option.right is Right.CALL else -1)
-    after, postings = ledger.apply_expiry(position, activity)
-    cost = after.realised - position.realised
-    moved = replace(after, realised=position.realised)
-    price = option.strike - cost / shares
-    fill = Fill(f"{activity.id}:shares", activity.id, Stock(option.underlying), shares, price, activity.at)
-    booked, share_postings = ledger.apply_fill(moved, fill, "exercised")
-    paid = tuple(replace(p, cash=p.cash - cost) for p in share_postings)
-    _keep(desk, work, booked, (*(replace(p, realised=ZERO) for p in postings), *paid))
-    _tell(desk, work, EventKind.ASSIGNED, booked, activity, {"exercised": str(option)})
+def _share_holders(work: UnitOfWork, option: Position) -> list[Position]:
+    """Open share positions of the name: an account holds one pile of shares, whatever the books call them."""
+    shares = [p for p in work.open_positions(ticker=option.ticker) if p.structure is Structure.SHARES]
+    return sorted(shares, key=lambda p: (p.campaign != option.campaign, p.strategy != option.strategy, p.id))
+
+
+def _more_shares(
+    desk: Desk, work: UnitOfWork, option: Position, activity: Activity, lots: tuple[Lot, ...]
+) -> ledger.Change:
+    """The campaign's share position with the delivered lots, or a new one."""
+    same = [p for p in _share_holders(work, option) if p.campaign == option.campaign]
+    if same:
+        return ledger.add_shares(same[0], activity, lots)
+    return ledger.shares_from(option, activity, lots, fills.new_position_id(desk, work), ExitPlan())
+
+
+def _kind(activity: Activity) -> EventKind:
+    is_called = activity.kind is ActivityKind.ASSIGNMENT and ledger.right_of(activity) is Right.CALL
+    return EventKind.CALLED_AWAY if is_called else EventKind.ASSIGNED
 
 
 def _dividend(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
     """Shared among the positions that hold the shares in proportion, the last one taking the odd cents."""
-    holders = [p for p in _holders(work, activity) if isinstance(activity.instrument, Stock)]
+    holders = [p for p in work.open_positions() if activity.instrument in p.instruments]
+    holders = holders if isinstance(activity.instrument, Stock) else []
     total = sum(_shares_in(p) for p in holders)
     if not total:
         work.add_postings((Posting(f"{activity.id}:cash", PostingKind.DIVIDEND, activity.at, activity.amount),))
@@ -189,10 +278,6 @@ def _dividend(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         after, postings = ledger.apply_dividend(position, share)
         _keep(desk, work, after, postings)
     _tell(desk, work, EventKind.DIVIDEND, holders[0], activity, {"amount": str(activity.amount)})
-
-
-def _held(position: Position, share: Stock) -> int:
-    return sum(leg.quantity for leg in position.legs if leg.instrument == share)
 
 
 def _shares_in(position: Position) -> int:
@@ -215,6 +300,14 @@ def _split(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         if position.ticker == ticker:
             work.save_position(ledger.apply_split(position, activity.ratio))
             _tell(desk, work, EventKind.SPLIT, position, activity, {"ratio": str(activity.ratio)})
+
+
+def _adjusted(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
+    """Contracts may have another deliverable now: what works on the name is taken off, and a person is told."""
+    name = "options" if activity.instrument is None else activity.instrument.underlying
+    _withdraw(work, lambda ticket: ticket.ticker == name, activity)
+    ours = f"not booked: look at the broker's {name} contracts and cash; adjusted ones can only be closed"
+    _mismatch(desk, work, activity, activity.quantity, ours)
 
 
 def _keep(desk: Desk, work: UnitOfWork, position: Position, postings: tuple[Posting, ...]) -> None:
@@ -245,8 +338,10 @@ def _unmatched(desk: Desk, work: UnitOfWork, activity: Activity, left: int) -> N
 
 
 def _mismatch(desk: Desk, work: UnitOfWork, activity: Activity, left: int, ours: str) -> None:
+    amount = f", {activity.amount:+,.2f}" if activity.amount else ""
+    what = f"{left} × {activity.instrument}" if left else str(activity.instrument)
     data = {
-        "broker": f"{activity.kind.value} of {left} × {activity.instrument}",
+        "broker": f"{activity.kind.value} of {what}{amount}",
         "desk": ours,
         "activity": activity.id,
     }

@@ -18,7 +18,7 @@ from engine import orders, risk, silence
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed, NotFound
-from engine.mending import mend
+from engine.mending import is_broken, mend
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Option, Stock
@@ -90,7 +90,7 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
     closing = {ticket.position_id for ticket in working if ticket.purpose is Purpose.EXIT}
     watching = [position for position in positions if position.id not in closing]
     busy = {ticket.position_id for ticket in working}
-    broken = [position for position in positions if not position.units and position.id not in busy]
+    broken = [position for position in positions if is_broken(position) and position.id not in busy]
     each(broken, lambda position: mend(desk, position), lambda position: position.id)
     watched = _watch(desk, watching, breaches)
     heard = {one.position.id for one in watched if is_heard(one)}

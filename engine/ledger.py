@@ -12,7 +12,7 @@ from engine.errors import DataInvalid
 from engine.model.book import ZERO, Lot, Position, PositionLeg, PositionStatus, Posting, PostingKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.orders import Activity, Fill
+from engine.model.orders import Activity, ActivityKind, Fill
 
 CENT = Decimal("0.01")
 RATIO_NOISE = Decimal("0.00001")
@@ -131,66 +131,98 @@ def apply_cash_settlement(position: Position, activity: Activity) -> Change:
     return _ended(after, activity.at, reason), (posting,)
 
 
-def shares_from_put(position: Position, activity: Activity, share_id: str, exits: ExitPlan) -> tuple[Change, Position]:
-    """A short put assigned: ((the put position, postings), the share position it became).
+def delivered(position: Position, activity: Activity) -> tuple[Position, tuple[Lot, ...]]:
+    """(the position without its assigned or exercised contracts, the lots of shares they became).
 
-    The shares' basis is the strike less the premium received; nothing is realised and the cash for the shares leaves.
+    Nothing is realised: each contract's premium moves into the price of its shares, the basis of those bought and the
+    proceeds of those sold (IRS Pub. 550, table 4-1). A 44 put sold at 1.03 brings shares at 42.97.
     """
     after, taken, contract = _removed(position, activity)
-    lots = tuple(Lot(-lot.quantity * contract.multiplier, contract.strike - lot.price, activity.at) for lot in taken)
-    share = Stock(contract.underlying)
-    bought = sum(lot.quantity for lot in lots)
-    shares = Position(
-        id=share_id,
-        campaign=position.campaign,
-        strategy=position.strategy,
-        ticker=position.ticker,
+    sign = 1 if contract.right is Right.CALL else -1
+    lots = tuple(
+        Lot(lot.quantity * sign * contract.multiplier, contract.strike + lot.price * sign, activity.at) for lot in taken
+    )
+    return _ended(after, activity.at, _reason(activity)), lots
+
+
+def _reason(activity: Activity) -> str:
+    if activity.kind is ActivityKind.EXERCISE:
+        return "exercised"
+    return "called away" if right_of(activity) is Right.CALL else "assigned"
+
+
+def receive(
+    holder: Position, activity: Activity, lots: tuple[Lot, ...]
+) -> tuple[Position, tuple[Lot, ...], tuple[Posting, ...]]:
+    """(holder, lots left over, postings) after delivered `lots` met the shares of the other side it holds.
+
+    Shares called away are sold at the strike and the premium: the whole gain is realised on them.
+    """
+    share = _share(activity)
+    held = _lots(holder, share)
+    coming, there = sum(lot.quantity for lot in lots), sum(lot.quantity for lot in held)
+    if coming * there >= 0:
+        return holder, lots, ()
+    met = max(-there, coming) if coming < 0 else min(-there, coming)
+    used, left = take_lots(lots, met)
+    out, kept = take_lots(held, -met)
+    realised = -_cost(used, 1) - _cost(out, 1)
+    after = replace(_with_lots(holder, share, kept), realised=holder.realised + realised)
+    posting = _delivery(holder, activity, met, realised)
+    return _ended(after, activity.at, _reason(activity)), left, (posting,)
+
+
+def add_shares(holder: Position, activity: Activity, lots: tuple[Lot, ...]) -> Change:
+    """The share position with delivered `lots` more; its entry is the average of what it holds."""
+    share = _share(activity)
+    both = (*_lots(holder, share), *lots)
+    coming, held = sum(lot.quantity for lot in lots), sum(lot.quantity for lot in both)
+    after = replace(
+        _with_lots(holder, share, both),
+        entry=_cost(both, 1) / abs(held),
+        opened_units=holder.opened_units + abs(coming),
+    )
+    return after, (_delivery(holder, activity, coming, ZERO),)
+
+
+def shares_from(option: Position, activity: Activity, lots: tuple[Lot, ...], id: str, exits: ExitPlan) -> Change:
+    """A new position of the shares that `option` became, long or short, in its campaign."""
+    share = _share(activity)
+    empty = Position(
+        id=id,
+        campaign=option.campaign,
+        strategy=option.strategy,
+        ticker=option.ticker,
         structure=Structure.SHARES,
-        unit=(Leg(share, 1),),
-        legs=(PositionLeg(share, lots),),
+        unit=(Leg(share, 1 if lots[0].quantity > 0 else -1),),
+        legs=(),
         exits=exits,
         opened_at=activity.at,
-        approval_id=position.approval_id,
-        entry=_cost(lots, 1) / bought,
-        opened_units=bought,
-        modelled=position.modelled,
+        approval_id=option.approval_id,
+        modelled=option.modelled,
     )
-    posting = Posting(
-        f"{activity.id}:assignment",
+    return add_shares(empty, activity, lots)
+
+
+def _share(activity: Activity) -> Stock:
+    if not isinstance(activity.instrument, Option):
+        raise DataInvalid(f"Activity {activity.id} names no option.")
+    return Stock(activity.instrument.underlying)
+
+
+def _delivery(holder: Position, activity: Activity, shares: int, realised: Decimal) -> Posting:
+    """Shares change hands at the strike: the premium was paid or received when the option was traded."""
+    if not isinstance(activity.instrument, Option):
+        raise DataInvalid(f"Activity {activity.id} names no option.")
+    return Posting(
+        f"{activity.id}:{holder.id}",
         PostingKind.TRADE,
         activity.at,
-        -contract.strike * bought,
-        ZERO,
-        share_id,
-        position.strategy,
-    )
-    return (_ended(after, activity.at, "assigned"), (posting,)), shares
-
-
-def shares_called(
-    call: Position, shares: Position, activity: Activity
-) -> tuple[Position, Position, tuple[Posting, ...]]:
-    """A covered call assigned: (the call position, the share position, postings).
-
-    The premium is added to the proceeds, so the whole gain is realised on the shares.
-    """
-    after, taken, contract = _removed(call, activity)
-    sold = -sum(lot.quantity for lot in taken) * contract.multiplier
-    share = Stock(contract.underlying)
-    out, kept = take_lots(_lots(shares, share), sold)
-    premium = -_cost(taken, contract.multiplier)
-    realised = contract.strike * sold + premium - _cost(out, 1)
-    left = replace(_with_lots(shares, share, kept), realised=shares.realised + realised)
-    posting = Posting(
-        f"{activity.id}:called",
-        PostingKind.TRADE,
-        activity.at,
-        contract.strike * sold,
+        -activity.instrument.strike * shares,
         realised,
-        shares.id,
-        shares.strategy,
+        holder.id,
+        holder.strategy,
     )
-    return _ended(after, activity.at, "called away"), _ended(left, activity.at, "called away"), (posting,)
 
 
 def apply_dividend(position: Position, activity: Activity) -> Change:

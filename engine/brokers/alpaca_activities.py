@@ -35,7 +35,11 @@ CASH = {
 }
 TRANSFERS = frozenset({"CSD", "CSW", "TRANS", "JNL", "JNLC", "ACATC"})
 """Deposit or withdrawal by the sign of the amount."""
-PAIRED = frozenset({"FILL", "OPTRD"})
+CASH_SETTLED = "OPCSH"
+"""The money of index options, in the group of the OPASN or OPEXC row that tells the contracts."""
+CORPORATE_ACTION = "OPCA"
+NO_ROW: Payload = {}
+PAIRED = frozenset({"FILL", "OPTRD", CASH_SETTLED})
 """Told elsewhere: executions by `fills`; the share leg of an assignment or exercise follows from strike and right,
 because the `price` of OPTRD cannot be trusted (Alpaca's own example shows 90 for a strike of 150)."""
 NOT_IN_FORCE = frozenset({"canceled", "pending"})
@@ -70,7 +74,14 @@ def is_new(payload: Payload, since: datetime, lookback: timedelta) -> bool:
 def activities(payloads: Iterable[Payload]) -> tuple[Activity, ...]:
     """Alpaca's rows as activities, oldest first. What the ledger has no word for is logged, never guessed."""
     rows = [row for row in payloads if row.get("status") not in NOT_IN_FORCE]
-    read = [_readable(_plain, row) for row in rows] + [_readable(_split, *pair) for pair in _split_pairs(rows)]
+    in_cash = {row["group_id"]: row for row in rows if row.get("activity_type") == CASH_SETTLED and row.get("group_id")}
+    events = [row for row in rows if row.get("activity_type") in OPTION_EVENTS]
+    paired = {row["group_id"] for row in events if row.get("group_id")}
+    lone = [row for row in rows if row.get("activity_type") == CASH_SETTLED and row.get("group_id") not in paired]
+    read = [_readable(_plain, row) for row in rows if row.get("activity_type") not in OPTION_EVENTS]
+    read += [_readable(_option_event, row, in_cash.get(row.get("group_id"), NO_ROW)) for row in events]
+    read += [_readable(_cash_settled, row) for row in lone]
+    read += [_readable(_split, *pair) for pair in _split_pairs(rows)]
     return tuple(sorted((row for row in read if row is not None), key=lambda activity: (activity.at, activity.id)))
 
 
@@ -85,8 +96,8 @@ def _readable(translate: Callable[..., Activity | None], *rows: Payload) -> Acti
 
 def _plain(payload: Payload) -> Activity | None:
     kind = text(payload, "activity_type")
-    if kind in OPTION_EVENTS:
-        return _option_event(payload, OPTION_EVENTS[kind])
+    if kind == CORPORATE_ACTION:
+        return _corporate_action(payload)
     if kind in CASH and payload.get("net_amount") is not None:
         return _cash(payload, CASH[kind])
     if kind in TRANSFERS:
@@ -97,8 +108,12 @@ def _plain(payload: Payload) -> Activity | None:
     return None
 
 
-def _option_event(payload: Payload, kind: ActivityKind) -> Activity | None:
-    """`qty` is the change of the position: -2 when two long contracts expire, +2 when two short ones are assigned."""
+def _option_event(payload: Payload, settled: Payload) -> Activity | None:
+    """`qty` is the change of the position: -2 when two long contracts expire, +2 when two short ones are assigned.
+
+    `settled` is the OPCSH row of the same group, empty where shares moved (or nothing did).
+    """
+    kind = OPTION_EVENTS[text(payload, "activity_type")]
     contract = named(text(payload, "symbol"))
     if not isinstance(contract, Option):
         log.warning("alpaca.activity_not_booked", kind=kind.value, id=payload.get("id"), symbol=payload.get("symbol"))
@@ -108,7 +123,30 @@ def _option_event(payload: Payload, kind: ActivityKind) -> Activity | None:
         held = -abs(held)
     elif kind is ActivityKind.EXERCISE:
         held = abs(held)
-    return Activity(text(payload, "id"), kind, happened(payload), contract, held)
+    if contract.is_cash_settled and kind is not ActivityKind.EXPIRY and not settled:
+        log.warning("alpaca.cash_not_told_yet", id=payload.get("id"), symbol=contract.symbol)
+        return None
+    amount = number(settled, "net_amount") if settled else Decimal(0)
+    return Activity(text(payload, "id"), kind, happened(payload), contract, held, amount)
+
+
+def _cash_settled(payload: Payload) -> Activity | None:
+    """Cash for options without a row of its own about the contracts: received by their holder, paid by their writer."""
+    amount, contract = number(payload, "net_amount"), named(text(payload, "symbol"))
+    contracts = abs(int(number(payload, "qty")))
+    if not isinstance(contract, Option) or not contracts or not amount:
+        raise BrokerUnavailable(f"Alpaca's cash settlement {payload.get('id')} names no contracts.")
+    kind = ActivityKind.EXERCISE if amount > 0 else ActivityKind.ASSIGNMENT
+    held = contracts if amount > 0 else -contracts
+    return Activity(text(payload, "id"), kind, happened(payload), contract, held, amount)
+
+
+def _corporate_action(payload: Payload) -> Activity:
+    """What a corporate action did to options: contracts may be adjusted, so a person is told; nothing is booked."""
+    symbol = payload.get("symbol")
+    owner = named(str(symbol)) if symbol else None
+    amount = number(payload, "net_amount") if payload.get("net_amount") is not None else Decimal(0)
+    return Activity(text(payload, "id"), ActivityKind.ADJUSTMENT, happened(payload), owner, amount=amount)
 
 
 def _cash(payload: Payload, kind: ActivityKind) -> Activity:

@@ -54,6 +54,8 @@ class EventKind(StrEnum):
     EXPIRY_AGENDA = "expiry_agenda"
     EXPIRY_WARNING = "expiry_warning"
     """An ex-date, a pin or an exercise that needs somebody's attention before it happens."""
+    LEG_LOST = "leg_lost"
+    """A package lost a leg by itself (assignment, exercise): what is left, and how to put it right."""
     NOTE = "note"
 
 

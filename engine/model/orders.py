@@ -195,6 +195,7 @@ class ActivityKind(StrEnum):
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
     SPLIT = "split"
+    ADJUSTMENT = "adjustment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,8 @@ class Activity:
     ASSIGNMENT, EXERCISE, EXPIRY: `instrument` is the option, `quantity` the signed contracts that went away as held
     (-2 for two short puts assigned); the share leg follows from strike and right, unless `amount` is not 0: then they
     were settled in cash for so many dollars and no shares moved. DIVIDEND: the shares, `amount`
-    dollars (negative is owed). SPLIT: `ratio` new for old. Others: `amount` dollars, positive is received.
+    dollars (negative is owed). SPLIT: `ratio` new for old. ADJUSTMENT: a corporate action
+    changed options of the name; nothing is booked. Others: `amount` dollars, positive is received.
     """
 
     id: str

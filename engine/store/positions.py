@@ -69,7 +69,7 @@ _TRADES = select(
 ).order_by(trades.c.closed_at, trades.c.id)
 _HAS_TRADE = select(trades.c.id).where(trades.c.id == bindparam("id_"))
 
-BECAME_SHARES = frozenset({"assigned", "called away"})
+BECAME_SHARES = frozenset({"assigned", "called away", "exercised"})
 
 
 def exit_price(position: Position) -> Decimal | None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from engine import ledger
 from engine.errors import DataInvalid
-from engine.model.book import Book, Lot, Position, PositionStatus, PostingKind
+from engine.model.book import Book, Lot, Position, PositionStatus, Posting, PostingKind
 from engine.model.instruments import Instrument, Option, Right, option
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.orders import ActivityKind, Fill
+from engine.model.orders import Activity, ActivityKind, Fill
 from tests import make
 
 D = Decimal
@@ -64,6 +64,13 @@ def spread_fills(key: str, quantity: int, short: str, long: str) -> tuple[Fill, 
     )
 
 
+def assigned(put: Position, activity: Activity, id: str) -> tuple[Position, Position, tuple[Posting, ...]]:
+    """(the put, the shares it became, postings)."""
+    after, lots = ledger.delivered(put, activity)
+    shares, postings = ledger.shares_from(put, activity, lots, id, make.exits())
+    return after, shares, postings
+
+
 class Eleven:
     """Worked example 11, step by step."""
 
@@ -72,7 +79,7 @@ class Eleven:
         spread = make.position((SHORT, LONG), id="P00002", campaign="C00002", structure=Structure.CREDIT_SPREAD)
         self.book, self.spread = traded(self.book, spread, *spread_fills("S1", -5, "5.05", "4.05"))
         self.book, self.spread = traded(self.book, self.spread, *spread_fills("S2", 2, "3.50", "3.00"))
-        (self.put, postings), shares = ledger.shares_from_put(self.put, make.activity(), "P00003", make.exits())
+        self.put, shares, postings = assigned(self.put, make.activity(), "P00003")
         self.book = self.book.post(self.put, postings).post(shares, ())
         self.shares, postings = ledger.apply_dividend(
             shares, make.activity(ActivityKind.DIVIDEND, SHARE, 0, "DIV1", amount=60)
@@ -144,14 +151,17 @@ def test_a_deposit_booked_as_a_profit_would_make_5170() -> None:
 def test_a_wheel_that_is_called_away_makes_1232_before_fees() -> None:
     """Worked example 1: two 44 puts at 1.03, assigned, two 48 calls at 1.13, called at 48."""
     book, put = traded(opened(), make.position(), make.fill(PUT, -2, "1.03", "W1"))
-    (put, postings), shares = ledger.shares_from_put(put, make.activity(), "P00002", make.exits())
+    put, shares, postings = assigned(put, make.activity(), "P00002")
     book = book.post(put, postings).post(shares, ())
     call = make.position([Leg(CALL, -1)], id="P00003", structure=Structure.COVERED_CALL)
     book, call = traded(book, call, make.fill(CALL, -2, "1.13", "W2"))
 
-    call, shares, postings = ledger.shares_called(call, shares, make.activity(instrument=CALL, id="ACT2"))
+    away = make.activity(instrument=CALL, id="ACT2")
+    call, lots = ledger.delivered(call, away)
+    shares, left, postings = ledger.receive(shares, away, lots)
     book = book.post(call, postings).post(shares, ())
 
+    assert left == ()
     assert book.totals.realised == D("1232.00")
     assert book.cash == D("101232.00")
     assert (call.status, shares.status) == (PositionStatus.CLOSED, PositionStatus.CLOSED)
@@ -221,9 +231,7 @@ def test_an_expiry_realises_the_whole_premium(quantity: int, realised: str) -> N
 def test_a_part_of_a_position_is_assigned_and_the_rest_stays() -> None:
     _, position = traded(opened(), make.position(), make.fill(PUT, -2, "1.03"))
 
-    (after, postings), shares = ledger.shares_from_put(
-        position, make.activity(ActivityKind.ASSIGNMENT, PUT, -1), "P2", make.exits()
-    )
+    after, shares, postings = assigned(position, make.activity(ActivityKind.ASSIGNMENT, PUT, -1), "P2")
 
     assert (after.status, after.legs[0].quantity) == (PositionStatus.OPEN, -1)
     assert shares.legs[0].lots == (Lot(100, D("42.97"), make.NOW),)
@@ -233,10 +241,34 @@ def test_a_part_of_a_position_is_assigned_and_the_rest_stays() -> None:
 def test_every_lot_of_an_assigned_put_keeps_its_own_premium() -> None:
     _, position = traded(opened(), make.position(), make.fill(PUT, -1, "1.00", "E1"), make.fill(PUT, -1, "1.50", "E2"))
 
-    _, shares = ledger.shares_from_put(position, make.activity(), "P2", make.exits())
+    _, shares, _ = assigned(position, make.activity(), "P2")
 
     assert [lot.price for lot in shares.legs[0].lots] == [D("43.00"), D("42.50")]
     assert shares.entry == D("42.75")
+
+
+def test_a_long_put_exercised_sells_the_shares_it_meets_at_the_strike_less_its_cost() -> None:
+    _, put = traded(opened(), make.position([Leg(PUT, 1)]), make.fill(PUT, 2, "1.00"))
+    shares = make.position(lots=[make.held(SHARE, 250, "42.97")], id="P2", structure=Structure.SHARES)
+    gone = make.activity(ActivityKind.EXERCISE, PUT, 2)
+
+    after, lots = ledger.delivered(put, gone)
+    left, rest, postings = ledger.receive(shares, gone, lots)
+
+    assert (after.status, after.close_reason, after.realised) == (PositionStatus.CLOSED, "exercised", ZERO)
+    assert (rest, left.legs[0].quantity, left.realised) == ((), 50, D("6.00"))
+    assert [(one.cash, one.realised) for one in postings] == [(D(8800), D("6.00"))]
+
+
+def test_a_call_assigned_without_shares_is_a_short_sale_at_the_strike_and_the_premium() -> None:
+    _, call = traded(opened(), make.position([Leg(CALL, -1)]), make.fill(CALL, -1, "1.13"))
+    gone = make.activity(instrument=CALL, quantity=-1)
+
+    _, lots = ledger.delivered(call, gone)
+    short, postings = ledger.shares_from(call, gone, lots, "P2", make.exits())
+
+    assert (short.units, short.unit, short.entry) == (100, (Leg(SHARE, -1),), D("-49.13"))
+    assert [one.cash for one in postings] == [D(4800)]
 
 
 def test_a_settlement_in_cash_realises_what_was_paid_and_the_premium() -> None:
@@ -421,9 +453,7 @@ def test_assignment_moves_money_between_pockets_only(
     book, put = traded(opened(), make.position([Leg(contract, -1)]), make.fill(contract, -quantity, premium))
     before = gain(book, {contract: intrinsic})
 
-    (put, postings), shares = ledger.shares_from_put(
-        put, make.activity(instrument=contract, quantity=-quantity), "P2", make.exits()
-    )
+    put, shares, postings = assigned(put, make.activity(instrument=contract, quantity=-quantity), "P2")
     book = book.post(put, postings).post(shares, ())
 
     assert identity(book, {SHARE: spot}) == gain(book, {SHARE: spot})

@@ -11,7 +11,7 @@ import pytest
 
 from engine.brokers.alpaca import AlpacaBroker
 from engine.errors import OrderRejected
-from engine.model.instruments import Stock
+from engine.model.instruments import Stock, option
 from engine.model.legs import Leg
 from engine.model.orders import ActivityKind, Order, OrderStatus, TimeInForce
 from tests import make
@@ -317,6 +317,41 @@ def test_what_happens_without_an_order_keeps_its_kind_sign_and_amount(alpaca: Al
         (ActivityKind.WITHDRAWAL, None, 0, D("-5"), None),
         (ActivityKind.SPLIT, Stock("XYZ"), 0, zero, D(4)),
     }
+
+
+def test_index_options_settle_for_the_cash_of_their_group_and_never_into_shares(
+    alpaca: AlpacaBroker, exchange: Exchange
+) -> None:
+    """The naive way books 100 shares of an index for each contract: nobody can hold one."""
+    short = option("SPXW260615P06000000")
+    row = {"symbol": short.symbol, "qty": "2", "group_id": "g1"}
+    alpaca_events.record(exchange, "OPASN", **row)
+    early = alpaca.activities(make.NOW)
+    alpaca_events.record(exchange, "OPCSH", D("-1250.00"), **row)
+
+    (settled,) = alpaca.activities(make.NOW)
+
+    assert early == ()
+    assert (settled.kind, settled.quantity, settled.amount) == (ActivityKind.ASSIGNMENT, -2, D("-1250.00"))
+
+
+def test_cash_for_options_that_no_other_row_tells_ends_them_all_the_same(
+    alpaca: AlpacaBroker, exchange: Exchange
+) -> None:
+    held = option("XSP260615C00600000")
+    alpaca_events.record(exchange, "OPCSH", D("310.00"), symbol=held.symbol, qty="-1")
+
+    (settled,) = alpaca.activities(make.NOW)
+
+    assert (settled.kind, settled.instrument, settled.quantity) == (ActivityKind.EXERCISE, held, 1)
+
+
+def test_a_corporate_action_on_options_is_told_and_not_guessed(alpaca: AlpacaBroker, exchange: Exchange) -> None:
+    alpaca_events.record(exchange, "OPCA", D("12.50"), symbol="XYZ")
+
+    (told,) = alpaca.activities(make.NOW)
+
+    assert (told.kind, told.instrument, told.amount) == (ActivityKind.ADJUSTMENT, Stock("XYZ"), D("12.50"))
 
 
 def test_all_pages_of_activities_are_read(alpaca: AlpacaBroker, exchange: Exchange, clock: FakeClock) -> None:
