@@ -11,7 +11,7 @@ from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import mending, orders, portfolio
+from engine import audit, mending, orders, portfolio
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
 
@@ -43,7 +43,7 @@ def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
     if kind == "approval":
         return _proposal(desk, subject, banner)
     if kind == "digest":
-        return digest_card(portfolio.digest(desk), banner)
+        return _digest(desk, event, banner)
     return DRAWN[event.kind](desk, event, banner)
 
 
@@ -58,8 +58,9 @@ def _of_approval(desk: Desk, event: Event, banner: str) -> Card:
 
 
 def _digest(desk: Desk, event: Event, banner: str) -> Card:
-    del event
-    return digest_card(portfolio.digest(desk), banner)
+    """The day, and the head of the audit chain as it was published: a copy of it outside the database."""
+    head = next(iter(audit.heads_in(str(event.data.get("audit", "")))), None)
+    return digest_card(portfolio.digest(desk), banner, head.short if head else "")
 
 
 def _notice(desk: Desk, event: Event, banner: str) -> Card:

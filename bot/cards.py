@@ -241,8 +241,8 @@ def risk_card(view: RiskView, banner: str) -> Card:
     )
 
 
-def digest_card(digest: Digest, banner: str) -> Card:
-    """The day in numbers with the equity curve."""
+def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:
+    """The day in numbers with the equity curve, and the head of the audit chain it was published with."""
     pnl = digest.pnl
     counts = {name: number for name, number in digest.proposals.items() if number}
     facts = [
@@ -262,6 +262,8 @@ def digest_card(digest: Digest, banner: str) -> Card:
     if digest.expiries:
         day, ticker = digest.expiries[0]
         facts.append(("Next expiry", f"{ticker} {day}"))
+    if audit_head:
+        facts.append(("Audit", audit_head))
     return Card(
         f"Digest {digest.day}",
         Tone.NEUTRAL if not pnl.day else Tone.GOOD if pnl.day > 0 else Tone.BAD,

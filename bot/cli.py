@@ -125,9 +125,9 @@ def _revision(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from bot.console.database import verify
+    from bot.console.database import VerifyOptions, verify
 
-    return verify(args.config, os.environ, args.json)
+    return verify(VerifyOptions(args.config, tuple(args.head), args.heads), os.environ, args.json)
 
 
 Commands = argparse._SubParsersAction  # the type of what add_subparsers returns has no public name
@@ -213,10 +213,15 @@ def _add_upkeep(commands: Commands[Parser]) -> None:
     schema = db.add_subparsers(metavar="COMMAND", required=True)
     audit = commands.add_parser("audit", help="the hash chain over everything that happened", allow_abbrev=False)
     chain = audit.add_subparsers(metavar="COMMAND", required=True)
+    verify = _command(chain, "verify", "whether the chain holds; names the first bad event", _verify)
+    verify.add_argument(
+        "--head", action="append", default=[], metavar="NUMBER:HASH", help="one that a digest showed; may be repeated"
+    )
+    verify.add_argument("--heads", type=Path, metavar="FILE", help="every head in this file, such as the desk's log")
     for parser in (
         _command(schema, "upgrade", "create the database or bring it to this program's revision", _upgrade),
         _command(schema, "revision", "the revision of the database", _revision),
-        _command(chain, "verify", "whether the chain holds; names the first bad event", _verify),
+        verify,
     ):
         _config(parser)
         _json(parser)

@@ -159,8 +159,8 @@ def end_day(made: ReplayDesk) -> None:
     """Write down the session's equity and announce its digest, with the head of the audit chain."""
     desk = made.desk
     row = portfolio.close_day(desk)
-    head = audit.head(desk.store)
-    data = {"equity": None if row is None else str(row.equity), "audit": f"{head.number}:{head.hash}"}
+    head = audit.publish(desk.store)
+    data = {"equity": None if row is None else str(row.equity), "audit": str(head)}
     day = desk.today.isoformat()
     with desk.store.begin() as work:
         work.add_event(Event(desk.new_id("E"), EventKind.DIGEST_READY, desk.now(), day, data))

@@ -9,12 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
 
 from engine.errors import DataInvalid, NotFound
 from engine.model.events import Event, EventKind, SealedEvent, Severity
 from engine.model.records import Delivery, DeliveryState, MessageRef
 from engine.schema.tables import events, message_refs, outbox
 from engine.store.work import Fields, Queries
+
+BEFORE_ALL = -(2**63)
+"""Less than every number a row can have: one with a number of 0 or below must not hide from the chain."""
 
 _COLUMNS = (
     events.c.id,
@@ -43,10 +47,23 @@ _SEALED = (
     .order_by(events.c.number)
     .limit(bindparam("limit_"))
 )
-_UNSEALED = (
-    select(*_COLUMNS).where(events.c.number.is_(None)).order_by(events.c.at, events.c.id).limit(bindparam("limit_"))
+_NUMBERS = (
+    select(events.c.number)
+    .where(events.c.number > bindparam("after_"))
+    .order_by(events.c.number)
+    .limit(bindparam("limit_"))
 )
-_HOW_MANY_UNSEALED = select(func.count()).select_from(events).where(events.c.number.is_(None))
+_NUMBERED = select(*_COLUMNS, *_SEALS).where(events.c.number == bindparam("number_"))
+_DIGESTS = select(events.c.data).where(events.c.kind == EventKind.DIGEST_READY.value)
+_NO_SEAL = events.c.number.is_(None) & events.c.hash.is_(None)
+_UNSEALED = select(*_COLUMNS).where(_NO_SEAL).order_by(events.c.at, events.c.id).limit(bindparam("limit_"))
+_HOW_MANY_UNSEALED = select(func.count()).select_from(events).where(_NO_SEAL)
+_TORN = (
+    select(events.c.id)
+    .where(events.c.number.is_(None) & events.c.hash.is_not(None))
+    .order_by(events.c.id)
+    .limit(bindparam("limit_"))
+)
 _LAST_SEAL = (
     select(events.c.number, events.c.hash).where(events.c.number.is_not(None)).order_by(events.c.number.desc()).limit(1)
 )
@@ -108,6 +125,13 @@ def _event(row: Fields) -> Event:
         correlation=row[6],
         actor=row[7],
     )
+
+
+def _read(row: Fields) -> Event:
+    try:
+        return _event(row)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataInvalid(f"Event {row[0]} cannot be read: {error}") from error
 
 
 def _delivery(row: Fields) -> Delivery:
@@ -176,22 +200,59 @@ class Events(Queries):
         """Note that these events have their outbox rows (or need none)."""
         self._write(_ROUTED, [{"id_": id} for id in event_ids])
 
-    def sealed_events(self, after: int = 0, limit: int = 1000) -> Iterator[SealedEvent]:
+    def sealed_events(self, after: int = BEFORE_ALL, limit: int = 1000) -> Iterator[SealedEvent]:
         """Sealed events with numbers above `after`, in the order of the chain, each read when it is asked for.
 
         Raises:
-            DataInvalid: the next one cannot be read; the message names its number.
+            DataInvalid: the next one cannot be read, or is not as the desk writes it; the message names its number.
         """
-        for row in self._rows(_SEALED, {"after_": after, "limit_": limit}):
+        for row in self._sealed_rows(after, limit):
             *_, number, previous, seal = row
             try:
-                yield SealedEvent(_event(row), number, previous, seal)
-            except (ValueError, TypeError) as error:
+                event = _event(row)
+                is_ours = data_text(event) == row[4]
+            except (ValueError, TypeError, RecursionError, DataInvalid) as error:
                 raise DataInvalid(f"Event {number} ({row[0]}) cannot be read: {error}") from error
+            if not is_ours:
+                raise DataInvalid(f"Event {number} ({row[0]}) was changed: its data are not as the desk writes them.")
+            yield SealedEvent(event, number, previous, seal)
+
+    def _sealed_rows(self, after: int, limit: int) -> Iterable[Fields]:
+        """The rows at once; one by one when the database or its driver cannot make sense of some of them."""
+        try:
+            return self._rows(_SEALED, {"after_": after, "limit_": limit})
+        except (DBAPIError, ValueError, TypeError):
+            return self._one_by_one(after, limit)
+
+    def _one_by_one(self, after: int, limit: int) -> Iterator[Fields]:
+        for (number,) in self._rows(_NUMBERS, {"after_": after, "limit_": limit}):
+            try:
+                rows = self._rows(_NUMBERED, {"number_": number})
+            except (DBAPIError, ValueError, TypeError) as error:
+                raise DataInvalid(f"Event {number} cannot be read: {error}") from error
+            yield from rows
 
     def unsealed_events(self, limit: int = 1000) -> tuple[Event, ...]:
-        """Events without a place in the chain, oldest first."""
-        return tuple(_event(row) for row in self._rows(_UNSEALED, {"limit_": limit}))
+        """Events without a place in the chain, oldest first.
+
+        Raises:
+            DataInvalid: one of them cannot be read; the message names it.
+        """
+        return tuple(_read(row) for row in self._rows(_UNSEALED, {"limit_": limit}))
+
+    def torn_events(self, limit: int = 1) -> tuple[str, ...]:
+        """Ids of events that have a hash and no number: somebody took them out of the chain."""
+        return tuple(row[0] for row in self._rows(_TORN, {"limit_": limit}))
+
+    def digest_texts(self) -> tuple[str, ...]:
+        """The stored facts of every digest, unread: they name the head of the chain each was published with.
+
+        None while one of them is not even text: the walk over the chain names that row.
+        """
+        try:
+            return tuple(str(row[0]) for row in self._rows(_DIGESTS))
+        except DBAPIError:
+            return ()
 
     def count_unsealed(self) -> int:
         """How many events have no place in the chain yet."""
@@ -199,14 +260,27 @@ class Events(Queries):
         return 0 if row is None else int(row[0])
 
     def last_seal(self) -> tuple[int, str] | None:
-        """(number, hash) at the head of the chain, None before the first."""
+        """(number, hash) at the head of the chain, None before the first.
+
+        Raises:
+            DataInvalid: what stands there was never written by the desk.
+        """
         row = self._row(_LAST_SEAL)
-        return None if row is None else (row[0], row[1])
+        if row is None:
+            return None
+        if not isinstance(row[0], int) or not isinstance(row[1], str):
+            raise DataInvalid(f"The head of the audit chain is no seal: number {row[0]}. wsb audit verify tells more.")
+        return row[0], row[1]
 
     def seal(self, seals: Iterable[Seal]) -> None:
-        """Give unsealed events their places."""
+        """Give unsealed events their places, all or none.
+
+        Raises:
+            DataInvalid: one of them has a place already, or is gone.
+        """
         rows = [{"id_": s.event_id, "number_": s.number, "previous_": s.previous, "hash_": s.hash} for s in seals]
-        self._write(_SEAL, rows)
+        if self._write(_SEAL, rows) != len(rows):
+            raise DataInvalid("An event to be sealed is gone or sealed already.")
 
     def enqueue(self, event_id: str, destination: str, version: int, key: str) -> bool:
         """Put an event on its way to a destination; False when that version of it is on its way already."""

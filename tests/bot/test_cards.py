@@ -10,7 +10,7 @@ from alerts.routes import SILENT as NOT_ROUTED
 from bot import announce
 from bot.message import Card, Table, as_text, table_text
 from bot.proposal import Story, proposal_card
-from engine import orders
+from engine import audit, orders
 from engine.model.book import PositionStatus
 from engine.model.events import Event, EventKind
 from engine.model.market import Greeks
@@ -281,3 +281,16 @@ def test_every_event_that_is_posted_can_be_drawn(kind: EventKind) -> None:
     assert card.title
     assert card.banner == "PAPER"
     assert "None" not in as_text(card)
+
+
+@pytest.mark.parametrize("key", ["digest:2026-06-15", "event:V1"])
+def test_the_digest_shows_the_head_of_the_audit_chain_it_was_published_with(key: str) -> None:
+    desk = filled()
+    head = audit.publish(desk.world.store)
+    data = {"equity": "100000", "audit": str(head)}
+    event = Event("V1", EventKind.DIGEST_READY, make.NOW, "2026-06-15", data)
+
+    card = announce.card_for(desk.world.desk, event, key, "PAPER")
+
+    assert card is not None
+    assert dict(card.facts)["Audit"] == f"{head.number}:{head.hash[:16]}"

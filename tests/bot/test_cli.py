@@ -202,6 +202,32 @@ def test_the_schema_the_import_and_the_chain(wsb: Shell, place: Path) -> None:
     assert chain["ok"] is True
 
 
+def test_the_chain_is_verified_against_heads_from_the_command_line_and_from_a_log(wsb: Shell, place: Path) -> None:
+    path = config(place)
+    wsb.json("db", "upgrade", "--config", path)
+    log = place / "desk.log"
+    log.write_text(f"[info] audit.head head=7:{'ab' * 32}\n")
+
+    code, out, _ = wsb("audit", "verify", "--config", path, "--head", f"7:{'ab' * 8}", "--json")
+    assert code == 1
+    body = json.loads(out)
+    assert (body["ok"], body["bad"], body["events"], body["heads"]) == (False, 1, 0, 1)
+    code, out, _ = wsb("audit", "verify", "--config", path, "--heads", str(log))
+    assert code == 1
+    assert "event 7 was written down: its end was removed" in out
+
+
+def test_a_head_that_is_none_and_a_log_without_any_are_refused(wsb: Shell, place: Path) -> None:
+    path = config(place)
+    wsb.json("db", "upgrade", "--config", path)
+    (place / "empty.log").write_text("nothing here 12:30\n")
+
+    for words in (("--head", "seven"), ("--heads", str(place / "empty.log")), ("--heads", str(place / "none.log"))):
+        code, _, err = wsb("audit", "verify", "--config", path, *words)
+        assert code == 2
+        assert "head" in err or "cannot be read" in err
+
+
 def test_the_headless_demo_lives_through_its_days(wsb: Shell, place: Path) -> None:
     body = wsb.json("demo", "--headless", "--days", "4")
 
