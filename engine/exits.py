@@ -1,32 +1,32 @@
 """Watching every open position: stops, targets, time exits and a strategy's own exits, done as agreed at entry.
 
-Approving an entry authorised its exits; they run while entries are halted and whatever limit is hit.
+Approving an entry authorised its exits; they run while entries are halted and whatever limit is hit. What is due is
+`triggers`' to say; here it is done: one closing order for a position at a time, and every failure told.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
 
 import structlog
 
-from engine import orders, risk, silence
+from engine import alarms, modelled, nets, orders, risk, silence, triggers
 from engine.desk import Desk
 from engine.each import each
-from engine.errors import AlreadyDecided, DataError, DataUnavailable, NotAllowed, NotFound
+from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
 from engine.mending import is_broken, mend
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
-from engine.model.instruments import Instrument, Option, Stock
+from engine.model.instruments import Instrument, Stock
 from engine.model.legs import Structure
-from engine.model.limits import Costs
-from engine.model.market import MarketSnapshot, Quote
+from engine.model.market import Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
+from engine.modelled import GoodQuote, Modelled
 from engine.protection import (
     Breach,
     PackagePrice,
@@ -34,71 +34,194 @@ from engine.protection import (
     is_valid_for_stop,
     package_price,
     reversed_legs,
-    stop_fires,
-    stop_is_breached,
     valid_spot,
 )
-from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
+from engine.triggers import Watched, due_exit, is_breached, is_heard, is_worthless
 
 log = structlog.get_logger()
 
-FIRST_MINUTES = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(minutes=5)
 EVERY = 1_000_000
 """More tickets than any position has."""
 
-EXPIRY_CUTOFF = time(15, 0)
-EARLY_CUTOFF = time(12, 0)
-BREACH = "breach:"
-"""Setting of a position whose stop has been breached and waits for another quote."""
-HELD_TO_EXPIRY = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES})
-
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """One position with the prices of closing it now, and the breach of its stop that is running.
+class _Memory:
+    """What the store knows about the open positions before a look."""
 
-    Attributes:
-        spot: of the underlying, from a quote good enough to act on; None without one.
-        is_valid: every leg's quote is good enough to act on: two-sided, fresh, not wide.
-    """
-
-    position: Position
-    quotes: Mapping[Instrument, Quote]
-    price: PackagePrice
-    spot: Decimal | None
-    is_valid: bool
-    breach: Breach | None = None
+    positions: tuple[Position, ...]
+    tickets: tuple[Ticket, ...]
+    breaches: Mapping[str, Breach]
+    silences: Mapping[str, str]
+    good: Mapping[str, GoodQuote]
 
     @property
-    def value(self) -> Decimal:
-        """Package value per share, signed as held."""
-        return -self.price.mid
+    def closing(self) -> frozenset[str]:
+        """Positions whose exit is working; a net under one is no exit."""
+        return frozenset(t.position_id for t in self.tickets if t.purpose is Purpose.EXIT and not t.is_net)
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """Positions with any order working, their nets apart."""
+        return frozenset(ticket.position_id for ticket in self.tickets if not ticket.is_net)
 
 
 def supervise(desk: Desk) -> tuple[Ticket, ...]:
-    """Look at every open position once; start the exits that are due and return their tickets."""
-    now = desk.now()
-    if not desk.sessions.is_open(now):
+    """Look at every open position once; start the exits that are due and return their tickets.
+
+    Then the nets at the broker are brought in line. What fails with one position holds up no other.
+    """
+    if not desk.sessions.is_open(desk.now()):
         return ()
     with desk.store.read() as reading:
         positions = reading.open_positions()
-        working = reading.open_tickets()
-        breaches = _breaches(reading, positions)
-        silences = silence.silences(reading, positions)
-    closing = {ticket.position_id for ticket in working if ticket.purpose is Purpose.EXIT}
-    watching = [position for position in positions if position.id not in closing]
-    busy = {ticket.position_id for ticket in working}
-    broken = [position for position in positions if is_broken(position) and position.id not in busy]
+        memory = _Memory(
+            positions,
+            reading.open_tickets(),
+            triggers.breaches(reading, positions),
+            silence.silences(reading, positions),
+            modelled.good_quotes(reading, positions),
+        )
+    started: list[Ticket] = []
+    prices: dict[str, Decimal] = {}
+    parts: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("broken", lambda: _mend_broken(desk, memory)),
+        ("exits", lambda: _exits(desk, memory, started, prices)),
+        ("nets", lambda: nets.tend(desk, prices)),
+    )
+    each(parts, lambda part: part[1](), lambda part: part[0])
+    return tuple(started)
+
+
+def _mend_broken(desk: Desk, memory: _Memory) -> None:
+    broken = [position for position in memory.positions if is_broken(position) and position.id not in memory.busy]
     each(broken, lambda position: mend(desk, position), lambda position: position.id)
-    watched = _watch(desk, watching, breaches)
-    heard = {one.position.id for one in watched if is_heard(one)}
+
+
+def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str, Decimal]) -> None:
+    """Start what is due; `started` gets the tickets, `prices` the value of what was looked at on good quotes."""
+    watching = [p for p in memory.positions if p.units and p.id not in memory.closing]
+    halted = _halted(desk, watching)
     for position in watching:
-        if position.exits.has_stop:
-            silence.note(desk, position, position.id in heard, silences)
-    started = each(watched, lambda one: _supervise_one(desk, one), lambda one: one.position.id)
-    return tuple(ticket for ticket in started if ticket is not None)
+        if position.ticker in halted:
+            _forget(desk, position, memory)
+    looked = [position for position in watching if position.ticker not in halted]
+    quotes = _quotes(desk, looked)
+    watched: list[Watched] = []
+
+    def act(position: Position) -> None:
+        one = _seen(desk, position, quotes, memory)
+        if one is None:
+            _blind(desk, position)
+            return
+        watched.append(one)
+        ticket = _supervise_one(desk, one)
+        if ticket is not None:
+            started.append(ticket)
+
+    try:
+        each(looked, act, lambda position: position.id)
+    finally:
+        calm = [one for one in watched if one.is_valid and not is_breached(one)]
+        prices |= {one.position.id: one.value for one in calm}
+        _remember_good(desk, calm, memory)
+
+
+def _halted(desk: Desk, positions: Iterable[Position]) -> frozenset[str]:
+    """Names that do not trade now or have traded again for less than a minute: nothing of theirs is judged."""
+    tickers = sorted({position.ticker for position in positions})
+    try:
+        statuses = desk.market.statuses(tickers) if tickers else {}
+    except DataError as problem:
+        log.warning("exits.no_statuses", problem=str(problem))
+        return frozenset()
+    pause, now = timedelta(seconds=desk.rules.halt_pause), desk.now()
+    return frozenset(
+        name for name, each in statuses.items() if each.is_halted or (each.since is not None and now - each.since < pause)
+    )
+
+
+def _forget(desk: Desk, position: Position, memory: _Memory) -> None:
+    """What was seen before a halt says nothing about the prices after it."""
+    if position.id in memory.breaches:
+        triggers.remember(desk, position, None)
+    silence.note(desk, position, True, memory.silences)
+
+
+def _quotes(desk: Desk, positions: Sequence[Position]) -> Mapping[Instrument, Quote]:
+    """Every quote the positions need, asked for at once; none where the market does not answer."""
+    wanted = dict.fromkeys(
+        item for p in positions for item in (*(leg.instrument for leg in p.unit), Stock(p.ticker))
+    )
+    if not wanted:
+        return {}
+    try:
+        return desk.market.quotes(wanted)
+    except DataError as problem:
+        log.warning("exits.no_quotes", problem=str(problem))
+        return {}
+
+
+def _seen(desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], memory: _Memory) -> Watched | None:
+    """The position as it is seen now, its silence noted; None while it has no price, from quotes or by the model."""
+    spot = valid_spot(quotes.get(Stock(position.ticker)), desk.now(), desk.rules)
+    one = _priced(desk, position, quotes, spot)
+    heard = one is not None and is_heard(one)
+    since = silence.note(desk, position, heard or not position.exits.has_stop, memory.silences)
+    found = None
+    if since is not None or (one is not None and is_breached(one)):
+        found = modelled.value(desk, position, spot, memory.good)
+    if since is not None and silence.is_long(desk, since):
+        silence.tell(desk, position, since, memory.silences, _silent_words(position, found))
+    if one is None and found is not None and silence.is_long(desk, since):
+        one = Watched(position, quotes, _model_price(desk, found), spot, False)
+    if one is None:
+        return None
+    return replace(one, breach=memory.breaches.get(position.id), silent_since=since, modelled=found)
+
+
+def _silent_words(position: Position, found: Modelled | None) -> str:
+    if position.exits.stop is None or found is None:
+        return "No usable quote for a minute: its stop cannot fire until there is one."
+    return (
+        f"No usable quote for a minute: the model decides about its stop at {position.exits.stop:.2f} a share. "
+        f"It is worth {found.value:.2f} {found.words}."
+    )
+
+
+def _model_price(desk: Desk, found: Modelled) -> PackagePrice:
+    return PackagePrice(-found.value, -found.value, desk.now(), is_two_sided=False, widest=float("inf"))
+
+
+def _priced(
+    desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], spot: Decimal | None
+) -> Watched | None:
+    wanted = (*(leg.instrument for leg in position.unit), Stock(position.ticker))
+    own = {item: quotes[item] for item in wanted if item in quotes}
+    price = package_price(reversed_legs(position.unit), own)
+    if price is None or not position.units:
+        return None
+    is_valid = is_valid_for_stop(price, [own[leg.instrument] for leg in position.unit], desk.now(), desk.rules)
+    return Watched(position, own, price, spot, is_valid)
+
+
+def _remember_good(desk: Desk, calm: Iterable[Watched], memory: _Memory) -> None:
+    """Keep the volatility that good quotes imply, of what has a stop to judge by it and is not breaching it."""
+    good = [
+        (one.quotes[leg.instrument], one.spot)
+        for one in calm
+        if one.spot is not None and one.position.exits.has_stop
+        for leg in one.position.unit
+    ]
+    modelled.remember(desk, good, memory.good)
+
+
+def _blind(desk: Desk, position: Position) -> None:
+    """A position without any price: that its stop is silent was told; what a clock decides is told too."""
+    due = triggers.time_exit(desk, position)
+    if due is not None:
+        alarms.remind(desk, position, f"{due.words}, and there is no quote to close it at")
 
 
 def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
@@ -124,7 +247,7 @@ def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
 def _is_too_soon(desk: Desk, position: Position) -> bool:
     """Whether the latest exit ended without closing it and was started a moment ago: 15 s, then twice as long each."""
     with desk.store.read() as reading:
-        tickets = reading.tickets(position_id=position.id)
+        tickets = [ticket for ticket in reading.tickets(position_id=position.id) if not _is_taken_back(ticket)]
     failed = list(takewhile(lambda t: t.purpose is Purpose.EXIT and t.status is TicketStatus.CLOSED, tickets))
     if not failed:
         return False
@@ -132,11 +255,9 @@ def _is_too_soon(desk: Desk, position: Position) -> bool:
     return desk.now() - failed[0].created_at < min(pause, LONGEST_PAUSE)
 
 
-def is_worthless(watched: Watched, costs: Costs) -> bool:
-    """Whether selling it brings no more than the commission: a bid of nothing has no buyer."""
-    contracts = sum(abs(leg.ratio) for leg in watched.position.unit if isinstance(leg.instrument, Option))
-    proceeds = -watched.price.natural * watched.position.unit[0].instrument.multiplier
-    return contracts > 0 and watched.value >= 0 and proceeds <= costs.option_commission * contracts
+def _is_taken_back(ticket: Ticket) -> bool:
+    """Whether its end says nothing about whether the position can be closed: a net, or a close a person took back."""
+    return ticket.is_net or (ticket.reason == orders.MANUAL and ticket.cancel_requested)
 
 
 def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
@@ -163,139 +284,9 @@ def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
 
 def watch(desk: Desk, position: Position) -> Watched | None:
     """The position with the quotes of its legs and its underlying; None while a leg has no quote."""
-    with desk.store.read() as reading:
-        breaches = _breaches(reading, [position])
-    return next(iter(_watch(desk, [position], breaches)), None)
-
-
-def _watch(desk: Desk, positions: Sequence[Position], breaches: Mapping[str, Breach]) -> list[Watched]:
-    """Those of the positions whose legs all have a quote; every quote is asked for at once."""
-    if not positions:
-        return []
-    wanted = {
-        position.id: (*(leg.instrument for leg in position.unit), Stock(position.ticker)) for position in positions
-    }
-    quotes = desk.market.quotes(dict.fromkeys(item for items in wanted.values() for item in items))
-    found, now = [], desk.now()
-    for position in positions:
-        own = {item: quotes[item] for item in wanted[position.id] if item in quotes}
-        price = package_price(reversed_legs(position.unit), own)
-        if price is not None and position.units:
-            spot = valid_spot(own.get(Stock(position.ticker)), now, desk.rules)
-            is_valid = is_valid_for_stop(price, [own[leg.instrument] for leg in position.unit], now, desk.rules)
-            found.append(Watched(position, own, price, spot, is_valid, breaches.get(position.id)))
-    return found
-
-
-def due_exit(desk: Desk, watched: Watched) -> Exit | None:
-    """The first exit that holds: stop, target, time, expiry day, then the strategy's own."""
-    return _stop(desk, watched) or _target(desk, watched) or _time(desk, watched) or _own(desk, watched)
-
-
-def _stop(desk: Desk, watched: Watched) -> Exit | None:
-    position, plan = watched.position, watched.position.exits
-    value = watched.value if watched.is_valid else None
-    breached = stop_is_breached(plan, value, watched.spot)
-    if not plan.has_stop or not (breached or is_heard(watched)):
-        return None
-    early = desk.now() < desk.sessions.open(desk.today) + FIRST_MINUTES
-    by_spot = breached and not stop_is_breached(plan, value, None)
-    seen = watched.quotes[Stock(position.ticker)].at if by_spot else watched.price.oldest
-    fire, breach = stop_fires(breached, watched.breach, seen, 3 if early else 2, desk.rules)
-    if breach != watched.breach:
-        _remember(desk, position, breach)
-    return Exit("stop", f"stop: worth {watched.value:.2f} a share") if fire else None
-
-
-def is_heard(watched: Watched) -> bool:
-    """Whether every price the position's stop listens to is good enough to act on."""
-    plan = watched.position.exits
-    by_spot = plan.stop_spot is not None or plan.stop_spot_above is not None
-    return (plan.stop is None or watched.is_valid) and (not by_spot or watched.spot is not None)
-
-
-def _breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Breach]:
-    """The breaches of stops that wait for another quote, by position."""
-    names = {f"{BREACH}{position.id}": position.id for position in positions}
-    return {names[name]: _breach(text) for name, text in work.settings_named(names).items() if text}
-
-
-def _breach(text: str) -> Breach:
-    since, count, latest = json.loads(text)
-    return Breach(datetime.fromisoformat(since), count, datetime.fromisoformat(latest))
-
-
-def _remember(desk: Desk, position: Position, breach: Breach | None) -> None:
-    text = json.dumps([breach.since.isoformat(), breach.count, breach.latest.isoformat()]) if breach else ""
-    with desk.store.begin() as work:
-        work.set_setting(f"{BREACH}{position.id}", text, "desk", desk.now())
-
-
-def breach_is_running(desk: Desk) -> bool:
-    """Whether some stop has been breached once and waits for its second quote."""
-    with desk.store.read() as reading:
-        return bool(_breaches(reading, reading.open_positions()))
-
-
-def _target(desk: Desk, watched: Watched) -> Exit | None:
-    """At the mid of valid quotes; on wide or one-sided ones only when even the natural price brings the target."""
-    target = watched.position.exits.target
-    value = watched.value if watched.is_valid else _sure_value(desk, watched)
-    if target is None or value is None or value < target:
-        return None
-    return Exit("target", f"target: worth {value:.2f} a share")
-
-
-def _sure_value(desk: Desk, watched: Watched) -> Decimal | None:
-    """What closing at once would leave, per share; None on quotes that are old or crossed."""
-    oldest = desk.now() - timedelta(seconds=desk.rules.stop_quote_age)
-    legs = [watched.quotes[leg.instrument] for leg in watched.position.unit]
-    if any(quote.at < oldest or quote.ask <= 0 or quote.ask < quote.bid for quote in legs):
-        return None
-    return -watched.price.natural
-
-
-def _time(desk: Desk, watched: Watched) -> Exit | None:
-    position, now = watched.position, desk.now()
-    if now < desk.sessions.open(desk.today) + FIRST_MINUTES:
-        return None
-    if position.exits.close_on is not None and desk.today >= position.exits.close_on:
-        return Exit("time", f"time exit of {position.exits.close_on:%d %b}")
-    expires = any(isinstance(x, Option) and x.expiry <= desk.today for x in position.instruments)
-    if expires and position.structure not in HELD_TO_EXPIRY and _past_cutoff(desk, now):
-        return Exit("expiry", "expires today")
-    return None
-
-
-def _past_cutoff(desk: Desk, now: datetime) -> bool:
-    cutoff = EARLY_CUTOFF if desk.sessions.is_early(desk.today) else EXPIRY_CUTOFF
-    return now.astimezone(NEW_YORK).time() >= cutoff
-
-
-def _own(desk: Desk, watched: Watched) -> Exit | None:
-    """The strategy's own exit, on the position as it is marked now (with its peak)."""
-    position = _peaked(desk, watched)
-    strategy = desk.strategies.get(position.strategy)
-    if strategy is None:
-        return None
-    try:
-        snapshot: MarketSnapshot = desk.market.snapshot(position.ticker)
-    except (DataError, NotFound) as problem:
-        log.warning("exits.no_snapshot", position=position.id, problem=str(problem))
-        return None
-    wishes = strategy.manage(position, snapshot, watched.quotes, strategy.params)
-    return next((wish for wish in wishes if not wish.ask), None) or next(iter(wishes), None)
-
-
-def _peaked(desk: Desk, watched: Watched) -> Position:
-    """The position with its best package value so far; a new best is stored."""
-    position = watched.position
-    if not watched.is_valid or (position.peak is not None and watched.value <= position.peak):
-        return position
-    with desk.store.begin() as work:
-        higher = replace(work.position(position.id), peak=watched.value)
-        work.save_position(higher)
-    return higher
+    quotes = _quotes(desk, [position])
+    spot = valid_spot(quotes.get(Stock(position.ticker)), desk.now(), desk.rules)
+    return _priced(desk, position, quotes, spot)
 
 
 def _offer(desk: Desk, position: Position, wish: Exit) -> None:
@@ -313,10 +304,14 @@ def _offer(desk: Desk, position: Position, wish: Exit) -> None:
 def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | None = None) -> Ticket | None:
     """Put a closing order to work: limit at mid first, then the exit ladder. None when one is already working.
 
-    An entry of the same position that is still being worked is taken off first.
+    An entry of the same position that is still being worked is taken off first, and so is its net at the broker: no
+    order of ours is sent while the broker has not confirmed that what holds the position is gone.
     """
     position = watched.position
     _stop_entries(desk, position)
+    if not nets.step_aside(desk, position.id, f"made way for the exit of {position.id}"):
+        alarms.remind(desk, position, f"{words}: its net is not confirmed as canceled yet, and holds the position")
+        return None
     with desk.store.begin() as work:
         fresh = work.position(position.id)
         tickets = work.tickets(position_id=position.id, limit=EVERY)
@@ -357,7 +352,7 @@ def _closing(
 ) -> tuple[Ticket, Order]:
     legs = reversed_legs(position.unit)
     quantity = min(units or position.units, position.units)
-    limit = exit_price(watched.price, 0, desk.rules)
+    limit = exit_price(watched.first_price, 0, desk.rules)
     ticket = Ticket(
         id=f"{position.id}.{reason.replace(' ', '-')}.{earlier + 1}",
         purpose=Purpose.EXIT,
@@ -392,26 +387,84 @@ def _started(desk: Desk, position: Position, ticket: Ticket, words: str) -> Even
     return Event(desk.new_id("E"), EventKind.EXIT_STARTED, desk.now(), position.id, data, correlation=correlation)
 
 
-def close(desk: Desk, position_id: str, by: str) -> Ticket:
-    """Close a position because a person said so, by the same ladder as a stop.
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What closing by a person's word would do now: so many of these units, at this price to begin with."""
+
+    watched: Watched
+    units: int
+    limit: Decimal
+
+
+def preview(desk: Desk, position_id: str, units: int | None = None) -> Closing:
+    """What `close` would do now, changing nothing at the broker.
 
     Raises:
-        NotFound: no such position. AlreadyDecided: it is closed or being closed. NotAllowed: the market is closed.
+        NotFound: no such position. AlreadyDecided: it is closed or being closed. NotAllowed: the market is closed,
+            the name is halted, or a call is written on these shares. BadRequest: more units than are held.
         DataUnavailable: a leg has no quote.
     """
     with desk.store.read() as reading:
         position = reading.position(position_id)
-    if not position.is_open:
-        raise AlreadyDecided(f"{position_id} is already closed.")
-    if not desk.sessions.is_open(desk.now()):
-        raise NotAllowed(f"The market is closed; {position_id} can be closed from the next open.")
-    call = _call_over(desk, position)
-    if call is not None:
-        raise NotAllowed(f"{position_id} covers the call {call.id}: close that one first.")
+    if is_broken(position):
+        mend(desk, position)
+        with desk.store.read() as reading:
+            position = reading.position(position_id)
+    _check_closable(desk, position)
+    if units is not None and not 1 <= units <= position.units:
+        raise BadRequest(f"{position_id} holds {position.units}: {units} cannot be closed.")
     watched = watch(desk, position)
     if watched is None:
         raise DataUnavailable(f"No quote for {position.ticker} right now; {position_id} was not touched.")
-    ticket = start(desk, watched, orders.MANUAL, f"asked for by {by}")
+    return Closing(watched, units or position.units, exit_price(watched.first_price, 0, desk.rules))
+
+
+def _check_closable(desk: Desk, position: Position) -> None:
+    if not position.is_open:
+        raise AlreadyDecided(f"{position.id} is already closed.")
+    if not desk.sessions.is_open(desk.now()):
+        raise NotAllowed(f"The market is closed; {position.id} can be closed from the next open.")
+    if _halted(desk, [position]):
+        raise NotAllowed(f"{position.ticker} is halted or has just resumed; {position.id} was not touched.")
+    with desk.store.read() as reading:
+        working = [t for t in reading.open_tickets() if t.position_id == position.id and t.purpose is Purpose.EXIT]
+    if any(not ticket.is_net for ticket in working):
+        raise _is_working(position.id)
+    call = _call_over(desk, position)
+    if call is not None:
+        raise NotAllowed(f"{position.id} covers the call {call.id}: close that one first.")
+
+
+def _is_working(position_id: str) -> AlreadyDecided:
+    return AlreadyDecided(f"{position_id} already has a working order; /orders shows it.")
+
+
+def close(desk: Desk, position_id: str, by: str, units: int | None = None) -> Ticket:
+    """Close (so many units of) a position because a person said so, by the same ladder as a stop.
+
+    Raises:
+        As `preview`; AlreadyDecided: somebody else's closing order was quicker.
+    """
+    return _closed_by(desk, preview(desk, position_id, units), orders.MANUAL, f"asked for by {by}")
+
+
+def retry(desk: Desk, position_id: str, by: str) -> Ticket:
+    """Try an exit again that did not get done, under its own reason; a person's close where there was none.
+
+    Raises:
+        As `close`.
+    """
+    wanted = preview(desk, position_id)
+    with desk.store.read() as reading:
+        tickets = reading.tickets(position_id=position_id)
+    ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net)
+    latest = next(ended, None)
+    reason = latest.reason if latest is not None else orders.MANUAL
+    return _closed_by(desk, wanted, reason, f"tried again by {by}")
+
+
+def _closed_by(desk: Desk, wanted: Closing, reason: str, words: str) -> Ticket:
+    ticket = start(desk, wanted.watched, reason, words, wanted.units)
     if ticket is None:
-        raise AlreadyDecided(f"{position_id} already has a working order; /orders shows it.")
+        raise _is_working(wanted.watched.position.id)
     return ticket

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from engine import ledger, standing
+from engine import alarms, ledger, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Position
 from engine.model.events import Event, EventKind
@@ -189,3 +189,4 @@ def closed(desk: Desk, work: UnitOfWork, position: Position) -> None:
     correlation = position.approval_id or position.id
     event = Event(desk.new_id("E"), EventKind.POSITION_CLOSED, desk.now(), position.id, data, correlation=correlation)
     work.add_event(event)
+    alarms.over(desk, work, position, f"{position.ticker} is closed: {position.close_reason}.")

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import fills, gateway
+from engine import alarms, fills, gateway
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected
@@ -20,7 +20,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Stock
 from engine.model.orders import Order, OrderStatus, Purpose, Ticket, TicketStatus
 from engine.model.trade import ApprovalStatus, Working
-from engine.protection import Move, entry_price, exit_price, moved, package_price, to_cent
+from engine.protection import Move, entry_price, exit_price, moved, package_price, step_time, to_cent
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -124,15 +124,30 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
     status = TicketStatus.FILLED if ticket.left == 0 else TicketStatus.CLOSED
     ended = replace(ticket, status=status, note=note)
     work.save_ticket(ended)
-    taken_back = ticket.reason == MANUAL and ticket.cancel_requested
-    is_exit = ticket.purpose is Purpose.EXIT and not taken_back
-    failed = is_exit and status is TicketStatus.CLOSED and bool(_units_held(work, ticket))
-    kind = EventKind.EXIT_FAILED if failed else EventKind.ORDER_ENDED
-    data = {"note": note, "filled": ended.filled, "quantity": ended.quantity, "ticker": ticket.ticker}
-    severity = Severity.URGENT if failed else Severity.INFO
+    if status is TicketStatus.CLOSED and _told_failed(desk, work, ended, note):
+        return ended
+    data = {
+        "note": note,
+        "filled": ended.filled,
+        "quantity": ended.quantity,
+        "ticker": ticket.ticker,
+        "reason": ticket.reason,
+    }
     subject = ticket.approval_id or ticket.position_id
-    work.add_event(Event(desk.new_id("E"), kind, desk.now(), ticket.id, data, severity, subject))
+    work.add_event(Event(desk.new_id("E"), EventKind.ORDER_ENDED, desk.now(), ticket.id, data, correlation=subject))
     return ended
+
+
+def _told_failed(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> bool:
+    """Whether an exit ended with its position still held; that is an alarm, each time."""
+    taken_back = ticket.reason == MANUAL and ticket.cancel_requested
+    if ticket.purpose is not Purpose.EXIT or ticket.is_net or taken_back:
+        return False
+    position = work.find_position(ticket.position_id)
+    if position is None or not _units_held(work, ticket):
+        return False
+    alarms.tell(desk, work, position, f"order {ticket.id}, {ticket.filled} of {ticket.quantity} filled: {note}")
+    return True
 
 
 def _order_event(desk: Desk, ticket: Ticket, order: Order, kind: EventKind) -> Event:
@@ -224,12 +239,12 @@ def refresh(desk: Desk, order: Order) -> Order:
 
 def _never_placed(desk: Desk, order: Order) -> Order:
     """The broker does not know it: send it under the same id while its reason stands, else end it."""
-    if order.status is not OrderStatus.NEW:
-        log.error("order.vanished", client_order_id=order.client_order_id)
-        return order
     with desk.store.begin() as work:
         ticket = work.ticket(order.ticket_id)
-        if not _still_wanted(desk, work, ticket):
+        if order.status is not OrderStatus.NEW and not ticket.is_net:
+            log.error("order.vanished", client_order_id=order.client_order_id)
+            return order
+        if order.status is not OrderStatus.NEW or not _still_wanted(desk, work, ticket):
             dropped = replace(order, status=OrderStatus.CANCELED, done_at=desk.now(), error="never sent")
             work.save_order(dropped)
             end(desk, work, ticket, ticket.note or "not sent: too late")
@@ -284,7 +299,7 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
         return True
     if ticket.working is Working.LADDER:
         since = order.accepted_at or order.created_at
-        return desk.now() - since >= timedelta(seconds=desk.rules.ladder_seconds)
+        return desk.now() - since >= step_time(ticket, desk.today, desk.rules)
     return _spot_left(desk, ticket)
 
 
@@ -331,6 +346,8 @@ def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
         return f"refused by the broker: {latest.error or 'no reason given'}"
     if latest.error:
         return latest.error
+    if ticket.is_net:
+        return f"its net has ended: {latest.status.value}"
     if ticket.purpose is Purpose.EXIT:
         return ""
     if latest.status is OrderStatus.EXPIRED:
@@ -364,7 +381,7 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> None:
         work.save_ticket(changed)
         work.add_order(order)
         if exiting and step == desk.rules.ladder_steps:
-            work.add_event(_beyond_natural(desk, ticket, limit))
+            _tell_beyond(desk, work, ticket, limit)
     send(desk, order)
 
 
@@ -384,15 +401,15 @@ def _fitted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> Ticket:
     return replace(ticket, quantity=ticket.filled + min(held, ticket.left))
 
 
-def _beyond_natural(desk: Desk, ticket: Ticket, limit: Decimal) -> Event:
-    data = {"note": f"still not filled: now at {abs(limit)}, beyond the natural price", "ticker": ticket.ticker}
-    return Event(
-        desk.new_id("E"), EventKind.EXIT_FAILED, desk.now(), ticket.id, data, Severity.URGENT, ticket.position_id
-    )
+def _tell_beyond(desk: Desk, work: UnitOfWork, ticket: Ticket, limit: Decimal) -> None:
+    position = work.position(ticket.position_id)
+    alarms.tell(desk, work, position, f"still not filled: now at {abs(limit)}, beyond the natural price")
 
 
-def cancel(desk: Desk, ticket_id: str, by: str) -> Ticket:
+def cancel(desk: Desk, ticket_id: str, by: str, why: str = "") -> Ticket:
     """Ask for the end of a ticket; a working order is taken off the market, fills that came first stay.
+
+    `why` is what the ticket says it ended for, who asked where nothing is given.
 
     Raises:
         AlreadyDecided: the ticket has ended.
@@ -401,7 +418,7 @@ def cancel(desk: Desk, ticket_id: str, by: str) -> Ticket:
         ticket = work.ticket(ticket_id)
         if not ticket.is_open:
             raise AlreadyDecided(f"Order {ticket_id} has already ended: {ticket.note or ticket.status.value}.")
-        asked = ticket.canceling(f"canceled by {by}")
+        asked = ticket.canceling(why or f"canceled by {by}")
         work.save_ticket(asked)
         if ticket.attempts == 0:
             return end(desk, work, asked, f"canceled by {by} before it was sent")

@@ -16,6 +16,7 @@ from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import ApprovalRules
 from engine.model.market import CENT, Quote
+from engine.model.orders import Purpose, Ticket
 from engine.model.trade import Signal
 
 INDEX_LIKE = frozenset({"SPY", "QQQ", "IWM", "DIA", *INDEX_ROOTS.values()})
@@ -23,6 +24,8 @@ WEEKLY = frozenset({"momentum_weeklies", "lotto"})
 LEAPS = "leaps"
 SPREADS = frozenset({Structure.DEBIT_SPREAD, Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
 NOTHING = Decimal(0)
+WIDE_TICKS_FROM = Decimal(3)
+"""Dollars from which the classes outside the penny program trade in dimes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,38 @@ def exit_price(price: PackagePrice, step: int, rules: ApprovalRules) -> Decimal:
     return max(to_cent(limit), CENT) if price.mid > 0 else min(to_cent(limit), -CENT)
 
 
+def step_time(ticket: Ticket, today: date, rules: ApprovalRules) -> timedelta:
+    """How long one step of a ticket's ladder lasts: 15 s, for the exit of what expires today 5 s."""
+    is_0dte = ticket.purpose is Purpose.EXIT and nearest_dte(ticket.legs, today) == 0
+    return timedelta(seconds=rules.ladder_seconds_0dte if is_0dte else rules.ladder_seconds)
+
+
+def net_price(plan: ExitPlan, item: Instrument, rules: ApprovalRules) -> Decimal | None:
+    """Trigger of the stop order that rests at the broker under the plan's own stop, dollars per share; None for none.
+
+    5 % below the stop of shares (60 -> 57.00), 25 % below that of a bought option, down to what its class may be
+    priced at. A stop on the shares that an option stands on says nothing about the option's price.
+    """
+    if isinstance(item, Stock):
+        own = [level for level in (plan.stop, plan.stop_spot) if level is not None]
+        return tick_below(max(own) * (1 - rules.net_shares), item) if own else None
+    return None if plan.stop is None else tick_below(plan.stop * (1 - rules.net_options), item)
+
+
+def tick_below(price: Decimal, item: Instrument) -> Decimal | None:
+    """`price` down to a multiple that every class trades in: cents for shares, 0.05 (0.10 from 3.00) for options.
+
+    >>> from engine.model.instruments import Right
+    >>> tick_below(Decimal("1.1812"), Option("X", date(2026, 12, 18), Right.CALL, Decimal(80)))
+    Decimal('1.15')
+    """
+    tick = CENT
+    if isinstance(item, Option):
+        tick = Decimal("0.10") if price >= WIDE_TICKS_FROM else Decimal("0.05")
+    floor = price // tick * tick
+    return floor if floor > 0 else None
+
+
 def is_valid_for_stop(price: PackagePrice, quotes: Iterable[Quote], now: datetime, rules: ApprovalRules) -> bool:
     """Whether a stop may listen: two-sided, at most 10 s old, spread at most max(0.10, 15 % of mid) on every leg."""
     if not price.is_two_sided or now - price.oldest > timedelta(seconds=rules.stop_quote_age):
@@ -204,6 +239,8 @@ class Breach:
     since: datetime
     count: int
     latest: datetime
+    is_modelled: bool = False
+    """By the model, for want of quotes; one kind does not count for the other."""
 
 
 def stop_fires(

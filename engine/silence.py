@@ -13,7 +13,6 @@ from engine.store import UnitOfWork
 SILENT = "silent:"
 """Setting of a position whose stop hears nothing: since when, and whether that was told."""
 
-LONGEST = timedelta(seconds=60)
 TOLD = "|told"
 
 
@@ -23,19 +22,44 @@ def silences(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, str]:
     return {names[name]: text for name, text in work.settings_named(names).items() if text}
 
 
-def note(desk: Desk, position: Position, is_heard: bool, running: Mapping[str, str]) -> None:
-    """Begin, end or tell the silence of one position's stop."""
+def note(desk: Desk, position: Position, is_heard: bool, running: Mapping[str, str]) -> datetime | None:
+    """Begin or end the silence of one position's stop; since when it lasts today, None when the stop hears."""
     text = running.get(position.id, "")
     now = desk.now()
     if is_heard:
         if text:
             _keep(desk, position, "")
-        return
-    since = datetime.fromisoformat(text.removesuffix(TOLD)) if text else now
+        return None
+    since = began(text) if text else now
     if not text or desk.sessions.today(since) < desk.today:
         _keep(desk, position, now.isoformat())
-    elif not text.endswith(TOLD) and now - since >= LONGEST:
-        _keep(desk, position, f"{text}{TOLD}", _event(desk, position))
+        return now
+    return since
+
+
+def began(text: str) -> datetime:
+    """When a silence that is running began."""
+    return datetime.fromisoformat(text.removesuffix(TOLD))
+
+
+def is_long(desk: Desk, since: datetime | None) -> bool:
+    """Whether a silence has lasted so long that the model decides."""
+    return since is not None and desk.now() - since >= timedelta(seconds=desk.rules.stop_silence)
+
+
+def tell(desk: Desk, position: Position, since: datetime, running: Mapping[str, str], words: str) -> None:
+    """Say once for each silence that it is long, and what follows from it."""
+    text = running.get(position.id, "")
+    if not text or text.endswith(TOLD) or began(text) != since:
+        return
+    data = {"words": words, "ticker": position.ticker, "strategy": position.strategy, "position": position.id}
+    correlation = position.approval_id or position.id
+    _keep(
+        desk,
+        position,
+        f"{text}{TOLD}",
+        Event(desk.new_id("E"), EventKind.DATA_STALE, desk.now(), position.id, data, Severity.URGENT, correlation),
+    )
 
 
 def _keep(desk: Desk, position: Position, text: str, *told: Event) -> None:
@@ -43,9 +67,3 @@ def _keep(desk: Desk, position: Position, text: str, *told: Event) -> None:
         work.set_setting(f"{SILENT}{position.id}", text, "desk", desk.now())
         for event in told:
             work.add_event(event)
-
-
-def _event(desk: Desk, position: Position) -> Event:
-    words = "No usable quote for a minute: its stop cannot fire until there is one."
-    data = {"words": words, "ticker": position.ticker, "strategy": position.strategy}
-    return Event(desk.new_id("E"), EventKind.DATA_STALE, desk.now(), position.id, data, Severity.URGENT)

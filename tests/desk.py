@@ -13,6 +13,7 @@ from engine import promotions, standing
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, OrderRejected
 from engine.model.book import Account, Holding
+from engine.model.limits import ApprovalRules
 from engine.model.orders import DONE, Activity, Fill, Order, OrderStatus
 from engine.model.trade import Approval, Strategy
 from engine.ports import Ability, Capabilities
@@ -152,7 +153,7 @@ class World:
 def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | None = None, **more: Any) -> World:
     """A paper desk on Monday 15 June 2026, 10:00 New York, XYZ at 48 and its 44 put quoted 0.98/1.08.
 
-    With `mode=Mode.LIVE` its broker holds the live account that is pinned, and the wheel is promoted for it.
+    No nets rest at its broker unless `rules` say so. With `mode=Mode.LIVE` its broker holds the live account that is pinned, and the wheel is promoted for it.
     """
     clock = FakeClock()
     market = FakeMarket(clock)
@@ -161,6 +162,7 @@ def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | 
     if is_live:
         more = {"account": LIVE} | more
         broker = FakeBroker(clock, is_paper=False, number=LIVE)
+    more = {"rules": ApprovalRules(nets=False)} | more
     kept = store or Store.memory()
     desk = Desk(
         store=kept,

@@ -42,7 +42,9 @@ class ExitPlan:
         target: close when the package value is at or above this.
         stop: close when the package value is at or below this (STRATEGIES "A stop fires" says which quotes count).
         stop_spot: close when the underlying is at or below this (above, for `stop_spot_above`).
-        close_on: close in this session (time exit), whatever the price.
+        close_on: close in this session (time exit), whatever the price; anything still held later, as soon as possible.
+        before_close: minutes before the closing bell of `close_on` from which it is closed, on early closes too; None
+            is from 09:35.
         words: the plan as sentences for the card.
     """
 
@@ -51,6 +53,7 @@ class ExitPlan:
     stop_spot: Decimal | None = None
     stop_spot_above: Decimal | None = None
     close_on: date | None = None
+    before_close: int | None = None
     words: tuple[str, ...] = ()
 
     @property

@@ -66,6 +66,8 @@ class ApprovalRules:
     undo_paper: int = 0
     ladder_steps: int = 4
     ladder_seconds: int = 15
+    ladder_seconds_0dte: int = 5
+    """Of an exit's step, when an option of it expires today."""
     ladder_reach: Decimal = Decimal("0.60")
     """Share of the half-spread an entry gives up at its last step."""
     rest_spot_move: Decimal = Decimal("0.01")
@@ -74,6 +76,24 @@ class ApprovalRules:
     """Seconds between the two breaches that fire a stop."""
     stop_spread_floor: Decimal = Decimal("0.10")
     stop_spread: Decimal = Decimal("0.15")
+    stop_model: Decimal = Decimal("0.10")
+    """How far beyond the stop (of its price) the model has to be for a single breach to fire it."""
+    stop_silence: int = 60
+    """Seconds without a usable quote after which the model decides."""
+    stop_ask_loss: Decimal = Decimal("0.90")
+    """Share of a spread's largest loss from which its stop asks instead of closing."""
+    stop_ask_dte: int = 5
+    """... while more than so many days are left."""
+    halt_pause: int = 60
+    """Seconds after a name trades again before its exits do."""
+    nets: bool = True
+    """Whether stop orders rest at the broker under our own stops, for when this process is down."""
+    net_shares: Decimal = Decimal("0.05")
+    """How far beyond our own stop they are, as a share of it: shares."""
+    net_options: Decimal = Decimal("0.25")
+    """The same for single bought options, whose prices jump."""
+    net_limit: Decimal = Decimal("0.10")
+    """How far below its trigger the net of an option still sells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,10 @@ class Purpose(StrEnum):
     EXIT = "exit"
 
 
+NET = "net"
+"""Reason of an exit that only rests at the broker, a stop order under our own stop."""
+
+
 class TicketStatus(StrEnum):
     WORKING = "working"
     FILLED = "filled"
@@ -114,6 +118,11 @@ class Ticket:
     @property
     def is_open(self) -> bool:
         return self.status is TicketStatus.WORKING
+
+    @property
+    def is_net(self) -> bool:
+        """Whether it rests under our own exits and is none of them: it steps aside for every other order."""
+        return self.purpose is Purpose.EXIT and self.reason == NET
 
     def canceling(self, note: str) -> Ticket:
         """The ticket with its end asked for; a first reason stands."""

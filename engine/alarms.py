@@ -1,0 +1,110 @@
+"""Protective actions that did not get done: one urgent alarm for each trouble of a position, counted while it lasts.
+
+Every failure of the same trouble is told on the same card, with its number; the end of the trouble is told there too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from engine.desk import Desk
+from engine.model.book import Position
+from engine.model.events import Event, EventKind, Severity
+from engine.store import UnitOfWork
+
+ALARM = "alarm:"
+"""Setting of a position in trouble: the alarm that is running."""
+
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+class Trouble(StrEnum):
+    """What does not get done."""
+
+    EXIT = "exit"
+    NET = "net"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A trouble that is going on: the id of its first event, how often it was told, and when last."""
+
+    id: str
+    count: int
+    told_at: datetime
+
+    @property
+    def pause(self) -> timedelta:
+        """How long the same trouble is not told again when nothing new was tried: 15 s, then twice as long each."""
+        return min(FIRST_PAUSE * float(1 << min(self.count - 1, 10)), LONGEST_PAUSE)
+
+
+def running(work: UnitOfWork, position_id: str, trouble: Trouble) -> Alarm | None:
+    """The alarm of this trouble, None while there is none."""
+    text = work.setting(_name(position_id, trouble))
+    if not text:
+        return None
+    id, count, told_at = json.loads(text)
+    return Alarm(id, count, datetime.fromisoformat(told_at))
+
+
+def tell(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:
+    """One more failed try, as an urgent event."""
+    now, id = desk.now(), desk.new_id("E")
+    before = running(work, position.id, trouble)
+    alarm = Alarm(id, 1, now) if before is None else replace(before, count=before.count + 1, told_at=now)
+    _keep(desk, work, position.id, trouble, alarm)
+    data = _data(position, trouble, alarm) | {"note": note}
+    correlation = position.approval_id or position.id
+    work.add_event(Event(id, EventKind.EXIT_FAILED, now, position.id, data, Severity.URGENT, correlation))
+
+
+def remind(desk: Desk, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:
+    """As `tell`, for what is looked at every second: only when the last alarm is a while ago."""
+    with desk.store.begin() as work:
+        alarm = running(work, position.id, trouble)
+        if alarm is None or desk.now() - alarm.told_at >= alarm.pause:
+            tell(desk, work, position, note, trouble)
+
+
+def is_resting(desk: Desk, work: UnitOfWork, position_id: str, trouble: Trouble) -> bool:
+    """Whether the trouble was told a moment ago, so that nothing is tried again yet."""
+    alarm = running(work, position_id, trouble)
+    return alarm is not None and desk.now() - alarm.told_at < alarm.pause
+
+
+def over(desk: Desk, work: UnitOfWork, position: Position, note: str, *troubles: Trouble) -> None:
+    """The end of these troubles (all of them when none is named): told where there was an alarm."""
+    for trouble in troubles or Trouble:
+        alarm = running(work, position.id, trouble)
+        if alarm is None:
+            continue
+        _keep(desk, work, position.id, trouble, None)
+        data = _data(position, trouble, replace(alarm, count=alarm.count + 1)) | {"note": note}
+        correlation = position.approval_id or position.id
+        work.add_event(
+            Event(desk.new_id("E"), EventKind.EXIT_RECOVERED, desk.now(), position.id, data, correlation=correlation)
+        )
+
+
+def _name(position_id: str, trouble: Trouble) -> str:
+    return f"{ALARM}{trouble}:{position_id}"
+
+
+def _keep(desk: Desk, work: UnitOfWork, position_id: str, trouble: Trouble, alarm: Alarm | None) -> None:
+    text = json.dumps([alarm.id, alarm.count, alarm.told_at.isoformat()]) if alarm else ""
+    work.set_setting(_name(position_id, trouble), text, "desk", desk.now())
+
+
+def _data(position: Position, trouble: Trouble, alarm: Alarm) -> dict[str, object]:
+    return {
+        "ticker": position.ticker,
+        "strategy": position.strategy,
+        "trouble": trouble.value,
+        "count": alarm.count,
+        "alarm": alarm.id,
+    }

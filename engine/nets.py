@@ -1,0 +1,183 @@
+"""Nets: stop orders that rest at the broker, a bit beyond our own stops, for when this process is down.
+
+A net is a ticket like any other (purpose exit, reason "net"), so that its order, its fills and its audit take the same
+path; but it is no exit of ours. It holds the position at the broker, so it steps aside, confirmed, before anything
+else is sent for it, and comes back when nothing else is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine import alarms, orders, risk
+from engine.alarms import Trouble
+from engine.desk import Desk, Mode
+from engine.each import each
+from engine.errors import AlreadyDecided
+from engine.model.book import Position
+from engine.model.instruments import Option, Stock
+from engine.model.orders import NET, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus, TimeInForce
+from engine.model.trade import Working
+from engine.ports import Ability
+from engine.protection import net_price, reversed_legs, tick_below
+from engine.store import UnitOfWork
+
+ASIDE = "net:aside:"
+"""Setting of a position whose net has stepped aside: until when it stays away by itself."""
+
+STAYS_ASIDE = timedelta(seconds=60)
+"""Longer than what it made way for takes to be committed; from then on that is in the books."""
+
+SLACK = Decimal("0.02")
+"""A net is not placed anew for less than this share of its trigger."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The net a position should have: how many units, and from which price."""
+
+    quantity: int
+    trigger: Decimal
+
+
+def tend(desk: Desk, prices: Mapping[str, Decimal]) -> None:
+    """Bring every net in line with its position: place what is missing, take off what fits no more.
+
+    `prices`: what the positions are worth per share now, of those whose stop is quiet on good quotes; a new net is
+    placed for no other, or it would sell at once.
+    """
+    with desk.store.read() as reading:
+        positions = {position.id: position for position in reading.open_positions()}
+        held = {ticket.position_id: ticket for ticket in reading.open_tickets() if ticket.is_net}
+    each(sorted(held.keys() | positions.keys()), lambda id: _tend(desk, id, held.get(id), prices), lambda id: id)
+
+
+def _tend(desk: Desk, position_id: str, net: Ticket | None, prices: Mapping[str, Decimal]) -> None:
+    with desk.store.read() as reading:
+        wanted = _wanted(desk, reading, position_id)
+    if net is not None and not _fits(net, wanted):
+        step_aside(desk, position_id, "does not fit the position any more", timedelta(0))
+    elif net is None and wanted is not None and wanted.trigger < prices.get(position_id, Decimal(0)):
+        _place(desk, position_id)
+
+
+def _fits(net: Ticket, wanted: _Wanted | None) -> bool:
+    if wanted is None or wanted.quantity != net.left:
+        return False
+    return abs(wanted.trigger + net.limit) <= -net.limit * SLACK
+
+
+def _wanted(desk: Desk, work: UnitOfWork, position_id: str) -> _Wanted | None:
+    """The net this position should have now; None for none."""
+    position = work.find_position(position_id)
+    if position is None or not position.is_open or not is_netted(desk, position):
+        return None
+    if any(t.position_id == position_id and not t.is_net for t in work.open_tickets()):
+        return None
+    aside = work.setting(f"{ASIDE}{position_id}")
+    if aside and desk.now() < datetime.fromisoformat(aside):
+        return None
+    trigger = net_price(position.exits, position.unit[0].instrument, desk.rules)
+    quantity = _free_units(work, position)
+    return _Wanted(quantity, trigger) if trigger is not None and quantity > 0 else None
+
+
+def is_netted(desk: Desk, position: Position) -> bool:
+    """Whether this desk rests a stop under such a position: shares held, or one option bought, where they are taken."""
+    if not desk.rules.nets or desk.mode is Mode.REPLAY or len(position.unit) != 1 or not position.units:
+        return False
+    (leg,) = position.unit
+    if leg.ratio < 0:
+        return False
+    ability = Ability.STOP_SHARES if isinstance(leg.instrument, Stock) else Ability.STOP_OPTIONS
+    return desk.broker.capabilities().may_try(ability)
+
+
+def _free_units(work: UnitOfWork, position: Position) -> int:
+    """Units that no written call needs, and none that is being written."""
+    if not isinstance(position.unit[0].instrument, Stock):
+        return position.units
+    pledged = sum(_shares_under(call) for call in risk.calls_on(position, work.open_positions(ticker=position.ticker)))
+    for ticket in work.open_tickets():
+        if ticket.approval_id is None or not risk.is_entry(ticket):
+            continue
+        if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == position.id:
+            pledged += ticket.left * sum(leg.instrument.multiplier for leg in ticket.legs)
+    return position.units - pledged
+
+
+def _shares_under(call: Position) -> int:
+    return call.units * sum(leg.instrument.multiplier for leg in call.unit)
+
+
+def _place(desk: Desk, position_id: str) -> None:
+    """Commit and send the net, unless something else is wanted by now or it was refused a moment ago."""
+    with desk.store.begin() as work:
+        wanted = _wanted(desk, work, position_id)
+        resting = alarms.is_resting(desk, work, position_id, Trouble.NET)
+        tickets = work.tickets(position_id=position_id, limit=1_000_000)
+        if wanted is None or resting or any(ticket.is_open for ticket in tickets):
+            return
+        number = sum(ticket.purpose is Purpose.EXIT for ticket in tickets) + 1
+        ticket, order = _net(desk, work.position(position_id), wanted, number)
+        work.add_ticket(ticket)
+        work.add_order(order)
+    sent = orders.send(desk, order)
+    with desk.store.begin() as work:
+        position = work.position(position_id)
+        if sent.status is OrderStatus.REJECTED:
+            note = f"its net at the broker was refused: {sent.error}. Its own stop goes on."
+            alarms.tell(desk, work, position, note, Trouble.NET)
+        elif sent.status is not OrderStatus.NEW:
+            alarms.over(desk, work, position, "Its net rests at the broker.", Trouble.NET)
+
+
+def _net(desk: Desk, position: Position, wanted: _Wanted, number: int) -> tuple[Ticket, Order]:
+    now, trigger = desk.now(), wanted.trigger
+    ticket = Ticket(
+        id=f"{position.id}.{NET}.{number}",
+        purpose=Purpose.EXIT,
+        reason=NET,
+        strategy=position.strategy,
+        ticker=position.ticker,
+        legs=reversed_legs(position.unit),
+        quantity=wanted.quantity,
+        limit=-trigger,
+        worst=-trigger,
+        working=Working.REST,
+        status=TicketStatus.WORKING,
+        created_at=now,
+        send_after=now,
+        position_id=position.id,
+    )
+    ticket, order = orders.next_order(ticket, -trigger, now)
+    item = position.unit[0].instrument
+    limit = tick_below(trigger * (1 - desk.rules.net_limit), item) if isinstance(item, Option) else None
+    stays = isinstance(item, Stock) or desk.broker.capabilities().takes(Ability.GTC_OPTIONS)
+    return ticket, replace(
+        order,
+        type=OrderType.STOP,
+        stop=trigger,
+        limit=None if limit is None else -limit,
+        tif=TimeInForce.GTC if stays else TimeInForce.DAY,
+    )
+
+
+def step_aside(desk: Desk, position_id: str, why: str, stay: timedelta = STAYS_ASIDE) -> bool:
+    """Take the position's net off, and keep it off for a while; whether the broker has confirmed that it is gone.
+
+    False means: ask again in a moment. A net that filled meanwhile is gone too, with what it sold.
+    """
+    with desk.store.begin() as work:
+        if stay:
+            work.set_setting(f"{ASIDE}{position_id}", (desk.now() + stay).isoformat(), "desk", desk.now())
+        net = next((t for t in work.open_tickets() if t.is_net and t.position_id == position_id), None)
+    if net is None:
+        return True
+    try:
+        return not orders.cancel(desk, net.id, "desk", why).is_open
+    except AlreadyDecided:
+        return True
