@@ -23,6 +23,9 @@ SILENT = frozenset(
 
 OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
 
+OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
+"""What one trouble of a position is told with: its failures and its end are one card."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -49,6 +52,8 @@ def card_key(event: Event) -> str:
         return f"approval:{event.correlation}"
     if event.kind is EventKind.DIGEST_READY:
         return f"digest:{event.subject}"
+    if event.kind in OF_ALARM and event.data.get("alarm"):
+        return f"alarm:{event.data['alarm']}"
     return f"event:{event.id}"
 
 

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from alerts.routes import card_key
 from bot import words
 from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
 from engine import audit, mending, orders, portfolio
+from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
+from engine.model.orders import NET
 
 SILENT = frozenset(
     {
@@ -68,8 +71,10 @@ def _notice(desk: Desk, event: Event, banner: str) -> Card:
     return notice(event, banner)
 
 
-def _order_ended(desk: Desk, event: Event, banner: str) -> Card:
-    """An entry redraws its proposal; an exit that ended is told on its own."""
+def _order_ended(desk: Desk, event: Event, banner: str) -> Card | None:
+    """An entry redraws its proposal; an exit that ended is told on its own, a net that stepped aside is not."""
+    if event.data.get("reason") == NET:
+        return None
     if event.correlation.startswith("A"):
         return _of_approval(desk, event, banner)
     facts = (("Order", event.subject), ("Filled", f"{event.data.get('filled')} of {event.data.get('quantity')}"))
@@ -142,6 +147,51 @@ def _repair_label(repair: mending.Repair) -> str:
     return repair.words[0].upper() + repair.words[1:]
 
 
+def _alarm(desk: Desk, event: Event, banner: str) -> Card:
+    """A protective action that does not get done: how often it failed, why last, and what a person can do."""
+    del desk
+    data = event.data
+    what = "The net of" if data.get("trouble") == Trouble.NET else "An exit of"
+    count = int(str(data.get("count", 1)))
+    buttons = (
+        Button("Retry", f"retry:{event.subject}", Tone.ASK),
+        Button("Close", f"close:{event.subject}", Tone.BAD),
+        Button("Position", f"position:{event.subject}"),
+    )
+    return Card(
+        f"URGENT: {what} {data.get('ticker')} is not getting done",
+        Tone.BAD,
+        lines=(_sentence(data.get("note")),),
+        facts=(("Failed", "once" if count == 1 else f"{count} times"),),
+        buttons=(buttons,),
+        footer=event.subject,
+        banner=banner,
+        key=card_key(event),
+        version=count,
+    )
+
+
+def _recovered(desk: Desk, event: Event, banner: str) -> Card:
+    """The same card when its trouble is over: nothing is left to tap."""
+    del desk
+    data = event.data
+    return Card(
+        f"Done: {data.get('ticker')}",
+        Tone.GOOD,
+        lines=(_sentence(data.get("note")),),
+        buttons=_position_button(event),
+        footer=event.subject,
+        banner=banner,
+        key=card_key(event),
+        version=int(str(data.get("count", 1))),
+    )
+
+
+def _sentence(note: object) -> str:
+    text = str(note or "")
+    return text[:1].upper() + text[1:]
+
+
 def _key(event: Event) -> str:
     return f"event:{event.id}"
 
@@ -153,6 +203,8 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.FILLED: _filled,
     EventKind.EXIT_STARTED: _exit_started,
     EventKind.POSITION_CLOSED: _closed,
+    EventKind.EXIT_FAILED: _alarm,
+    EventKind.EXIT_RECOVERED: _recovered,
     EventKind.DIGEST_READY: _digest,
     **dict.fromkeys(TITLES, _notice),
     EventKind.LEG_LOST: _leg_lost,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, look, market, run
+from bot.handlers import act, closing, look, market, run
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -71,8 +71,9 @@ LOOK = (
 )  # fmt: skip
 
 ACT = (
-    Command("close", Role.TRADER, "close a position now", act.close, Group.ACT, (POSITION,), acts=True,
-            protects=True),
+    Command("close", Role.TRADER, "close a position now, or so many units of it", closing.close, Group.ACT,
+            (POSITION, Parameter("units", Kind.INT, "how many units, all when left out", required=False, low=1)),
+            acts=True, protects=True),
     Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
             (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
             protects=True),
@@ -93,6 +94,10 @@ BUTTONS = (
             acts=True, is_button=True, place=Place.SAME),
     Command("one", Role.TRADER, "ask again with one unit", act.one, Group.ACT, (SHOWN,),
             acts=True, is_button=True, place=Place.SAME),
+    Command("close_now", Role.TRADER, "close it on live money, the second tap", closing.close_now, Group.ACT,
+            (POSITION,), acts=True, is_button=True, place=Place.SAME, protects=True),
+    Command("retry", Role.TRADER, "try an exit again that did not get done", closing.retry, Group.ACT,
+            (POSITION,), acts=True, is_button=True, protects=True),
     Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),
     Command("show", Role.VIEWER, "one proposal as it stands", look.show, parameters=(PROPOSAL,), is_button=True),
     Command("refresh", Role.VIEWER, "the same card, drawn now", _refresh, is_button=True, place=Place.SAME,

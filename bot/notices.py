@@ -20,7 +20,6 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.POSITION_MISMATCH: "The broker and the desk disagree",
     EventKind.LEG_LOST: "A leg is gone: {ticker}",
     EventKind.DATA_STALE: "Market data is stale",
-    EventKind.EXIT_FAILED: "An exit is not getting done: {ticker}",
     EventKind.EXIT_OFFERED: "Close or roll? {ticker}",
     EventKind.HALTED: "Entries halted",
     EventKind.RESUMED: "Entries allowed again",
@@ -47,7 +46,8 @@ def notice(event: Event, banner: str) -> Card:
     if event.severity is Severity.URGENT:
         title = f"URGENT: {title}"
     words = data.pop("words", "")
-    data.pop("campaign", None)
+    for unsaid in ("campaign", "position"):
+        data.pop(unsaid, None)
     return Card(
         title=title,
         tone=TONES[event.severity],
@@ -65,7 +65,7 @@ def _label(key: str) -> str:
 
 
 def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
-    if event.kind is EventKind.EXIT_OFFERED:
+    if event.kind is EventKind.EXIT_OFFERED or "position" in event.data:
         position = event.subject
         return ((Button("Close", f"close:{position}", Tone.BAD), Button("Position", f"position:{position}")),)
     if event.kind is EventKind.HALTED:

@@ -21,7 +21,7 @@ from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
-from engine import activities, approvals, audit, exits, holdings, orders, portfolio, scanning
+from engine import activities, approvals, audit, exits, holdings, orders, portfolio, scanning, triggers
 from engine.errors import DeskError
 from engine.model.events import Event, EventKind, Severity
 from engine.model.trade import Working
@@ -92,7 +92,7 @@ class Journey:
         with desk.store.read() as work:
             ladders = any(ticket.working is Working.LADDER for ticket in work.open_tickets())
             expiries = [approval.expires_at for approval in work.pending_approvals()]
-        if ladders or exits.breach_is_running(desk):
+        if ladders or triggers.breach_is_running(desk):
             wishes.append(now + LADDER_STEP)
         if self.person.unanswered():
             wishes.append(now + PERSON_TAKES)

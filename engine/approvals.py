@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from engine import fills, gateway, orders, risk, sizing, standing
+from engine import fills, gateway, nets, orders, risk, sizing, standing
 from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
@@ -55,13 +55,16 @@ def approve(desk: Desk, approval_id: str, version: int, by: str) -> Decision:
 
     Raises:
         AlreadyDecided: somebody was first, it has expired, or this is an older version's button.
-        NotAllowed: halted or outside the hours for entries; it stays pending.
+        NotAllowed: halted, outside the hours for entries, or shares still held by their net; it stays pending.
         DataUnavailable, DataInvalid: no fresh two-sided quote; it stays pending.
     """
     with desk.store.read() as reading:
         shown = _pending(reading.approval(approval_id), version, desk.now())
         is_account_known = standing.account_is_known(desk, reading)
     _check_session(desk, shown.plan)
+    covers = shown.plan.signal.covers
+    if covers is not None and not nets.step_aside(desk, covers, f"made way for the call of {approval_id}"):
+        raise NotAllowed(f"The stop order under the shares of {covers} is being taken off; try again in a moment.")
     if not is_account_known:
         standing.refresh_account(desk)
     price, spot = fresh_prices(desk, shown.plan)

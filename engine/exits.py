@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import takewhile
 
@@ -22,7 +22,7 @@ from engine.mending import is_broken, mend
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Stock
-from engine.model.legs import Structure
+from engine.model.legs import Leg, Structure
 from engine.model.market import Quote
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
@@ -138,7 +138,9 @@ def _halted(desk: Desk, positions: Iterable[Position]) -> frozenset[str]:
         return frozenset()
     pause, now = timedelta(seconds=desk.rules.halt_pause), desk.now()
     return frozenset(
-        name for name, each in statuses.items() if each.is_halted or (each.since is not None and now - each.since < pause)
+        name
+        for name, each in statuses.items()
+        if each.is_halted or (each.since is not None and now - each.since < pause)
     )
 
 
@@ -151,9 +153,7 @@ def _forget(desk: Desk, position: Position, memory: _Memory) -> None:
 
 def _quotes(desk: Desk, positions: Sequence[Position]) -> Mapping[Instrument, Quote]:
     """Every quote the positions need, asked for at once; none where the market does not answer."""
-    wanted = dict.fromkeys(
-        item for p in positions for item in (*(leg.instrument for leg in p.unit), Stock(p.ticker))
-    )
+    wanted = dict.fromkeys(item for p in positions for item in (*(leg.instrument for leg in p.unit), Stock(p.ticker)))
     if not wanted:
         return {}
     try:
@@ -194,9 +194,7 @@ def _model_price(desk: Desk, found: Modelled) -> PackagePrice:
     return PackagePrice(-found.value, -found.value, desk.now(), is_two_sided=False, widest=float("inf"))
 
 
-def _priced(
-    desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], spot: Decimal | None
-) -> Watched | None:
+def _priced(desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], spot: Decimal | None) -> Watched | None:
     wanted = (*(leg.instrument for leg in position.unit), Stock(position.ticker))
     own = {item: quotes[item] for item in wanted if item in quotes}
     price = package_price(reversed_legs(position.unit), own)
@@ -394,6 +392,16 @@ class Closing:
     watched: Watched
     units: int
     limit: Decimal
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """As traded."""
+        return reversed_legs(self.watched.position.unit)
+
+    @property
+    def natural(self) -> Decimal:
+        """Net price at which it would trade at once."""
+        return self.watched.price.natural
 
 
 def preview(desk: Desk, position_id: str, units: int | None = None) -> Closing:

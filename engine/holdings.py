@@ -27,11 +27,11 @@ def compare(desk: Desk) -> dict[Instrument, tuple[int, int]]:
         BrokerUnavailable: the broker does not say.
     """
     with desk.store.read() as work:
-        moving = {leg.instrument for ticket in work.open_tickets() for leg in ticket.legs}
+        moving = {leg.instrument for ticket in work.open_tickets() if not ticket.is_net for leg in ticket.legs}
     theirs = {holding.instrument: holding.quantity for holding in desk.broker.holdings()}
     with desk.store.begin() as work:
         ours = _held(work)
-        moving |= {leg.instrument for ticket in work.open_tickets() for leg in ticket.legs}
+        moving |= {leg.instrument for ticket in work.open_tickets() if not ticket.is_net for leg in ticket.legs}
         found = {
             item: (theirs.get(item, 0), ours.get(item, 0))
             for item in sorted({*theirs, *ours} - moving, key=lambda item: item.symbol)

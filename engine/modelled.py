@@ -21,7 +21,7 @@ from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.model.book import Position
 from engine.model.instruments import Option, Right, Stock, Style
-from engine.model.market import Quote
+from engine.model.market import Floats, Quote
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 
@@ -104,7 +104,7 @@ def _is_news(desk: Desk, quote: Quote, known: Mapping[str, GoodQuote]) -> bool:
     return before is None or _day(before.at) != desk.today or quote.at - before.at >= KEPT_FOR
 
 
-def _implied(desk: Desk, seen: list[tuple[Quote, Decimal]]) -> pricing.european.Floats:
+def _implied(desk: Desk, seen: list[tuple[Quote, Decimal]]) -> Floats:
     options = [quote.instrument for quote, _ in seen if isinstance(quote.instrument, Option)]
     return pricing.implied_volatility(
         [float(quote.mid) for quote, _ in seen],

@@ -16,7 +16,7 @@ from engine import alarms, orders, risk
 from engine.alarms import Trouble
 from engine.desk import Desk, Mode
 from engine.each import each
-from engine.errors import AlreadyDecided
+from engine.errors import AlreadyDecided, DataUnavailable, OrderRejected
 from engine.model.book import Position
 from engine.model.instruments import Option, Stock
 from engine.model.orders import NET, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus, TimeInForce
@@ -30,6 +30,10 @@ ASIDE = "net:aside:"
 
 STAYS_ASIDE = timedelta(seconds=60)
 """Longer than what it made way for takes to be committed; from then on that is in the books."""
+
+NOTHING = Decimal(0)
+EVERY = 1_000_000
+"""More tickets than any position has."""
 
 SLACK = Decimal("0.02")
 """A net is not placed anew for less than this share of its trigger."""
@@ -58,9 +62,10 @@ def tend(desk: Desk, prices: Mapping[str, Decimal]) -> None:
 def _tend(desk: Desk, position_id: str, net: Ticket | None, prices: Mapping[str, Decimal]) -> None:
     with desk.store.read() as reading:
         wanted = _wanted(desk, reading, position_id)
+        is_resting = alarms.is_resting(desk, reading, position_id, Trouble.NET)
     if net is not None and not _fits(net, wanted):
         step_aside(desk, position_id, "does not fit the position any more", timedelta(0))
-    elif net is None and wanted is not None and wanted.trigger < prices.get(position_id, Decimal(0)):
+    elif net is None and wanted is not None and not is_resting and wanted.trigger < prices.get(position_id, NOTHING):
         _place(desk, position_id)
 
 
@@ -113,14 +118,37 @@ def _shares_under(call: Position) -> int:
     return call.units * sum(leg.instrument.multiplier for leg in call.unit)
 
 
-def _place(desk: Desk, position_id: str) -> None:
-    """Commit and send the net, unless something else is wanted by now or it was refused a moment ago."""
+def again(desk: Desk, position_id: str) -> Ticket:
+    """Try at once to place a net that was refused.
+
+    Raises:
+        NotFound: no such position. AlreadyDecided: none is wanted now. DataUnavailable: no price to judge it by, or
+            one that is beyond its trigger already. OrderRejected: the broker refused it again.
+    """
+    with desk.store.read() as reading:
+        position, wanted = reading.position(position_id), _wanted(desk, reading, position_id)
+    if wanted is None:
+        raise AlreadyDecided(f"{position_id} needs no net now: it is closed, or something else is working on it.")
+    item = position.unit[0].instrument
+    quote = desk.market.quotes([item]).get(item)
+    if quote is None or not quote.is_two_sided or quote.mid <= wanted.trigger:
+        raise DataUnavailable(f"No price of {item} now above {wanted.trigger}: a net there would sell at once.")
+    placed = _place(desk, position_id)
+    if placed is None:
+        raise AlreadyDecided(f"{position_id} has a working order; /orders shows it.")
+    ticket, sent = placed
+    if sent.status is OrderStatus.REJECTED:
+        raise OrderRejected(f"Refused again: {sent.error}")
+    return ticket
+
+
+def _place(desk: Desk, position_id: str) -> tuple[Ticket, Order] | None:
+    """Commit and send the net; None when something else is wanted by now. What came of it is told."""
     with desk.store.begin() as work:
         wanted = _wanted(desk, work, position_id)
-        resting = alarms.is_resting(desk, work, position_id, Trouble.NET)
-        tickets = work.tickets(position_id=position_id, limit=1_000_000)
-        if wanted is None or resting or any(ticket.is_open for ticket in tickets):
-            return
+        tickets = work.tickets(position_id=position_id, limit=EVERY)
+        if wanted is None or any(ticket.is_open for ticket in tickets):
+            return None
         number = sum(ticket.purpose is Purpose.EXIT for ticket in tickets) + 1
         ticket, order = _net(desk, work.position(position_id), wanted, number)
         work.add_ticket(ticket)
@@ -129,10 +157,11 @@ def _place(desk: Desk, position_id: str) -> None:
     with desk.store.begin() as work:
         position = work.position(position_id)
         if sent.status is OrderStatus.REJECTED:
-            note = f"its net at the broker was refused: {sent.error}. Its own stop goes on."
+            note = f"a stop order under it was refused: {sent.error}. Our own stop goes on."
             alarms.tell(desk, work, position, note, Trouble.NET)
         elif sent.status is not OrderStatus.NEW:
             alarms.over(desk, work, position, "Its net rests at the broker.", Trouble.NET)
+    return ticket, sent
 
 
 def _net(desk: Desk, position: Position, wanted: _Wanted, number: int) -> tuple[Ticket, Order]:

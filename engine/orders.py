@@ -16,9 +16,9 @@ from engine import alarms, fills, gateway
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import Event, EventKind
 from engine.model.instruments import Stock
-from engine.model.orders import Order, OrderStatus, Purpose, Ticket, TicketStatus
+from engine.model.orders import Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
 from engine.model.trade import ApprovalStatus, Working
 from engine.protection import Move, entry_price, exit_price, moved, package_price, step_time, to_cent
 from engine.store import UnitOfWork
@@ -34,6 +34,12 @@ UNSENT_GRACE = timedelta(seconds=10)
 
 UNDO_GRACE = timedelta(seconds=30)
 """How much later than the end of its undo window an approved order may still be sent."""
+
+RESTING_LOOKED = "resting:looked"
+"""Setting: when the resting stops were last looked up."""
+
+RESTING_LOOK = timedelta(seconds=15)
+"""How often resting stops are looked up."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
@@ -220,7 +226,27 @@ def reconcile(desk: Desk, purpose: Purpose | None = None) -> None:
         open_orders = [order for order in work.open_orders() if purpose in (None, _purpose_of(order))]
     now = desk.now()
     settled = [o for o in open_orders if o.status is not OrderStatus.NEW or now - o.created_at >= UNSENT_GRACE]
+    if not _is_time_for_resting(desk, any(_is_resting(order) for order in settled)):
+        settled = [order for order in settled if not _is_resting(order)]
     each(settled, lambda order: refresh(desk, order), lambda order: order.client_order_id)
+
+
+def _is_resting(order: Order) -> bool:
+    """Whether it is a stop that nothing has happened to as far as we know: it may stay so for months."""
+    return order.type is OrderType.STOP and order.status is OrderStatus.ACCEPTED
+
+
+def _is_time_for_resting(desk: Desk, has_resting: bool) -> bool:
+    """Whether resting stops are due to be looked up; a broker answers so many questions a minute and no more."""
+    if not has_resting:
+        return False
+    now = desk.now()
+    with desk.store.begin() as work:
+        looked = work.setting(RESTING_LOOKED)
+        if looked and now - datetime.fromisoformat(looked) < RESTING_LOOK:
+            return False
+        work.set_setting(RESTING_LOOKED, now.isoformat(), "desk", now)
+    return True
 
 
 def _purpose_of(order: Order) -> Purpose:
@@ -342,12 +368,12 @@ def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
     """Why no further order is made, "" when one is. An exit ends only with its position or by another's hand."""
     if ticket.cancel_requested:
         return ticket.note or "canceled"
+    if ticket.is_net:
+        return f"its net has ended: {latest.error or latest.status.value}"
     if latest.status is OrderStatus.REJECTED:
         return f"refused by the broker: {latest.error or 'no reason given'}"
     if latest.error:
         return latest.error
-    if ticket.is_net:
-        return f"its net has ended: {latest.status.value}"
     if ticket.purpose is Purpose.EXIT:
         return ""
     if latest.status is OrderStatus.EXPIRED:

@@ -195,6 +195,12 @@ def breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Breac
     return {names[name]: _breach(text) for name, text in work.settings_named(names).items() if text}
 
 
+def breach_is_running(desk: Desk) -> bool:
+    """Whether some stop has been breached once and waits for its second quote."""
+    with desk.store.read() as reading:
+        return bool(breaches(reading, reading.open_positions()))
+
+
 def _breach(text: str) -> Breach:
     since, count, latest, *modelled = json.loads(text)
     return Breach(datetime.fromisoformat(since), count, datetime.fromisoformat(latest), bool(modelled))

@@ -153,7 +153,8 @@ class World:
 def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | None = None, **more: Any) -> World:
     """A paper desk on Monday 15 June 2026, 10:00 New York, XYZ at 48 and its 44 put quoted 0.98/1.08.
 
-    No nets rest at its broker unless `rules` say so. With `mode=Mode.LIVE` its broker holds the live account that is pinned, and the wheel is promoted for it.
+    No nets rest at its broker unless `rules` say so. With `mode=Mode.LIVE` its broker holds the live account that is
+    pinned, and the wheel is promoted for it.
     """
     clock = FakeClock()
     market = FakeMarket(clock)

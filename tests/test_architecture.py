@@ -46,6 +46,7 @@ LAYERS = {
         "engine.alarms",
         "engine.approvals",
         "engine.audit",
+        "engine.closing",
         "engine.consents",
         "engine.desk",
         "engine.each",

@@ -1,12 +1,11 @@
-"""Taps and commands that trade: they decide about a proposal, end an order or close a position."""
+"""Taps and commands that trade: they decide about a proposal or end an order."""
 
 from __future__ import annotations
 
-from bot import words
 from bot.command import Call
-from bot.message import Button, Card, Tone
+from bot.message import Card, Tone
 from bot.proposal import proposal_card, story
-from engine import approvals, exits, orders
+from engine import approvals, orders
 from engine.errors import BadRequest
 from engine.model.trade import Approval
 
@@ -50,16 +49,6 @@ def cancel(call: Call) -> Card:
     state = ticket.note or "cancellation asked"
     lines = (f"{ticket.filled} of {ticket.quantity} filled; {state}.",)
     return Card(f"Order {ticket.id}", Tone.NEUTRAL, lines, banner=call.room.banner())
-
-
-def close(call: Call) -> Card:
-    """Start closing a position at the exit ladder's prices."""
-    position_id = call.text("position")
-    ticket = exits.close(call.desk, position_id, call.user.name)
-    order = f"{words.legs_words(ticket.legs, ticket.quantity)} at {words.net(ticket.limit)} to begin with"
-    lines = (f"Order {ticket.id} is working: {order}.", "Until it fills it can be canceled.")
-    buttons = ((Button("Cancel order", f"cancel:{ticket.id}", Tone.BAD),),)
-    return Card(f"Closing {position_id}", Tone.NEUTRAL, lines, buttons=buttons, banner=call.room.banner())
 
 
 def shown_version(call: Call) -> tuple[str, int]:

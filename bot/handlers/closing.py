@@ -1,0 +1,56 @@
+"""Taps and commands that close positions: /close, the second tap on live money, and another try of a failed exit."""
+
+from __future__ import annotations
+
+from bot import words
+from bot.command import Call
+from bot.message import Button, Card, Tone
+from engine import alarms, closing, exits, nets
+from engine.alarms import Trouble
+from engine.closing import Question
+from engine.errors import AlreadyDecided
+from engine.model.orders import Ticket
+
+
+def close(call: Call) -> Card:
+    """Start closing a position at the exit ladder's prices; on live money a second tap is asked for first."""
+    position_id = call.text("position")
+    made = closing.close(call.desk, position_id, call.user.name, call.whole("units", 0) or None)
+    return _asked(call, position_id, made) if isinstance(made, Question) else _working(call, made)
+
+
+def close_now(call: Call) -> Card:
+    """The second tap of the person who asked."""
+    return _working(call, closing.confirm(call.desk, call.text("position"), call.user.name))
+
+
+def retry(call: Call) -> Card:
+    """Try again what did not get done: the exit, or the net where only that is in trouble."""
+    position_id = call.text("position")
+    with call.desk.store.read() as work:
+        troubles = [trouble for trouble in Trouble if alarms.running(work, position_id, trouble) is not None]
+    if not troubles:
+        raise AlreadyDecided(f"Nothing of {position_id} is in trouble any more.")
+    if Trouble.EXIT in troubles:
+        return _working(call, exits.retry(call.desk, position_id, call.user.name))
+    net = nets.again(call.desk, position_id)
+    lines = (f"Order {net.id} rests at the broker: {words.legs_words(net.legs, net.quantity)} from {-net.limit} on.",)
+    return Card(f"The net of {position_id}", Tone.GOOD, lines, banner=call.room.banner())
+
+
+def _asked(call: Call, position_id: str, question: Question) -> Card:
+    wanted = question.closing
+    legs = words.legs_words(wanted.legs, wanted.units)
+    lines = (
+        f"{legs} at {words.net(wanted.limit)} to begin with, then step by step to {words.net(wanted.natural)}.",
+        f"This is real money: tap again within {question.seconds} seconds.",
+    )
+    buttons = ((Button("Close now", f"close_now:{position_id}", Tone.BAD),),)
+    return Card(f"Close {position_id}?", Tone.ASK, lines, buttons=buttons, banner=call.room.banner())
+
+
+def _working(call: Call, ticket: Ticket) -> Card:
+    order = f"{words.legs_words(ticket.legs, ticket.quantity)} at {words.net(ticket.limit)} to begin with"
+    lines = (f"Order {ticket.id} is working: {order}.", "Until it fills it can be canceled.")
+    buttons = ((Button("Cancel order", f"cancel:{ticket.id}", Tone.BAD),),)
+    return Card(f"Closing {ticket.position_id}", Tone.NEUTRAL, lines, buttons=buttons, banner=call.room.banner())
