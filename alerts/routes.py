@@ -16,6 +16,7 @@ SILENT = frozenset(
         EventKind.IMPORTED,
         EventKind.CHECKED,
         EventKind.ATTEMPTED,
+        EventKind.ENVELOPE_USED,
         EventKind.NOTE,
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, closing, look, market, run
+from bot.handlers import act, closing, envelopes, look, market, run
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -18,6 +18,7 @@ ANY_STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name", require
 POSITION = Parameter("position", Kind.POSITION, "a position's id, such as P00003")
 PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004")
 SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
+ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 
 
@@ -66,6 +67,7 @@ LOOK = (
           Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000)),
     _look("payoff", "profit at expiry of a proposal or position", market.payoff,
           Parameter("id", Kind.TEXT, "a proposal's or position's id")),
+    _look("envelopes", "what is approved in advance, how much of it is used, and how to revoke it", envelopes.show),
     _look("whoami", "your name and role", run.whoami),
     _look("health", "whether every part answers", run.health),
 )  # fmt: skip
@@ -77,6 +79,17 @@ ACT = (
     Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
             (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
             protects=True),
+    Command("envelope", Role.TRADER, "approve in advance what a strategy proposes inside these bounds",
+            envelopes.create, Group.ACT, (
+                STRATEGY,
+                Parameter("max_risk", Kind.DECIMAL, "most dollars of risk of one trade", low=1),
+                Parameter("per_day", Kind.INT, "most trades a day", low=1, high=20),
+                Parameter("until", Kind.DATE, "its last day: friday, or 2026-11-27"),
+                Parameter("structure", Kind.CHOICE, "only this kind of trade", required=False,
+                          choices=tuple(envelopes.STRUCTURES)),
+                Parameter("total", Kind.DECIMAL, "most dollars of risk of all its trades", required=False, low=1),
+                Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True),
+            ), acts=True),
 )  # fmt: skip
 
 RUN = (
@@ -98,6 +111,10 @@ BUTTONS = (
             (POSITION,), acts=True, is_button=True, place=Place.SAME, protects=True),
     Command("retry", Role.TRADER, "try an exit again that did not get done", closing.retry, Group.ACT,
             (POSITION,), acts=True, is_button=True, protects=True),
+    Command("revoke", Role.TRADER, "end an envelope: nothing more is approved in advance by it", envelopes.revoke,
+            Group.ACT, (ENVELOPE,), acts=True, is_button=True, protects=True),
+    Command("permit", Role.ADMIN, "put an envelope on live money in force", envelopes.permit, Group.ACT, (ENVELOPE,),
+            acts=True, is_button=True, place=Place.SAME),
     Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),
     Command("show", Role.VIEWER, "one proposal as it stands", look.show, parameters=(PROPOSAL,), is_button=True),
     Command("refresh", Role.VIEWER, "the same card, drawn now", _refresh, is_button=True, place=Place.SAME,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from bot.catalogue import COMMANDS
 from bot.command import Command, Kind, Parameter, Room
+from bot.parse import DAYS
 from bot.people import User
+from engine.envelopes import words_of
 from engine.errors import NotAllowed
 
 MOST = 25
@@ -76,7 +78,9 @@ def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
             return [Completion(name, strategy.title) for name, strategy in desk.strategies.items()]
         case Kind.CHOICE:
             return [Completion(choice) for choice in parameter.choices]
-        case Kind.POSITION | Kind.APPROVAL | Kind.TICKET:
+        case Kind.DATE:
+            return [Completion(day) for day in ("today", *DAYS[:5])]
+        case Kind.POSITION | Kind.APPROVAL | Kind.TICKET | Kind.ENVELOPE:
             return _stored(room, parameter.kind)
         case Kind.TEXT if parameter.name == "command":
             return [Completion(c.name, c.summary) for c in COMMANDS.values() if not c.is_button]
@@ -91,4 +95,6 @@ def _stored(room: Room, kind: Kind) -> list[Completion]:
             return [
                 Completion(a.key, f"{a.plan.signal.ticker} {a.plan.signal.strategy}") for a in work.pending_approvals()
             ]
+        if kind is Kind.ENVELOPE:
+            return [Completion(e.id, words_of(e)) for e in work.open_envelopes()]
         return [Completion(t.id, f"{t.ticker} {t.reason}") for t in work.open_tickets()]

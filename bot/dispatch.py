@@ -21,7 +21,7 @@ from engine.model.events import Event, EventKind, Severity
 
 log = structlog.get_logger()
 
-IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET})
+IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET, Kind.ENVELOPE})
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters and digits nobody confuses when reading a reference aloud."""

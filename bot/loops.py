@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
-from engine import activities, approvals, audit, exits, holdings, orders, standing
+from engine import activities, approvals, audit, envelopes, exits, holdings, orders, standing
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
@@ -63,6 +63,7 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
     """Orders whose undo window is over, fills and ladders of opening orders, proposals nobody answered."""
     return (
         ("taken up", Once(lambda: orders.resume(desk, Purpose.ENTRY))),
+        ("envelopes", lambda: envelopes.apply(desk)),
         ("due", lambda: orders.send_due(desk)),
         ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
         ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),

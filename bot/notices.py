@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.message import Button, Card, Tone
+from engine.model.envelopes import EnvelopeStatus
 from engine.model.events import Event, EventKind, Severity
 
 TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
@@ -68,6 +69,8 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
     if event.kind is EventKind.EXIT_OFFERED or "position" in event.data:
         position = event.subject
         return ((Button("Close", f"close:{position}", Tone.BAD), Button("Position", f"position:{position}")),)
+    if event.kind is EventKind.ENVELOPE_CHANGED and event.data.get("status") == EnvelopeStatus.IN_FORCE:
+        return ((Button(f"Revoke {event.subject}", f"revoke:{event.subject}", Tone.BAD),),)
     if event.kind is EventKind.HALTED:
         return ((Button("Resume", "resume:", Tone.ASK),),)
     return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
@@ -244,12 +244,29 @@ def _choice(parameter: Parameter, word: str, desk: Desk) -> str:
     return word.lower()
 
 
+def _envelope(parameter: Parameter, word: str, desk: Desk) -> str:
+    del parameter
+    with desk.store.read() as work:
+        return work.envelope(word.strip().upper()).id
+
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
 def _date(parameter: Parameter, word: str, desk: Desk) -> date:
-    del desk
+    """A date as it is written, or `today`, or the next day of that name (today when it is one)."""
+    named = word.lower()
+    if named == "today":
+        return desk.today
+    if named in DAYS:
+        return desk.today + timedelta(days=(DAYS.index(named) - desk.today.weekday()) % 7)
     try:
         return date.fromisoformat(word)
     except ValueError as error:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a date: expected YYYY-MM-DD.") from error
+        known = nearest(word, DAYS) if word.isalpha() else ""
+        raise BadRequest(
+            f"{parameter.name}: “{word}” is not a date: expected YYYY-MM-DD, today or friday.{known}"
+        ) from error
 
 
 def _text(parameter: Parameter, word: str, desk: Desk) -> str:
@@ -263,6 +280,7 @@ READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
     Kind.POSITION: _position,
     Kind.APPROVAL: _approval,
     Kind.TICKET: _ticket,
+    Kind.ENVELOPE: _envelope,
     Kind.INT: _whole,
     Kind.DECIMAL: _decimal,
     Kind.CHOICE: _choice,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from engine import fills, gateway, nets, orders, risk, sizing, standing
 from engine.desk import Desk, Mode
@@ -50,8 +51,20 @@ class Decision:
     order: Order | None = None
 
 
-def approve(desk: Desk, approval_id: str, version: int, by: str) -> Decision:
+class Warrant(Protocol):
+    """What stands in for a person's taps; both are called inside the deciding transaction."""
+
+    def check(self, work: UnitOfWork, approval: Approval, fresh: TradePlan) -> None:
+        """Raise NotAllowed unless the proposal, at the prices of now in `fresh`, is covered."""
+
+    def record(self, work: UnitOfWork, approval: Approval) -> None:
+        """Write down that the proposal was approved under it."""
+
+
+def approve(desk: Desk, approval_id: str, version: int, by: str, warrant: Warrant | None = None) -> Decision:
     """Send the proposal's order if price, session, limits and buying power still allow it.
+
+    Under a `warrant` a broken limit leaves the proposal to people instead of blocking it.
 
     Raises:
         AlreadyDecided: somebody was first, it has expired, or this is an older version's button.
@@ -70,7 +83,7 @@ def approve(desk: Desk, approval_id: str, version: int, by: str) -> Decision:
     price, spot = fresh_prices(desk, shown.plan)
     with desk.store.begin() as work:
         approval = _pending(work.approval(approval_id), version, desk.now())
-        decision = _decide(desk, work, approval, price, spot, by)
+        decision = _decide(desk, work, approval, price, spot, by, warrant)
     if decision.order is not None:
         decision = replace(decision, order=orders.send(desk, decision.order))
     return decision
@@ -130,23 +143,41 @@ def _check_fresh(desk: Desk, plan: TradePlan, price: PackagePrice, quotes: Mappi
         raise DataInvalid(f"The quote for {plan.signal.ticker} is one-sided or crossed.")
 
 
-def _decide(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice, spot: Decimal, by: str) -> Decision:
+def _decide(
+    desk: Desk,
+    work: UnitOfWork,
+    approval: Approval,
+    price: PackagePrice,
+    spot: Decimal,
+    by: str,
+    warrant: Warrant | None,
+) -> Decision:
     """The decision inside the transaction: halted, blocked, moved, or an order."""
+    fresh = _repriced(desk, approval.plan, price, spot)
+    if warrant is not None:
+        warrant.check(work, approval, fresh)
     closed = gateway.why_closed(desk, work, approval.plan.signal.strategy, approval.plan.signal.ticker)
     if closed:
         raise NotAllowed(f"{' '.join(closed)} {approval.id} stays pending.")
     move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
-    fresh = _repriced(desk, approval.plan, price, spot)
     tickets = work.open_tickets()
     state = standing.risk_state(desk, work, tickets)
     if move is not Move.NONE:
         fresh = sizing.fitted(fresh, state, desk.limits, desk.costs)
     problems = _problems(work, fresh, state, desk.limits, tickets)
+    if problems and warrant is not None:
+        raise NotAllowed(f"{_sentence(problems)} {approval.id} stays pending.")
     if problems:
         return _block(desk, work, approval, by, problems)
     if move is not Move.NONE:
-        return _ask_again(desk, work, approval, _with_impact(desk, fresh, state), move, by)
-    return _order(desk, work, approval, price, spot, by)
+        note = _moved_words(approval.plan, fresh, move)
+        if warrant is not None:
+            note = f"{left_by(by)} {note}"
+        return _ask_again(desk, work, approval, _with_impact(desk, fresh, state), note, by)
+    decision = _order(desk, work, approval, price, spot, by)
+    if warrant is not None:
+        warrant.record(work, decision.approval)
+    return decision
 
 
 def _repriced(desk: Desk, plan: TradePlan, price: PackagePrice, spot: Decimal) -> TradePlan:
@@ -195,6 +226,11 @@ def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) 
     return shares.units >= 100 * (pledged + plan.quantity)
 
 
+def _sentence(problems: tuple[str, ...]) -> str:
+    text = "; ".join(problems)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, problems: tuple[str, ...]) -> Decision:
     note = "; ".join(problems)
     blocked = work.decide(approval.id, approval.version, ApprovalStatus.BLOCKED, by, desk.now(), note)
@@ -202,15 +238,24 @@ def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, problems: 
     return Decision(blocked, Outcome.BLOCKED, f"Not sent: {note}.")
 
 
-def _ask_again(desk: Desk, work: UnitOfWork, approval: Approval, fresh: TradePlan, move: Move, by: str) -> Decision:
-    signal = approval.plan.signal
+def left_by(actor: str) -> str:
+    """How a card says that a proposal was left to people: `Envelope V00001 of ann did not approve this.`"""
+    return f"{actor[:1].upper()}{actor[1:]} did not approve this."
+
+
+def _moved_words(plan: TradePlan, fresh: TradePlan, move: Move) -> str:
+    signal = plan.signal
     change = fresh.signal.limit - signal.limit
     if move is Move.SPOT:
         note = f"{signal.ticker} moved from {signal.spot:.2f} to {fresh.signal.spot:.2f}: approve again?"
     else:
         note = f"The price moved {-change:+.2f} to {abs(fresh.signal.limit):.2f}: approve at the new price?"
-    if fresh.quantity < approval.plan.quantity:
-        note += f" Size {approval.plan.quantity} → {fresh.quantity}: at this price no more is allowed."
+    if fresh.quantity < plan.quantity:
+        note += f" Size {plan.quantity} → {fresh.quantity}: at this price no more is allowed."
+    return note
+
+
+def _ask_again(desk: Desk, work: UnitOfWork, approval: Approval, fresh: TradePlan, note: str, by: str) -> Decision:
     revised = work.revise(approval.id, approval.version, fresh, approval.expires_at, note)
     work.add_event(_changed(desk, revised, by))
     return Decision(revised, Outcome.MOVED, note)
@@ -322,6 +367,20 @@ def resize(desk: Desk, approval_id: str, version: int, by: str, quantity: int) -
         revised = work.revise(approval.id, version, plan, approval.expires_at, f"size {most} → {quantity} by {by}")
         work.add_event(_changed(desk, revised, by))
     return revised
+
+
+def leave(desk: Desk, approval: Approval, by: str, note: str) -> Approval | None:
+    """The proposal as its next version with `note` on it, still pending: `by` leaves it to people.
+
+    None when it was decided or changed meanwhile.
+    """
+    try:
+        with desk.store.begin() as work:
+            left = work.revise(approval.id, approval.version, approval.plan, approval.expires_at, note)
+            work.add_event(_changed(desk, left, by))
+    except AlreadyDecided:
+        return None
+    return left
 
 
 def expire_due(desk: Desk) -> tuple[Approval, ...]:

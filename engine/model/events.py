@@ -45,6 +45,8 @@ class EventKind(StrEnum):
     ATTEMPTED = "attempted"
     """One try to reach the broker with an order, and what came of it: the audit trail."""
     ENVELOPE_CHANGED = "envelope_changed"
+    ENVELOPE_USED = "envelope_used"
+    """A proposal was approved under an envelope, with what it counts: the audit trail."""
     LOCK_CHANGED = "lock_changed"
     LIMIT_CHANGED = "limit_changed"
     STRATEGY_CHANGED = "strategy_changed"

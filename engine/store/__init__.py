@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from engine.errors import ConfigError
 from engine.store import database
 from engine.store.approvals import Approvals
+from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
 from engine.store.operations import Operations
 from engine.store.orders import Orders
@@ -28,7 +29,7 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions):
+class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions, Envelopes):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()

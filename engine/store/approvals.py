@@ -32,6 +32,12 @@ _CURRENT = _COLUMNS.join_from(
 _BY_ID = _CURRENT.where(approvals.c.id == bindparam("id_"))
 _PENDING = _CURRENT.where(approvals.c.status == "pending").order_by(approvals.c.created_at, approvals.c.id)
 _NEWEST = _CURRENT.order_by(approvals.c.created_at.desc(), approvals.c.id.desc()).limit(bindparam("limit_"))
+_APPROVED_BY = (
+    _CURRENT.where(approvals.c.status == "approved")
+    .where(approvals.c.created_at >= bindparam("since_", type_=approvals.c.created_at.type))
+    .where(approvals.c.decided_by == bindparam("by_"))
+    .order_by(approvals.c.created_at, approvals.c.id)
+)
 _HOW_MANY_SINCE = (
     select(func.count())
     .select_from(approvals)
@@ -137,6 +143,10 @@ class Approvals(Queries):
     def pending_approvals(self) -> tuple[Approval, ...]:
         """All proposals that wait for an answer, oldest first."""
         return tuple(_approval(row) for row in self._rows(_PENDING))
+
+    def approved_by(self, by: str, since: datetime) -> tuple[Approval, ...]:
+        """What `by` approved of the proposals made at or after `since`, oldest first."""
+        return tuple(_approval(row) for row in self._rows(_APPROVED_BY, {"by_": by, "since_": since}))
 
     def proposed_since(self, strategy: str, since: datetime) -> int:
         """How many proposals of a strategy were made at or after `since`."""
