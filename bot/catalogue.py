@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, closing, envelopes, look, market, run
+from bot.handlers import act, closing, envelopes, look, market, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -68,6 +68,9 @@ LOOK = (
     _look("payoff", "profit at expiry of a proposal or position", market.payoff,
           Parameter("id", Kind.TEXT, "a proposal's or position's id")),
     _look("envelopes", "what is approved in advance, how much of it is used, and how to revoke it", envelopes.show),
+    _look("audit", "one trade's story from any of its ids, or the latest trades", trail.tell,
+          Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False),
+          Parameter("page", Kind.INT, "which part of a long story", required=False, low=1, high=1000)),
     _look("whoami", "your name and role", run.whoami),
     _look("health", "whether every part answers", run.health),
 )  # fmt: skip
@@ -90,6 +93,9 @@ ACT = (
                 Parameter("total", Kind.DECIMAL, "most dollars of risk of all its trades", required=False, low=1),
                 Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True),
             ), acts=True),
+    Command("note", Role.TRADER, "write something down, about a trade when it begins with an id", trail.note, Group.ACT,
+            (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True),),
+            acts=True),
 )  # fmt: skip
 
 RUN = (

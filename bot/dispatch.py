@@ -16,8 +16,10 @@ from bot.command import Call, Command, Kind, Place, Pool, Reply, Room
 from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request, values_of
 from bot.people import User
+from engine import trail
 from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
 from engine.model.events import Event, EventKind, Severity
+from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
@@ -59,13 +61,20 @@ def _answer(room: Room, request: Request) -> Reply:
         return _told(room, mistake, "bad request", "That did not work")
     try:
         return _done(room, request, user, command, words)
-    except AlreadyDecided as late:
-        return _told(room, late, "already decided", "Nothing was changed")
-    except (BadRequest, NotFound) as mistake:
-        return _told(room, mistake, "bad request", "That did not work")
     except DeskError as problem:
-        log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
-        return _told(room, problem, "failed", "That did not work")
+        if command.acts:
+            _record_denial(room, request, str(problem), user.name)
+        return _explained(room, command, problem)
+
+
+def _explained(room: Room, command: Command, problem: DeskError) -> Reply:
+    """What a person is told when the command they may give could not be done."""
+    if isinstance(problem, AlreadyDecided):
+        return _told(room, problem, "already decided", "Nothing was changed")
+    if isinstance(problem, BadRequest | NotFound):
+        return _told(room, problem, "bad request", "That did not work")
+    log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
+    return _told(room, problem, "failed", "That did not work")
 
 
 def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
@@ -97,11 +106,11 @@ def _record_act(call: Call, command: Command) -> bool:
         if request.source and not work.first_time(request.source, desk.now()):
             log.info("command.repeated", source=request.source, command=command.name)
             return False
-        work.add_event(_act(call, command))
+        work.add_event(_act(work, call, command))
     return True
 
 
-def _act(call: Call, command: Command) -> Event:
+def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
     """Who did what where, in the words they used; correlated with the trade it is about."""
     desk, request = call.desk, call.request
     about = next((call.text(p.name) for p in command.parameters if p.kind in IDENTIFIERS), "")
@@ -110,6 +119,7 @@ def _act(call: Call, command: Command) -> Event:
         "command": command.name,
         "identity": request.identity,
         "source": request.source,
+        "chat": request.chat,
     }
     return Event(
         desk.new_id("E"),
@@ -117,18 +127,31 @@ def _act(call: Call, command: Command) -> Event:
         desk.now(),
         about or command.name,
         data,
-        correlation=about.partition(".")[0],
+        correlation=trail.thread(work, about) or about.partition(".")[0],
         actor=call.user.name,
     )
 
 
-def _record_denial(room: Room, request: Request, why: str) -> None:
+def _record_denial(room: Room, request: Request, why: str, by: str = "desk") -> None:
+    """Write down that somebody wanted something and why it was not done, with the trade it was about."""
     desk = room.desk
     raw = (request.action or request.text)[:200]
     log.warning("command.denied", identity=request.identity, raw=raw)
     data = {"raw": raw, "identity": request.identity, "why": why}
     with desk.store.begin() as work:
-        work.add_event(Event(desk.new_id("E"), EventKind.DENIED, desk.now(), request.identity, data, Severity.WARNING))
+        about = trail.named_in(work, raw)
+        work.add_event(
+            Event(
+                desk.new_id("E"),
+                EventKind.DENIED,
+                desk.now(),
+                request.identity,
+                data,
+                Severity.WARNING,
+                correlation=about,
+                actor=by,
+            )
+        )
 
 
 def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import islice
 
 import structlog
 
@@ -76,6 +77,10 @@ class Verification:
     bad: int | None
     words: str
     heads: int = 0
+
+
+BEGINNING = Head(0, GENESIS)
+"""Where the first event follows."""
 
 
 def heads_in(text: str) -> tuple[Head, ...]:
@@ -188,7 +193,8 @@ def verify(store: Store, known: Iterable[Head] = ()) -> Verification:
         unsealed = work.count_unsealed()
         told = [head for text in work.digest_texts() for head in heads_in(text)]
         heads = tuple(head for head in (*known, *told) if head.number)
-        last, problem = _first_bad(work, heads)
+        last, problem = _first_bad(_chain(work), heads)
+        problem = problem or _missing_end(work, last, heads)
     if problem:
         return Verification(False, last, unsealed, last.number + 1, problem, len(heads))
     tail = f", {unsealed} not sealed yet" if unsealed else ""
@@ -196,26 +202,42 @@ def verify(store: Store, known: Iterable[Head] = ()) -> Verification:
     return Verification(True, last, unsealed, None, words, len(heads))
 
 
-def _first_bad(work: UnitOfWork, known: tuple[Head, ...]) -> tuple[Head, str]:
-    """The last link that holds, and why the chain does not hold after it ("" when it does)."""
-    last = Head(0, GENESIS)
+def stretch(work: UnitOfWork, first: int, last: int) -> str:
+    """Why the chain does not hold from event `first` to event `last`, "" when it does.
+
+    It is not walked from the beginning: that what came before holds is for `verify` to say.
+    """
+    before = BEGINNING
+    if first > 1:
+        try:
+            link_before = next(work.sealed_events(first - 2, 1), None)
+        except DataInvalid as error:
+            return str(error)
+        before = Head(first - 1, (link_before.hash if link_before else None) or GENESIS)
+    reached, problem = _first_bad(islice(_chain(work, first - 1), last - first + 1), (), before)
+    if not problem and reached.number != last:
+        return f"Event {reached.number + 1} of the chain is missing."
+    return problem
+
+
+def _first_bad(chain: Iterable[SealedEvent], known: Iterable[Head], last: Head = BEGINNING) -> tuple[Head, str]:
+    """The last link that holds after `last`, and why the chain does not hold after it ("" when it does)."""
     by_number: dict[int, list[Head]] = {}
     for one in known:
         by_number.setdefault(one.number, []).append(one)
     try:
-        for sealed in _chain(work):
+        for sealed in chain:
             problem = _problem(last, sealed) or _unknown(sealed, by_number.get(last.number + 1, []))
             if problem:
                 return last, problem
             last = Head(last.number + 1, sealed.hash or "")
     except DataInvalid as error:
         return last, str(error)
-    return last, _missing_end(work, last, known)
+    return last, ""
 
 
-def _chain(work: UnitOfWork) -> Iterator[SealedEvent]:
-    """Every sealed event in the order of its number, read in batches."""
-    after = BEFORE_ALL
+def _chain(work: UnitOfWork, after: int = BEFORE_ALL) -> Iterator[SealedEvent]:
+    """Every sealed event after number `after`, in the order of its number, read in batches."""
     while True:
         seen = after
         for sealed in work.sealed_events(after, BATCH):

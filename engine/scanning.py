@@ -57,7 +57,7 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) ->
     with desk.store.begin() as work:
         work.add_scan(scan)
         free = [] if halts.current(work) else _not_there_yet(work, scan)
-        proposals = [_propose(desk, work, plan) for plan in free]
+        proposals = [_propose(desk, work, plan, scan.id) for plan in free]
         data = {"strategy": strategy_name, "universe": scan.universe, "proposals": [a.id for a in proposals]}
         work.add_event(Event(desk.new_id("E"), EventKind.SCAN_FINISHED, desk.now(), scan.id, data))
     return scan
@@ -289,7 +289,7 @@ def rejections(steps: Mapping[str, tuple[Step, ...]]) -> tuple[Rejection, ...]:
     return tuple(Rejection(ticker, s.rule, s.value, s.limit) for ticker, s in rows if s is not None)
 
 
-def _propose(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Approval:
+def _propose(desk: Desk, work: UnitOfWork, plan: TradePlan, scan_id: str) -> Approval:
     now = desk.now()
     approval = Approval(
         id=desk.new_id("A"),
@@ -301,7 +301,14 @@ def _propose(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Approval:
     )
     work.add_approval(approval)
     signal = plan.signal
-    data = {"ticker": signal.ticker, "strategy": signal.strategy, "limit": str(signal.limit), "version": 1}
+    data = {
+        "ticker": signal.ticker,
+        "strategy": signal.strategy,
+        "limit": str(signal.limit),
+        "quantity": plan.quantity,
+        "version": 1,
+        "scan": scan_id,
+    }
     work.add_event(
         Event(desk.new_id("E"), EventKind.APPROVAL_REQUESTED, now, approval.id, data, correlation=approval.id)
     )

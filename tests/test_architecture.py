@@ -71,6 +71,7 @@ LAYERS = {
         "engine.silence",
         "engine.standing",
         "engine.store",
+        "engine.trail",
         "engine.triggers",
         "engine.variants",
         "engine.watch",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot import cards, scan_cards, words
+from bot import cards, scan_cards, trail_card, words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
 from bot.proposal import proposal_card, story
-from engine import portfolio, scanning
+from engine import portfolio, scanning, trail
 from engine.errors import NotFound
 from engine.model.instruments import Option
 from engine.model.orders import Order, Ticket
@@ -28,13 +28,21 @@ def position(call: Call) -> Card:
     with call.desk.store.read() as work:
         stored = work.position(wanted)
         tickets = work.tickets(position_id=wanted)
+        notes = trail_card.note_lines(trail.notes(work, wanted))
     version = int((call.desk.now() - stored.opened_at).total_seconds()) * 10 + (0 if stored.is_open else 9)
     if not stored.is_open:
-        return cards.closed_position_card(stored, version, call.room.banner())
+        return _noted(cards.closed_position_card(stored, version, call.room.banner()), notes)
     view = next((view for view in portfolio.positions(call.desk) if view.position.id == wanted), None)
     if view is None:
         raise NotFound(f"{wanted} was closed a moment ago.")
-    return cards.position_card(view, tickets, version, call.room.banner())
+    return _noted(cards.position_card(view, tickets, version, call.room.banner()), notes)
+
+
+def _noted(card: Card, notes: tuple[str, ...]) -> Card:
+    """The card with what people wrote about the trade, and the way to its story."""
+    position = card.key.partition(":")[2]
+    buttons = (*card.buttons, (Button("Story", f"audit:{position}"),))
+    return replace(card, lines=(*card.lines, *notes), buttons=buttons)
 
 
 def orders(call: Call) -> Card:

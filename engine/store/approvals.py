@@ -38,6 +38,7 @@ _APPROVED_BY = (
     .where(approvals.c.decided_by == bindparam("by_"))
     .order_by(approvals.c.created_at, approvals.c.id)
 )
+_ON = _CURRENT.where(approvals.c.ticker == bindparam("ticker_")).order_by(approvals.c.created_at, approvals.c.id)
 _HOW_MANY_SINCE = (
     select(func.count())
     .select_from(approvals)
@@ -119,10 +120,19 @@ class Approvals(Queries):
         Raises:
             NotFound: there is none; the nearest ids are named.
         """
-        row = self._row(_BY_ID, {"id_": id})
-        if row is None:
+        found = self.find_approval(id)
+        if found is None:
             raise NotFound(f"There is no proposal {id}.{self._nearest(id)}")
-        return _approval(row)
+        return found
+
+    def find_approval(self, id: str) -> Approval | None:
+        """The proposal as it stands now, None when there is none of this id."""
+        row = self._row(_BY_ID, {"id_": id})
+        return None if row is None else _approval(row)
+
+    def approvals_on(self, ticker: str) -> tuple[Approval, ...]:
+        """Every proposal ever made on one name, oldest first."""
+        return tuple(_approval(row) for row in self._rows(_ON, {"ticker_": ticker}))
 
     def _nearest(self, id: str) -> str:
         recent = select(approvals.c.id).order_by(approvals.c.created_at.desc()).limit(200)

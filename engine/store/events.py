@@ -38,6 +38,23 @@ _ABOUT = (
     .where(or_(events.c.subject == bindparam("word_"), events.c.correlation == bindparam("word_")))
     .order_by(events.c.at, events.c.id)
 )
+_STORY = (
+    select(*_COLUMNS, events.c.number, events.c.previous, events.c.hash)
+    .where(
+        or_(
+            events.c.id.in_(bindparam("words_", expanding=True)),
+            events.c.subject.in_(bindparam("words_", expanding=True)),
+            events.c.correlation.in_(bindparam("words_", expanding=True)),
+        )
+    )
+    .order_by(events.c.at, events.c.id)
+)
+_NEWEST = (
+    select(*_COLUMNS)
+    .where(events.c.kind.in_(bindparam("kinds_", expanding=True)))
+    .order_by(events.c.at.desc(), events.c.id.desc())
+    .limit(bindparam("limit_"))
+)
 _UNROUTED = select(*_COLUMNS).where(events.c.routed.is_(False)).order_by(events.c.id).limit(bindparam("limit_"))
 _ROUTED = update(events).where(events.c.id == bindparam("id_")).values(routed=True)
 _SEALS = (events.c.number, events.c.previous, events.c.hash)
@@ -191,6 +208,20 @@ class Events(Queries):
     def events_about(self, word: str) -> tuple[Event, ...]:
         """Every event whose subject or correlation is `word`, oldest first: one trade as a story."""
         return tuple(_event(row) for row in self._rows(_ABOUT, {"word_": word}))
+
+    def story(self, words: Iterable[str]) -> tuple[SealedEvent, ...]:
+        """Every event whose id, subject or correlation is one of `words`, oldest first, with its place in the chain.
+
+        Raises:
+            DataInvalid: one of them cannot be read; the message names it.
+        """
+        rows = self._rows(_STORY, {"words_": sorted(set(words))})
+        return tuple(SealedEvent(_read(row), *row[len(_COLUMNS) :]) for row in rows)
+
+    def newest_events(self, kinds: Iterable[EventKind], limit: int = 50) -> tuple[Event, ...]:
+        """The latest events of these kinds, newest first."""
+        rows = self._rows(_NEWEST, {"kinds_": [kind.value for kind in kinds], "limit_": limit})
+        return tuple(_read(row) for row in rows)
 
     def unrouted_events(self, limit: int = 500) -> tuple[Event, ...]:
         """Events nobody has been assigned to tell about yet, by id."""

@@ -111,10 +111,15 @@ class Orders(Queries):
         Raises:
             NotFound: there is none of this id.
         """
-        row = self._row(_TICKET, {"id_": id})
-        if row is None:
+        found = self.find_ticket(id)
+        if found is None:
             raise NotFound(f"There is no order {id}.")
-        return load_frozen(Ticket, row[0])
+        return found
+
+    def find_ticket(self, id: str) -> Ticket | None:
+        """One ticket, None when there is none of this id."""
+        row = self._row(_TICKET, {"id_": id})
+        return None if row is None else load_frozen(Ticket, row[0])
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         """Everything being worked, by id."""

@@ -79,6 +79,7 @@ def test_an_act_leaves_who_where_and_the_raw_words() -> None:
         "command": "reject",
         "identity": "discord:1",
         "source": "discord:update:77",
+        "chat": "",
     }
 
 

@@ -1,0 +1,44 @@
+"""The audit trail: /audit tells a trade's story, /note adds to it."""
+
+from __future__ import annotations
+
+from bot import trail_card
+from bot.command import Call
+from bot.message import Button, Card
+from engine import audit, trail
+from engine.errors import BadRequest
+
+TRADES = 8
+
+
+def tell(call: Call) -> Card:
+    """One trade's story from any of its ids; without one the latest trades and the head of the chain."""
+    if not call.text("id"):
+        return _latest(call)
+    with call.desk.store.read() as work:
+        found = trail.follow(work, call.text("id"))
+        try:
+            holds = trail.check(work, found) or "this stretch holds"
+        except BadRequest as unchecked:
+            holds = str(unchecked)
+    return trail_card.trail_card(found, call.whole("page", 1), holds, call.room.banner())
+
+
+def _latest(call: Call) -> Card:
+    with call.desk.store.read() as work:
+        trades, unsealed = trail.latest(work, TRADES), work.count_unsealed()
+    return trail_card.latest_card(trades, audit.head(call.desk.store), unsealed, call.room.banner())
+
+
+def note(call: Call) -> Card:
+    """Write down what a person has to say about a trade, or about the desk."""
+    written = trail.note(call.desk, call.text("text"), call.user.name, call.request.identity)
+    about = written.subject if written.correlation else ""
+    buttons = ((Button("Story", f"audit:{about}"),),) if about else ()
+    return Card(
+        f"Noted about {about}" if about else "Noted",
+        lines=(str(written.data["words"]),),
+        footer=written.id,
+        buttons=buttons,
+        banner=call.room.banner(),
+    )
