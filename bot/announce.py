@@ -23,6 +23,7 @@ SILENT = frozenset(
         EventKind.SCAN_FINISHED,
         EventKind.COMMAND,
         EventKind.DENIED,
+        EventKind.REFUSED,
         EventKind.ORDER_SENT,
         EventKind.IMPORTED,
         EventKind.CHECKED,

@@ -63,7 +63,7 @@ def _answer(room: Room, request: Request) -> Reply:
         return _done(room, request, user, command, words)
     except DeskError as problem:
         if command.acts:
-            _record_denial(room, request, str(problem), user.name)
+            _record(room, request, EventKind.REFUSED, str(problem), user.name)
         return _explained(room, command, problem)
 
 
@@ -132,26 +132,24 @@ def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
     )
 
 
-def _record_denial(room: Room, request: Request, why: str, by: str = "desk") -> None:
+def _record_denial(room: Room, request: Request, why: str) -> None:
+    log.warning("command.denied", identity=request.identity, raw=_raw(request))
+    _record(room, request, EventKind.DENIED, why)
+
+
+def _raw(request: Request) -> str:
+    return (request.action or request.text)[:200]
+
+
+def _record(room: Room, request: Request, kind: EventKind, why: str, by: str = "desk") -> None:
     """Write down that somebody wanted something and why it was not done, with the trade it was about."""
-    desk = room.desk
-    raw = (request.action or request.text)[:200]
-    log.warning("command.denied", identity=request.identity, raw=raw)
-    data = {"raw": raw, "identity": request.identity, "why": why}
+    desk, severity = room.desk, Severity.WARNING if kind is EventKind.DENIED else Severity.INFO
+    data = {"raw": _raw(request), "identity": request.identity, "why": why}
     with desk.store.begin() as work:
-        about = trail.named_in(work, raw)
-        work.add_event(
-            Event(
-                desk.new_id("E"),
-                EventKind.DENIED,
-                desk.now(),
-                request.identity,
-                data,
-                Severity.WARNING,
-                correlation=about,
-                actor=by,
-            )
-        )
+        about = trail.named_in(work, _raw(request))
+        who = request.identity
+        event = Event(desk.new_id("E"), kind, desk.now(), who, data, severity, correlation=about, actor=by)
+        work.add_event(event)
 
 
 def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:

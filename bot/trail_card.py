@@ -173,7 +173,11 @@ def _command(event: Event) -> str:
 
 
 def _denied(event: Event) -> str:
-    return f"“{_text(event, 'raw')[:60]}” of {_text(event, 'identity')} refused: {_text(event, 'why')}"
+    return f"“{_text(event, 'raw')[:60]}” of {_text(event, 'identity')} denied: {_text(event, 'why')}"
+
+
+def _refused(event: Event) -> str:
+    return f"was told: {_text(event, 'why')}"
 
 
 def _sent(event: Event) -> str:
@@ -229,6 +233,7 @@ SENTENCES: Mapping[EventKind, Callable[[Event], str]] = {
     EventKind.CHECKED: _checked,
     EventKind.COMMAND: _command,
     EventKind.DENIED: _denied,
+    EventKind.REFUSED: _refused,
     EventKind.ORDER_SENT: _sent,
     EventKind.ATTEMPTED: _attempted,
     EventKind.FILLED: _filled,
