@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine import alarms, ledger, standing
+from engine.attempts import story_of
 from engine.desk import Desk
 from engine.model.book import ZERO, Position
 from engine.model.events import Event, EventKind
@@ -98,10 +99,10 @@ def _book_ticket(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, fre
     if changed != ticket:
         work.save_ticket(changed)
     if fresh:
-        work.add_event(_filled_event(desk, changed, order))
+        work.add_event(_filled_event(desk, work, changed, order))
 
 
-def _filled_event(desk: Desk, ticket: Ticket, order: Order) -> Event:
+def _filled_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> Event:
     data = {
         "client_order_id": order.client_order_id,
         "average": str(order.average),
@@ -113,8 +114,8 @@ def _filled_event(desk: Desk, ticket: Ticket, order: Order) -> Event:
         "position": ticket.position_id,
         "approval": ticket.approval_id or "",
     }
-    correlation = ticket.approval_id or ticket.position_id
-    return Event(desk.new_id("E"), EventKind.FILLED, desk.now(), ticket.position_id, data, correlation=correlation)
+    story = story_of(work, ticket)
+    return Event(desk.new_id("E"), EventKind.FILLED, desk.now(), ticket.position_id, data, correlation=story)
 
 
 def _book_position(desk: Desk, work: UnitOfWork, ticket: Ticket, fresh: list[Fill]) -> None:

@@ -12,12 +12,13 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, fills, gateway
+from engine import alarms, attempts, fills, gateway, refusals
+from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
-from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected
-from engine.model.events import Event, EventKind
-from engine.model.instruments import Stock
+from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected, Refusal
+from engine.model.events import Event, EventKind, Severity
+from engine.model.instruments import Option, Stock
 from engine.model.orders import Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
 from engine.model.trade import ApprovalStatus, Working
 from engine.protection import Move, entry_price, exit_price, moved, package_price, step_time, to_cent
@@ -40,6 +41,12 @@ RESTING_LOOKED = "resting:looked"
 
 RESTING_LOOK = timedelta(seconds=15)
 """How often resting stops are looked up."""
+
+STUCK = timedelta(seconds=60)
+"""How long an exit's order may go on being canceled before a person is told."""
+
+WIDE_TICKS = "wide_ticks:"
+"""Setting of an underlying whose options the broker took in nickels and dimes only."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
@@ -64,7 +71,8 @@ def next_order(ticket: Ticket, limit: Decimal, now: datetime) -> tuple[Ticket, O
 def send(desk: Desk, order: Order) -> Order:
     """Put a committed NEW order on the wire and record the answer.
 
-    A refusal ends the ticket; no answer leaves the order NEW for `reconcile` to look up.
+    A refusal gets the answer of its kind (`engine.refusals`), which may be a next order: that one is returned then.
+    No answer leaves the order NEW for `reconcile` to look up.
     """
     try:
         gateway.check_order(desk, order)
@@ -73,16 +81,18 @@ def send(desk: Desk, order: Order) -> Order:
         return _refused(desk, order, refusal)
     except BrokerUnavailable as problem:
         log.warning("order.outcome_unknown", client_order_id=order.client_order_id, problem=str(problem))
+        attempts.note_alone(desk, order, Act.SUBMIT, problem)
         return order
     now = desk.now()
     accepted = replace(accepted, sent_at=order.created_at, accepted_at=accepted.accepted_at or now)
     with desk.store.begin() as work:
-        stored = work.order(order.client_order_id)
+        stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
+        attempts.note(desk, work, ticket, order, Act.SUBMIT, None)
         if stored.broker_id is None:
             stored = fills.unfilled(accepted)
             work.save_order(stored)
-            ticket = _kept_open(work, work.ticket(order.ticket_id))
-            work.add_event(_order_event(desk, ticket, accepted, EventKind.ORDER_SENT))
+            ticket = _kept_open(work, ticket)
+            work.add_event(_order_event(desk, work, ticket, accepted))
     return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
 
 
@@ -109,21 +119,68 @@ def _look_up(desk: Desk, order: Order) -> Order:
 
 
 def _refused(desk: Desk, order: Order, refusal: OrderRejected) -> Order:
+    """Record the refusal; the order it was answered with, or the refused one when its ticket ends or waits."""
     rejected = replace(order, status=OrderStatus.REJECTED, error=str(refusal), done_at=desk.now())
     with desk.store.begin() as work:
-        stored = work.order(order.client_order_id)
+        stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
+        attempts.note(desk, work, ticket, order, Act.SUBMIT, refusal)
         if stored.status is not OrderStatus.NEW:
             return stored
         work.save_order(rejected)
-        ticket = work.ticket(order.ticket_id)
-        end(desk, work, ticket, f"refused by the broker: {refusal}")
-    return rejected
+        goes_on = ticket.is_open and refusals.is_answered(ticket, order, refusal.kind)
+        if refusal.kind is Refusal.PRICE:
+            work.set_setting(f"{WIDE_TICKS}{ticket.ticker}", "yes", "desk", desk.now())
+        if not goes_on:
+            end(desk, work, ticket, refusals.in_words(ticket, refusal))
+        if refusal.kind in refusals.OF_THE_ACCOUNT:
+            work.add_event(_shut_out(desk, work, ticket, refusal))
+        is_first = refusals.in_a_row(work.orders(ticket.id)) == 1
+    return (_answered(desk, ticket, refusal, is_first) if goes_on else None) or rejected
+
+
+def _shut_out(desk: Desk, work: UnitOfWork, ticket: Ticket, refusal: OrderRejected) -> Event:
+    data = {"words": f"No order gets through, exits neither: {refusal}", "ticker": ticket.ticker}
+    at, story = desk.now(), story_of(work, ticket)
+    return Event(desk.new_id("E"), EventKind.ERROR, at, ticket.id, data, Severity.URGENT, story)
+
+
+def _answered(desk: Desk, ticket: Ticket, refusal: OrderRejected, is_first: bool) -> Order | None:
+    """What a refusal that can be answered is answered with now; None where `work` goes on after a pause."""
+    is_clear = refusal.kind not in refusals.IN_THE_WAY or _clear_way(desk, ticket, refusal)
+    if refusal.kind is Refusal.TIMING or not is_first or not is_clear:
+        return None
+    return _next_step(desk, ticket, ticket.step)
+
+
+def _clear_way(desk: Desk, ticket: Ticket, refusal: OrderRejected) -> bool:
+    """Take our own orders out of an exit's way; whether they have ended. Where there are none, the exit ends."""
+    with desk.store.begin() as work:
+        ours = [order for order in work.open_orders() if _is_in_the_way(work, ticket, order, refusal)]
+        for order in ours:
+            other = work.ticket(order.ticket_id)
+            if other.is_open:
+                work.save_ticket(other.canceling(f"in the way of {ticket.id}"))
+        if not ours:
+            end(desk, work, work.ticket(ticket.id), refusals.barred(refusal))
+    ended = [stop(desk, order) for order in ours]
+    return bool(ended) and not any(order.is_open for order in ended)
+
+
+def _is_in_the_way(work: UnitOfWork, ticket: Ticket, order: Order, refusal: OrderRejected) -> bool:
+    """Whether an open order of ours is what bars the exit: another exit of its position, or an entry it would meet."""
+    if order.ticket_id == ticket.id or (refusal.related and order.broker_id not in refusal.related):
+        return False
+    if refusal.kind is Refusal.HELD:
+        return not order.opening and work.ticket(order.ticket_id).position_id == ticket.position_id
+    mine = {leg.instrument: leg.ratio for leg in ticket.legs}
+    return order.opening and any(mine.get(leg.instrument, 0) * leg.ratio < 0 for leg in order.legs)
 
 
 def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
     """Close a ticket that will trade no more, saying why; an exit that ends unfilled is urgent.
 
-    A close that a person asked for and took back is not: the position's own exits watch it as before.
+    A close that a person asked for and took back is not: the position's own exits watch it as before. Neither is one
+    that made way for another exit of the same position.
     """
     if not ticket.is_open:
         return ticket
@@ -139,8 +196,8 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
         "ticker": ticket.ticker,
         "reason": ticket.reason,
     }
-    subject = ticket.approval_id or ticket.position_id
-    work.add_event(Event(desk.new_id("E"), EventKind.ORDER_ENDED, desk.now(), ticket.id, data, correlation=subject))
+    story = story_of(work, ticket)
+    work.add_event(Event(desk.new_id("E"), EventKind.ORDER_ENDED, desk.now(), ticket.id, data, correlation=story))
     return ended
 
 
@@ -150,13 +207,19 @@ def _told_failed(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> boo
     if ticket.purpose is not Purpose.EXIT or ticket.is_net or taken_back:
         return False
     position = work.find_position(ticket.position_id)
-    if position is None or not _units_held(work, ticket):
+    if position is None or not _units_held(work, ticket) or not _is_last(work, ticket):
         return False
     alarms.tell(desk, work, position, f"order {ticket.id}, {ticket.filled} of {ticket.quantity} filled: {note}")
     return True
 
 
-def _order_event(desk: Desk, ticket: Ticket, order: Order, kind: EventKind) -> Event:
+def _is_last(work: UnitOfWork, ticket: Ticket) -> bool:
+    """Whether no other exit of its position is being worked: then it did not make way for one."""
+    others = (other for other in work.open_tickets() if other.position_id == ticket.position_id)
+    return not any(other.purpose is Purpose.EXIT and not other.is_net for other in others)
+
+
+def _order_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> Event:
     data = {
         "client_order_id": order.client_order_id,
         "limit": str(order.limit),
@@ -165,8 +228,8 @@ def _order_event(desk: Desk, ticket: Ticket, order: Order, kind: EventKind) -> E
         "purpose": ticket.purpose.value,
         "position": ticket.position_id,
     }
-    correlation = ticket.approval_id or ticket.position_id
-    return Event(desk.new_id("E"), kind, desk.now(), ticket.id, data, correlation=correlation)
+    story = story_of(work, ticket)
+    return Event(desk.new_id("E"), EventKind.ORDER_SENT, desk.now(), ticket.id, data, correlation=story)
 
 
 def send_due(desk: Desk) -> tuple[Order, ...]:
@@ -319,14 +382,28 @@ def _work_one(desk: Desk, ticket: Ticket) -> None:
 
 def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
     """Whether the working order has to be taken off: its end was asked for, its step is over, or the spot left."""
-    if order.status is OrderStatus.PENDING_CANCEL or order.status is OrderStatus.NEW:
+    if order.status is OrderStatus.PENDING_CANCEL:
+        _tell_stuck(desk, ticket, order)
         return False
-    if ticket.cancel_requested:
-        return True
+    if order.status is OrderStatus.NEW:
+        return False
+    if ticket.cancel_requested or order.type is OrderType.STOP:
+        return ticket.cancel_requested
     if ticket.working is Working.LADDER:
         since = order.accepted_at or order.created_at
         return desk.now() - since >= step_time(ticket, desk.today, desk.rules)
     return _spot_left(desk, ticket)
+
+
+def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
+    """Say that the cancel of an exit's order does not end: nothing else can be sent for what it holds."""
+    asked = (order.accepted_at or order.created_at) + timedelta(seconds=desk.rules.ladder_seconds)
+    if ticket.purpose is not Purpose.EXIT or desk.now() - asked < STUCK:
+        return
+    with desk.store.read() as reading:
+        position = reading.position(ticket.position_id)
+    words = f"the cancel of {order.client_order_id} has not ended for a minute: no other order can be sent for it"
+    alarms.remind(desk, position, words)
 
 
 def _spot_left(desk: Desk, ticket: Ticket) -> bool:
@@ -343,10 +420,14 @@ def stop(desk: Desk, order: Order) -> Order:
         desk.broker.cancel(order)
     except OrderRejected as late:
         log.info("order.cancel_too_late", client_order_id=order.client_order_id, answer=str(late))
+        attempts.note_alone(desk, order, Act.CANCEL, late)
     except BrokerUnavailable as problem:
         log.warning("order.cancel_unknown", client_order_id=order.client_order_id, problem=str(problem))
+        attempts.note_alone(desk, order, Act.CANCEL, problem)
         return order
-    ended = refresh(desk, order)
+    else:
+        attempts.note_alone(desk, order, Act.CANCEL, None)
+    ended = _look_up(desk, order)
     if not ended.is_open:
         with desk.store.read() as reading:
             ticket = reading.ticket(order.ticket_id)
@@ -360,8 +441,25 @@ def _go_on(desk: Desk, ticket: Ticket, latest: Order) -> None:
     over = _why_over(desk, ticket, latest)
     if over:
         _finish(desk, ticket, over)
-    elif desk.sessions.is_open(desk.now()):
+    elif not desk.sessions.is_open(desk.now()):
+        return
+    elif latest.status is OrderStatus.REJECTED:
+        _try_again(desk, ticket, latest)
+    else:
         _next_step(desk, ticket, 0 if _is_of_earlier_day(desk, latest) else ticket.step + 1)
+
+
+def _try_again(desk: Desk, ticket: Ticket, latest: Order) -> None:
+    """The next order of an exit whose latest was refused: after a pause, and a person is told from the third on."""
+    with desk.store.read() as reading:
+        refused = refusals.in_a_row(reading.orders(ticket.id))
+    if desk.now() - (latest.done_at or latest.created_at) < refusals.pause(refused, desk.rules):
+        return
+    if refused >= refusals.TOO_MANY:
+        with desk.store.begin() as work:
+            why = latest.error or "no reason given"
+            _alarm(desk, work, ticket, f"refused {refused} times in a row, tried again now: {why}")
+    _next_step(desk, ticket, ticket.step)
 
 
 def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
@@ -371,6 +469,8 @@ def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
     if ticket.is_net:
         return f"its net has ended: {latest.error or latest.status.value}"
     if latest.status is OrderStatus.REJECTED:
+        if ticket.purpose is Purpose.EXIT:
+            return ""
         return f"refused by the broker: {latest.error or 'no reason given'}"
     if latest.error:
         return latest.error
@@ -394,21 +494,23 @@ def _finish(desk: Desk, ticket: Ticket, note: str) -> None:
         end(desk, work, work.ticket(ticket.id), note)
 
 
-def _next_step(desk: Desk, ticket: Ticket, step: int) -> None:
-    """Commit and send the next order of a ladder; waits when there is no price."""
+def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
+    """Commit and send the next order of a ladder; None, and it waits, when there is no price."""
     price = package_price(ticket.legs, desk.market.quotes(leg.instrument for leg in ticket.legs))
     exiting = ticket.purpose is Purpose.EXIT
     with desk.store.begin() as work:
         fresh = _fitted(desk, work, work.ticket(ticket.id))
         if price is None or not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
-            return
+            return None
         limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
+        if isinstance(ticket.legs[0].instrument, Option) and work.setting(f"{WIDE_TICKS}{ticket.ticker}"):
+            limit = refusals.on_wide_ticks(limit, None if exiting else ticket.worst)
         changed, order = next_order(replace(fresh, step=step), limit, desk.now())
         work.save_ticket(changed)
         work.add_order(order)
         if exiting and step == desk.rules.ladder_steps:
-            _tell_beyond(desk, work, ticket, limit)
-    send(desk, order)
+            _alarm(desk, work, ticket, f"still not filled: now at {abs(limit)}, beyond the natural price")
+    return send(desk, order)
 
 
 def _units_held(work: UnitOfWork, ticket: Ticket) -> int:
@@ -427,9 +529,9 @@ def _fitted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> Ticket:
     return replace(ticket, quantity=ticket.filled + min(held, ticket.left))
 
 
-def _tell_beyond(desk: Desk, work: UnitOfWork, ticket: Ticket, limit: Decimal) -> None:
-    position = work.position(ticket.position_id)
-    alarms.tell(desk, work, position, f"still not filled: now at {abs(limit)}, beyond the natural price")
+def _alarm(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> None:
+    """An exit that is not getting done while it is still being worked."""
+    alarms.tell(desk, work, work.position(ticket.position_id), f"order {ticket.id}: {note}")
 
 
 def cancel(desk: Desk, ticket_id: str, by: str, why: str = "") -> Ticket:

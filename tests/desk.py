@@ -49,6 +49,8 @@ class FakeBroker:
     """Whether it gives no answer when asked for the account."""
     faults: list[Fault] = field(default_factory=list)
     sent: dict[str, Order] = field(default_factory=dict)
+    refusals: list[OrderRejected] = field(default_factory=list)
+    """What the next submissions are refused with."""
     posts: list[str] = field(default_factory=list)
     executions: list[Fill] = field(default_factory=list)
     happened: list[Activity] = field(default_factory=list)
@@ -78,6 +80,8 @@ class FakeBroker:
 
     def submit(self, order: Order) -> Order:
         self.posts.append(order.client_order_id)
+        if self.refusals:
+            raise self.refusals.pop(0)
         fault = self._next(Fault.REFUSE, Fault.LOST_BEFORE, Fault.LOST_AFTER)
         if fault is Fault.REFUSE:
             raise OrderRejected("insufficient options buying power", 40310000)

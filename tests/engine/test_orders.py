@@ -270,7 +270,12 @@ def test_everything_that_happened_can_be_read_as_one_story() -> None:
 
     with world.store.read() as work:
         story = [event.kind for event in work.events_about("A00001")]
-    assert story == [EventKind.APPROVAL_CHANGED, EventKind.ORDER_SENT, EventKind.FILLED]
+    assert story == [
+        EventKind.APPROVAL_CHANGED,
+        EventKind.ATTEMPTED,
+        EventKind.ORDER_SENT,
+        EventKind.FILLED,
+    ]
 
 
 def test_nothing_is_reconciled_that_is_being_sent_right_now() -> None:

@@ -288,8 +288,11 @@ def _quote(standin: AlpacaStandin, symbol: str, bid: str, ask: str, size: int | 
     standin.exchange.quote(symbol, Decimal(bid), Decimal(ask), size)
 
 
+_SWITCHES = {"matching", "fills_at_limit", "slow_cancels", "fills_on_cancel", "option_stops", "option_gtc"}
+
+
 def _set(standin: AlpacaStandin, **switches: bool) -> None:
-    for name in switches.keys() & {"matching", "fills_at_limit", "slow_cancels", "option_stops", "option_gtc"}:
+    for name in switches.keys() & _SWITCHES:
         setattr(standin.exchange, name, switches[name])
 
 

@@ -60,6 +60,8 @@ class Exchange:
         """False: nothing trades until `fill` says so."""
         self.fills_at_limit = False
         """True: the worst that can happen, every fill at the limit instead of the natural price."""
+        self.fills_on_cancel = False
+        """True: what a cancel is asked for fills while it is on its way."""
         self.slow_cancels = False
         """True: a cancel leaves `pending_cancel` until `finish_cancels`."""
         self.option_stops = True
@@ -187,7 +189,9 @@ class Exchange:
             if not order.is_open or order.status == "pending_cancel":
                 raise alpaca_rules.not_cancelable(order.status)
             order.status = "pending_cancel"
-            if not self.slow_cancels:
+            if self.fills_on_cancel:
+                self._execute(order, order.left, self._prices(order))
+            elif not self.slow_cancels:
                 order.end("canceled", self.now())
 
     def replace(self, order_id: str, body: Body) -> OrderState:
@@ -284,7 +288,8 @@ class Exchange:
     def _execute(self, order: OrderState, units: int, prices: list[Decimal]) -> None:
         at = self.now()
         order.filled += units
-        order.status = "filled" if order.left == 0 else "partially_filled"
+        if order.left == 0 or order.status != "pending_cancel":
+            order.status = "filled" if order.left == 0 else "partially_filled"
         order.stamps["filled_at"] = at
         for leg, price in zip(order.legs, prices, strict=True):
             quantity = units * leg.ratio

@@ -1,0 +1,49 @@
+"""The audit trail of the wire: one event for every try to reach the broker with an order, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from engine.desk import Desk
+from engine.errors import BrokerError, OrderRejected
+from engine.model.events import Event, EventKind
+from engine.model.orders import Order, Ticket
+from engine.store import UnitOfWork
+
+
+class Act(StrEnum):
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+
+
+ACCEPTED, REFUSED, NO_ANSWER = "accepted", "refused", "no answer"
+
+
+def note(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, act: Act, problem: BrokerError | None) -> None:
+    """Write down a try and its answer: no problem is a yes, OrderRejected a no, everything else silence."""
+    data: dict[str, object] = {
+        "client_order_id": order.client_order_id,
+        "act": act.value,
+        "answer": ACCEPTED if problem is None else REFUSED if isinstance(problem, OrderRejected) else NO_ANSWER,
+    }
+    if problem is not None:
+        data["words"] = str(problem)
+    if isinstance(problem, OrderRejected):
+        data |= {"code": problem.code, "kind": problem.kind.value}
+    at = desk.now()
+    story = story_of(work, ticket)
+    work.add_event(Event(desk.new_id("E"), EventKind.ATTEMPTED, at, ticket.id, data, correlation=story))
+
+
+def note_alone(desk: Desk, order: Order, act: Act, problem: BrokerError | None) -> None:
+    """`note` where nothing else is written."""
+    with desk.store.begin() as work:
+        note(desk, work, work.ticket(order.ticket_id), order, act, problem)
+
+
+def story_of(work: UnitOfWork, ticket: Ticket) -> str:
+    """The approval a ticket's trade started from, or its position: what the events of one trade have in common."""
+    if ticket.approval_id:
+        return ticket.approval_id
+    position = work.find_position(ticket.position_id)
+    return (position.approval_id if position else None) or ticket.position_id
