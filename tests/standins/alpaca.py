@@ -275,13 +275,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass(slots=True)
 class RunningClock:
-    """A clock that starts at a given instant and goes on by itself."""
+    """A clock that starts at a given instant and goes on by itself, `speed` times as fast as ours."""
 
     start: datetime
-    _zero: float = field(default_factory=time.monotonic)
+    speed: float = 1.0
+    zero: float = field(default_factory=time.monotonic)
 
     def __call__(self) -> datetime:
-        return self.start + timedelta(seconds=time.monotonic() - self._zero)
+        return self.start + timedelta(seconds=(time.monotonic() - self.zero) * self.speed)
 
 
 def _quote(standin: AlpacaStandin, symbol: str, bid: str, ask: str, size: int | None = None) -> None:

@@ -1,0 +1,1 @@
+"""The desk when things go wrong: killed processes, a broker that misbehaves, people and stops that race."""
