@@ -174,7 +174,7 @@ def open_books(desk: Desk, cash: Decimal) -> None:
     with desk.store.begin() as work:
         work.add_postings((Posting("start", PostingKind.START, now, cash),))
         for name, strategy in desk.strategies.items():
-            work.set_strategy(name, strategy.risk_level, "enabled", now)
+            work.know_strategy(name, strategy.risk_level, now)
 
 
 def build_desk(

@@ -20,7 +20,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from bot.people import People, Role, User
 from bot.settings import Config
 from engine.errors import ConfigError
-from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.limits import COUNTS, FRACTIONS, ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
 from strategies import configured
 
@@ -258,7 +258,7 @@ def _read_secret(name: str, path: Path) -> str:
 
 
 def _checked(config: Config) -> Config:
-    _check_fractions("risk", config.risk, skip=("account_size",))
+    _check_limits(config.risk)
     _check_not_negative("approvals", config.approvals)
     _check_not_negative("costs", config.costs)
     if config.risk.account_size <= 0:
@@ -270,11 +270,16 @@ def _checked(config: Config) -> Config:
     return config
 
 
-def _check_fractions(section: str, limits: Limits, skip: tuple[str, ...]) -> None:
-    for item in fields(limits):
-        value = getattr(limits, item.name)
-        if item.name not in skip and not 0 < value <= 1:
-            raise ConfigError(f"{section}.{item.name} = {value} should be a fraction of equity above 0 and up to 1.")
+def _check_limits(limits: Limits) -> None:
+    for name in FRACTIONS:
+        value = getattr(limits, name)
+        if not 0 < value <= 1:
+            raise ConfigError(f"risk.{name} = {value} should be a fraction of equity above 0 and up to 1.")
+    for name in COUNTS:
+        if getattr(limits, name) < 1:
+            raise ConfigError(f"risk.{name} = {getattr(limits, name)} should be at least 1.")
+    if limits.streak_least > limits.streak_most:
+        raise ConfigError("risk.streak_least should not be above risk.streak_most.")
 
 
 def _check_not_negative(section: str, rules: ApprovalRules | Costs) -> None:

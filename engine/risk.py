@@ -7,23 +7,46 @@ after, and whether the limit still holds (docs/strategies.md, "Limits").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
+from engine.correlation import Correlations
 from engine.model.book import ZERO, Book, Position
 from engine.model.instruments import Instrument, Option
 from engine.model.legs import Structure
-from engine.model.limits import Limits
+from engine.model.limits import DayTradeRule, Limits
 from engine.model.orders import Purpose, Ticket
-from engine.model.trade import RiskLevel, TradePlan
+from engine.model.trade import RiskLevel, TradePlan, Unknown
 
 PUT_OR_SHARES = frozenset({Structure.SHORT_PUT, Structure.SHARES, Structure.COVERED_CALL})
 DEFINED = frozenset({Structure.CREDIT_SPREAD, Structure.DEBIT_SPREAD, Structure.IRON_CONDOR})
 ON_SHARES = frozenset({Structure.COVERED_CALL, Structure.COLLAR})
 """Written on shares that are counted already."""
 CASH_SECURED = frozenset({Structure.SHORT_PUT})
+LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
+CREDIT = frozenset({Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
+INDEX = frozenset({"SPX", "XSP", "SPY", "QQQ", "IWM"})
+"""Summed as one underlying."""
+INDEX_NAME = "INDEX"
 INDEX_STRATEGY = "spx_credit_spreads"
+LOTTO = "lotto"
+LEAPS = "leaps"
+PDT_EQUITY = Decimal(25_000)
+PDT_MOST = 3
+"""Day trades in five sessions, below PDT_EQUITY."""
+MARGIN_EQUITY = Decimal(2_000)
+"""Equity below which there is no intraday margin: cash alone counts."""
+
+
+def name_of(ticker: str) -> str:
+    """The underlying the limits see: the broad indices and their funds are one.
+
+    >>> name_of("SPY"), name_of("KO")
+    ('INDEX', 'KO')
+    """
+    return INDEX_NAME if ticker in INDEX else ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,8 @@ class Exposure:
         counted: dollars counted toward max_total_risk. collateral: cash set aside. max_loss: None is unlimited.
         delta: signed delta dollars (delta x spot x multiplier x quantity), None when it is not known.
         pays: cash that leaves when it fills (debit), for buying power.
+        at_risk: fraction of equity its strategy wants at risk, in place of the cap of its kind; None has none.
+        source: id of the position or ticket it is of, "" for a plan.
     """
 
     strategy: str
@@ -45,18 +70,62 @@ class Exposure:
     expiry: date | None = None
     delta: Decimal | None = None
     pays: Decimal = ZERO
+    at_risk: Decimal | None = None
+    source: str = ""
 
     @property
     def size(self) -> Decimal:
-        """Dollars in one underlying: maximum loss for defined risk, else the larger of collateral and delta."""
+        """Dollars in one underlying: maximum loss for defined risk, else the larger of collateral and delta.
+
+        What is written on shares adds nothing: it takes delta off shares that are there already.
+        """
+        if self.structure in ON_SHARES:
+            return ZERO
         if self.structure in DEFINED and self.max_loss is not None:
             return self.max_loss
         return max(self.collateral, abs(self.delta) if self.delta is not None else ZERO, self.counted)
 
+    @property
+    def loss(self) -> Decimal:
+        """Maximum loss, or what is counted where that is unlimited."""
+        return self.counted if self.max_loss is None else self.max_loss
+
+    @property
+    def name(self) -> str:
+        return name_of(self.ticker)
+
+    @property
+    def is_index_spread(self) -> bool:
+        return self.strategy == INDEX_STRATEGY or (self.structure in CREDIT and self.ticker in INDEX)
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What the broker said of the account's money, dollars. `maintenance` None: it does not say."""
+
+    cash: Decimal
+    buying_power: Decimal
+    maintenance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayTrades:
+    """`used`: day trades of the last five sessions, today included. `open_today`: entries of today that could become
+    one before the close: opened and still held, or being worked."""
+
+    used: int = 0
+    open_today: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class RiskState:
-    """The account as the limits see it. `reserved` are exposures of orders that are still working."""
+    """The account as the limits see it. `reserved` are exposures of orders that are still working.
+
+    Attributes:
+        correlations: of the names held and asked about. unknown: what an unknown correlation is: REJECT takes it for
+            a high one, SKIP leaves it out.
+        day_trade_rule: the rule of the desk's broker, never BROKER. margin: None where the broker is not asked.
+    """
 
     equity: Decimal
     buying_power: Decimal
@@ -66,6 +135,11 @@ class RiskState:
     week_pnl: Decimal = ZERO
     drawdown: Decimal = ZERO
     levels: Mapping[str, RiskLevel] | None = None
+    correlations: Correlations = field(default_factory=Correlations)
+    unknown: Unknown = Unknown.REJECT
+    day_trade_rule: DayTradeRule = DayTradeRule.NONE
+    day_trades: DayTrades = field(default_factory=DayTrades)
+    margin: Margin | None = None
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -75,24 +149,53 @@ class RiskState:
         """Dollars as a fraction of equity; everything is too much of nothing."""
         return dollars / self.equity if self.equity > 0 else Decimal("Infinity")
 
+    def without(self, source: str) -> RiskState:
+        """The state once the position or ticket `source` is gone: what the new half of a roll is checked against."""
+        return replace(
+            self,
+            held=tuple(x for x in self.held if x.source != source),
+            reserved=tuple(x for x in self.reserved if x.source != source),
+        )
+
+
+class Unit(StrEnum):
+    """What the numbers of a check are."""
+
+    FRACTION = "fraction"
+    DOLLARS = "dollars"
+    COUNT = "count"
+
+    def shown(self, number: Decimal) -> str:
+        """The number as people read it.
+
+        >>> Unit.FRACTION.shown(Decimal("0.124")), Unit.COUNT.shown(Decimal(3))
+        ('12.4 %', '3')
+        """
+        if self is Unit.FRACTION:
+            return f"{number * 100:.1f} %"
+        return f"{number:,.0f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One limit before and after a trade. `before`, `after` and `limit` share a unit: dollars or a fraction."""
+    """One limit before and after a trade. `before`, `after` and `limit` share a unit.
+
+    `is_checked` False: its input is not covered and the desk skips such rules (replay).
+    """
 
     name: str
     before: Decimal
     after: Decimal
     limit: Decimal
     holds: bool
-    money: bool = False
+    unit: Unit = Unit.FRACTION
+    is_checked: bool = True
 
     @property
     def words(self) -> str:
         """`total risk 12.0 % -> 18.4 % (limit 30.0 %)`."""
-        if self.money:
-            return f"{self.name} {self.before:,.0f} → {self.after:,.0f} (limit {self.limit:,.0f})"
-        return f"{self.name} {self.before:.1%} → {self.after:.1%} (limit {self.limit:.1%})"
+        before, after, limit = (self.unit.shown(number) for number in (self.before, self.after, self.limit))
+        return f"{self.name} {before} → {after} (limit {limit})"
 
 
 def first_expiry(instruments: Iterable[Instrument]) -> date | None:
@@ -113,6 +216,7 @@ def plan_exposure(plan: TradePlan) -> Exposure:
         expiry=first_expiry(leg.instrument for leg in signal.legs),
         delta=_plan_delta(plan),
         pays=max(-plan.net_cash, ZERO) + plan.fees,
+        at_risk=None if signal.at_risk is None else Decimal(str(signal.at_risk)),
     )
 
 
@@ -138,6 +242,7 @@ def position_exposure(position: Position) -> Exposure:
         max_loss=None if position.max_loss is None else position.max_loss * share,
         expiry=first_expiry(position.instruments),
         delta=None if position.delta is None else position.delta * share,
+        source=position.id,
     )
 
 
@@ -151,6 +256,7 @@ def _shares_exposure(position: Position) -> Exposure:
         collateral=cost,
         max_loss=cost,
         delta=cost,
+        source=position.id,
     )
 
 
@@ -158,16 +264,14 @@ def ticket_exposure(ticket: Ticket, plan: TradePlan) -> Exposure:
     """What the unfilled part of a working opening order may still add."""
     whole = plan_exposure(plan)
     share = Decimal(ticket.left) / plan.quantity if plan.quantity else ZERO
-    return Exposure(
-        strategy=whole.strategy,
-        ticker=whole.ticker,
-        structure=whole.structure,
+    return replace(
+        whole,
         counted=whole.counted * share,
         collateral=whole.collateral * share,
         max_loss=None if whole.max_loss is None else whole.max_loss * share,
-        expiry=whole.expiry,
         delta=None if whole.delta is None else whole.delta * share,
         pays=whole.pays * share,
+        source=ticket.id,
     )
 
 
@@ -176,23 +280,25 @@ def is_entry(ticket: Ticket) -> bool:
     return ticket.purpose is Purpose.ENTRY
 
 
-def _total(
-    exposures: Iterable[Exposure], of: Callable[[Exposure], Decimal], keep: Callable[[Exposure], bool]
-) -> Decimal:
-    return sum((of(exposure) for exposure in exposures if keep(exposure)), ZERO)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One limit on a sum of exposures: which ones it adds up (`keep`), and what of them (`of`).
 
+    Attributes:
+        key: its name in `Limits`. subject: the name, strategy or expiry it is about, "" for the whole account.
+        usage: its words where use is listed.
+    """
 
-def _fraction(
-    state: RiskState,
-    name: str,
-    add: Exposure,
-    limit: Decimal,
-    of: Callable[[Exposure], Decimal],
-    keep: Callable[[Exposure], bool],
-) -> Check:
-    before = _total(state.exposures, of, keep)
-    after = before + of(add)
-    return Check(name, state.share(before), state.share(after), limit, state.share(after) <= limit)
+    key: str
+    subject: str
+    name: str
+    usage: str
+    of: Callable[[Exposure], Decimal]
+    keep: Callable[[Exposure], bool]
+
+    def used(self, state: RiskState) -> Decimal:
+        """Dollars of everything held and being worked."""
+        return sum((self.of(exposure) for exposure in state.exposures if self.keep(exposure)), ZERO)
 
 
 def _counted(exposure: Exposure) -> Decimal:
@@ -207,6 +313,66 @@ def _size(exposure: Exposure) -> Decimal:
     return exposure.size
 
 
+def _loss_of(exposure: Exposure) -> Decimal:
+    return exposure.loss
+
+
+TOTAL = Rule("max_total_risk", "", "total risk", "total risk", _counted, lambda _: True)
+PUTS = Rule(
+    "put_collateral_total",
+    "",
+    "puts and assigned shares",
+    "puts and shares",
+    _collateral,
+    lambda x: x.structure in PUT_OR_SHARES,
+)
+ALL_LEAPS = Rule("leaps_total", LEAPS, "all LEAPS", "all LEAPS", _loss_of, lambda x: x.strategy == LEAPS)
+INDEX_SPREADS = Rule(
+    "index_spreads",
+    INDEX_STRATEGY,
+    "index credit spreads",
+    "index spreads",
+    _counted,
+    lambda x: x.is_index_spread,
+)
+
+
+def _in_name(name: str) -> Rule:
+    return Rule("one_underlying", name, f"risk in {name}", f"most in {name}", _size, lambda x: x.name == name)
+
+
+def _of_expiry(expiry: date | None) -> Rule:
+    when = "no expiry" if expiry is None else f"{expiry:%d %b}"
+    name = f"index spreads of {when}"
+    return Rule("one_expiry", INDEX_STRATEGY, name, name, _counted, lambda x: x.is_index_spread and x.expiry == expiry)
+
+
+def _of_strategy(strategy: str) -> Rule:
+    name = f"{strategy} risk"
+    return Rule("high_risk_strategy", strategy, name, name, _counted, lambda x: x.strategy == strategy)
+
+
+def rules_for(exposure: Exposure, levels: Mapping[str, RiskLevel] | None) -> tuple[Rule, ...]:
+    """The limits that one exposure counts toward."""
+    rules = [TOTAL, _in_name(exposure.name)]
+    if exposure.structure in CASH_SECURED or exposure.structure is Structure.SHARES:
+        rules.append(PUTS)
+    if exposure.strategy == LEAPS:
+        rules.append(ALL_LEAPS)
+    if exposure.is_index_spread:
+        rules += [INDEX_SPREADS, _of_expiry(exposure.expiry)]
+    if (levels or {}).get(exposure.strategy) is RiskLevel.HIGH:
+        rules.append(_of_strategy(exposure.strategy))
+    return tuple(rules)
+
+
+def _fraction(rule: Rule, add: Exposure, state: RiskState, limits: Limits) -> Check:
+    limit: Decimal = getattr(limits, rule.key)
+    before, more = rule.used(state), rule.of(add)
+    after = state.share(before + more)
+    return Check(rule.name, state.share(before), after, limit, after <= limit or not more)
+
+
 def impact(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[str, ...]:
     """What the plan does to the limits it touches, as before/after sentences."""
     return tuple(found.words for found in check(plan, state, limits) if found.before != found.after)
@@ -215,45 +381,71 @@ def impact(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[str, ...]
 def check(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[Check, ...]:
     """Every limit that concerns this plan, with the numbers before and after it.
 
-    An exposure that is already over a limit fails only where this plan adds to it.
+    A limit that prices alone have taken over fails for every trade that adds to it; one that adds nothing (a call
+    on shares that are held) passes.
     """
     add = plan_exposure(plan)
     checks = [
-        _one_trade(add, state, limits),
-        _fraction(state, "total risk", add, limits.max_total_risk, _counted, lambda _: True),
-        _fraction(state, f"risk in {add.ticker}", add, limits.one_underlying, _size, lambda x: x.ticker == add.ticker),
+        *_one_trade(add, state, limits),
+        *(_fraction(rule, add, state, limits) for rule in rules_for(add, state.levels)),
         _buying_power(add, state),
         _loss("day's P&L", state.day_pnl, state, limits.daily_loss),
         _loss("week's P&L", state.week_pnl, state, limits.weekly_loss),
         Check("drawdown", state.drawdown, state.drawdown, limits.drawdown_halt, state.drawdown < limits.drawdown_halt),
     ]
-    if add.structure is Structure.SHORT_PUT:
-        checks.append(_put_collateral(add, state, limits))
-    if add.strategy == INDEX_STRATEGY:
-        checks += _index_spreads(add, state, limits)
-    if (state.levels or {}).get(add.strategy) is RiskLevel.HIGH:
-        name = f"{add.strategy} risk"
-        checks.append(
-            _fraction(state, name, add, limits.high_risk_strategy, _counted, lambda x: x.strategy == add.strategy)
-        )
+    if add.structure not in ON_SHARES:
+        checks.append(_correlated(add, state, limits))
+    if state.day_trade_rule is DayTradeRule.PDT and state.equity < PDT_EQUITY:
+        checks.append(_day_trades(state))
+    if state.day_trade_rule is DayTradeRule.INTRADAY_MARGIN and state.margin is not None:
+        checks.append(_intraday_margin(add, state, state.margin))
     return tuple(checks)
 
 
-def _one_trade(add: Exposure, state: RiskState, limits: Limits) -> Check:
+def kind_cap(strategy: str, structure: Structure, limits: Limits) -> tuple[str, Decimal] | None:
+    """(name, fraction of equity) one trade of this kind may lose; None where cash or shares secure it."""
+    if structure in ON_SHARES or structure in CASH_SECURED or structure is Structure.SHARES:
+        return None
+    if strategy == LOTTO:
+        return "lotto", limits.lotto
+    if strategy == LEAPS:
+        return "LEAPS", limits.leaps_each
+    if structure in LONG_PREMIUM:
+        return "long premium", limits.long_premium
+    return "defined risk", limits.defined_risk
+
+
+def _one_trade(add: Exposure, state: RiskState, limits: Limits) -> tuple[Check, ...]:
+    """The outer wall and the cap of the trade's kind."""
+    wall = limits.max_position_risk
     if add.structure in ON_SHARES:
-        return Check("risk of this trade", ZERO, ZERO, limits.max_position_risk, holds=True)
+        return (Check("risk of this trade", ZERO, ZERO, wall, holds=True),)
     weight = add.collateral if add.collateral else add.max_loss
     if weight is None:
-        return Check("risk of this trade", ZERO, Decimal("Infinity"), limits.max_position_risk, holds=False)
+        return (Check("risk of this trade", ZERO, Decimal("Infinity"), wall, holds=False),)
     share = state.share(weight)
-    return Check("risk of this trade", ZERO, share, limits.max_position_risk, share <= limits.max_position_risk)
+    checks = [Check("risk of this trade", ZERO, share, wall, share <= wall)]
+    if add.structure in CASH_SECURED:
+        checks.append(
+            Check("put collateral", ZERO, share, limits.put_collateral_each, share <= limits.put_collateral_each)
+        )
+    cap = kind_cap(add.strategy, add.structure, limits)
+    if cap is not None:
+        name, limit = cap if add.at_risk is None else ("at risk", add.at_risk)
+        lost = state.share(add.loss)
+        checks.append(Check(f"{name} of this trade", ZERO, lost, limit, lost <= limit))
+    return tuple(checks)
 
 
 def _buying_power(add: Exposure, state: RiskState) -> Check:
-    reserved = sum((x.collateral + x.pays for x in state.reserved), ZERO)
-    free = state.buying_power - reserved
+    free = state.buying_power - _promised(state)
     needed = add.collateral + add.pays
-    return Check("options buying power", free, free - needed, ZERO, free >= needed, money=True)
+    return Check("options buying power", free, free - needed, ZERO, free >= needed, Unit.DOLLARS)
+
+
+def _promised(state: RiskState) -> Decimal:
+    """Dollars that working entries would take."""
+    return sum((x.collateral + x.pays for x in state.reserved), ZERO)
 
 
 def _loss(name: str, pnl: Decimal, state: RiskState, limit: Decimal) -> Check:
@@ -261,30 +453,66 @@ def _loss(name: str, pnl: Decimal, state: RiskState, limit: Decimal) -> Check:
     return Check(name, share, share, -limit, share > -limit)
 
 
-def _put_collateral(add: Exposure, state: RiskState, limits: Limits) -> Check:
-    return _fraction(
-        state,
-        "puts and assigned shares",
-        add,
-        limits.put_collateral_total,
-        _collateral,
-        lambda x: x.structure in PUT_OR_SHARES,
-    )
+def _day_trades(state: RiskState) -> Check:
+    """Every entry of today may have to be closed today: its stop does not wait. A fourth must never be forced."""
+    before = Decimal(state.day_trades.used + state.day_trades.open_today)
+    return Check("day trades in 5 sessions", before, before + 1, Decimal(PDT_MOST), before < PDT_MOST, Unit.COUNT)
 
 
-def _index_spreads(add: Exposure, state: RiskState, limits: Limits) -> tuple[Check, ...]:
-    same = INDEX_STRATEGY
-    return (
-        _fraction(state, "index credit spreads", add, limits.index_spreads, _counted, lambda x: x.strategy == same),
-        _fraction(
-            state,
-            f"index spreads of {add.expiry:%d %b}",
-            add,
-            limits.one_expiry,
-            _counted,
-            lambda x: x.strategy == same and x.expiry == add.expiry,
-        ),
-    )
+def _intraday_margin(add: Exposure, state: RiskState, margin: Margin) -> Check:
+    """What is left after the trade must not be a deficit; without 2,000 of equity it must be paid from cash alone."""
+    left = [margin.buying_power]
+    if margin.maintenance is not None:
+        left.append(state.equity - margin.maintenance)
+    if state.equity < MARGIN_EQUITY:
+        left.append(margin.cash)
+    free = min(left) - _promised(state)
+    needed = add.collateral + add.pays
+    return Check("intraday margin", free, free - needed, ZERO, free >= needed, Unit.DOLLARS)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Names that move as one. `unknown`: some pair's correlation is not known."""
+
+    names: frozenset[str]
+    unknown: bool = False
+
+
+def group_of(name: str, names: Mapping[str, frozenset[str]], state: RiskState, limits: Limits) -> Group:
+    """`name` with those of `names` (name -> its tickers) whose returns correlate with its own above the limit."""
+    found = {name}
+    unknown = False
+    for other in names:
+        if other == name:
+            continue
+        known = [state.correlations.between(a, b) for a in names[name] for b in names[other]]
+        unknown = unknown or None in known
+        high = any(value is not None and value > limits.correlation for value in known)
+        if high or (None in known and state.unknown is Unknown.REJECT):
+            found.add(other)
+    return Group(frozenset(found), unknown)
+
+
+def _names(exposures: Iterable[Exposure]) -> dict[str, frozenset[str]]:
+    """The underlyings, each with its tickers."""
+    tickers: dict[str, set[str]] = {}
+    for exposure in exposures:
+        tickers.setdefault(exposure.name, set()).add(exposure.ticker)
+    return {name: frozenset(group) for name, group in tickers.items()}
+
+
+def _correlated(add: Exposure, state: RiskState, limits: Limits) -> Check:
+    """How many names the trade's bet would hold: its own group, and those of the names it joins."""
+    before = _names(state.exposures)
+    after = _names((*state.exposures, add))
+    own = group_of(add.name, after, state, limits)
+    most = max((group_of(name, after, state, limits) for name in own.names), key=lambda group: len(group.names))
+    held = max((len(group_of(n, before, state, limits).names) for n in own.names if n in before), default=0)
+    limit = Decimal(limits.correlated_names)
+    size = Decimal(len(most.names))
+    is_checked = not (own.unknown and state.unknown is Unknown.SKIP)
+    return Check("correlated names", Decimal(held), size, limit, size <= limit, Unit.COUNT, is_checked)
 
 
 def breaches(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -294,11 +522,14 @@ def breaches(checks: Iterable[Check]) -> tuple[Check, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """How much of one limit is used, as fractions of equity."""
+    """How much of one limit is used. `key` is its name in `Limits`, `subject` what it is about ("" the account)."""
 
     name: str
     used: Decimal
     limit: Decimal
+    key: str = ""
+    subject: str = ""
+    unit: Unit = Unit.FRACTION
 
     @property
     def holds(self) -> bool:
@@ -306,28 +537,54 @@ class LimitUse:
 
 
 def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
-    """The account-wide limits now: total risk, puts and shares, the heaviest underlying, losses."""
-
-    def total(of: Callable[[Exposure], Decimal], keep: Callable[[Exposure], bool]) -> Decimal:
-        return state.share(_total(state.exposures, of, keep))
-
-    names = sorted({exposure.ticker for exposure in state.exposures})
-    by_name = {name: _total(state.exposures, _size, lambda x, name=name: x.ticker == name) for name in names}  # type: ignore[misc]
-    heaviest = max(by_name, key=lambda name: by_name[name], default=None)
-    lines = [
-        LimitUse("total risk", total(_counted, lambda _: True), limits.max_total_risk),
-        LimitUse(
-            "puts and shares", total(_collateral, lambda x: x.structure in PUT_OR_SHARES), limits.put_collateral_total
-        ),
+    """Every limit on sums that something counts toward, account-wide ones always; then losses."""
+    rules = {(rule.key, rule.subject, rule.name): rule for rule in (TOTAL, PUTS)}
+    for exposure in state.exposures:
+        rules |= {(rule.key, rule.subject, rule.name): rule for rule in rules_for(exposure, state.levels)}
+    uses = [
+        LimitUse(rule.usage, state.share(rule.used(state)), getattr(limits, rule.key), rule.key, rule.subject)
+        for rule in rules.values()
     ]
-    if heaviest is not None:
-        lines.append(LimitUse(f"most in {heaviest}", state.share(by_name[heaviest]), limits.one_underlying))
-    lines += [
-        LimitUse("day's loss", max(-state.share(state.day_pnl), ZERO), limits.daily_loss),
-        LimitUse("week's loss", max(-state.share(state.week_pnl), ZERO), limits.weekly_loss),
-        LimitUse("drawdown", state.drawdown, limits.drawdown_halt),
-    ]
-    return tuple(lines)
+    return (*_heaviest(uses), *_losses(state, limits))
+
+
+def _heaviest(uses: Iterable[LimitUse]) -> tuple[LimitUse, ...]:
+    """Of the underlyings and expiries, those past their limit, or else the one with the most."""
+    shown: list[LimitUse] = []
+    tops: dict[str, LimitUse] = {}
+    for use in uses:
+        if use.key not in {"one_underlying", "one_expiry"} or not use.holds:
+            shown.append(use)
+        elif use.key not in tops or use.used > tops[use.key].used:
+            tops[use.key] = use
+    passed = {use.key for use in shown if not use.holds}
+    return (*shown, *(use for key, use in tops.items() if key not in passed))
+
+
+def _losses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
+    return (
+        LimitUse("day's loss", max(-state.share(state.day_pnl), ZERO), limits.daily_loss, "daily_loss"),
+        LimitUse("week's loss", max(-state.share(state.week_pnl), ZERO), limits.weekly_loss, "weekly_loss"),
+        LimitUse("drawdown", state.drawdown, limits.drawdown_halt, "drawdown_halt"),
+    )
+
+
+def spent(state: RiskState, limits: Limits) -> Mapping[str, Decimal]:
+    """By limit, the most that counts toward it now: the largest trade of a kind, the largest sum."""
+    most: dict[str, Decimal] = {}
+    for use in usage(state, limits):
+        most[use.key] = max(most.get(use.key, ZERO), use.used)
+    keys = {"defined risk": "defined_risk", "long premium": "long_premium", "lotto": "lotto", "LEAPS": "leaps_each"}
+    for exposure in state.exposures:
+        cap = kind_cap(exposure.strategy, exposure.structure, limits)
+        found = {"max_position_risk": exposure.collateral or exposure.loss}
+        if cap is not None:
+            found[keys[cap[0]]] = exposure.loss
+        if exposure.structure in CASH_SECURED:
+            found["put_collateral_each"] = exposure.collateral
+        for key, dollars in found.items():
+            most[key] = max(most.get(key, ZERO), state.share(dollars))
+    return most
 
 
 def calls_on(shares: Position, held: Iterable[Position]) -> tuple[Position, ...]:

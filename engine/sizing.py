@@ -16,12 +16,9 @@ from engine.errors import BadRequest
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Campaign, Signal, Step, TradePlan, Verdict
-from engine.risk import ON_SHARES, PUT_OR_SHARES, Exposure, RiskState
+from engine.risk import ALL_LEAPS, LEAPS, ON_SHARES, PUTS, RiskState, kind_cap
 
 ZERO = Decimal(0)
-LOTTO = "lotto"
-LEAPS = "leaps"
-LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def _share(rule: str, fraction: Decimal, state: RiskState, each: Decimal, used: 
 
 def _put_caps(collateral: Decimal, state: RiskState, limits: Limits) -> tuple[Cap, ...]:
     """Strike x 100 against the position's wall, the cap on one put, and the cap on all puts and assigned shares."""
-    used = sum((each.collateral for each in state.exposures if each.structure in PUT_OR_SHARES), ZERO)
+    used = PUTS.used(state)
     return (
         _share("max position risk", limits.max_position_risk, state, collateral),
         _share("put collateral", limits.put_collateral_each, state, collateral),
@@ -115,24 +112,14 @@ def _trade_cap(signal: Signal, loss: Decimal, state: RiskState, limits: Limits) 
     if signal.at_risk is not None:
         wanted = max(ZERO, Decimal(str(signal.at_risk)))
         return Cap("at risk", f"{_percent(round(wanted, 6))} of equity", wanted * state.equity, loss)
-    if signal.strategy == LOTTO:
-        return _share("lotto", limits.lotto, state, loss)
-    if signal.strategy == LEAPS:
-        return _share("LEAPS", limits.leaps_each, state, loss)
-    if signal.structure in LONG_PREMIUM:
-        return _share("long premium", limits.long_premium, state, loss)
-    return _share("defined risk", limits.defined_risk, state, loss)
+    name, fraction = kind_cap(signal.strategy, signal.structure, limits) or ("defined risk", limits.defined_risk)
+    return _share(name, fraction, state, loss)
 
 
 def _leaps_total(signal: Signal, loss: Decimal, state: RiskState, limits: Limits) -> tuple[Cap, ...]:
     if signal.strategy != LEAPS:
         return ()
-    used = sum((_loss_of(each) for each in state.exposures if each.strategy == LEAPS), ZERO)
-    return (_share("all LEAPS", limits.leaps_total, state, loss, used),)
-
-
-def _loss_of(exposure: Exposure) -> Decimal:
-    return exposure.counted if exposure.max_loss is None else exposure.max_loss
+    return (_share("all LEAPS", limits.leaps_total, state, loss, ALL_LEAPS.used(state)),)
 
 
 def _buying_power(signal: Signal, state: RiskState, costs: Costs) -> Cap:

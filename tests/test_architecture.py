@@ -25,6 +25,7 @@ LAYERS = {
     "values": ("engine.model",),
     "pure": (
         "engine.codec",
+        "engine.correlation",
         "engine.indicators",
         "engine.ledger",
         "engine.payoff",
@@ -49,7 +50,9 @@ LAYERS = {
         "engine.attempts",
         "engine.audit",
         "engine.closing",
+        "engine.bounds",
         "engine.consents",
+        "engine.daytrades",
         "engine.desk",
         "engine.each",
         "engine.envelopes",

@@ -8,6 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
+
+
+class DayTradeRule(StrEnum):
+    """What a broker allows to be opened and closed in one session."""
+
+    BROKER = "broker"
+    """As the desk's broker does it: Alpaca by intraday margin, the paper exchange by none."""
+    INTRADAY_MARGIN = "intraday_margin"
+    """No counting: 2,000 dollars of equity, and nothing that leaves a deficit (FINRA rule 4210 since June 2026)."""
+    PDT = "pdt"
+    """At most three day trades in five sessions below 25,000 dollars of equity."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,53 @@ class Limits:
     drawdown_halt: Decimal = Decimal("0.10")
     stress_move: Decimal = Decimal("0.20")
     """Spot fall at which puts, shares and covered calls count toward max_total_risk, options at intrinsic."""
+    correlation: Decimal = Decimal("0.80")
+    """Correlation of daily returns above which two names count as one bet."""
+    correlated_names: int = 3
+    """Names of one such bet that may be held."""
+    correlation_sessions: int = 60
+    """Daily returns the correlation is computed from."""
+    pause_low: Decimal = Decimal("0.10")
+    """Fall of a low-risk strategy's own equity from its peak that pauses it."""
+    pause_other: Decimal = Decimal("0.20")
+    """The same for medium and high risk."""
+    streak_doubt: Decimal = Decimal("0.02")
+    """A row of losing campaigns less probable than this pauses the strategy."""
+    streak_least: int = 5
+    streak_most: int = 20
+    streak_sessions: int = 5
+    """Sessions such a pause lasts."""
+    day_trade_rule: DayTradeRule = DayTradeRule.BROKER
+
+
+SETTABLE = (
+    "max_position_risk",
+    "max_total_risk",
+    "defined_risk",
+    "long_premium",
+    "lotto",
+    "leaps_each",
+    "leaps_total",
+    "index_spreads",
+    "one_expiry",
+    "put_collateral_each",
+    "put_collateral_total",
+    "one_underlying",
+    "high_risk_strategy",
+    "daily_loss",
+    "weekly_loss",
+    "drawdown_halt",
+    "correlation",
+    "pause_low",
+    "pause_other",
+)
+"""The limits that can be set while the desk runs: fractions, of which the smaller one is the tighter."""
+
+WALLS = ("max_position_risk", "max_total_risk")
+"""Limits that can be tightened while the desk runs, never loosened beyond the configuration."""
+
+FRACTIONS = (*SETTABLE, "stress_move", "streak_doubt")
+COUNTS = ("correlated_names", "correlation_sessions", "streak_least", "streak_most", "streak_sessions")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from engine.store import database
 from engine.store.approvals import Approvals
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
+from engine.store.locks import Locks
 from engine.store.operations import Operations
 from engine.store.orders import Orders
 from engine.store.positions import Positions
@@ -29,7 +30,7 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions, Envelopes):
+class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions, Envelopes, Locks):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()

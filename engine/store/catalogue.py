@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from engine.model.records import RiskLimits, StrategyRecord
 from engine.model.trade import RiskLevel
 from engine.schema.tables import risk_limits, strategies
 from engine.store.work import Queries
 
+ENABLED = "enabled"
+DISABLED = "disabled"
 _STRATEGIES = select(strategies.c.name, strategies.c.risk_level, strategies.c.status, strategies.c.created_at).order_by(
     strategies.c.name
 )
+_STATUS = select(strategies.c.status).where(strategies.c.id == bindparam("name_"))
 _RISK_LIMITS = select(
     risk_limits.c.id,
     risk_limits.c.strategy_id,
@@ -32,7 +35,7 @@ class Catalogue(Queries):
 
     def ensure_strategy(self, name: str, at: datetime) -> None:
         """Make sure the strategy has its row; what is known of it stays."""
-        self._add_strategy(name, None, "enabled", at)
+        self._add_strategy(name, None, ENABLED, at)
 
     def _add_strategy(self, name: str, risk_level: RiskLevel | None, status: str, at: datetime) -> bool:
         row = {"id": name, "name": name, "risk_level": risk_level, "status": status, "created_at": at}
@@ -43,6 +46,20 @@ class Catalogue(Queries):
         if not self._add_strategy(name, risk_level, status, at):
             known = update(strategies).where(strategies.c.id == name)
             self._write(known.values(risk_level=risk_level, status=status))
+
+    def know_strategy(self, name: str, risk_level: RiskLevel, at: datetime) -> None:
+        """Write the catalogue's risk level of a strategy; whether it is enabled is left as people set it."""
+        if not self._add_strategy(name, risk_level, ENABLED, at):
+            self._write(update(strategies).where(strategies.c.id == name).values(risk_level=risk_level))
+
+    def set_strategy_status(self, name: str, status: str) -> None:
+        """Enable or disable a strategy that is known."""
+        self._write(update(strategies).where(strategies.c.id == name).values(status=status))
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether people let it trade; a strategy that is not known yet is enabled."""
+        row = self._row(_STATUS, {"name_": name})
+        return row is None or row[0] != DISABLED
 
     def strategies(self) -> tuple[StrategyRecord, ...]:
         """All strategies the database knows, by name."""

@@ -50,13 +50,12 @@ _EQUITY = (
     .order_by(equity_history.c.day.desc())
     .limit(bindparam("limit_"))
 )
-_NET = (
-    select(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()).label("net"))
-    .order_by(equity_history.c.day.desc())
-    .limit(bindparam("limit_"))
-    .subquery()
+_PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()))).where(
+    equity_history.c.day.in_(
+        select(equity_history.c.day).order_by(equity_history.c.day.desc()).limit(bindparam("limit_"))
+    )
 )
-_PEAK = select(func.max(_NET.c.net))
+_PEAK_SINCE = _PEAK.where(equity_history.c.at > bindparam("since_", type_=equity_history.c.at.type))
 _IV = (
     select(iv_history.c.iv)
     .where(iv_history.c.ticker == bindparam("ticker_"))
@@ -184,9 +183,13 @@ class Operations(Queries):
         """The last `limit` sessions, oldest first."""
         return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
 
-    def equity_peak(self, limit: int = 260) -> Decimal | None:
-        """The highest close of the last `limit` sessions, deposits and withdrawals taken out; None before the first."""
-        row = self._row(_PEAK, {"limit_": limit})
+    def equity_peak(self, limit: int = 260, since: datetime | None = None) -> Decimal | None:
+        """The highest close (after `since`) of the last `limit` sessions, deposits and withdrawals taken out.
+
+        None before the first.
+        """
+        params = {"limit_": limit}
+        row = self._row(_PEAK, params) if since is None else self._row(_PEAK_SINCE, {**params, "since_": since})
         return None if row is None else row[0]
 
     def add_iv(self, ticker: str, day: date, iv: float, source: str) -> None:
