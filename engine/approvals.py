@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from engine import fills, gateway, nets, orders, risk, sizing, standing
+from engine import bounds, fills, gateway, nets, orders, risk, sizing, standing
 from engine.desk import Desk, Mode
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.events import Event, EventKind
@@ -81,6 +81,7 @@ def approve(desk: Desk, approval_id: str, version: int, by: str, warrant: Warran
     if not is_account_known:
         standing.refresh_account(desk)
     price, spot = fresh_prices(desk, shown.plan)
+    standing.ensure_returns(desk, [shown.plan.signal.ticker])
     with desk.store.begin() as work:
         approval = _pending(work.approval(approval_id), version, desk.now())
         decision = _decide(desk, work, approval, price, spot, by, warrant)
@@ -162,18 +163,18 @@ def _decide(
     move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
     tickets = work.open_tickets()
     state = standing.risk_state(desk, work, tickets)
-    if move is not Move.NONE:
-        fresh = sizing.fitted(fresh, state, desk.limits, desk.costs)
-    problems = _problems(work, fresh, state, desk.limits, tickets)
+    limits = bounds.limits_in_force(desk, work)
+    fresh = sizing.fitted(fresh, state, limits, desk.costs)
+    problems = _problems(work, fresh, state, limits, tickets)
     if problems and warrant is not None:
         raise NotAllowed(f"{_sentence(problems)} {approval.id} stays pending.")
     if problems:
         return _block(desk, work, approval, by, problems)
-    if move is not Move.NONE:
+    if move is not Move.NONE or fresh.quantity < approval.plan.quantity:
         note = _moved_words(approval.plan, fresh, move)
         if warrant is not None:
             note = f"{left_by(by)} {note}"
-        return _ask_again(desk, work, approval, _with_impact(desk, fresh, state), note, by)
+        return _ask_again(desk, work, approval, _with_impact(fresh, state, limits), note, by)
     decision = _order(desk, work, approval, price, spot, by)
     if warrant is not None:
         warrant.record(work, decision.approval)
@@ -276,9 +277,9 @@ def _order(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice
     return Decision(decided, Outcome.SENT, f"Approved by {by}; order {ticket.id} is working.", order)
 
 
-def _with_impact(desk: Desk, plan: TradePlan, state: risk.RiskState) -> TradePlan:
+def _with_impact(plan: TradePlan, state: risk.RiskState, limits: Limits) -> TradePlan:
     """The plan with what it does to the limits now, for /why: size and price are no longer those of its scan."""
-    return replace(plan, impact=risk.impact(plan, state, desk.limits))
+    return replace(plan, impact=risk.impact(plan, state, limits))
 
 
 def undo_window(desk: Desk, plan: TradePlan, today: date) -> timedelta:
@@ -363,7 +364,8 @@ def resize(desk: Desk, approval_id: str, version: int, by: str, quantity: int) -
         chosen = Step(f"chosen by {by}", f"of {most}", str(quantity), Verdict.PASSED)
         plan = sizing.resize(approval.plan, quantity, desk.costs)
         plan = replace(plan, sizing=(*plan.sizing, chosen))
-        plan = _with_impact(desk, plan, standing.risk_state(desk, work, work.open_tickets()))
+        state = standing.risk_state(desk, work, work.open_tickets())
+        plan = _with_impact(plan, state, bounds.limits_in_force(desk, work))
         revised = work.revise(approval.id, version, plan, approval.expires_at, f"size {most} → {quantity} by {by}")
         work.add_event(_changed(desk, revised, by))
     return revised

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from engine.correlation import DailyReturns
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
@@ -41,6 +42,8 @@ class Desk:
     """The number of the one account orders may touch; "" where none is pinned (paper and replay only)."""
     verified: set[str] = field(default_factory=set)
     """Account numbers the broker has answered with in this process and that were the pinned one."""
+    returns: DailyReturns = field(default_factory=DailyReturns)
+    """Daily returns of the names that were asked about today, for their correlations."""
 
     @property
     def today(self) -> date:

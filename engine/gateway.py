@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import structlog
 
-from engine import halts, promotions
+from engine import halts, locks, promotions
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected
 from engine.model.book import Account
@@ -20,10 +20,10 @@ log = structlog.get_logger()
 
 def why_closed(desk: Desk, work: UnitOfWork, strategy: str, ticker: str) -> tuple[str, ...]:
     """Why nothing of this strategy and name may be opened now, as sentences; empty when it may."""
-    del ticker
     stop = halts.current(work)
     reasons = (
         "" if stop is None else stop.words,
+        *locks.reasons(desk, work, strategy, ticker),
         promotions.why_not_live(desk, work, strategy),
     )
     return tuple(reason for reason in reasons if reason)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from decimal import Decimal
 
-from engine import risk
+from engine import risk, standing
 from engine.desk import Desk
 from engine.errors import AlreadyDecided, NotFound
 from engine.model.events import Event, EventKind, Severity
@@ -15,8 +14,8 @@ from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 from engine.store.catalogue import DISABLED, ENABLED
 
-PEAK = "peak"
-"""Setting: when the drawdown was forgiven, and the equity (flows taken out) it is measured from since."""
+CURVES = "curves"
+"""Setting: the equity curve of each strategy (`engine.watch`)."""
 
 
 def reasons(desk: Desk, work: UnitOfWork, strategy: str, ticker: str) -> tuple[str, ...]:
@@ -88,22 +87,40 @@ def lock_by_hand(desk: Desk, what: str, by: str, why: str, until: datetime | Non
 
 
 def lift(desk: Desk, lock_id: str, by: str) -> Lock:
-    """End a lock, audited. A drawdown is forgiven with it: from now on it is measured from the equity of now.
+    """End a lock, audited. A fall that made it is forgiven with it: it is measured anew from the equity of now.
 
     Raises:
         NotFound: there is no such lock. AlreadyDecided: it has ended.
+        BrokerUnavailable: the equity that a drawdown is measured from is not known now.
     """
+    with desk.store.read() as reading:
+        found = _still_held(desk, reading, lock_id)
+    equity = standing.refresh_account(desk).equity if found.kind is LockKind.DRAWDOWN else None
     with desk.store.begin() as work:
-        lock = work.find_lock(lock_id)
-        if lock is None:
-            raise NotFound(f"There is no lock {lock_id}.")
-        if not lock.holds(desk.now()):
-            raise AlreadyDecided(f"{lock.id} has ended already.")
-        if lock.kind is LockKind.DRAWDOWN:
-            _forgive(desk, work, by)
-        return end(
-            desk, work, lock, LockStatus.LIFTED, by, f"{lock.id} was lifted by {by}: {lock.what} may open again."
-        )
+        lock = _still_held(desk, work, lock_id)
+        told = f"{lock.id} was lifted by {by}: {lock.what} may open again."
+        if equity is not None:
+            standing.forgive_drawdown(desk, work, equity, by)
+            told += f" The drawdown is measured from {equity:,.2f} now."
+        if lock.kind is LockKind.PAUSE:
+            _restart_curve(desk, work, lock.subject)
+        return end(desk, work, lock, LockStatus.LIFTED, by, told)
+
+
+def _still_held(desk: Desk, work: UnitOfWork, lock_id: str) -> Lock:
+    lock = work.find_lock(lock_id)
+    if lock is None:
+        raise NotFound(f"There is no lock {lock_id}.")
+    if not lock.holds(desk.now()):
+        raise AlreadyDecided(f"{lock.id} has ended already.")
+    return lock
+
+
+def _restart_curve(desk: Desk, work: UnitOfWork, strategy: str) -> None:
+    """Forget the strategy's equity curve: a new one begins, at its peak."""
+    curves = json.loads(work.setting(CURVES) or "{}")
+    curves.pop(strategy, None)
+    work.set_setting(CURVES, json.dumps(curves, sort_keys=True), "desk", desk.now())
 
 
 def end(desk: Desk, work: UnitOfWork, lock: Lock, status: LockStatus, by: str, told: str) -> Lock:
@@ -136,20 +153,6 @@ def forgive_drawdown(desk: Desk, by: str) -> bool:
         return False
     lift(desk, found.id, by)
     return True
-
-
-def _forgive(desk: Desk, work: UnitOfWork, by: str) -> None:
-    """The next equity that is known becomes the peak."""
-    work.set_setting(PEAK, json.dumps([desk.now().isoformat(), None]), by, desk.now())
-
-
-def forgiven(work: UnitOfWork) -> tuple[datetime, Decimal | None] | None:
-    """When the drawdown was last forgiven, and the equity it is measured from; None if it never was."""
-    text = work.setting(PEAK)
-    if not text:
-        return None
-    at, equity = json.loads(text)
-    return datetime.fromisoformat(at), None if equity is None else Decimal(equity)
 
 
 def switch(desk: Desk, strategy: str, status: str, by: str) -> bool:

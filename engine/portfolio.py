@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import pricing, risk, standing
+from engine import bounds, pricing, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.book import ZERO, Account, Book, Position, Totals
@@ -294,6 +294,7 @@ def risk_view(desk: Desk) -> RiskView:
     views = positions(desk)
     with desk.store.read() as work:
         state = standing.risk_state(desk, work, work.open_tickets())
+        limits = bounds.limits_in_force(desk, work)
     known = [view.greeks for view in views]
     greeks = NO_GREEKS
     dollars = ZERO
@@ -302,7 +303,7 @@ def risk_view(desk: Desk) -> RiskView:
             greeks = greeks.plus(view.greeks)
             dollars += Decimal(f"{view.greeks.delta:.4f}") * view.spot
     complete = None not in known
-    uses = risk.usage(state, desk.limits)
+    uses = risk.usage(state, limits)
     return RiskView(state, uses, greeks if complete else None, dollars if complete else None, views)
 
 
@@ -352,6 +353,7 @@ def digest(desk: Desk) -> Digest:
         closed = work.positions_closed(limit=100, since=start)
         approvals = [a for a in work.approvals(limit=500, since=start) if a.created_at < end]
         state = standing.risk_state(desk, work, work.open_tickets())
+        limits = bounds.limits_in_force(desk, work)
     views = _views(desk, book, marks)
     opened = tuple(v.position.id for v in views if v.position.opened_at >= start)
     expiries = sorted({(day, v.position.ticker) for v in views if (day := risk.first_expiry(v.position.instruments))})
@@ -365,7 +367,7 @@ def digest(desk: Desk) -> Digest:
         closed=tuple(closed),
         assigned=sum(position.close_reason == "assigned" for position in closed),
         proposals=counts,
-        uses=risk.usage(state, desk.limits),
+        uses=risk.usage(state, limits),
         expiries=tuple(expiries[:5]),
         notes=tuple(f"{item} priced at {at:%d %b %H:%M}" for item, at in marks.stale.items()),
     )

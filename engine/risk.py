@@ -169,10 +169,10 @@ class Unit(StrEnum):
         """The number as people read it.
 
         >>> Unit.FRACTION.shown(Decimal("0.124")), Unit.COUNT.shown(Decimal(3))
-        ('12.4 %', '3')
+        ('12.4%', '3')
         """
         if self is Unit.FRACTION:
-            return f"{number * 100:.1f} %"
+            return f"{number:.1%}"
         return f"{number:,.0f}"
 
 

@@ -9,12 +9,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import halts, risk, sizing, standing
+from engine import bounds, halts, locks, risk, sizing, standing
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
+from engine.model.limits import Limits
 from engine.model.market import Bars, MarketSnapshot
 from engine.model.trade import (
     Approval,
@@ -43,20 +44,25 @@ class Standing:
 
     book: Book
     state: risk.RiskState
+    limits: Limits
     proposed: frozenset[str]
     context: Context
 
 
-def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan:
-    """Scan, store the result and propose every plan that passes sizing and limits.
+def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan | None:
+    """Scan, store the result and propose every plan that passes sizing and limits; None for a disabled strategy.
 
     Raises:
         NotFound: no such strategy or ticker.
     """
+    with desk.store.read() as reading:
+        if not reading.is_enabled(strategy_name):
+            return None
     scan = preview(desk, strategy_name, tickers)
     with desk.store.begin() as work:
         work.add_scan(scan)
         free = [] if halts.current(work) else _not_there_yet(work, scan)
+        free = [p for p in free if not locks.reasons(desk, work, strategy_name, p.signal.ticker)]
         proposals = [_propose(desk, work, plan, scan.id) for plan in free]
         data = {"strategy": strategy_name, "universe": scan.universe, "proposals": [a.id for a in proposals]}
         work.add_event(Event(desk.new_id("E"), EventKind.SCAN_FINISHED, desk.now(), scan.id, data))
@@ -84,6 +90,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
         steps[ticker] = found.steps
         signals += found.signals
     chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
+    standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():
         steps[ticker] += (step,)
     plans = _plans(desk, chosen, standing_now, steps)
@@ -116,6 +123,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         book = work.book()
         tickets = work.open_tickets()
         state = standing.risk_state(desk, work, tickets)
+        limits = bounds.limits_in_force(desk, work)
         pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
         working = [t for t in tickets if t.strategy == strategy.name and risk.is_entry(t)]
         today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
@@ -132,12 +140,20 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         firing=_firing(strategy, snapshots),
         market=market,
         unknown=desk.unknown,
-        max_position_risk=float(desk.limits.max_position_risk),
+        max_position_risk=float(limits.max_position_risk),
         premiums=premiums,
         sectors=_sectors(held, snapshots),
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
-    return Standing(book, state, frozenset(proposed), context)
+    return Standing(book, state, limits, frozenset(proposed), context)
+
+
+def _with_correlations(desk: Desk, now: Standing, signals: tuple[Signal, ...]) -> Standing:
+    """The same with the daily returns of what may be proposed, so that the limit on correlated names can be told."""
+    if not signals:
+        return now
+    standing.ensure_returns(desk, {signal.ticker for signal in signals})
+    return replace(now, state=replace(now.state, correlations=desk.returns.known(desk.today)))
 
 
 def _of(book: Book, strategy: Strategy) -> tuple[Position, ...]:
@@ -223,16 +239,18 @@ def _plan(
         return None, (Step("not held or proposed", "one at a time", "already there"),)
     if signal.asof < desk.sessions.open(desk.today) or not desk.sessions.is_open(signal.asof):
         return None, (Step("session", "open market", "closed: watchlist only"),)
-    plan = sizing.size(signal, state, desk.limits, desk.costs)
+    plan = sizing.size(signal, state, now.limits, desk.costs)
     if plan.quantity == 0:
         reasons = tuple(step for step in plan.sizing if not step.passed)
         return None, reasons or (Step("size", "at least 1", "0"),)
-    checks = risk.check(plan, state, desk.limits)
+    checks = risk.check(plan, state, now.limits)
     broken = risk.breaches(checks)
     if broken:
         return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
-    return replace(plan, impact=risk.impact(plan, state, desk.limits)), (
+    skipped = (c for c in checks if not c.is_checked)
+    return replace(plan, impact=risk.impact(plan, state, now.limits)), (
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
+        *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),
     )
 
 

@@ -5,24 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from engine import risk
+import structlog
+
+from engine import daytrades, risk
+from engine.correlation import log_returns
 from engine.desk import Desk
-from engine.errors import DataUnavailable
+from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.book import ZERO, Account, Book, Totals
 from engine.model.instruments import Instrument, Option, instrument
+from engine.model.limits import DayTradeRule
 from engine.model.market import Quote
 from engine.model.orders import Ticket
 from engine.model.records import EquityDay
 from engine.store import UnitOfWork
 
+log = structlog.get_logger()
+
 MARKS = "marks"
 ACCOUNT = "account"
 ACCOUNT_AGE = timedelta(seconds=60)
-WEEK = 5
-"""Sessions."""
+HISTORY = 10
+"""Closes among which yesterday's and last week's are found."""
+PEAK = "peak"
+"""Setting: when a drawdown was last forgiven, and the equity (flows taken out) it is measured from since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +129,56 @@ def account_is_known(desk: Desk, work: UnitOfWork) -> bool:
 
 def _account_text(account: Account, now: datetime) -> str:
     numbers = (account.equity, account.cash, account.buying_power, account.options_buying_power)
-    return json.dumps([now.isoformat(), account.number, *map(str, numbers)])
+    maintenance = None if account.maintenance is None else str(account.maintenance)
+    return json.dumps([now.isoformat(), account.number, *map(str, numbers), maintenance])
 
 
-def known_account(desk: Desk, work: UnitOfWork) -> tuple[Decimal, Decimal]:
-    """(equity, options buying power) of the account, at most a minute old.
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """The broker's numbers, dollars, as they were a moment ago."""
+
+    equity: Decimal
+    options_buying_power: Decimal
+    margin: risk.Margin
+
+
+def known_account(desk: Desk, work: UnitOfWork) -> KnownAccount:
+    """The account as the broker said at most a minute ago.
 
     Raises:
         DataUnavailable: the broker has not been heard for a minute; nothing is opened on old numbers.
     """
     text = work.setting(ACCOUNT)
     if text:
-        at, _, equity, _, _, options = json.loads(text)
+        at, _, equity, cash, power, options, *rest = json.loads(text)
         if abs(desk.now() - datetime.fromisoformat(at)) <= ACCOUNT_AGE:
-            return Decimal(equity), Decimal(options)
+            maintenance = Decimal(rest[0]) if rest and rest[0] is not None else None
+            margin = risk.Margin(Decimal(cash), Decimal(power), maintenance)
+            return KnownAccount(Decimal(equity), Decimal(options), margin)
     raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
+
+
+def ensure_returns(desk: Desk, tickers: Iterable[str]) -> None:
+    """Have the daily returns of these names and of everything held and worked ready; asks the market for new ones.
+
+    A name without bars stays unknown and is asked for again next time.
+    """
+    with desk.store.read() as reading:
+        known = {position.ticker for position in reading.open_positions()}
+        known |= {ticket.ticker for ticket in reading.open_tickets() if risk.is_entry(ticket)}
+    today = desk.today
+    missing = desk.returns.missing(today, {*tickers, *known})
+    if not missing:
+        return
+    last = desk.sessions.previous(today)
+    days = desk.sessions.between(desk.sessions.previous(today, desk.limits.correlation_sessions + 1), last)
+    for ticker in missing:
+        try:
+            bars = desk.market.bars(ticker, days[0], last)
+        except (DataError, NotFound) as problem:
+            log.info("returns.unknown", ticker=ticker, problem=str(problem))
+            continue
+        desk.returns.keep(today, ticker, log_returns(bars, days))
 
 
 def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.RiskState:
@@ -143,39 +186,72 @@ def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.
 
     `tickets`: everything being worked, as `work.open_tickets()` says.
     """
-    equity, buying_power = known_account(desk, work)
+    account = known_account(desk, work)
+    return state_at(desk, work, tickets, account.equity, account.options_buying_power, account.margin)
+
+
+def state_at(
+    desk: Desk,
+    work: UnitOfWork,
+    tickets: Iterable[Ticket],
+    equity: Decimal,
+    buying_power: Decimal,
+    margin: risk.Margin | None = None,
+) -> risk.RiskState:
+    """As `risk_state`, at an equity of one's own."""
     book = work.book()
-    held = risk.held_exposures(book)
-    reserved = []
-    for ticket in tickets:
-        if risk.is_entry(ticket) and ticket.approval_id:
-            plan = work.approval_version(ticket.approval_id, ticket.version).plan
-            reserved.append(risk.ticket_exposure(ticket, plan))
-    history = work.equity_history(limit=WEEK)
+    working = tuple(ticket for ticket in tickets if risk.is_entry(ticket) and ticket.approval_id)
+    history = tuple(row for row in work.equity_history(limit=HISTORY) if row.day < desk.today)
+    rule = daytrades.rule_of(desk)
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
-        held=held,
-        reserved=tuple(reserved),
-        day_pnl=_change(history, equity, book.totals, 1),
-        week_pnl=_change(history, equity, book.totals, WEEK),
-        drawdown=_drawdown(work.equity_peak(), book.totals.start, equity - book.totals.flows),
+        held=risk.held_exposures(book),
+        reserved=tuple(_reserved(work, ticket) for ticket in working),
+        day_pnl=_since(history, equity, book.totals, desk.today),
+        week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
+        drawdown=_drawdown(_peak(work, book.totals), equity - book.totals.flows),
         levels={name: strategy.risk_level for name, strategy in desk.strategies.items()},
+        correlations=desk.returns.known(desk.today),
+        unknown=desk.unknown,
+        day_trade_rule=rule,
+        day_trades=daytrades.counted(desk, work, working) if rule is DayTradeRule.PDT else risk.DayTrades(),
+        margin=margin,
     )
 
 
-def _change(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, sessions: int) -> Decimal:
-    """Dollars made since the close `sessions` sessions ago, deposits and withdrawals taken out.
+def _reserved(work: UnitOfWork, ticket: Ticket) -> risk.Exposure:
+    plan = work.approval_version(ticket.approval_id or "", ticket.version).plan
+    return risk.ticket_exposure(ticket, plan)
 
-    With fewer closes than that, since the account was opened: the first day has a limit too.
+
+def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal:
+    """Dollars made since the last close before `day`, deposits and withdrawals taken out.
+
+    Without such a close, since the account was opened: the first day has a limit too.
     """
-    if len(history) >= sessions:
-        base = history[-sessions]
+    base = next((row for row in reversed(history) if row.day < day), None)
+    if base is not None:
         return equity - base.equity - (totals.flows - base.flows)
     return equity - totals.start - totals.flows if totals.start else ZERO
 
 
-def _drawdown(highest: Decimal | None, start: Decimal, now: Decimal) -> Decimal:
-    """Fall from the highest close (or the opening balance) as a fraction of that peak; flows are taken out."""
-    peak = max(now, start, start if highest is None else highest)
+def _peak(work: UnitOfWork, totals: Totals) -> Decimal:
+    """The highest close or the opening balance, flows taken out; since a drawdown was forgiven, what it was then."""
+    text = work.setting(PEAK)
+    if not text:
+        return max(totals.start, work.equity_peak() or totals.start)
+    at, base = json.loads(text)
+    return max(Decimal(base), work.equity_peak(since=datetime.fromisoformat(at)) or ZERO)
+
+
+def forgive_drawdown(desk: Desk, work: UnitOfWork, equity: Decimal, by: str) -> None:
+    """From now on the drawdown is measured from `equity`, and from what is higher later."""
+    base = equity - work.totals().flows
+    work.set_setting(PEAK, json.dumps([desk.now().isoformat(), str(base)]), by, desk.now())
+
+
+def _drawdown(highest: Decimal, now: Decimal) -> Decimal:
+    """Fall from the peak as a fraction of it."""
+    peak = max(now, highest)
     return (peak - now) / peak if peak > 0 else ZERO

@@ -158,6 +158,7 @@ def account(payload: Payload, *, is_paper: bool) -> Account:
         is_paper=is_paper,
         blocked=any(payload.get(flag) for flag in halted) or payload.get("status") != "ACTIVE",
         currency=str(payload.get("currency") or "USD"),
+        maintenance=number(payload, "maintenance_margin") if payload.get("maintenance_margin") is not None else None,
     )
 
 

@@ -246,3 +246,5 @@ class Account:
     is_paper: bool
     blocked: bool = False
     currency: str = "USD"
+    maintenance: Decimal | None = None
+    """Equity that must be left for what is held; None where the broker does not say."""

@@ -15,7 +15,8 @@ D = Decimal
 
 def known(world: World) -> tuple[Decimal, Decimal]:
     with world.store.read() as work:
-        return standing.known_account(world.desk, work)
+        account = standing.known_account(world.desk, work)
+        return account.equity, account.options_buying_power
 
 
 def test_the_broker_is_believed_for_a_minute() -> None:
