@@ -48,7 +48,7 @@ class Channels:
 
 def card_key(event: Event) -> str:
     """The key of the card an event draws: later events of one key edit the same message."""
-    if event.kind in OF_APPROVAL and event.correlation:
+    if event.kind in OF_APPROVAL and event.correlation and event.data.get("purpose") != "exit":
         return f"approval:{event.correlation}"
     if event.kind is EventKind.FILLED and event.data.get("purpose") == "entry" and event.correlation:
         return f"approval:{event.correlation}"

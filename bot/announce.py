@@ -77,7 +77,7 @@ def _order_ended(desk: Desk, event: Event, banner: str) -> Card | None:
     """An entry redraws its proposal; an exit that ended is told on its own, a net that stepped aside is not."""
     if event.data.get("reason") == NET:
         return None
-    if event.correlation.startswith("A"):
+    if event.data.get("purpose") != "exit":
         return _of_approval(desk, event, banner)
     facts = (("Order", event.subject), ("Filled", f"{event.data.get('filled')} of {event.data.get('quantity')}"))
     note = (str(event.data.get("note", "")),)

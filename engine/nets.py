@@ -48,25 +48,25 @@ class _Wanted:
 
 
 def tend(desk: Desk, prices: Mapping[str, Decimal]) -> None:
-    """Bring every net in line with its position: place what is missing, take off what fits no more.
+    """Bring the nets in line with their positions: take off what fits no more, place what is missing.
 
     `prices`: what the positions are worth per share now, of those whose stop is quiet on good quotes; a new net is
-    placed for no other, or it would sell at once.
+    placed for no other, or it would sell at once. One net is placed at a look, and none while the broker owes the
+    answer about another: the exits that come after must not wait for it.
     """
     with desk.store.read() as reading:
-        positions = {position.id: position for position in reading.open_positions()}
+        positions = reading.open_positions()
         held = {ticket.position_id: ticket for ticket in reading.open_tickets() if ticket.is_net}
-    each(sorted(held.keys() | positions.keys()), lambda id: _tend(desk, id, held.get(id), prices), lambda id: id)
-
-
-def _tend(desk: Desk, position_id: str, net: Ticket | None, prices: Mapping[str, Decimal]) -> None:
-    with desk.store.read() as reading:
-        wanted = _wanted(desk, reading, position_id)
-        is_resting = alarms.is_resting(desk, reading, position_id, Trouble.NET)
-    if net is not None and not _fits(net, wanted):
-        step_aside(desk, position_id, "does not fit the position any more", timedelta(0))
-    elif net is None and wanted is not None and not is_resting and wanted.trigger < prices.get(position_id, NOTHING):
-        _place(desk, position_id)
+        unanswered = any(o.type is OrderType.STOP and o.status is OrderStatus.NEW for o in reading.open_orders())
+        ids = {*held, *(position.id for position in positions)}
+        wanted = {id: net for id in ids if (net := _wanted(desk, reading, id)) is not None}
+        resting = {id for id in wanted if alarms.is_resting(desk, reading, id, Trouble.NET)}
+    misfits = sorted(id for id, net in held.items() if not _fits(net, wanted.get(id)))
+    each(misfits, lambda id: step_aside(desk, id, "does not fit the position any more", timedelta(0)), str)
+    missing = (id for id in sorted(wanted) if id not in held and id not in resting)
+    first = next((id for id in missing if wanted[id].trigger < prices.get(id, NOTHING)), None)
+    if first is not None and not unanswered:
+        _place(desk, first)
 
 
 def _fits(net: Ticket, wanted: _Wanted | None) -> bool:

@@ -195,6 +195,7 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
         "quantity": ended.quantity,
         "ticker": ticket.ticker,
         "reason": ticket.reason,
+        "purpose": ticket.purpose.value,
     }
     story = story_of(work, ticket)
     work.add_event(Event(desk.new_id("E"), EventKind.ORDER_ENDED, desk.now(), ticket.id, data, correlation=story))
