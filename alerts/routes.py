@@ -24,6 +24,7 @@ SILENT = frozenset(
 """Kept for the audit trail, not posted: a scan shows itself through its proposals."""
 
 OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
+OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
 
 OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
 """What one trouble of a position is told with: its failures and its end are one card."""
@@ -52,6 +53,8 @@ def card_key(event: Event) -> str:
         return f"approval:{event.correlation}"
     if event.kind is EventKind.FILLED and event.data.get("purpose") == "entry" and event.correlation:
         return f"approval:{event.correlation}"
+    if event.kind in OF_ADOPTION:
+        return f"adoption:{event.subject}"
     if event.kind is EventKind.DIGEST_READY:
         return f"digest:{event.subject}"
     if event.kind in OF_ALARM and event.data.get("alarm"):

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from alerts.routes import card_key
 from bot import words
+from bot.adoption_cards import adoption_card
 from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
@@ -40,13 +41,15 @@ Draw = Callable[[Desk, Event, str], Card | None]
 def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
     """The card of `event` under `key` ("approval:A00004", "digest:2019-03-04", "event:..."); None: nothing to say.
 
-    A key that names a proposal or a digest draws it as it stands now, whatever the event was.
+    A key that names a proposal, a digest or a question about holdings draws it as it stands now.
     """
     if event.kind in SILENT:
         return None
     kind, _, subject = key.partition(":")
     if kind == "approval":
         return _proposal(desk, subject, banner)
+    if kind == "adoption":
+        return _adoption(desk, subject, banner)
     if kind == "digest":
         return _digest(desk, event, banner)
     return DRAWN[event.kind](desk, event, banner)
@@ -60,6 +63,11 @@ def _proposal(desk: Desk, approval_id: str, banner: str) -> Card:
 
 def _of_approval(desk: Desk, event: Event, banner: str) -> Card:
     return _proposal(desk, event.correlation or event.subject, banner)
+
+
+def _adoption(desk: Desk, adoption_id: str, banner: str) -> Card:
+    with desk.store.read() as work:
+        return adoption_card(work.adoption(adoption_id), banner)
 
 
 def _digest(desk: Desk, event: Event, banner: str) -> Card:

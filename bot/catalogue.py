@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, closing, envelopes, look, market, run, trail
+from bot.handlers import act, broker, closing, envelopes, look, market, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -19,6 +19,7 @@ POSITION = Parameter("position", Kind.POSITION, "a position's id, such as P00003
 PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004")
 SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
 ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
+QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 
 
@@ -54,6 +55,7 @@ LOOK = (
     _look("risk", "limits in use and net Greeks", look.risk),
     _look("pnl", "profit and loss", look.pnl),
     _look("digest", "the day so far, as the evening's card will tell it", look.digest),
+    _look("adoptions", "what the broker holds and the books do not", broker.adoptions),
     _look("account", "cash, equity and buying power", look.account),
     _look("scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,
           Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True)),
@@ -96,6 +98,10 @@ ACT = (
     Command("note", Role.TRADER, "write something down, about a trade when it begins with an id", trail.note, Group.ACT,
             (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True),),
             acts=True),
+    Command("adopt", Role.TRADER, "take into the books what the broker holds", broker.adopt, Group.ACT, (QUESTION,),
+            acts=True, place=Place.SAME),
+    Command("ignore", Role.TRADER, "leave what the broker holds alone", broker.ignore, Group.ACT, (QUESTION,),
+            acts=True, place=Place.SAME),
 )  # fmt: skip
 
 RUN = (

@@ -116,14 +116,18 @@ class Compared:
     desk: Desk
     at: datetime | None = None
     seen: str = field(default="")
+    again: datetime | None = None
+    """When to look at a difference a second time that may be nothing."""
 
     def __call__(self) -> None:
         now = self.desk.now()
         latest = self._latest()
-        if self.at is not None and latest == self.seen and not is_due(self.at, now):
+        is_again = self.again is not None and now >= self.again
+        if self.at is not None and latest == self.seen and not is_again and not is_due(self.at, now):
             return
         self.at, self.seen = now, latest
-        holdings.compare(self.desk)
+        found = holdings.reconcile(self.desk)
+        self.again = now + holdings.GRACE if found.waiting else None
 
     def _latest(self) -> str:
         """The id of the newest event that moved something, the one seen before when there is none since."""

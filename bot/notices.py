@@ -20,6 +20,7 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.RISK_BREACHED: "Risk limit passed",
     EventKind.POSITION_MISMATCH: "The broker and the desk disagree",
     EventKind.LEG_LOST: "A leg is gone: {ticker}",
+    EventKind.RECONCILED: "The broker and the desk agree again",
     EventKind.DATA_STALE: "Market data is stale",
     EventKind.EXIT_OFFERED: "Close or roll? {ticker}",
     EventKind.HALTED: "Entries halted",
@@ -30,8 +31,8 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.LIMIT_CHANGED: "Limit: {subject}",
     EventKind.STRATEGY_CHANGED: "Strategy {subject}",
     EventKind.PANIC: "Panic",
-    EventKind.ADOPTION_ASKED: "Not in the books: {subject}",
-    EventKind.ADOPTION_DECIDED: "Settled: {subject}",
+    EventKind.ADOPTION_ASKED: "Not in the books: {ticker}",
+    EventKind.ADOPTION_DECIDED: "Settled: {ticker}",
     EventKind.ROLL_OFFERED: "Roll? {ticker}",
     EventKind.ROLL_CHANGED: "Roll of {ticker}",
     EventKind.EXPIRY_AGENDA: "Expiring soon",
@@ -71,6 +72,8 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
         return ((Button("Close", f"close:{position}", Tone.BAD), Button("Position", f"position:{position}")),)
     if event.kind is EventKind.ENVELOPE_CHANGED and event.data.get("status") == EnvelopeStatus.IN_FORCE:
         return ((Button(f"Revoke {event.subject}", f"revoke:{event.subject}", Tone.BAD),),)
+    if event.kind is EventKind.POSITION_MISMATCH and event.subject == "holdings":
+        return ((Button("What is open", "adoptions:"),),)
     if event.kind is EventKind.HALTED:
         return ((Button("Resume", "resume:", Tone.ASK),),)
     return ()

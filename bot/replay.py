@@ -138,7 +138,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     steps.append(("envelopes", lambda: envelopes.apply(desk)))
     steps.append(("expire", lambda: approvals.expire_due(desk)))
     if moment.ends:
-        steps.append(("holdings", lambda: holdings.compare(desk)))
+        steps.append(("holdings", lambda: holdings.reconcile(desk)))
         steps.append(("digest", lambda: end_day(made)))
     for name, step in steps:
         _guarded(made, name, step)

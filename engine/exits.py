@@ -14,7 +14,7 @@ from itertools import takewhile
 
 import structlog
 
-from engine import alarms, modelled, nets, orders, risk, silence, triggers
+from engine import alarms, missing, modelled, nets, orders, risk, silence, triggers
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
@@ -313,9 +313,12 @@ def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | No
     with desk.store.begin() as work:
         fresh = work.position(position.id)
         tickets = work.tickets(position_id=position.id, limit=EVERY)
-        if any(t.is_open for t in tickets) or in_the_way(work, fresh) or not fresh.units or not fresh.is_open:
+        held = missing.units(work, fresh)
+        if any(t.is_open for t in tickets) or in_the_way(work, fresh) or not held or not fresh.is_open:
             return None
-        ticket, order = _closing(desk, watched, fresh, reason, units, sum(t.purpose is Purpose.EXIT for t in tickets))
+        ticket, order = _closing(
+            desk, watched, fresh, reason, min(units or held, held), sum(t.purpose is Purpose.EXIT for t in tickets)
+        )
         work.add_ticket(ticket)
         work.add_order(order)
         work.add_event(_started(desk, fresh, ticket, words))

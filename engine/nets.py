@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine import alarms, orders, risk
+from engine import alarms, missing, orders, risk
 from engine.alarms import Trouble
 from engine.desk import Desk, Mode
 from engine.each import each
@@ -102,16 +102,17 @@ def is_netted(desk: Desk, position: Position) -> bool:
 
 
 def _free_units(work: UnitOfWork, position: Position) -> int:
-    """Units that no written call needs, and none that is being written."""
+    """Units the broker holds too that no written call needs, and none that is being written."""
+    there = missing.units(work, position)
     if not isinstance(position.unit[0].instrument, Stock):
-        return position.units
+        return there
     pledged = sum(_shares_under(call) for call in risk.calls_on(position, work.open_positions(ticker=position.ticker)))
     for ticket in work.open_tickets():
         if ticket.approval_id is None or not risk.is_entry(ticket):
             continue
         if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == position.id:
             pledged += ticket.left * sum(leg.instrument.multiplier for leg in ticket.legs)
-    return position.units - pledged
+    return there - pledged
 
 
 def _shares_under(call: Position) -> int:

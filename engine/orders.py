@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, refusals
+from engine import alarms, attempts, fills, gateway, missing, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
@@ -515,9 +515,9 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
 
 
 def _units_held(work: UnitOfWork, ticket: Ticket) -> int:
-    """Whole units of the ticket's position that there are to close."""
+    """Whole units of the ticket's position that there are to close, here and at the broker."""
     position = work.find_position(ticket.position_id)
-    return position.units if position is not None and position.is_open else 0
+    return missing.units(work, position) if position is not None and position.is_open else 0
 
 
 def _fitted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> Ticket:

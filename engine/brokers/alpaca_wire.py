@@ -163,13 +163,17 @@ def account(payload: Payload, *, is_paper: bool) -> Account:
 
 
 def holding(payload: Payload) -> Holding | None:
-    """A position, or None (and a warning) for what the desk cannot hold: crypto, parts of a share, unknown names."""
+    """A position in whole shares or contracts, or None for what the desk cannot hold: crypto, unknown names.
+
+    Part of a share beyond the whole ones is left where it is, with a warning.
+    """
     traded = _instrument(payload)
     quantity = number(payload, "qty")
     if payload.get("side") == "short":
         quantity = -abs(quantity)
     if traded is None or quantity != int(quantity):
         log.warning("alpaca.position_skipped", symbol=payload.get("symbol"), quantity=str(quantity))
+    if traded is None or not int(quantity):
         return None
     return Holding(traded, int(quantity), number(payload, "avg_entry_price"))
 

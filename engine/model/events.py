@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     SPLIT = "split"
     RISK_BREACHED = "risk_breached"
     POSITION_MISMATCH = "position_mismatch"
+    RECONCILED = "reconciled"
+    """The broker and the books agree again after a mismatch."""
     DATA_STALE = "data_stale"
     EXIT_FAILED = "exit_failed"
     """A protective action did not get done; later ones of the same trouble count on."""

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from engine.errors import ConfigError
 from engine.store import database
+from engine.store.adoptions import Adoptions
 from engine.store.approvals import Approvals
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
@@ -30,7 +31,7 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Approvals, Orders, Positions, Events, Operations, Promotions, Envelopes, Locks):
+class UnitOfWork(Adoptions, Approvals, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()

@@ -211,13 +211,21 @@ def test_a_short_option_position_is_negative_however_its_quantity_is_signed() ->
     [
         {"symbol": "BTCUSD", "asset_class": "crypto"},
         {"asset_class": "us_index"},
-        {"qty": "5.5"},
+        {"qty": "0.5"},
         {"symbol": "not a symbol"},
         {"symbol": "AAPL26X218C00187500", "asset_class": "us_option"},
     ],
 )
 def test_what_the_desk_cannot_hold_is_left_out(foreign: dict[str, Any]) -> None:
     assert alpaca_wire.holding(position(**foreign)) is None
+
+
+@pytest.mark.parametrize(("held", "whole"), [("5.5", 5), ("-5.5", -5), ("1.999999999", 1)])
+def test_part_of_a_share_is_left_where_it_is_and_the_whole_ones_count(held: str, whole: int) -> None:
+    found = alpaca_wire.holding(position(qty=held))
+
+    assert found is not None
+    assert found.quantity == whole
 
 
 @pytest.mark.parametrize(
