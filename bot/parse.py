@@ -18,6 +18,7 @@ WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
 APPROVAL = re.compile(r"[A-Z0-9]+(\.\d+)?")
 LONGEST_ECHO = 40
+SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
 
 MEANT: Mapping[str, str] = MappingProxyType(
     {
@@ -121,10 +122,16 @@ def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value
 
 
 def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
-    """Whether an optional choice was skipped: the word is a number or a date, and a date may follow."""
-    later = command.parameters[command.parameters.index(parameter) + 1 :]
-    takes_date = any(other.kind is Kind.DATE for other in later)
-    return parameter.kind is Kind.CHOICE and not parameter.required and takes_date and word[:1].isdigit()
+    """Whether an optional word was skipped: what stands there can only be meant for a later parameter.
+
+    A number or a date in place of a choice, where a date may follow; a ticker in capitals, where tickers may follow.
+    """
+    if parameter.required or parameter.kind not in SKIPPED or word.lower() in parameter.choices:
+        return False
+    later = {other.kind for other in command.parameters[command.parameters.index(parameter) + 1 :]}
+    if Kind.DATE in later and parameter.kind is Kind.CHOICE:
+        return word[:1].isdigit()
+    return Kind.TICKER in later and word.isupper()
 
 
 def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], list[str]]:

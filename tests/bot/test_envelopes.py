@@ -74,12 +74,15 @@ def test_the_same_bounds_in_other_words(line: str) -> None:
     assert bounds.structure is Structure.SHORT_PUT
 
 
-def test_names_and_a_total_bound_it_further() -> None:
+@pytest.mark.parametrize(
+    "more", ["structure=short_put total=6000 XYZ ABC", "total=6000 XYZ,ABC", "short_put 6000 XYZ ABC"]
+)
+def test_names_and_a_total_bound_it_further(more: str) -> None:
     desk = visit()
     desk.world.market.set_snapshot(make.snapshot())
     desk.world.market.set_snapshot(make.snapshot("ABC"))
 
-    desk.card(f"{LINE} total=6000 XYZ ABC")
+    desk.card(f"/envelope wheel 2000 2 thursday {more}")
 
     assert only(desk).bounds.tickers == ("XYZ", "ABC")
     assert only(desk).bounds.total == D(6000)
