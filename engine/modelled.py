@@ -145,7 +145,7 @@ def _terms(desk: Desk, ticker: str) -> _Terms:
     try:
         snapshot = desk.market.snapshot(ticker)
     except (DataError, NotFound) as problem:
-        log.warning("modelled.no_snapshot", ticker=ticker, problem=str(problem))
+        log.debug("modelled.no_snapshot", ticker=ticker, problem=str(problem))
         return _Terms()
     dividends = tuple((each.ex_date, float(each.amount)) for each in snapshot.dividends or ())
     return _Terms(snapshot.rate, dividends)

@@ -94,11 +94,11 @@ def is_netted(desk: Desk, position: Position) -> bool:
     """Whether this desk rests a stop under such a position: shares held, or one option bought, where they are taken."""
     if not desk.rules.nets or desk.mode is Mode.REPLAY or len(position.unit) != 1 or not position.units:
         return False
-    (leg,) = position.unit
-    if leg.ratio < 0:
-        return False
-    ability = Ability.STOP_SHARES if isinstance(leg.instrument, Stock) else Ability.STOP_OPTIONS
-    return desk.broker.capabilities().may_try(ability)
+    return position.unit[0].ratio > 0 and desk.broker.capabilities().may_try(_ability(position))
+
+
+def _ability(position: Position) -> Ability:
+    return Ability.STOP_SHARES if isinstance(position.unit[0].instrument, Stock) else Ability.STOP_OPTIONS
 
 
 def _free_units(work: UnitOfWork, position: Position) -> int:
@@ -160,6 +160,9 @@ def _place(desk: Desk, position_id: str) -> tuple[Ticket, Order] | None:
         if sent.status is OrderStatus.REJECTED:
             note = f"a stop order under it was refused: {sent.error}. Our own stop goes on."
             alarms.tell(desk, work, position, note, Trouble.NET)
+            if not is_netted(desk, position):
+                why = f"The broker takes no {_ability(position)}: our own stop alone protects it."
+                alarms.over(desk, work, position, why, Trouble.NET)
         elif sent.status is not OrderStatus.NEW:
             alarms.over(desk, work, position, "Its net rests at the broker.", Trouble.NET)
     return ticket, sent
