@@ -25,13 +25,18 @@ from tests.programs import missing, postgres_programs
 USER = "wsb"
 SERVER_USERS = ("postgres", "nobody")
 
-# $1 programs, $2 folder. Durability is off: nothing here outlives the tests.
+FAST = "-F -c full_page_writes=off -c synchronous_commit=off"
+"""Durability is off: nothing outlives the tests."""
+DURABLE = "-c fsync=on -c synchronous_commit=on"
+"""As in use: a commit is on the disk when it returns."""
+
+# $1 programs, $2 folder, $3 options of the server.
 KEEPER = """
 trap '' INT TERM HUP
 cd "$2" || exit 1
 "$1/initdb" --no-sync --auth=trust --username=wsb --encoding=UTF8 --locale=C --pgdata=data >init.log 2>&1 &&
 "$1/pg_ctl" start --wait --timeout=60 --pgdata=data --log=server.log \
-    --options="-c listen_addresses='' -k '$2' -F -c full_page_writes=off -c synchronous_commit=off" >start.log 2>&1 &&
+    --options="-c listen_addresses='' -k '$2' $3" >start.log 2>&1 &&
 echo ready || { cat init.log start.log server.log 2>/dev/null | tail -n 5; exit 1; }
 read -r _
 "$1/pg_ctl" stop --mode=immediate --pgdata=data >/dev/null 2>&1
@@ -63,14 +68,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(programs: Path) -> Iterator[Cluster]:
-    """A cluster that runs until the block is left."""
+def running_cluster(programs: Path, options: str = FAST) -> Iterator[Cluster]:
+    """A cluster that runs, with these options of the server, until the block is left."""
     user = _server_user()
     folder = Path(tempfile.mkdtemp(prefix="wsb-pg-"))
     if user is not None:
         shutil.chown(folder, user=user)
     keeper = subprocess.Popen(
-        ["/bin/sh", "-c", KEEPER, "keeper", programs, folder],
+        ["/bin/sh", "-c", KEEPER, "keeper", programs, folder, options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
