@@ -28,6 +28,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, Protocol
 
+import numpy as np
 import pytest
 import structlog
 from alpaca.trading.client import TradingClient
@@ -56,6 +57,7 @@ WARM_UP = 20
 AT_ONCE = 50
 THREADS = 8
 POSITIONS = 10
+SESSIONS = 260
 CASH = Decimal(100_000_000)
 
 
@@ -77,6 +79,7 @@ def make_desk(store: Store, broker: AlpacaBroker) -> Desk:
     market = FakeMarket(clock)
     market.set_quote(make.put(), "0.98", "1.08")
     market.set_quote(make.share(), "47.99", "48.01")
+    market.set_bars(make.bars(closes(POSITIONS)))
     with store.begin() as work:
         work.add_postings((make.deposit(CASH),))
         for number in range(POSITIONS):
@@ -91,10 +94,17 @@ def held_put(number: int, market: FakeMarket) -> Any:
     ticker = f"H{chr(65 + number)}"
     contract = make.put(44, underlying=ticker)
     market.set_quote(contract, "0.98", "1.08")
+    market.set_bars(make.bars(closes(number), ticker))
     leg: PositionLeg = make.held(contract, -2, "1.03")
     return make.position(
         (Leg(contract, -1),), (leg,), id=f"P9{number:04d}", campaign=f"C9{number:04d}", ticker=ticker, approval_id=None
     )
+
+
+def closes(seed: int) -> list[float]:
+    """Daily closes of a name that goes its own way, so that no limit on correlated names is reached."""
+    steps = np.random.default_rng(seed).normal(0.0, 0.01, SESSIONS)
+    return list(48.0 * np.exp(np.cumsum(steps)))
 
 
 class Contestant(Protocol):

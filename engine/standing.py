@@ -207,7 +207,7 @@ def state_at(
         equity=equity,
         buying_power=buying_power,
         held=risk.held_exposures(book),
-        reserved=tuple(_reserved(work, ticket) for ticket in working),
+        reserved=_reserved(work, working),
         day_pnl=_since(history, equity, book.totals, desk.today),
         week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
         drawdown=_drawdown(_peak(work, book.totals), equity - book.totals.flows),
@@ -220,9 +220,11 @@ def state_at(
     )
 
 
-def _reserved(work: UnitOfWork, ticket: Ticket) -> risk.Exposure:
-    plan = work.approval_version(ticket.approval_id or "", ticket.version).plan
-    return risk.ticket_exposure(ticket, plan)
+def _reserved(work: UnitOfWork, working: tuple[Ticket, ...]) -> tuple[risk.Exposure, ...]:
+    """What working entries take of the limits; their plans are read at once, for many may be working."""
+    keys = [(ticket.approval_id or "", ticket.version) for ticket in working]
+    plans = work.plans(keys)
+    return tuple(risk.ticket_exposure(ticket, plans[key]) for ticket, key in zip(working, keys, strict=True))
 
 
 def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal:

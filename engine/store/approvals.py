@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -60,6 +61,9 @@ _STILL_PENDING = (
     .where(approvals.c.id == bindparam("id_"))
     .where(approvals.c.version == bindparam("version_"))
     .where(approvals.c.status == "pending")
+)
+_PLANS = select(approval_versions.c.approval_id, approval_versions.c.version, approval_versions.c.plan).where(
+    approval_versions.c.approval_id.in_(bindparam("ids_", expanding=True))
 )
 _DECIDE = _STILL_PENDING.values(
     status=bindparam("status_"), decided_by=bindparam("by_"), decided_at=bindparam("at_"), note=bindparam("note_")
@@ -230,3 +234,9 @@ class Approvals(Queries):
             if approval.version == version:
                 return approval
         raise NotFound(f"Proposal {id} has no version {version}: its latest is {latest.version}.")
+
+    def plans(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], TradePlan]:
+        """The plans of many (proposal, version) at once; a version that does not exist is left out."""
+        wanted = set(versions)
+        rows = self._rows(_PLANS, {"ids_": sorted({id for id, _ in wanted})}) if wanted else ()
+        return {(row[0], row[1]): load_frozen(TradePlan, row[2]) for row in rows if (row[0], row[1]) in wanted}

@@ -124,3 +124,19 @@ def test_a_price_keeps_every_digit(store: Store):
     add(store, plan=make.plan(make.signal(spot=exact)))
     with store.read() as work:
         assert str(work.approval("A00001").plan.signal.spot) == str(exact)
+
+
+def test_the_plans_of_many_versions_are_read_at_once(store: Store) -> None:
+    smaller = make.plan(quantity=1)
+    with store.begin() as work:
+        work.add_approval(make.approval())
+        work.add_approval(make.approval(id="A00002", plan=make.plan(quantity=5)))
+        work.revise("A00001", 1, smaller, make.NOW, "smaller")
+        found = work.plans([("A00001", 1), ("A00001", 2), ("A00002", 1), ("A00002", 9), ("A00003", 1)])
+        nothing = work.plans([])
+    assert {key: plan.quantity for key, plan in found.items()} == {
+        ("A00001", 1): 2,
+        ("A00001", 2): 1,
+        ("A00002", 1): 5,
+    }
+    assert nothing == {}
