@@ -24,14 +24,17 @@ from bot.command import Room
 from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.runtime import Runtime
+from engine import gateway
 from engine.desk import Desk
-from engine.errors import ConfigError
+from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.records import Lease
 
 log = structlog.get_logger()
 
 LEASE = "desk"
 LEASE_FOR = timedelta(seconds=15)
+ACCOUNT_WITHIN = 4.0
+"""Seconds the broker has to name its account before the loops start without it."""
 PUMP_EVERY = 0.2
 WATCH_EVERY = 5.0
 
@@ -92,9 +95,10 @@ async def serve(serving: Serving) -> None:
     """Run until SIGTERM, SIGINT or the loss of the lease; then end in order.
 
     Raises:
-        ConfigError: another process runs this desk, or has taken it over.
+        ConfigError: another process runs this desk or has taken it over, or the keys open another account.
     """
     desk = serving.room.desk
+    await _check_account(desk)
     lease = take_lease(desk, holder())
     _end_on_signals()
     serving.runtime.start()
@@ -111,6 +115,19 @@ async def serve(serving: Serving) -> None:
         log.info("serve.ending")
     finally:
         await _ended(serving, lease, tasks)
+
+
+async def _check_account(desk: Desk) -> None:
+    """Refuse a desk before the wrong account. One that cannot tell in time does not keep the exits from starting:
+    the gate asks again before every order.
+
+    Raises:
+        ConfigError: it is another account, or paper and live are mixed up.
+    """
+    try:
+        await asyncio.wait_for(asyncio.to_thread(gateway.check_account, desk), ACCOUNT_WITHIN)
+    except (BrokerUnavailable, TimeoutError) as problem:
+        log.warning("serve.account_unknown", problem=repr(problem))
 
 
 def _end_on_signals() -> None:

@@ -57,6 +57,34 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once() -
     assert (taken.holder, taken.epoch) == (holder(), first.epoch + 1)
 
 
+async def test_a_desk_before_the_wrong_account_does_not_start() -> None:
+    world = make_world(account="PA-MINE")
+    looks: list[int] = []
+    desk, _ = serving(world, Work("exits", 0.05, (("look", lambda: looks.append(1)),)))
+
+    with pytest.raises(ConfigError, match="account is PA-TEST, the pinned one is PA-MINE"):
+        await serve(desk)
+
+    assert looks == []
+    with world.store.read() as work:
+        assert work.lease(LEASE) is None
+
+
+async def test_an_account_that_cannot_be_asked_keeps_no_exit_from_starting() -> None:
+    world = make_world(account="PA-TEST")
+    world.broker.is_mute = True
+    looking = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    desk, _ = serving(world, Work("exits", 0.05, (("look", lambda: loop.call_soon_threadsafe(looking.set)),)))
+    running = asyncio.create_task(serve(desk))
+
+    await asyncio.wait_for(looking.wait(), 10)
+
+    running.cancel()
+    await running
+    assert world.desk.verified == set()
+
+
 async def test_a_served_desk_tells_what_happens_and_ends_on_a_signal() -> None:
     world = make_world()
     looked = asyncio.Event()
