@@ -128,6 +128,7 @@ DOORS = {
     "talib": ("engine.indicators",),
     "telegram": ("bot.platforms",),
     "vollib": ("engine.pricing",),
+    "websockets": ("engine.brokers",),
     "yfinance": ("engine.data",),
 }
 

@@ -9,11 +9,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 
-from engine.brokers import alpaca_activities, alpaca_refusals, alpaca_wire, wire
+from engine.brokers import alpaca_activities, alpaca_hosts, alpaca_refusals, alpaca_wire, wire
 from engine.brokers.alpaca_http import AlpacaHttp, Refused, Timeouts
 from engine.brokers.alpaca_wire import Payload, text
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
@@ -29,8 +28,7 @@ LATE = timedelta(days=5)
 """How long after its day an activity may be reported: a long weekend and the morning after."""
 MARGIN = timedelta(minutes=1)
 """Asked for in addition, because `after` excludes its own instant; what is too old is dropped here."""
-HOSTS = {"paper-api.alpaca.markets": True, "api.alpaca.markets": False}
-"""Alpaca's hosts -> whether no real money moves there."""
+SCHEMES = ("http", "https")
 
 
 class AlpacaBroker:
@@ -53,7 +51,10 @@ class AlpacaBroker:
     ) -> None:
         if not key or not secret:
             raise ConfigError("Alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY.")
-        url = _checked_url(url_override, paper=paper)
+        checked = (
+            alpaca_hosts.checked(url_override, "ALPACA_TRADING_URL", SCHEMES, paper=paper) if url_override else None
+        )
+        url = checked.removesuffix("/v2") if checked else None
         self._http = AlpacaHttp(key, secret, paper=paper, url=url, timeouts=timeouts or Timeouts())
         self._paper = paper
         self._parents: dict[str, str] = {}
@@ -294,20 +295,3 @@ def _dict(answer: object) -> Payload:
 def _stamp(at: datetime) -> str:
     """RFC 3339 to the second, the only form the activities page promises."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _checked_url(url: str | None, *, paper: bool) -> str | None:
-    """The address without a trailing `/` or `/v2`.
-
-    Raises:
-        ConfigError: it is no address, or Alpaca's own for the other kind of account.
-    """
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"ALPACA_TRADING_URL is not an address: “{url}”.")
-    if HOSTS.get(parts.hostname, paper) is not paper:
-        kind = "paper" if paper else "live"
-        raise ConfigError(f"ALPACA_TRADING_URL {parts.hostname} is not the host of a {kind} account.")
-    return url.rstrip("/").removesuffix("/v2")

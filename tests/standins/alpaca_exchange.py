@@ -68,6 +68,8 @@ class Exchange:
         """Whether stops on single options are taken, as documented since August 2026."""
         self.option_gtc = True
         """Whether orders on options may be good till canceled, as documented since August 2026."""
+        self.listeners: list[Callable[[str, OrderState, Row | None], None]] = []
+        """Told of every change of an order: its event, the order, the execution where there was one."""
         self._count = 0
 
     def new_id(self) -> str:
@@ -111,20 +113,30 @@ class Exchange:
         with self.lock:
             for order in self.orders:
                 if order.status == "pending_cancel":
-                    order.end("canceled", self.now())
+                    self._end(order, "canceled")
 
     def close_day(self) -> None:
         """Expire what is good for the day."""
         with self.lock:
             for order in self.orders:
                 if order.is_open and order.tif == "day":
-                    order.end("expired", self.now())
+                    self._end(order, "expired")
 
     def reject(self, client_order_id: str) -> None:
         """The venue turns down an accepted order."""
         with self.lock:
-            self._named(client_order_id).end("failed", self.now())
-            self._named(client_order_id).status = "rejected"
+            order = self._named(client_order_id)
+            order.end("failed", self.now())
+            order.status = "rejected"
+            self._tell("rejected", order)
+
+    def _end(self, order: OrderState, status: str) -> None:
+        order.end(status, self.now())
+        self._tell(status, order)
+
+    def _tell(self, event: str, order: OrderState, execution: Row | None = None) -> None:
+        for listener in self.listeners:
+            listener(event, order, execution)
 
     def _named(self, client_order_id: str) -> OrderState:
         order = self.by_client_id(client_order_id)
@@ -180,6 +192,7 @@ class Exchange:
         with self.lock:
             if order.status == "pending_new":
                 order.status = "new" if self.is_open else "accepted"
+                self._tell(order.status, order)
             self.match()
 
     def cancel(self, order_id: str) -> None:
@@ -189,10 +202,11 @@ class Exchange:
             if not order.is_open or order.status == "pending_cancel":
                 raise alpaca_rules.not_cancelable(order.status)
             order.status = "pending_cancel"
+            self._tell("pending_cancel", order)
             if self.fills_on_cancel:
                 self._execute(order, order.left, self._prices(order))
             elif not self.slow_cancels:
-                order.end("canceled", self.now())
+                self._end(order, "canceled")
 
     def replace(self, order_id: str, body: Body) -> OrderState:
         """A new order in the place of an open one (its own page: the id changes)."""
@@ -223,7 +237,7 @@ class Exchange:
                 for leg in old.legs
             ]
             new.replaces, old.replaced_by = old.id, new.id
-            old.end("replaced", self.now())
+            self._end(old, "replaced")
             self.orders.append(new)
             return new
 
@@ -297,7 +311,9 @@ class Exchange:
             leg.paid += price * quantity
             self._book(leg.symbol, leg.sign * quantity, price)
             self._use(leg.symbol, leg.side, quantity)
-            self.activities.append(self._fill_row(order, leg, quantity, price, at))
+            row = self._fill_row(order, leg, quantity, price, at)
+            self.activities.append(row)
+            self._tell(row["type"], order, row)
 
     def _book(self, symbol: str, quantity: int, price: Decimal) -> None:
         position = self.positions.setdefault(symbol, PositionState())
