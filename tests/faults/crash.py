@@ -31,7 +31,7 @@ from engine import audit
 from engine.model.book import Position
 from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.orders import Purpose, Ticket
+from engine.model.orders import NET, Purpose, Ticket
 from engine.model.trade import Approval, ApprovalStatus, TradePlan
 from engine.store import Store
 from tests import make
@@ -43,6 +43,7 @@ from tests.standins.alpaca_exchange import Exchange
 ROOT = Path(__file__).resolve().parents[2]
 D = Decimal
 SPEED = 20.0
+
 LONGEST = 40.0
 """Real seconds after which a run is called stuck."""
 QUIET = 0.25
@@ -411,7 +412,8 @@ class CrashRun:
                 return approval.status.value
             ticket = work.ticket(approval.key)
             position = work.find_position(ticket.position_id)
-            exits = [t for t in work.tickets(position_id=ticket.position_id) if t.purpose is Purpose.EXIT]
+            tickets = work.tickets(position_id=ticket.position_id)
+            exits = [t for t in tickets if t.purpose is Purpose.EXIT and t.reason != NET]
         if ticket.is_open:
             return "entering"
         if position is None:

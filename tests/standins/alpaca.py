@@ -192,7 +192,11 @@ class _Handler(BaseHTTPRequestHandler):
         standin = self.server.standin
         parts = urlsplit(self.path)
         path, query = unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True))
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # whoever was sending died in the middle: no request was made
+            self.close_connection = True
+            return
         body = json.loads(raw) if raw else None
         if path.startswith("/standin/"):
             self._reply(control(standin, path.removeprefix("/standin/"), body or {}))
