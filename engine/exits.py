@@ -178,7 +178,9 @@ def _seen(desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], me
         one = Watched(position, quotes, _model_price(desk, found), spot, False)
     if one is None:
         return None
-    return replace(one, breach=memory.breaches.get(position.id), silent_since=since, modelled=found)
+    last_iv = modelled.volatilities(desk, position, memory.good)
+    breach = memory.breaches.get(position.id)
+    return replace(one, breach=breach, silent_since=since, modelled=found, last_iv=last_iv)
 
 
 def _silent_words(position: Position, found: Modelled | None) -> str:

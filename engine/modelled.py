@@ -116,6 +116,12 @@ def _implied(desk: Desk, seen: list[tuple[Quote, Decimal]]) -> Floats:
     )
 
 
+def volatilities(desk: Desk, position: Position, known: Mapping[str, GoodQuote]) -> dict[str, float]:
+    """The good volatilities of this session of the position's options, by symbol."""
+    symbols = (leg.instrument.symbol for leg in position.unit)
+    return {each: known[each].iv for each in symbols if each in known and _day(known[each].at) == desk.today}
+
+
 def value(desk: Desk, position: Position, spot: Decimal | None, known: Mapping[str, GoodQuote]) -> Modelled | None:
     """The position by the model; None without a price of the shares or a good volatility of this session on a leg."""
     options = [leg.instrument for leg in position.unit if isinstance(leg.instrument, Option)]

@@ -7,7 +7,7 @@ else is sent for it, and comes back when nothing else is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -55,18 +55,29 @@ def tend(desk: Desk, prices: Mapping[str, Decimal]) -> None:
     answer about another: the exits that come after must not wait for it.
     """
     with desk.store.read() as reading:
-        positions = reading.open_positions()
-        held = {ticket.position_id: ticket for ticket in reading.open_tickets() if ticket.is_net}
+        tickets = reading.open_tickets()
+        held = {ticket.position_id: ticket for ticket in tickets if ticket.is_net}
+        netted = [position for position in reading.open_positions() if is_netted(desk, position)]
+        if not held and not netted:
+            return
+        wanted = {p.id: net for p in netted if (net := _wanted(desk, reading, p, tickets)) is not None}
         unanswered = any(o.type is OrderType.STOP and o.status is OrderStatus.NEW for o in reading.open_orders())
-        ids = {*held, *(position.id for position in positions)}
-        wanted = {id: net for id in ids if (net := _wanted(desk, reading, id)) is not None}
-        resting = {id for id in wanted if alarms.is_resting(desk, reading, id, Trouble.NET)}
+        missing = [id for id in sorted(wanted) if id not in held and wanted[id].trigger < prices.get(id, NOTHING)]
+        first = next((id for id in missing if not _is_away(desk, reading, id)), None)
     misfits = sorted(id for id, net in held.items() if not _fits(net, wanted.get(id)))
     each(misfits, lambda id: step_aside(desk, id, "does not fit the position any more", timedelta(0)), str)
-    missing = (id for id in sorted(wanted) if id not in held and id not in resting)
-    first = next((id for id in missing if wanted[id].trigger < prices.get(id, NOTHING)), None)
     if first is not None and not unanswered:
         _place(desk, first)
+
+
+def _is_away(desk: Desk, work: UnitOfWork, position_id: str) -> bool:
+    """Whether the position's net has stepped aside for a while, or was refused a moment ago."""
+    return _is_aside(desk, work, position_id) or alarms.is_resting(desk, work, position_id, Trouble.NET)
+
+
+def _is_aside(desk: Desk, work: UnitOfWork, position_id: str) -> bool:
+    aside = work.setting(f"{ASIDE}{position_id}")
+    return aside is not None and desk.now() < datetime.fromisoformat(aside)
 
 
 def _fits(net: Ticket, wanted: _Wanted | None) -> bool:
@@ -75,19 +86,15 @@ def _fits(net: Ticket, wanted: _Wanted | None) -> bool:
     return abs(wanted.trigger + net.limit) <= -net.limit * SLACK
 
 
-def _wanted(desk: Desk, work: UnitOfWork, position_id: str) -> _Wanted | None:
-    """The net this position should have now; None for none."""
-    position = work.find_position(position_id)
-    if position is None or not position.is_open or not is_netted(desk, position):
-        return None
-    if any(t.position_id == position_id and not t.is_net for t in work.open_tickets()):
-        return None
-    aside = work.setting(f"{ASIDE}{position_id}")
-    if aside and desk.now() < datetime.fromisoformat(aside):
+def _wanted(desk: Desk, work: UnitOfWork, position: Position, tickets: Iterable[Ticket]) -> _Wanted | None:
+    """The net this position should have beside these open tickets; None for none."""
+    if any(ticket.position_id == position.id and not ticket.is_net for ticket in tickets):
         return None
     trigger = net_price(position.exits, position.unit[0].instrument, desk.rules)
-    quantity = _free_units(work, position)
-    return _Wanted(quantity, trigger) if trigger is not None and quantity > 0 else None
+    if trigger is None:
+        return None
+    quantity = _free_units(work, position, tickets)
+    return _Wanted(quantity, trigger) if quantity > 0 else None
 
 
 def is_netted(desk: Desk, position: Position) -> bool:
@@ -101,13 +108,13 @@ def _ability(position: Position) -> Ability:
     return Ability.STOP_SHARES if isinstance(position.unit[0].instrument, Stock) else Ability.STOP_OPTIONS
 
 
-def _free_units(work: UnitOfWork, position: Position) -> int:
+def _free_units(work: UnitOfWork, position: Position, tickets: Iterable[Ticket]) -> int:
     """Units the broker holds too that no written call needs, and none that is being written."""
     there = missing.units(work, position)
     if not isinstance(position.unit[0].instrument, Stock):
         return there
     pledged = sum(_shares_under(call) for call in risk.calls_on(position, work.open_positions(ticker=position.ticker)))
-    for ticket in work.open_tickets():
+    for ticket in tickets:
         if ticket.approval_id is None or not risk.is_entry(ticket):
             continue
         if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == position.id:
@@ -127,7 +134,9 @@ def again(desk: Desk, position_id: str) -> Ticket:
             one that is beyond its trigger already. OrderRejected: the broker refused it again.
     """
     with desk.store.read() as reading:
-        position, wanted = reading.position(position_id), _wanted(desk, reading, position_id)
+        position = reading.position(position_id)
+        is_netted_now = position.is_open and is_netted(desk, position)
+        wanted = _wanted(desk, reading, position, reading.open_tickets()) if is_netted_now else None
     if wanted is None:
         raise AlreadyDecided(f"{position_id} needs no net now: it is closed, or something else is working on it.")
     item = position.unit[0].instrument
@@ -136,7 +145,7 @@ def again(desk: Desk, position_id: str) -> Ticket:
         raise DataUnavailable(f"No price of {item} now above {wanted.trigger}: a net there would sell at once.")
     placed = _place(desk, position_id)
     if placed is None:
-        raise AlreadyDecided(f"{position_id} has a working order; /orders shows it.")
+        raise AlreadyDecided(f"{position_id} has a working order, or had one a moment ago; /orders shows it.")
     ticket, sent = placed
     if sent.status is OrderStatus.REJECTED:
         raise OrderRejected(f"Refused again: {sent.error}")
@@ -146,12 +155,14 @@ def again(desk: Desk, position_id: str) -> Ticket:
 def _place(desk: Desk, position_id: str) -> tuple[Ticket, Order] | None:
     """Commit and send the net; None when something else is wanted by now. What came of it is told."""
     with desk.store.begin() as work:
-        wanted = _wanted(desk, work, position_id)
-        tickets = work.tickets(position_id=position_id, limit=EVERY)
-        if wanted is None or any(ticket.is_open for ticket in tickets):
+        position, tickets = work.position(position_id), work.tickets(position_id=position_id, limit=EVERY)
+        if any(ticket.is_open for ticket in tickets) or _is_aside(desk, work, position_id):
+            return None
+        wanted = _wanted(desk, work, position, work.open_tickets()) if position.is_open else None
+        if wanted is None or not is_netted(desk, position):
             return None
         number = sum(ticket.purpose is Purpose.EXIT for ticket in tickets) + 1
-        ticket, order = _net(desk, work.position(position_id), wanted, number)
+        ticket, order = _net(desk, position, wanted, number)
         work.add_ticket(ticket)
         work.add_order(order)
     sent = orders.send(desk, order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
@@ -54,7 +54,7 @@ class Watched:
         spot: of the underlying, from a quote good enough to act on; None without one.
         is_valid: every leg's quote is good enough to act on: two-sided, fresh, not wide.
         breach: of its stop, running. silent_since: when its stop last stopped hearing. modelled: its value by the
-            model, where that is known and was asked for.
+            model, where that is known and was asked for. last_iv: good volatilities of this session by symbol.
     """
 
     position: Position
@@ -65,6 +65,7 @@ class Watched:
     breach: Breach | None = None
     silent_since: datetime | None = None
     modelled: Modelled | None = None
+    last_iv: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def value(self) -> Decimal:
@@ -270,6 +271,8 @@ def _own(desk: Desk, watched: Watched) -> Exit | None:
     except (DataError, NotFound) as problem:
         log.warning("exits.no_snapshot", position=position.id, problem=str(problem))
         return None
+    if not watched.is_valid:
+        snapshot = replace(snapshot, last_iv=watched.last_iv)
     wishes = strategy.manage(position, snapshot, watched.quotes, strategy.params)
     return next((wish for wish in wishes if not wish.ask), None) or next(iter(wishes), None)
 

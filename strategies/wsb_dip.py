@@ -331,25 +331,27 @@ def manage(
 ) -> tuple[Exit, ...]:
     """Half of several contracts at the take delta, once; a single one is trailed below its best mark."""
     option = position.unit[0].instrument
-    quote = quotes.get(option)
-    if not isinstance(option, Option) or quote is None or not quote.is_two_sided:
+    if not isinstance(option, Option):
         return ()
-    delta = _delta(option, quote, snapshot, quotes.get(Stock(position.ticker)))
+    delta = _delta(option, quotes, snapshot)
     if delta is None or delta < params.take_delta:
         return ()
     if position.units > 1:
-        return _half(position, delta) if position.units == position.opened_units else ()
-    return _trailed(position, quote, delta, params)
+        label = " (at its last good volatility)" if option.symbol in snapshot.last_iv else ""
+        return _half(position, delta, label) if position.units == position.opened_units else ()
+    return _trailed(position, delta, params)
 
 
-def _half(position: Position, delta: float) -> tuple[Exit, ...]:
+def _half(position: Position, delta: float, label: str) -> tuple[Exit, ...]:
     units = (position.units + 1) // 2
-    return (Exit("delta", f"delta {delta:.2f}: {units} of {position.units} are sold", units),)
+    return (Exit("delta", f"delta {delta:.2f}{label}: {units} of {position.units} are sold", units),)
 
 
-def _trailed(position: Position, quote: Quote, delta: float, params: Params) -> tuple[Exit, ...]:
-    """The stop moved up below the best mark; nothing when it is there already."""
-    best = max(position.peak or quote.mid, quote.mid)
+def _trailed(position: Position, delta: float, params: Params) -> tuple[Exit, ...]:
+    """The stop moved up below the best mark that good quotes have shown; nothing when it is there already."""
+    best = position.peak
+    if best is None:
+        return ()
     stop = (best * Decimal(str(params.trail))).quantize(Decimal("0.0001"))
     if position.exits.stop is not None and stop <= position.exits.stop:
         return ()
@@ -357,11 +359,14 @@ def _trailed(position: Position, quote: Quote, delta: float, params: Params) -> 
     return (Exit("trail", words, stop=stop),)
 
 
-def _delta(option: Option, quote: Quote, snapshot: MarketSnapshot, share: Quote | None) -> float | None:
-    """Delta now: at the volatility of the option's own quote, else as the chain has it; None when neither has one."""
-    price = share or snapshot.spot
+def _delta(option: Option, quotes: Mapping[Instrument, Quote], snapshot: MarketSnapshot) -> float | None:
+    """Delta now: at the last good volatility where the own quote is bad, else at the quote's, else the chain's."""
+    quote, price = quotes.get(option), quotes.get(Stock(option.underlying)) or snapshot.spot
     if price is not None and price.is_two_sided:
-        own = _own_delta(option, float(quote.mid), float(price.mid), snapshot)
+        spot, last = float(price.mid), snapshot.last_iv.get(option.symbol)
+        if last is None and quote is not None and quote.is_two_sided:
+            last = _own_volatility(option, float(quote.mid), spot, snapshot)
+        own = None if last is None else _delta_at(option, last, spot, snapshot)
         if own is not None:
             return own
     chain = snapshot.chain
@@ -369,11 +374,16 @@ def _delta(option: Option, quote: Quote, snapshot: MarketSnapshot, share: Quote 
     return row.delta if row is not None else None
 
 
-def _own_delta(option: Option, mid: float, spot: float, snapshot: MarketSnapshot) -> float | None:
-    years, strike = option.dte(snapshot.today) / 365, float(option.strike)
+def _own_volatility(option: Option, mid: float, spot: float, snapshot: MarketSnapshot) -> float:
+    years = option.dte(snapshot.today) / 365
     is_call = option.right is Right.CALL
-    iv = pricing.implied_volatility(mid, spot, strike, years, snapshot.rate, is_call)
-    delta = float(pricing.greeks(spot, strike, years, snapshot.rate, iv, is_call).delta[0])
+    return float(pricing.implied_volatility(mid, spot, float(option.strike), years, snapshot.rate, is_call)[0])
+
+
+def _delta_at(option: Option, iv: float, spot: float, snapshot: MarketSnapshot) -> float | None:
+    years = option.dte(snapshot.today) / 365
+    is_call = option.right is Right.CALL
+    delta = float(pricing.greeks(spot, float(option.strike), years, snapshot.rate, iv, is_call).delta[0])
     return None if np.isnan(delta) else delta
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -432,6 +432,8 @@ class MarketSnapshot:
         earnings: report dates on both sides of today; None = no source covers it.
         fundamentals: None = no source covers it.
         iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
+        last_iv: annualised volatility of held options by symbol, from their last good quote of this session; given
+            only where an exit is judged without good quotes.
         load_chain: gives the option chain; asked only when a rule needs it (an expensive input), None = no options.
         rate: continuous short rate, decimal a year.
     """
@@ -449,6 +451,7 @@ class MarketSnapshot:
     iv_history: tuple[float, ...] | None = None
     rate: float = 0.0
     halted: bool = False
+    last_iv: Mapping[str, float] = field(default_factory=dict)
     load_chain: Callable[[], Chain | None] = field(default=_no_chain, repr=False, compare=False)
 
     @property

@@ -15,6 +15,7 @@ from engine.model.events import EventKind, Severity
 from engine.model.instruments import Instrument, Option, Right, Style
 from engine.model.legs import ExitPlan, Leg
 from engine.model.market import Quote
+from strategies import CATALOGUE
 from tests import make
 from tests.desk import World
 from tests.engine.exit_cases import (
@@ -290,3 +291,41 @@ def test_a_stale_share_price_is_no_live_price() -> None:
         world.clock.advance(11)
         world.market.set_quote(CALL, "0.10", "6.00")
         assert exits.supervise(world.desk) == ()
+
+
+def dipped(units: int) -> World:
+    """Calls of the dip strategy after a good quote of 2.20/2.30 with the shares at 80."""
+    position = replace(calls(ExitPlan(stop=D("1.00")), units), strategy="wsb_dip")
+    world = holding(position, strategies={"wsb_dip": CATALOGUE["wsb_dip"]})
+    world.market.set_snapshot(make.snapshot("XYZ", 80))
+    look(world, "2.20", "2.30", spot=80)
+    return world
+
+
+def test_a_bad_print_does_not_pull_the_trailing_stop_up() -> None:
+    world = dipped(units=1)
+
+    look(world, "0.10", "20.00", spot=90)
+
+    with world.store.read() as work:
+        assert work.position("P00001").exits.stop == D("1.5750")  # 70 % of 2.25, the best good mark, and not of 10.05
+
+
+def test_a_good_print_pulls_the_trailing_stop_up_to_seventy_percent_of_it() -> None:
+    world = dipped(units=1)
+
+    look(world, "10.60", "10.80", spot=90)
+
+    with world.store.read() as work:
+        assert work.position("P00001").exits.stop == D("7.4900")
+
+
+@pytest.mark.parametrize(("spot", "sells"), [(90, True), (80, False)])
+def test_a_delta_without_a_good_quote_is_taken_at_the_last_good_volatility_and_says_so(spot: int, sells: bool) -> None:
+    world = dipped(units=4)
+
+    started = look(world, "0.10", "20.00", spot=spot)
+
+    assert [ticket.quantity for ticket in started] == ([2] if sells else [])
+    words = [str(event.data["words"]) for event in told(world, EventKind.EXIT_STARTED)]
+    assert [("last good volatility" in text) for text in words] == [True] * sells
