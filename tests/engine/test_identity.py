@@ -1,4 +1,4 @@
-"""The books against a purse that only counts: over random lives of positions cash, holdings and the equity identity agree.
+"""The books against a purse that only counts: over random lives cash, holdings and the equity identity agree.
 
 equity_end - equity_start = realised + unrealised + dividends + interest + flows - fees, to the cent.
 """
