@@ -24,6 +24,7 @@ LAYERS = {
     "errors": ("engine.errors",),
     "values": ("engine.model",),
     "pure": (
+        "engine.candidates",
         "engine.codec",
         "engine.correlation",
         "engine.indicators",

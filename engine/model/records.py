@@ -81,6 +81,18 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Sequence:
+    """Several orders in a row that are one act (a roll, a flattened book). Table `sequences`; `body` is its value."""
+
+    id: str
+    kind: str
+    status: str
+    position_id: str
+    created_at: datetime
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class EquityDay:
     """The account at the end of one session, dollars.
 

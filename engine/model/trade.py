@@ -205,6 +205,18 @@ class Context:
     sectors: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RollRules:
+    """What a position may be rolled into. Calendar days to expiry; the later expiry nearest `dte` is taken.
+
+    `credit_only`: the roll may not cost anything. `delta`: |delta| aimed at where a long option moves its strike.
+    """
+
+    dte: int
+    credit_only: bool
+    delta: float = 0.5
+
+
 Find = Callable[[MarketSnapshot, Context, Any], Found]
 Manage = Callable[[Position, MarketSnapshot, Mapping[Instrument, Quote], Any], tuple[Exit, ...]]
 Screen = Callable[[Mapping[str, Bars], Any], Mapping[str, Any]]
@@ -212,6 +224,7 @@ Select = Callable[[tuple[str, ...], tuple[Position, ...], Any], tuple[str, ...]]
 Choose = Callable[[tuple[Signal, ...], Context, Any], tuple[tuple[Signal, ...], Mapping[str, Step]]]
 Exits = Callable[[Signal, Any], ExitPlan]
 SharesExits = Callable[[Decimal, Any], ExitPlan]
+Rolls = Callable[[Position, Any], RollRules]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +257,7 @@ class Strategy:
         select: narrows names before the scan. choose: keeps the best signals of a scan; rejected tickers get a Step.
         exits: (signal, params) -> the exit plan of the signal at its limit: again after the limit has moved.
         shares_exits: (basis per share, params) -> the exit plan of shares that came by assignment.
+        rolls: (position, params) -> what it may be rolled into; None: a month out, credits stay credits.
     """
 
     name: str
@@ -258,6 +272,7 @@ class Strategy:
     choose: Choose | None = None
     exits: Exits | None = None
     shares_exits: SharesExits | None = None
+    rolls: Rolls | None = None
 
 
 @dataclass(frozen=True, slots=True)

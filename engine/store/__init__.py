@@ -25,13 +25,14 @@ from engine.store.operations import Operations
 from engine.store.orders import Orders
 from engine.store.positions import Positions
 from engine.store.promotions import Promotions
+from engine.store.sequences import Sequences
 
 __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Adoptions, Approvals, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions):
+class UnitOfWork(Adoptions, Approvals, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions, Sequences):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()
