@@ -29,6 +29,8 @@ OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
 OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
 """What one trouble of a position is told with: its failures and its end are one card."""
 
+OF_ROLL = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -55,6 +57,8 @@ def card_key(event: Event) -> str:
         return f"approval:{event.correlation}"
     if event.kind in OF_ADOPTION:
         return f"adoption:{event.subject}"
+    if event.kind in OF_ROLL:
+        return f"roll:{event.subject}"
     if event.kind is EventKind.DIGEST_READY:
         return f"digest:{event.subject}"
     if event.kind in OF_ALARM and event.data.get("alarm"):

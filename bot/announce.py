@@ -13,7 +13,8 @@ from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import audit, mending, orders, portfolio
+from bot.roll_cards import roll_card
+from engine import audit, mending, orders, portfolio, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
@@ -50,6 +51,8 @@ def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
         return _proposal(desk, subject, banner)
     if kind == "adoption":
         return _adoption(desk, subject, banner)
+    if kind == "roll":
+        return _roll(desk, event, banner)
     if kind == "digest":
         return _digest(desk, event, banner)
     return DRAWN[event.kind](desk, event, banner)
@@ -144,6 +147,23 @@ def _closed(desk: Desk, event: Event, banner: str) -> Card:
     return closed_position_card(position, 1, banner)
 
 
+def _roll(desk: Desk, event: Event, banner: str) -> Card:
+    """A roll as it stands now, whatever the event was."""
+    with desk.store.read() as work:
+        roll = rolls.find(work, event.subject)
+    return roll_card(roll, desk.now(), banner)
+
+
+def _exit_offered(desk: Desk, event: Event, banner: str) -> Card:
+    """A strategy's question, with a button to roll where the position can be rolled."""
+    card = notice(event, banner)
+    with desk.store.read() as work:
+        if not rolls.is_rollable(work, event.subject):
+            return card
+    roll = Button("Roll", f"roll:{event.subject}", Tone.ASK)
+    return replace(card, buttons=((roll, *card.buttons[0]), *card.buttons[1:]))
+
+
 def _leg_lost(desk: Desk, event: Event, banner: str) -> Card:
     """What is left of a broken package now, with a button for every step that puts it right."""
     with desk.store.read() as work:
@@ -218,5 +238,8 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.DIGEST_READY: _digest,
     **dict.fromkeys(TITLES, _notice),
     EventKind.LEG_LOST: _leg_lost,
+    EventKind.EXIT_OFFERED: _exit_offered,
+    EventKind.ROLL_OFFERED: _roll,
+    EventKind.ROLL_CHANGED: _roll,
 }
 """How each kind of event that is posted becomes a card; the others are in SILENT (a test says none is forgotten)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, broker, closing, envelopes, look, market, run, trail
+from bot.handlers import act, broker, closing, envelopes, life, look, market, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -95,6 +95,8 @@ ACT = (
                 Parameter("total", Kind.DECIMAL, "most dollars of risk of all its trades", required=False, low=1),
                 Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True),
             ), acts=True),
+    Command("roll", Role.TRADER, "ways to roll a position: further out, out and down or up, or close it", life.roll,
+            Group.ACT, (POSITION,), acts=True),
     Command("note", Role.TRADER, "write something down, about a trade when it begins with an id", trail.note, Group.ACT,
             (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True),),
             acts=True),
@@ -118,6 +120,9 @@ BUTTONS = (
     Command("half", Role.TRADER, "ask again with half the size", act.half, Group.ACT, (SHOWN,),
             acts=True, is_button=True, place=Place.SAME),
     Command("one", Role.TRADER, "ask again with one unit", act.one, Group.ACT, (SHOWN,),
+            acts=True, is_button=True, place=Place.SAME),
+    Command("choose", Role.TRADER, "roll the way this button says", life.choose, Group.ACT,
+            (Parameter("roll", Kind.ROLL, "a roll's id, version and candidate"),),
             acts=True, is_button=True, place=Place.SAME),
     Command("close_now", Role.TRADER, "close it on live money, the second tap", closing.close_now, Group.ACT,
             (POSITION,), acts=True, is_button=True, place=Place.SAME, protects=True),

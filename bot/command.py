@@ -24,6 +24,7 @@ class Kind(StrEnum):
     POSITION = "position id"
     APPROVAL = "proposal id"
     TICKET = "order id"
+    ROLL = "roll id"
     ENVELOPE = "envelope id"
     INT = "whole number"
     DECIMAL = "number"

@@ -23,7 +23,7 @@ from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
-IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET, Kind.ENVELOPE})
+IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET, Kind.ENVELOPE, Kind.ROLL})
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters and digits nobody confuses when reading a reference aloud."""

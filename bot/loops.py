@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
-from engine import activities, approvals, audit, envelopes, exits, holdings, orders, standing
+from engine import activities, approvals, audit, envelopes, exits, holdings, orders, rolls, standing
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
@@ -67,6 +67,7 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
         ("due", lambda: orders.send_due(desk)),
         ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
         ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),
+        ("rolls", lambda: rolls.advance(desk)),
         ("expiries", lambda: approvals.expire_due(desk)),
     )
 

@@ -33,8 +33,6 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.PANIC: "Panic",
     EventKind.ADOPTION_ASKED: "Not in the books: {ticker}",
     EventKind.ADOPTION_DECIDED: "Settled: {ticker}",
-    EventKind.ROLL_OFFERED: "Roll? {ticker}",
-    EventKind.ROLL_CHANGED: "Roll of {ticker}",
     EventKind.EXPIRY_AGENDA: "Expiring soon",
     EventKind.EXPIRY_WARNING: "Before expiry: {ticker}",
 }

@@ -17,6 +17,7 @@ from engine.model.instruments import stock
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
 APPROVAL = re.compile(r"[A-Z0-9]+(\.\d+)?")
+ROLL = re.compile(r"R[A-Z0-9]+\.\d+\.\d+")
 LONGEST_ECHO = 40
 SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
 
@@ -193,6 +194,14 @@ def _approval(parameter: Parameter, word: str, desk: Desk) -> str:
     return text
 
 
+def _roll(parameter: Parameter, word: str, desk: Desk) -> str:
+    del desk
+    text = word.strip().upper()
+    if not ROLL.fullmatch(text):
+        raise BadRequest(f"“{word}” names no way to roll: expected a {parameter.kind} such as R00012.1.0.")
+    return text
+
+
 def _position(parameter: Parameter, word: str, desk: Desk) -> str:
     del parameter
     text = word.strip().upper()
@@ -287,6 +296,7 @@ READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
     Kind.POSITION: _position,
     Kind.APPROVAL: _approval,
     Kind.TICKET: _ticket,
+    Kind.ROLL: _roll,
     Kind.ENVELOPE: _envelope,
     Kind.INT: _whole,
     Kind.DECIMAL: _decimal,

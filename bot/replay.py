@@ -21,7 +21,19 @@ from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
-from engine import activities, approvals, audit, envelopes, exits, holdings, orders, portfolio, scanning, triggers
+from engine import (
+    activities,
+    approvals,
+    audit,
+    envelopes,
+    exits,
+    holdings,
+    orders,
+    portfolio,
+    rolls,
+    scanning,
+    triggers,
+)
 from engine.errors import DeskError
 from engine.model.events import Event, EventKind, Severity
 from engine.model.trade import Working
@@ -132,6 +144,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     steps += [
         ("reconcile", lambda: orders.reconcile(desk)),
         ("orders", lambda: orders.work(desk)),
+        ("rolls", lambda: rolls.advance(desk)),
         ("exits", lambda: exits.supervise(desk)),
     ]
     steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]

@@ -256,8 +256,10 @@ def _is_too_soon(desk: Desk, position: Position) -> bool:
 
 
 def _is_taken_back(ticket: Ticket) -> bool:
-    """Whether its end says nothing about whether the position can be closed: a net, or a close a person took back."""
-    return ticket.is_net or (ticket.reason == orders.MANUAL and ticket.cancel_requested)
+    """Whether its end says nothing about whether the position can be closed: a net, a roll, a close taken back."""
+    if ticket.is_net or ticket.reason == orders.ROLL:
+        return True
+    return ticket.reason == orders.MANUAL and ticket.cancel_requested
 
 
 def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
@@ -301,8 +303,12 @@ def _offer(desk: Desk, position: Position, wish: Exit) -> None:
         work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, desk.now(), position.id, data, Severity.WARNING))
 
 
-def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | None = None) -> Ticket | None:
+def start(
+    desk: Desk, watched: Watched, reason: str, words: str, units: int | None = None, worst: Decimal | None = None
+) -> Ticket | None:
     """Put a closing order to work: limit at mid first, then the exit ladder. None when one is already working.
+
+    `worst` bounds the first step of a roll; an exit proper has no such bound.
 
     An entry of the same position that is still being worked is taken off first, and so is its net at the broker: no
     order of ours is sent while the broker has not confirmed that what holds the position is gone.
@@ -318,9 +324,8 @@ def start(desk: Desk, watched: Watched, reason: str, words: str, units: int | No
         held = missing.units(work, fresh)
         if any(t.is_open for t in tickets) or in_the_way(work, fresh) or not held or not fresh.is_open:
             return None
-        ticket, order = _closing(
-            desk, watched, fresh, reason, min(units or held, held), sum(t.purpose is Purpose.EXIT for t in tickets)
-        )
+        earlier = sum(t.purpose is Purpose.EXIT for t in tickets)
+        ticket, order = _closing(desk, watched, fresh, reason, min(units or held, held), earlier, worst)
         work.add_ticket(ticket)
         work.add_order(order)
         work.add_event(_started(desk, fresh, ticket, words))
@@ -351,11 +356,18 @@ def in_the_way(work: UnitOfWork, position: Position) -> tuple[Ticket, ...]:
 
 
 def _closing(
-    desk: Desk, watched: Watched, position: Position, reason: str, units: int | None, earlier: int
+    desk: Desk,
+    watched: Watched,
+    position: Position,
+    reason: str,
+    units: int | None,
+    earlier: int,
+    worst: Decimal | None,
 ) -> tuple[Ticket, Order]:
     legs = reversed_legs(position.unit)
     quantity = min(units or position.units, position.units)
     limit = exit_price(watched.first_price, 0, desk.rules)
+    limit = limit if worst is None else min(limit, worst)
     ticket = Ticket(
         id=f"{position.id}.{reason.replace(' ', '-')}.{earlier + 1}",
         purpose=Purpose.EXIT,
@@ -365,7 +377,7 @@ def _closing(
         legs=legs,
         quantity=quantity,
         limit=limit,
-        worst=exit_price(watched.price, desk.rules.ladder_steps, desk.rules),
+        worst=exit_price(watched.price, desk.rules.ladder_steps, desk.rules) if worst is None else worst,
         working=Working.LADDER,
         status=TicketStatus.WORKING,
         created_at=desk.now(),
@@ -470,7 +482,7 @@ def retry(desk: Desk, position_id: str, by: str) -> Ticket:
     wanted = preview(desk, position_id)
     with desk.store.read() as reading:
         tickets = reading.tickets(position_id=position_id)
-    ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net)
+    ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net and t.reason != orders.ROLL)
     latest = next(ended, None)
     reason = latest.reason if latest is not None else orders.MANUAL
     return _closed_by(desk, wanted, reason, f"tried again by {by}")

@@ -29,6 +29,9 @@ log = structlog.get_logger()
 MANUAL = "manual"
 """Reason of an exit that a person asked for."""
 
+ROLL = "roll"
+"""Reason of an exit that is the first step of a roll: worked inside its bound, and given up like an entry."""
+
 UNSENT_GRACE = timedelta(seconds=10)
 """A NEW order younger than this is probably being sent by another thread right now."""
 
@@ -204,7 +207,7 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
 
 def _told_failed(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> bool:
     """Whether an exit ended with its position still held; that is an alarm, each time."""
-    taken_back = ticket.reason == MANUAL and ticket.cancel_requested
+    taken_back = ticket.reason == ROLL or (ticket.reason == MANUAL and ticket.cancel_requested)
     if ticket.purpose is not Purpose.EXIT or ticket.is_net or taken_back:
         return False
     position = work.find_position(ticket.position_id)
@@ -346,6 +349,8 @@ def _still_wanted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> bool:
     """Whether an order that never reached the broker may still be sent: exits of what is held, entries while asked."""
     if ticket.cancel_requested or not ticket.is_open:
         return False
+    if ticket.reason == ROLL and desk.now() - ticket.created_at > UNDO_GRACE:
+        return False
     if ticket.purpose is Purpose.EXIT or ticket.approval_id is None:
         return _units_held(work, ticket) > 0
     approval = work.approval(ticket.approval_id)
@@ -465,17 +470,18 @@ def _try_again(desk: Desk, ticket: Ticket, latest: Order) -> None:
 
 def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
     """Why no further order is made, "" when one is. An exit ends only with its position or by another's hand."""
+    must_end = ticket.purpose is Purpose.EXIT and ticket.reason != ROLL
     if ticket.cancel_requested:
         return ticket.note or "canceled"
     if ticket.is_net:
         return f"its net has ended: {latest.error or latest.status.value}"
     if latest.status is OrderStatus.REJECTED:
-        if ticket.purpose is Purpose.EXIT:
+        if must_end:
             return ""
         return f"refused by the broker: {latest.error or 'no reason given'}"
     if latest.error:
         return latest.error
-    if ticket.purpose is Purpose.EXIT:
+    if must_end:
         return ""
     if latest.status is OrderStatus.EXPIRED:
         return "expired at the close"
@@ -499,13 +505,15 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
     """Commit and send the next order of a ladder; None, and it waits, when there is no price."""
     price = package_price(ticket.legs, desk.market.quotes(leg.instrument for leg in ticket.legs))
     exiting = ticket.purpose is Purpose.EXIT
+    bound = None if exiting and ticket.reason != ROLL else ticket.worst
     with desk.store.begin() as work:
         fresh = _fitted(desk, work, work.ticket(ticket.id))
         if price is None or not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
             return None
         limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
+        limit = limit if bound is None else min(limit, bound)
         if isinstance(ticket.legs[0].instrument, Option) and work.setting(f"{WIDE_TICKS}{ticket.ticker}"):
-            limit = refusals.on_wide_ticks(limit, None if exiting else ticket.worst)
+            limit = refusals.on_wide_ticks(limit, bound)
         changed, order = next_order(replace(fresh, step=step), limit, desk.now())
         work.save_ticket(changed)
         work.add_order(order)

@@ -1,16 +1,16 @@
 """Rolling a position: close it and open another in its place, two orders in a row that no crash can double or lose.
 
-A cash-secured put or a covered call cannot be rolled in one order: the broker takes a short leg only where it is covered
-in the same order. So the old position is bought back first, by an order bounded by what was agreed. Once that is
-booked the new one is priced again and goes through every check of an entry. What stops it there leaves the position
+A cash-secured put or a covered call cannot be rolled in one order: the broker takes a short leg only where it is
+covered in the same order. So the old position is bought back first, by an order bounded by what was agreed. Once that
+is booked the new one is priced again and goes through every check of an entry. What stops it there leaves the position
 closed, and says so. The state in between is a row of `sequences`; `advance` takes it on, after a restart too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 
 import structlog
 
@@ -129,9 +129,7 @@ def _candidates(desk: Desk, wanted: Closing) -> tuple[tuple[Candidate, ...], tup
     shares = next((p for p in campaign if p.is_open and p.structure is Structure.SHARES), None)
     covering = shares if position.structure is Structure.COVERED_CALL else None
     old = Old(position, wanted.watched.price, carried, covering)
-    return candidates(
-        old, chain, _rules(desk, position), desk.rules, lambda signal: _exit_plan(desk, position, signal)
-    )
+    return candidates(old, chain, _rules(desk, position), desk.rules, lambda signal: _exit_plan(desk, position, signal))
 
 
 def _rules(desk: Desk, position: Position) -> RollRules:
@@ -169,8 +167,15 @@ def _under_way(work: UnitOfWork) -> tuple[Roll, ...]:
 
 def _save(desk: Desk, work: UnitOfWork, roll: Roll, kind: EventKind = EventKind.ROLL_CHANGED) -> Roll:
     work.save_sequence(Sequence(roll.id, KIND, roll.status.value, roll.position_id, roll.created_at, dump(roll)))
-    data = {"ticker": roll.ticker, "strategy": roll.strategy, "status": roll.status.value, "note": roll.note}
-    data |= {"position": roll.position_id, "version": roll.version, "approval": roll.approval_id}
+    data = {
+        "ticker": roll.ticker,
+        "strategy": roll.strategy,
+        "status": roll.status.value,
+        "note": roll.note,
+        "position": roll.position_id,
+        "version": roll.version,
+        "approval": roll.approval_id,
+    }
     position = work.find_position(roll.position_id)
     correlation = (position.approval_id if position else None) or roll.position_id
     severity = Severity.WARNING if roll.status is RollStatus.STOPPED else Severity.INFO
@@ -198,7 +203,8 @@ def choose(desk: Desk, roll_id: str, version: int, index: int, by: str) -> Roll:
 
     Raises:
         AlreadyDecided: answered, expired, or an older version's button. BadRequest: no such candidate.
-        NotAllowed: outside the hours for entries, or entries are stopped. DataUnavailable, DataInvalid: no fresh quotes.
+        NotAllowed: outside the hours for entries, or entries are stopped.
+        DataUnavailable, DataInvalid: no fresh quotes.
     """
     with desk.store.read() as work:
         roll = _waiting(find(work, roll_id), version, desk)
@@ -218,18 +224,23 @@ def choose(desk: Desk, roll_id: str, version: int, index: int, by: str) -> Roll:
             first = replace(fresh, tapped=index, by=by, version=version + 1, note="Real money: tap it once more.")
             return _save(desk, work, first)
         worst = picked.net + band(picked.signal, desk.rules)
-        begun = replace(
-            fresh,
-            status=RollStatus.CLOSING,
-            version=version + 1,
-            chosen=index,
-            by=by,
-            chosen_at=desk.now(),
-            worst=min(worst, -CENT) if fresh.credit_only else worst,
-            note="",
-        )
-        _save(desk, work, begun)
+        begun = _save(desk, work, _chosen(fresh, index, by, desk.now(), worst))
     return _begin(desk, begun, wanted, limit)
+
+
+def _chosen(roll: Roll, index: int, by: str, now: datetime, worst: Decimal) -> Roll:
+    """The roll that was picked; its bound in whole cents, rounded toward what was shown."""
+    worst = worst.quantize(CENT, rounding=ROUND_FLOOR)
+    return replace(
+        roll,
+        status=RollStatus.CLOSING,
+        version=roll.version + 1,
+        chosen=index,
+        by=by,
+        chosen_at=now,
+        worst=min(worst, -CENT) if roll.credit_only else worst,
+        note="",
+    )
 
 
 def _waiting(roll: Roll, version: int, desk: Desk) -> Roll:
@@ -310,7 +321,7 @@ def _offer_asked(desk: Desk) -> None:
     """Candidates for every position its strategy has just asked about."""
     with desk.store.read() as work:
         asked = work.events(work.setting(CURSOR) or "", (EventKind.EXIT_OFFERED,))
-        rollable = [event.subject for event in asked if _is_rollable(work, event.subject)]
+        rollable = [event.subject for event in asked if is_rollable(work, event.subject)]
     if not asked:
         return
     with desk.store.begin() as work:
@@ -322,7 +333,8 @@ def _offer_asked(desk: Desk) -> None:
             log.info("roll.not_offered", position=position_id, problem=str(problem))
 
 
-def _is_rollable(work: UnitOfWork, position_id: str) -> bool:
+def is_rollable(work: UnitOfWork, position_id: str) -> bool:
+    """Whether the position is one that can be rolled."""
     position = work.find_position(position_id)
     return position is not None and not why_not(position)
 

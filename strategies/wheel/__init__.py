@@ -13,7 +13,7 @@ from engine.model.market import MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy, Unknown
 from strategies.funnel import Case
 from strategies.wheel.calls import covered_call
-from strategies.wheel.exits import exits, exits_for_shares, manage
+from strategies.wheel.exits import exits, exits_for_shares, manage, rolls
 from strategies.wheel.params import NAME, Params
 from strategies.wheel.puts import short_put
 from strategies.wheel.rules import screen
@@ -71,6 +71,7 @@ STRATEGY = Strategy(
     choose=choose,
     exits=exits,
     shares_exits=exits_for_shares,
+    rolls=rolls,
 )
 
-__all__ = ["NAME", "STRATEGY", "Params", "choose", "exits", "exits_for_shares", "find", "manage", "screen"]
+__all__ = ["NAME", "STRATEGY", "Params", "choose", "exits", "exits_for_shares", "find", "manage", "rolls", "screen"]

@@ -10,7 +10,7 @@ from engine.model.book import Position
 from engine.model.instruments import Instrument, Option, Stock
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import MarketSnapshot, Quote
-from engine.model.trade import Exit, Signal
+from engine.model.trade import Exit, RollRules, Signal
 from strategies.wheel.params import Params
 
 ZERO = Decimal(0)
@@ -62,6 +62,12 @@ def exits_for_shares(basis: Decimal, params: Params) -> ExitPlan:
     )
 
 
+def rolls(position: Position, params: Params) -> RollRules:
+    """Puts and calls are rolled to the days their entries aim at, for a net credit only."""
+    is_put = position.structure is Structure.SHORT_PUT
+    return RollRules(dte=params.put_dte if is_put else params.call_dte, credit_only=True)
+
+
 def manage(
     position: Position, snapshot: MarketSnapshot, quotes: Mapping[Instrument, Quote], params: Params
 ) -> tuple[Exit, ...]:
@@ -111,8 +117,7 @@ def _question(position: Position, dte: int, params: Params) -> Exit:
     roll = "out, or out and down, never to a higher strike" if is_put else "out, or out and up"
     default = "it is held and assignment taken" if is_put else "it is held and the shares may be called away"
     words = (
-        f"{dte} days left and not a winner. Close it, or roll it {roll}, for a net credit only. "
-        f"The desk does not roll by itself yet: close here and let the next scan open. Unanswered, {default}."
+        f"{dte} days left and not a winner. Close it, or roll it {roll}, for a net credit only. Unanswered, {default}."
     )
     return Exit(f"{params.review_dte} DTE", words, ask=True)
 

@@ -19,6 +19,7 @@ from engine.model.trade import Approval, ApprovalStatus, Working
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose, quote_all
+from tests.rolling import waiting_roll
 
 D = Decimal
 PHONE = 36
@@ -272,6 +273,8 @@ def test_every_event_that_is_posted_can_be_drawn(kind: EventKind) -> None:
     with desk.world.store.read() as work:
         position = work.open_positions()[0].id
     subject = "A00001" if kind.value.startswith("approval") else position
+    if kind.value.startswith("roll"):
+        subject = waiting_roll(desk.world, position).id
     data = {"ticker": "XYZ", "words": "as agreed", "filled": 1, "quantity": 2, "reason": "stop", "purpose": "exit"}
     event = Event("V1", kind, make.NOW, subject, data, correlation="A00001")
 

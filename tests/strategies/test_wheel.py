@@ -377,7 +377,7 @@ def test_a_loser_is_asked_about_between_21_and_7_days() -> None:
     put = cases.short(make.put(44))
     (wish,) = manage(put, "1.60", 21)
     assert wish.ask
-    assert "does not roll by itself yet" in wish.words
+    assert "for a net credit only. Unanswered, it is held" in wish.words
     assert manage(put, "1.60", 8)[0].ask
     assert manage(put, "1.60", 22) == ()
 
