@@ -10,13 +10,17 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
 from bot.command import Room, Runner
 from bot.loops import Desks, works
 from bot.people import People
 from bot.runtime import Runtime
+from bot.serve import Feed
 from bot.settings import Config
+from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
@@ -233,6 +237,26 @@ def build_runtime(desks: Desks) -> Runtime:
     return Runtime(desks.books, works(desks, exchange))
 
 
+def build_feeds(config: Config, runtime: Runtime) -> tuple[Feed, ...]:
+    """What wakes the loops from outside: Alpaca's stream of order updates, where orders go there.
+
+    Raises:
+        ConfigError: the stream's address belongs to the other kind of account.
+    """
+    if config.desk.broker == "paper":
+        return ()
+    key, secret = _alpaca_keys(config)
+    stream = TradeStream(
+        key,
+        secret,
+        lambda: runtime.wake("exits", "entries"),
+        np.random.default_rng(),
+        paper=not config.is_live,
+        url_override=config.alpaca.stream_url or None,
+    )
+    return (stream,)
+
+
 def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner) -> Room:
     """The room of a live desk: what protects has a session of its own, /health knows the loops."""
     return Room(
@@ -254,9 +278,14 @@ def alpaca_broker(config: Config) -> Broker:
     # alpaca-py takes seconds and 60 MB to import: a desk on the paper exchange never needs it.
     from engine.brokers.alpaca import AlpacaBroker
 
-    keys = (config.secrets.get(name) for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"))
-    key, secret = (value.get_secret_value() if value is not None else "" for value in keys)
+    key, secret = _alpaca_keys(config)
     return AlpacaBroker(key, secret, paper=not config.is_live, url_override=config.alpaca.trading_url or None)
+
+
+def _alpaca_keys(config: Config) -> tuple[str, str]:
+    values = [config.secrets.get(name) for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")]
+    key, secret = (value.get_secret_value() if value is not None else "" for value in values)
+    return key, secret
 
 
 def replay_banner(desk: Desk, label: str) -> Callable[[], str]:

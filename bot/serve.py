@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
@@ -39,6 +40,16 @@ PUMP_EVERY = 0.2
 WATCH_EVERY = 5.0
 
 
+class Feed(Protocol):
+    """Something that listens on a thread of its own and wakes the loops."""
+
+    def start(self) -> None:
+        """Begin to listen."""
+
+    def stop(self, seconds: float = 2.0) -> bool:
+        """End; whether it has within so many seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """Everything one live process runs; its lease is renewed every so many seconds."""
@@ -48,6 +59,7 @@ class Serving:
     platforms: Mapping[str, Platform]
     channels: Channels
     renew_every: float = 4.0
+    feeds: tuple[Feed, ...] = ()
 
 
 def holder() -> str:
@@ -102,6 +114,8 @@ async def serve(serving: Serving) -> None:
     lease = take_lease(desk, holder())
     _end_on_signals()
     serving.runtime.start()
+    for feed in serving.feeds:
+        feed.start()
     tasks = [
         asyncio.create_task(_renewed(desk, lease, serving.renew_every)),
         asyncio.create_task(_pumped(serving)),
@@ -142,6 +156,8 @@ async def _ended(serving: Serving, lease: Lease, tasks: list[asyncio.Task[None]]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for feed in serving.feeds:
+        await asyncio.to_thread(feed.stop)
     late = await asyncio.to_thread(serving.runtime.stop)
     if late:
         log.warning("serve.loops_still_busy", loops=late)

@@ -7,21 +7,30 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from alerts.routes import Channels
+from bot.app import build_feeds
 from bot.bulkheads import inline
 from bot.command import Room
+from bot.config import load
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
 from bot.serve import LEASE, Serving, holder, serve, take_lease
+from engine import orders
+from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError
 from engine.model.events import Event, EventKind
 from tests.desk import World, make_world
+from tests.engine.wire_world import wire_world
+from tests.standins.alpaca import KEY, SECRET
+from tests.standins.alpaca_stream import AlpacaStream
 
 
 def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:
@@ -123,3 +132,43 @@ async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
 
     with pytest.raises(ConfigError, match="taken this desk over"):
         await asyncio.wait_for(task, 5)
+
+
+async def test_an_update_of_the_stream_is_booked_long_before_the_next_look() -> None:
+    with wire_world() as world, AlpacaStream(world.exchange, KEY, SECRET) as server:
+        runtime = Runtime(world.desk, [Work("fills", 600, (("fills", lambda: orders.reconcile(world.desk)),))])
+        stream = TradeStream(KEY, SECRET, runtime.wake, np.random.default_rng(7), url_override=server.url)
+        room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
+        served = Serving(room, runtime, {}, Channels((DESTINATION,), {}), feeds=(stream,))
+        task = asyncio.create_task(serve(served))
+        world.approve()
+        assert await _within(lambda: server.listening == 1 and runtime.beats[0].looks >= 2)
+
+        world.exchange.fill("A00001.1.1", 2)
+
+        assert await _within(lambda: world.ticket().filled == 2)
+        task.cancel()
+        await task
+        assert not stream.state.is_listening
+
+
+async def _within(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
+    for _ in range(int(seconds / 0.02)):
+        if claim():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+def test_a_desk_on_the_exchange_inside_this_program_listens_to_nobody() -> None:
+    assert build_feeds(load(None, {}), Runtime(make_world().desk, ())) == ()
+
+
+def test_a_desk_at_alpaca_listens_where_the_environment_says() -> None:
+    config = load(None, {"ALPACA_API_KEY": "PK1", "ALPACA_SECRET_KEY": "secret"})
+    config = replace(config, desk=replace(config.desk, broker="alpaca"))
+    wrong = replace(config, alpaca=replace(config.alpaca, stream_url="wss://api.alpaca.markets/stream"))
+
+    assert len(build_feeds(config, Runtime(make_world().desk, ()))) == 1
+    with pytest.raises(ConfigError, match="ALPACA_STREAM_URL"):
+        build_feeds(wrong, Runtime(make_world().desk, ()))
