@@ -63,12 +63,16 @@ def tell(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: T
     work.add_event(Event(id, EventKind.EXIT_FAILED, now, position.id, data, Severity.URGENT, correlation))
 
 
+def nudge(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:
+    """As `tell`, for what goes on and is looked at again and again: only when the last alarm is a while ago."""
+    if not is_resting(desk, work, position.id, trouble):
+        tell(desk, work, position, note, trouble)
+
+
 def remind(desk: Desk, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:
-    """As `tell`, for what is looked at every second: only when the last alarm is a while ago."""
+    """`nudge` in a transaction of its own."""
     with desk.store.begin() as work:
-        alarm = running(work, position.id, trouble)
-        if alarm is None or desk.now() - alarm.told_at >= alarm.pause:
-            tell(desk, work, position, note, trouble)
+        nudge(desk, work, position, note, trouble)
 
 
 def is_resting(desk: Desk, work: UnitOfWork, position_id: str, trouble: Trouble) -> bool:

@@ -102,7 +102,7 @@ def _mend_broken(desk: Desk, memory: _Memory) -> None:
 def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str, Decimal]) -> None:
     """Start what is due; `started` gets the tickets, `prices` the value of what was looked at on good quotes."""
     watching = [p for p in memory.positions if p.units and p.id not in memory.closing]
-    halted = _halted(desk, watching)
+    halted = triggers.halted_names(desk, (position.ticker for position in watching))
     for position in watching:
         if position.ticker in halted:
             _forget(desk, position, memory)
@@ -126,22 +126,6 @@ def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str,
         calm = [one for one in watched if one.is_valid and not is_breached(one)]
         prices |= {one.position.id: one.value for one in calm}
         _remember_good(desk, calm, memory)
-
-
-def _halted(desk: Desk, positions: Iterable[Position]) -> frozenset[str]:
-    """Names that do not trade now or have traded again for less than a minute: nothing of theirs is judged."""
-    tickers = sorted({position.ticker for position in positions})
-    try:
-        statuses = desk.market.statuses(tickers) if tickers else {}
-    except DataError as problem:
-        log.warning("exits.no_statuses", problem=str(problem))
-        return frozenset()
-    pause, now = timedelta(seconds=desk.rules.halt_pause), desk.now()
-    return frozenset(
-        name
-        for name, each in statuses.items()
-        if each.is_halted or (each.since is not None and now - each.since < pause)
-    )
 
 
 def _forget(desk: Desk, position: Position, memory: _Memory) -> None:
@@ -449,7 +433,7 @@ def _check_closable(desk: Desk, position: Position) -> None:
         raise AlreadyDecided(f"{position.id} is already closed.")
     if not desk.sessions.is_open(desk.now()):
         raise NotAllowed(f"The market is closed; {position.id} can be closed from the next open.")
-    if _halted(desk, [position]):
+    if triggers.halted_names(desk, [position.ticker]):
         raise NotAllowed(f"{position.ticker} is halted or has just resumed; {position.id} was not touched.")
     with desk.store.read() as reading:
         working = [t for t in reading.open_tickets() if t.position_id == position.id and t.purpose is Purpose.EXIT]

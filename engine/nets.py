@@ -62,8 +62,8 @@ def tend(desk: Desk, prices: Mapping[str, Decimal]) -> None:
             return
         wanted = {p.id: net for p in netted if (net := _wanted(desk, reading, p, tickets)) is not None}
         unanswered = any(o.type is OrderType.STOP and o.status is OrderStatus.NEW for o in reading.open_orders())
-        missing = [id for id in sorted(wanted) if id not in held and wanted[id].trigger < prices.get(id, NOTHING)]
-        first = next((id for id in missing if not _is_away(desk, reading, id)), None)
+        bare = [id for id in sorted(wanted) if id not in held and wanted[id].trigger < prices.get(id, NOTHING)]
+        first = next((id for id in bare if not _is_away(desk, reading, id)), None)
     misfits = sorted(id for id, net in held.items() if not _fits(net, wanted.get(id)))
     each(misfits, lambda id: step_aside(desk, id, "does not fit the position any more", timedelta(0)), str)
     if first is not None and not unanswered:

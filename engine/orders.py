@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, missing, refusals
+from engine import alarms, attempts, fills, gateway, missing, refusals, triggers
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
@@ -397,8 +397,14 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
         return ticket.cancel_requested
     if ticket.working is Working.LADDER:
         since = order.accepted_at or order.created_at
-        return desk.now() - since >= step_time(ticket, desk.today, desk.rules)
+        is_over = desk.now() - since >= step_time(ticket, desk.today, desk.rules)
+        return is_over and not _is_halted(desk, ticket)
     return _spot_left(desk, ticket)
+
+
+def _is_halted(desk: Desk, ticket: Ticket) -> bool:
+    """Whether an exit's name does not trade: its order stays where it is, the quotes of a halt are no prices."""
+    return ticket.purpose is Purpose.EXIT and ticket.ticker in triggers.halted_names(desk, [ticket.ticker])
 
 
 def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
@@ -447,7 +453,7 @@ def _go_on(desk: Desk, ticket: Ticket, latest: Order) -> None:
     over = _why_over(desk, ticket, latest)
     if over:
         _finish(desk, ticket, over)
-    elif not desk.sessions.is_open(desk.now()):
+    elif not desk.sessions.is_open(desk.now()) or _is_halted(desk, ticket):
         return
     elif latest.status is OrderStatus.REJECTED:
         _try_again(desk, ticket, latest)
@@ -508,6 +514,9 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
     bound = None if exiting and ticket.reason != ROLL else ticket.worst
     with desk.store.begin() as work:
         fresh = _fitted(desk, work, work.ticket(ticket.id))
+        if price is None and exiting and fresh.is_open:
+            position = work.position(ticket.position_id)
+            alarms.nudge(desk, work, position, f"order {ticket.id}: no quote to price its next step with")
         if price is None or not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
             return None
         limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
@@ -517,8 +526,10 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
         changed, order = next_order(replace(fresh, step=step), limit, desk.now())
         work.save_ticket(changed)
         work.add_order(order)
-        if exiting and step == desk.rules.ladder_steps:
-            _alarm(desk, work, ticket, f"still not filled: now at {abs(limit)}, beyond the natural price")
+        if exiting and step >= desk.rules.ladder_steps:
+            tell = alarms.tell if step == desk.rules.ladder_steps else alarms.nudge
+            words = f"order {ticket.id}: still not filled, now at {abs(limit)}, beyond the natural price"
+            tell(desk, work, work.position(ticket.position_id), words)
     return send(desk, order)
 
 

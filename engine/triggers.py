@@ -190,6 +190,22 @@ def _is_early(desk: Desk) -> bool:
     return desk.now() < desk.sessions.open(desk.today) + FIRST_MINUTES
 
 
+def halted_names(desk: Desk, tickers: Iterable[str]) -> frozenset[str]:
+    """Those that do not trade now or have traded again for less than a minute: nothing of theirs is judged."""
+    wanted = sorted(set(tickers))
+    try:
+        statuses = desk.market.statuses(wanted) if wanted else {}
+    except DataError as problem:
+        log.warning("exits.no_statuses", problem=str(problem))
+        return frozenset()
+    pause, now = timedelta(seconds=desk.rules.halt_pause), desk.now()
+    return frozenset(
+        name
+        for name, status in statuses.items()
+        if status.is_halted or (status.since is not None and now - status.since < pause)
+    )
+
+
 def breaches(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, Breach]:
     """The breaches of stops that wait for another quote, by position."""
     names = {f"{BREACH}{position.id}": position.id for position in positions}

@@ -342,3 +342,50 @@ def test_a_broken_package_that_cannot_be_mended_does_not_hold_up_a_stop() -> Non
     look(world, "2.80", "2.90")
 
     assert world.broker.open_orders() == ("P00001.target.1.1",)
+
+
+def working_exit() -> World:
+    """The target's order working at 2.85, the name's quotes then fall."""
+    world = holding()
+    assert look(world, "2.80", "2.90")
+    return world
+
+
+def step(world: World, bid: str, ask: str, seconds: float = 15) -> list[Decimal | None]:
+    world.clock.advance(seconds)
+    quote(world, bid, ask)
+    orders.reconcile(world.desk)
+    orders.work(world.desk)
+    return [order.limit for order in world.broker.sent.values()]
+
+
+def test_a_working_exit_does_not_walk_down_the_ladder_in_a_halt_and_goes_on_a_minute_after_it() -> None:
+    world = working_exit()
+    status(world, halted=True)
+    halted = [step(world, "1.00", "1.10") for _ in range(4)]
+    status(world, halted=False)
+    paused = [step(world, "1.00", "1.10") for _ in range(3)]
+
+    assert halted + paused == [[D("-2.85")]] * 7
+    assert step(world, "1.00", "1.10") == [D("-2.85"), D("-1.03")]
+
+
+def test_an_exit_that_stays_unfilled_beyond_natural_is_told_again_with_longer_and_longer_pauses() -> None:
+    world = working_exit()
+    for _ in range(44):  # eleven minutes
+        step(world, "2.80", "2.90")
+
+    counts = [event.data["count"] for event in told(world, EventKind.EXIT_FAILED)]
+    assert counts == [1, 2, 3, 4, 5, 6]  # after one minute, then 15, 30, 60, 120 and 240 seconds more
+
+
+def test_a_step_that_has_no_quote_is_an_alarm_and_the_ladder_goes_on_with_the_next_one() -> None:
+    world = working_exit()
+    world.market.drop_quote(CALL)
+    world.clock.advance(15)
+    orders.work(world.desk)
+    orders.work(world.desk)
+
+    (alarm,) = told(world, EventKind.EXIT_FAILED)
+    assert "no quote to price its next step with" in str(alarm.data["note"])
+    assert step(world, "2.80", "2.90", seconds=1) == [D("-2.85"), D("-2.83")]
