@@ -55,6 +55,8 @@ def card_key(event: Event) -> str:
         return f"approval:{event.correlation}"
     if event.kind is EventKind.FILLED and event.data.get("purpose") == "entry" and event.correlation:
         return f"approval:{event.correlation}"
+    if event.kind is EventKind.PANIC and event.correlation:
+        return f"panic:{event.correlation}"
     if event.kind in OF_ADOPTION:
         return f"adoption:{event.subject}"
     if event.kind in OF_ROLL:

@@ -12,9 +12,10 @@ from bot.adoption_cards import adoption_card
 from bot.cards import closed_position_card, digest_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
+from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
 from bot.roll_cards import roll_card
-from engine import audit, mending, orders, portfolio, rolls
+from engine import audit, halts, mending, orders, portfolio, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
@@ -49,6 +50,8 @@ def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
     kind, _, subject = key.partition(":")
     if kind == "approval":
         return _proposal(desk, subject, banner)
+    if kind == "panic":
+        return _panic(desk, subject, banner)
     if kind == "adoption":
         return _adoption(desk, subject, banner)
     if kind == "roll":
@@ -66,6 +69,13 @@ def _proposal(desk: Desk, approval_id: str, banner: str) -> Card:
 
 def _of_approval(desk: Desk, event: Event, banner: str) -> Card:
     return _proposal(desk, event.correlation or event.subject, banner)
+
+
+def _panic(desk: Desk, id: str, banner: str) -> Card | None:
+    """The flattening as it stands; nothing more is said of one that another took the place of."""
+    with desk.store.read() as work:
+        state = halts.flatten(work)
+    return panic_card(state, banner) if state is not None and state.id == id else None
 
 
 def _adoption(desk: Desk, adoption_id: str, banner: str) -> Card:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Kind, Parameter, Place
-from bot.handlers import act, broker, closing, envelopes, life, look, market, run, trail
+from bot.handlers import act, broker, closing, envelopes, life, look, market, panic, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -19,6 +19,7 @@ POSITION = Parameter("position", Kind.POSITION, "a position's id, such as P00003
 PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004")
 SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
 ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
+FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 
@@ -107,12 +108,22 @@ ACT = (
 )  # fmt: skip
 
 RUN = (
+    Command("panic", Role.ADMIN, "freeze: no entries any more; flatten: close everything, after a second tap",
+            panic.panic, Group.RUN,
+            (Parameter("what", Kind.CHOICE, "freeze stops entries; flatten closes everything",
+                       choices=("freeze", "flatten")),), acts=True, protects=True),
     Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.RUN,
             (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True, protects=True),
     Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
 )  # fmt: skip
 
 BUTTONS = (
+    Command("flatten_now", Role.ADMIN, "the second tap: close everything", panic.flatten, Group.RUN, (FLATTEN,),
+            acts=True, is_button=True, place=Place.SAME, protects=True),
+    Command("flatten_again", Role.ADMIN, "try again what was not closed", panic.again, Group.RUN, (FLATTEN,),
+            acts=True, is_button=True, place=Place.SAME, protects=True),
+    Command("suspend", Role.ADMIN, "block every order at the broker, exits too", panic.suspend, Group.RUN, (FLATTEN,),
+            acts=True, is_button=True, place=Place.SAME, protects=True),
     Command("approve", Role.TRADER, "send this proposal's order", act.approve, Group.ACT, (SHOWN,),
             acts=True, is_button=True, place=Place.SAME),
     Command("reject", Role.TRADER, "decline this proposal", act.reject, Group.ACT, (SHOWN, NOTE),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
-from engine import activities, approvals, audit, envelopes, exits, holdings, orders, rolls, standing
+from engine import activities, approvals, audit, envelopes, exits, holdings, orders, panic, rolls, standing
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
@@ -54,6 +54,7 @@ def exit_steps(desk: Desk) -> tuple[Step, ...]:
     return (
         ("taken up", Once(lambda: orders.resume(desk, Purpose.EXIT))),
         ("fills", lambda: orders.reconcile(desk, Purpose.EXIT)),
+        ("panic", lambda: panic.advance(desk)),
         ("exits", lambda: exits.supervise(desk)),
         ("ladders", lambda: orders.work(desk, Purpose.EXIT)),
     )

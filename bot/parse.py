@@ -23,9 +23,11 @@ SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
 
 MEANT: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("panic", "stop", "freeze", "pause"), "halt"),
+        **dict.fromkeys(("stop", "pause"), "halt"),
+        "freeze": "panic freeze",
+        "flatten": "panic flatten",
         **dict.fromkeys(("undo", "abort"), "cancel"),
-        **dict.fromkeys(("sell", "flatten", "exit"), "close"),
+        **dict.fromkeys(("sell", "exit"), "close"),
         **dict.fromkeys(("yes", "ok", "no", "buy"), "proposals"),
         **dict.fromkeys(("portfolio", "holdings", "held"), "positions"),
         **dict.fromkeys(("cash", "balance"), "account"),

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 import structlog
 
-from engine import alarms, missing, modelled, nets, orders, risk, silence, triggers
+from engine import alarms, halts, missing, modelled, nets, orders, risk, silence, triggers
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
@@ -30,6 +30,7 @@ from engine.modelled import GoodQuote, Modelled
 from engine.protection import (
     Breach,
     PackagePrice,
+    closing_price,
     exit_price,
     is_valid_for_stop,
     package_price,
@@ -75,6 +76,8 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
     if not desk.sessions.is_open(desk.now()):
         return ()
     with desk.store.read() as reading:
+        if halts.is_flattening(reading):
+            return ()
         positions = reading.open_positions()
         memory = _Memory(
             positions,
@@ -350,7 +353,7 @@ def _closing(
 ) -> tuple[Ticket, Order]:
     legs = reversed_legs(position.unit)
     quantity = min(units or position.units, position.units)
-    limit = exit_price(watched.first_price, 0, desk.rules)
+    limit = closing_price(reason, legs, watched.first_price, 0, desk.rules)
     limit = limit if worst is None else min(limit, worst)
     ticket = Ticket(
         id=f"{position.id}.{reason.replace(' ', '-')}.{earlier + 1}",

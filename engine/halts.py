@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine.codec import load_frozen
 from engine.desk import Desk
 from engine.model.events import Event, EventKind, Severity
+from engine.model.flatten import Flatten
 from engine.store import UnitOfWork
 
 SETTING = "halt"
+FLATTEN = "panic"
+"""Setting: the flattening of the book that is under way, or the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,21 @@ def resume(desk: Desk, by: str) -> bool:
         work.set_setting(SETTING, "", by, desk.now())
         work.add_event(_event(desk, EventKind.RESUMED, by, ""))
     return True
+
+
+def flatten(work: UnitOfWork) -> Flatten | None:
+    """The latest flattening that was confirmed, None when there never was one."""
+    text = work.setting(FLATTEN)
+    return load_frozen(Flatten, text) if text else None
+
+
+def is_flattening(work: UnitOfWork) -> bool:
+    """Whether every position is being closed by `panic` now, so that no other exit may start or rest.
+
+    What it has given up is left to a person and to its own exits again.
+    """
+    state = flatten(work)
+    return state is not None and state.is_running and not state.is_waiting and not state.is_suspended
 
 
 def _event(desk: Desk, kind: EventKind, by: str, why: str) -> Event:

@@ -19,9 +19,19 @@ from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected, Refusal
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Option, Stock
-from engine.model.orders import Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
+from engine.model.orders import PANIC, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
 from engine.model.trade import ApprovalStatus, Working
-from engine.protection import Move, entry_price, exit_price, moved, package_price, step_time, to_cent
+from engine.protection import (
+    FLATTEN_REACH,
+    Move,
+    PackagePrice,
+    closing_price,
+    entry_price,
+    moved,
+    package_price,
+    step_time,
+    to_cent,
+)
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -487,6 +497,8 @@ def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
         return f"refused by the broker: {latest.error or 'no reason given'}"
     if latest.error:
         return latest.error
+    if ticket.reason == PANIC and ticket.step + 1 >= len(FLATTEN_REACH) and not _is_of_earlier_day(desk, latest):
+        return "not filled at 10 % beyond the natural price"
     if must_end:
         return ""
     if latest.status is OrderStatus.EXPIRED:
@@ -519,7 +531,7 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
             alarms.nudge(desk, work, position, f"order {ticket.id}: no quote to price its next step with")
         if price is None or not fresh.is_open or fresh.attempts != ticket.attempts or fresh.cancel_requested:
             return None
-        limit = exit_price(price, step, desk.rules) if exiting else entry_price(price, step, ticket.worst, desk.rules)
+        limit = _limit(desk, ticket, price, step)
         limit = limit if bound is None else min(limit, bound)
         if isinstance(ticket.legs[0].instrument, Option) and work.setting(f"{WIDE_TICKS}{ticket.ticker}"):
             limit = refusals.on_wide_ticks(limit, bound)
@@ -531,6 +543,12 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
             words = f"order {ticket.id}: still not filled, now at {abs(limit)}, beyond the natural price"
             tell(desk, work, work.position(ticket.position_id), words)
     return send(desk, order)
+
+
+def _limit(desk: Desk, ticket: Ticket, price: PackagePrice, step: int) -> Decimal:
+    if ticket.purpose is Purpose.ENTRY:
+        return entry_price(price, step, ticket.worst, desk.rules)
+    return closing_price(ticket.reason, ticket.legs, price, step, desk.rules)
 
 
 def _units_held(work: UnitOfWork, ticket: Ticket) -> int:

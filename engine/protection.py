@@ -16,7 +16,7 @@ from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import ApprovalRules
 from engine.model.market import CENT, Quote
-from engine.model.orders import Purpose, Ticket
+from engine.model.orders import PANIC, Purpose, Ticket
 from engine.model.trade import Signal
 
 INDEX_LIKE = frozenset({"SPY", "QQQ", "IWM", "DIA", *INDEX_ROOTS.values()})
@@ -24,6 +24,8 @@ WEEKLY = frozenset({"momentum_weeklies", "lotto"})
 LEAPS = "leaps"
 SPREADS = frozenset({Structure.DEBIT_SPREAD, Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
 NOTHING = Decimal(0)
+FLATTEN_REACH = (Decimal(0), Decimal("0.05"), Decimal("0.10"))
+"""How far beyond natural each step of a flattening goes."""
 WIDE_TICKS_FROM = Decimal(3)
 """Dollars from which the classes outside the penny program trade in dimes."""
 
@@ -172,6 +174,23 @@ def exit_price(price: PackagePrice, step: int, rules: ApprovalRules) -> Decimal:
     else:
         limit = price.natural + max(abs(price.natural) * Decimal("0.05"), 2 * CENT)
     return max(to_cent(limit), CENT) if price.mid > 0 else min(to_cent(limit), -CENT)
+
+
+def closing_price(reason: str, legs: Iterable[Leg], price: PackagePrice, step: int, rules: ApprovalRules) -> Decimal:
+    """Limit of step `step` of an exit: by its ladder, or faster and further when everything has to go."""
+    return flatten_price(legs, price, step) if reason == PANIC else exit_price(price, step, rules)
+
+
+def flatten_price(legs: Iterable[Leg], price: PackagePrice, step: int) -> Decimal:
+    """Natural, then 5 % and 10 % beyond it and no further; a spread is never bought back for more than its width.
+
+    Selling at a bid of 1.47 goes 1.47, 1.40, 1.32.
+    """
+    limit = price.natural + abs(price.natural) * FLATTEN_REACH[min(step, len(FLATTEN_REACH) - 1)]
+    if price.mid <= 0:
+        return min(to_cent(limit), -CENT)
+    wide = width(legs)
+    return max(to_cent(limit if wide is None else min(limit, wide)), CENT)
 
 
 def step_time(ticket: Ticket, today: date, rules: ApprovalRules) -> timedelta:

@@ -10,12 +10,15 @@ from typing import Any
 
 from bot.bulkheads import inline
 from bot.command import Room
+from bot.people import People, Role, User
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument
 from engine.model.orders import Fill
 from tests import make
 from tests.bot.rooms import PEOPLE, Visit
 from tests.desk import FakeBroker, make_world
+
+TWO_ADMINS = People((*PEOPLE.users, User("eve", Role.ADMIN, ("web:eve",))))
 
 
 @dataclass
@@ -77,8 +80,8 @@ class Kept(Visit):
 
 
 def kept(**more: Any) -> Kept:
-    """A room with three people in it, on a desk whose broker is a custodian."""
+    """A room with the usual three people and a second admin in it, on a desk whose broker is a custodian."""
     world = make_world(**more)
     broker = Custodian(clock=world.clock)
     world = replace(world, broker=broker, desk=replace(world.desk, broker=broker))
-    return Kept(world, Room(world.desk, PEOPLE, inline, lambda: "PAPER"), count(1), broker=broker)
+    return Kept(world, Room(world.desk, TWO_ADMINS, inline, lambda: "PAPER"), count(1), broker=broker)

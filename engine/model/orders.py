@@ -65,6 +65,8 @@ class Purpose(StrEnum):
     EXIT = "exit"
 
 
+PANIC = "panic"
+"""Reason of an exit that closes everything at an admin's word."""
 NET = "net"
 """Reason of an exit that only rests at the broker, a stop order under our own stop."""
 
