@@ -177,12 +177,12 @@ class AlpacaBroker:
         return tuple(sorted(text(row, "client_order_id") for page in self._order_pages("open") for row in page))
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
-        """Executions at or after `since`, oldest first; those of a package's legs under the package's id."""
-        rows = [
-            row
-            for row in self._activity_rows({"activity_types": "FILL", "after": _stamp(since - MARGIN)})
-            if alpaca_wire.needed_moment(row, "transaction_time") >= since
-        ]
+        """Executions at or after `since`, oldest first; those of a package's legs under the package's id.
+
+        A row that makes no sense must not hide the others: its order stays open here until it can be read.
+        """
+        found = self._activity_rows({"activity_types": "FILL", "after": _stamp(since - MARGIN)})
+        rows = [row for row in found if alpaca_wire.is_execution(row, since)]
         parents = self._parents_of({text(row, "order_id") for row in rows})
         fills = (alpaca_wire.fill(row, parents[text(row, "order_id")]) for row in rows)
         return tuple(

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 Payload = Mapping[str, Any]
 
+EXECUTIONS = frozenset({"fill", "partial_fill"})
 CENT = Decimal("0.01")
 SUB_DOLLAR_TICK = Decimal("0.0001")
 
@@ -176,6 +177,26 @@ def holding(payload: Payload) -> Holding | None:
     if traded is None or not int(quantity):
         return None
     return Holding(traded, int(quantity), number(payload, "avg_entry_price"))
+
+
+def is_execution(payload: Payload, since: datetime) -> bool:
+    """Whether a row of the account's activities is a whole execution at or after `since`.
+
+    What corrects or takes back an earlier one (`trade_correct`, `trade_bust`: the event stream's words, the activities
+    promise none) is no execution more: it is left out, and the comparison of holdings and cash tells what it did.
+    """
+    try:
+        is_new = needed_moment(payload, "transaction_time") >= since
+        kind = payload.get("execution_type") or payload.get("type") or "fill"
+        if kind not in EXECUTIONS:
+            log.error("alpaca.fill_changed_afterwards", kind=kind, id=payload.get("id"), symbol=payload.get("symbol"))
+            return False
+        for key in ("id", "order_id", "symbol", "side"):
+            text(payload, key)
+        return is_new and number(payload, "qty") != 0 and number(payload, "price") >= 0
+    except BrokerUnavailable as problem:
+        log.error("alpaca.fill_unreadable", id=payload.get("id"), problem=str(problem))
+        return False
 
 
 def fill(payload: Payload, client_order_id: str) -> Fill | None:

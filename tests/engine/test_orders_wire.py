@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine import exits, orders
+from engine import exits, holdings, orders
 from engine.model.events import EventKind, Severity
 from engine.model.instruments import Stock
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -293,3 +293,22 @@ def test_a_cancel_that_never_ends_keeps_an_exit_from_going_on_and_is_one_alarm(w
     assert {again.data["alarm"] for again in reminders} == {alarm.id}
     assert "has not ended for a minute" in str(alarm.data["note"])
     assert len(world.posted) == 2
+
+
+def test_an_execution_that_the_venue_takes_back_is_told_as_a_difference(world: WireWorld) -> None:
+    world.standin.schemas = None
+    hold_puts(world)
+    assert holdings.reconcile(world.desk).agrees
+
+    world.exchange.bust(FIRST)
+    for _ in range(2):
+        world.clock.advance(16)
+        holdings.reconcile(world.desk)
+
+    (told, *_) = world.events(EventKind.POSITION_MISMATCH)
+    assert (told.data["broker"], told.data["desk"]) == (
+        "+0 × XYZ 20 Jul 26 44 put, cash 100,000.00",
+        "-2 × XYZ 20 Jul 26 44 put, cash 100,196.00",
+    )
+    with world.store.read() as work:
+        assert len(work.fills()) == 1

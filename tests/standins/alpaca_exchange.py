@@ -108,6 +108,17 @@ class Exchange:
             order = self._named(client_order_id)
             self._execute(order, units, self._prices(order))
 
+    def bust(self, client_order_id: str) -> None:
+        """The venue takes back the latest execution of an order."""
+        with self.lock:
+            order = self._named(client_order_id)
+            row = next(
+                row for row in reversed(self.activities) if row.get("order_id") in {leg.id for leg in order.legs}
+            )
+            quantity = int(row["qty"]) * (1 if row["side"] == "buy" else -1)
+            self._book(row["symbol"], -quantity, Decimal(row["price"]))
+            self.activities.append({**row, "id": self.activity_id(self.now()), "type": "trade_bust"})
+
     def finish_cancels(self) -> None:
         """Let every pending cancel end."""
         with self.lock:

@@ -379,3 +379,28 @@ def test_trading_suspended_on_alpacas_page_shows_as_blocked(alpaca: AlpacaBroker
     assert alpaca.account().blocked
     with pytest.raises(OrderRejected, match="suspended"):
         alpaca.submit(make.order())
+
+
+def test_a_row_that_makes_no_sense_hides_no_other_execution(
+    alpaca: AlpacaBroker, standin: AlpacaStandin, exchange: Exchange
+) -> None:
+    standin.schemas = None
+    alpaca.submit(make.order(limit="-0.98"))
+    (good,) = exchange.activities
+    for broken in ({"price": None}, {"qty": "many"}, {"order_id": ""}, {"side": None}):
+        exchange.activities.append({**good, "id": f"{good['id']}{len(exchange.activities)}", **broken})
+
+    assert [fill.execution_id for fill in alpaca.fills(make.NOW)] == [good["id"]]
+
+
+def test_an_execution_that_is_taken_back_is_not_one_more(
+    alpaca: AlpacaBroker, standin: AlpacaStandin, exchange: Exchange
+) -> None:
+    """The naive reader books every FILL row: a sale taken back would count as a second sale."""
+    standin.schemas = None
+    alpaca.submit(make.order(limit="-0.98"))
+
+    exchange.bust("A00001.1.1")
+
+    assert [fill.quantity for fill in alpaca.fills(make.NOW)] == [-2]
+    assert alpaca.holdings() == ()
