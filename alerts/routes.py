@@ -13,7 +13,6 @@ SILENT = frozenset(
         EventKind.COMMAND,
         EventKind.DENIED,
         EventKind.REFUSED,
-        EventKind.ORDER_SENT,
         EventKind.IMPORTED,
         EventKind.CHECKED,
         EventKind.ATTEMPTED,
@@ -53,7 +52,8 @@ def card_key(event: Event) -> str:
     """The key of the card an event draws: later events of one key edit the same message."""
     if event.kind in OF_APPROVAL and event.correlation and event.data.get("purpose") != "exit":
         return f"approval:{event.correlation}"
-    if event.kind is EventKind.FILLED and event.data.get("purpose") == "entry" and event.correlation:
+    is_entry = event.data.get("purpose") == "entry"
+    if event.kind in {EventKind.ORDER_SENT, EventKind.FILLED} and is_entry and event.correlation:
         return f"approval:{event.correlation}"
     if event.kind is EventKind.PANIC and event.correlation:
         return f"panic:{event.correlation}"
@@ -69,8 +69,9 @@ def card_key(event: Event) -> str:
 
 
 def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
-    """Every destination of an event; none for what is only kept."""
-    if event.kind in SILENT:
+    """Every destination of an event; none for what is only kept, such as the orders of an exit."""
+    is_exit_order = event.kind is EventKind.ORDER_SENT and event.data.get("purpose") != "entry"
+    if event.kind in SILENT or is_exit_order:
         return ()
     names = channels.by_kind.get(event.kind, channels.default)
     if event.severity is Severity.URGENT:

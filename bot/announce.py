@@ -27,7 +27,6 @@ SILENT = frozenset(
         EventKind.COMMAND,
         EventKind.DENIED,
         EventKind.REFUSED,
-        EventKind.ORDER_SENT,
         EventKind.IMPORTED,
         EventKind.CHECKED,
         EventKind.ATTEMPTED,
@@ -239,6 +238,7 @@ def _key(event: Event) -> str:
 DRAWN: Mapping[EventKind, Draw] = {
     EventKind.APPROVAL_REQUESTED: _of_approval,
     EventKind.APPROVAL_CHANGED: _of_approval,
+    EventKind.ORDER_SENT: _of_approval,
     EventKind.ORDER_ENDED: _order_ended,
     EventKind.FILLED: _filled,
     EventKind.EXIT_STARTED: _exit_started,

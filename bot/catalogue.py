@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.command import Call, Command, Group, Kind, Parameter, Place
+from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
 from bot.handlers import act, broker, closing, envelopes, life, look, market, panic, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
@@ -85,6 +85,15 @@ ACT = (
     Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
             (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
             protects=True),
+    Command("snooze", Role.TRADER, "ask again later, at the prices of then", act.snooze, Group.ACT,
+            (PROPOSAL, Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390)),
+            acts=True, place=Place.SAME),
+    Command("size", Role.TRADER, "ask again with a smaller size", act.size, Group.ACT,
+            (SHOWN, Parameter("quantity", Kind.INT, "how many, fewer than the card's", low=1)),
+            acts=True, place=Place.SAME),
+    Command("myprice", Role.TRADER, "ask again at your own price, never passed", act.my_price, Group.ACT,
+            (SHOWN, Parameter("price", Kind.DECIMAL, "dollars a share, such as 1.05")),
+            acts=True, place=Place.SAME),
     Command("envelope", Role.TRADER, "approve in advance what a strategy proposes inside these bounds",
             envelopes.create, Group.ACT, (
                 STRATEGY,
@@ -117,6 +126,21 @@ RUN = (
     Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
 )  # fmt: skip
 
+
+def _tap(name: str, summary: str, handler: Handler, *parameters: Parameter) -> Command:
+    return Command(
+        name,
+        Role.TRADER,
+        summary,
+        handler,
+        Group.ACT,
+        (SHOWN, *parameters),
+        acts=True,
+        is_button=True,
+        place=Place.SAME,
+    )
+
+
 BUTTONS = (
     Command("flatten_now", Role.ADMIN, "the second tap: close everything", panic.flatten, Group.RUN, (FLATTEN,),
             acts=True, is_button=True, place=Place.SAME, protects=True),
@@ -124,14 +148,18 @@ BUTTONS = (
             acts=True, is_button=True, place=Place.SAME, protects=True),
     Command("suspend", Role.ADMIN, "block every order at the broker, exits too", panic.suspend, Group.RUN, (FLATTEN,),
             acts=True, is_button=True, place=Place.SAME, protects=True),
-    Command("approve", Role.TRADER, "send this proposal's order", act.approve, Group.ACT, (SHOWN,),
-            acts=True, is_button=True, place=Place.SAME),
-    Command("reject", Role.TRADER, "decline this proposal", act.reject, Group.ACT, (SHOWN, NOTE),
-            acts=True, is_button=True, place=Place.SAME),
-    Command("half", Role.TRADER, "ask again with half the size", act.half, Group.ACT, (SHOWN,),
-            acts=True, is_button=True, place=Place.SAME),
-    Command("one", Role.TRADER, "ask again with one unit", act.one, Group.ACT, (SHOWN,),
-            acts=True, is_button=True, place=Place.SAME),
+    _tap("approve", "send this proposal's order", act.approve),
+    _tap("confirm", "the second tap on live money", act.confirm),
+    _tap("reject", "decline this proposal", act.reject, NOTE),
+    _tap("half", "ask again with half the size", act.half),
+    _tap("one", "ask again with one unit", act.one),
+    _tap("better", "ask again at a better price", act.better),
+    _tap("strike_up", "ask again one strike higher", act.strike_up),
+    _tap("strike_down", "ask again one strike lower", act.strike_down),
+    _tap("later", "ask again one expiry later", act.later),
+    _tap("sooner", "ask again one expiry sooner", act.sooner),
+    Command("change", Role.VIEWER, "what else this proposal could be", act.change, parameters=(SHOWN,),
+            is_button=True),
     Command("choose", Role.TRADER, "roll the way this button says", life.choose, Group.ACT,
             (Parameter("roll", Kind.ROLL, "a roll's id, version and candidate"),),
             acts=True, is_button=True, place=Place.SAME),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from dataclasses import replace
 
 import structlog
 
@@ -16,6 +17,7 @@ from bot.command import Call, Command, Kind, Place, Pool, Reply, Room
 from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request, values_of
 from bot.people import User
+from bot.proposal import proposal_card, story
 from engine import trail
 from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
 from engine.model.events import Event, EventKind, Severity
@@ -64,13 +66,13 @@ def _answer(room: Room, request: Request) -> Reply:
     except DeskError as problem:
         if command.acts:
             _record(room, request, EventKind.REFUSED, str(problem), user.name)
-        return _explained(room, command, problem)
+        return _explained(room, command, words, problem)
 
 
-def _explained(room: Room, command: Command, problem: DeskError) -> Reply:
+def _explained(room: Room, command: Command, words: list[str], problem: DeskError) -> Reply:
     """What a person is told when the command they may give could not be done."""
     if isinstance(problem, AlreadyDecided):
-        return _told(room, problem, "already decided", "Nothing was changed")
+        return _lost(room, command, words, problem)
     if isinstance(problem, BadRequest | NotFound):
         return _told(room, problem, "bad request", "That did not work")
     log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
@@ -155,6 +157,17 @@ def _record(room: Room, request: Request, kind: EventKind, why: str, by: str = "
 def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:
     tone = Tone.BAD if kind in {"failed", "not allowed"} else Tone.WARNING
     return Reply((Card(title, tone, (str(problem),), banner=room.banner()),), Place.NEW, kind)
+
+
+def _lost(room: Room, command: Command, words: list[str], late: AlreadyDecided) -> Reply:
+    """Who was first, and the proposal's card as it stands since."""
+    told = _told(room, late, "already decided", "Nothing was changed")
+    values = values_of(command, words, room.desk)
+    names = [str(values[p.name]) for p in command.parameters if p.kind is Kind.APPROVAL and p.name in values]
+    with room.desk.store.read() as work:
+        stories = [story(work, work.approval(name.partition(".")[0])) for name in names]
+    cards = (proposal_card(now, room.desk.now(), room.banner()) for now in stories)
+    return replace(told, cards=(*told.cards, *cards))
 
 
 def _broken(room: Room, request: Request, bug: Exception) -> Reply:

@@ -92,7 +92,7 @@ def split_request(text: str, action: str) -> tuple[str, list[str]]:
     """
     if action:
         verb, _, rest = action.partition(":")
-        return verb, [rest] if rest else []
+        return verb, rest.split()
     words = words_of(text)
     if not words:
         raise BadRequest("There is no command in that. /help lists them all.")

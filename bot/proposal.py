@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from bot import words
 from bot.message import Button, Card, Table, Tone
-from engine import payoff
+from engine import consents, payoff
 from engine.model.book import Position
-from engine.model.instruments import Option
+from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
 from engine.model.orders import Purpose, Ticket, intent
+from engine.model.records import Consent, Need
 from engine.model.trade import Approval, ApprovalStatus, TradePlan, Working
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
+from engine.variants import Neighbours
 
 SHORT_INTENT = {
     "buy_to_open": "buy open",
@@ -27,15 +30,23 @@ SHORT_INTENT = {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A proposal and what became of it; `ticket` and `position` are None before there is one."""
+    """A proposal and what became of it; `ticket` and `position` are None before there is one.
+
+    `consents` are the taps that stand on its version, `taps` how many there ever were, those taken back included.
+    """
 
     approval: Approval
     ticket: Ticket | None = None
     position: Position | None = None
+    consents: tuple[Consent, ...] = ()
+    taps: int = 0
 
 
 def story(work: UnitOfWork, approval: Approval) -> Story:
-    """The proposal with its order and position as stored now."""
+    """The proposal with the taps on it, its order and its position as stored now."""
+    if approval.is_pending:
+        taps = len(work.consents(approval.id, approval.version))
+        return Story(approval, consents=consents.standing(work, approval), taps=taps)
     if approval.status is not ApprovalStatus.APPROVED:
         return Story(approval)
     ticket = work.ticket(approval.key)
@@ -55,7 +66,7 @@ def proposal_card(told: Story, now: datetime, banner: str) -> Card:
         key=f"approval:{approval.id}",
         version=_version(told),
     )
-    return _in_state(card, told)
+    return _in_state(card, told, now)
 
 
 def title(plan: TradePlan) -> str:
@@ -86,6 +97,7 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
     cash = "in" if plan.net_cash > 0 else "out"
     rows = [
         ("Limit", f"{words.net(signal.limit)} ({words.money(abs(plan.net_cash))} {cash})"),
+        *((("Your price", f"{words.net(signal.yours)} or better"),) if signal.yours is not None else ()),
         ("Max loss", words.money(plan.max_loss, words.UNLIMITED)),
         ("Max gain", words.money(plan.max_gain, words.UNLIMITED)),
         ("Breakeven", " / ".join(words.money(level) for level in outlook.breakevens) or "none"),
@@ -130,21 +142,21 @@ def _exit_words(plan: TradePlan) -> tuple[str, ...]:
 
 
 def _version(told: Story) -> int:
-    """Grows with the proposal's version, then with every order, fill and end of its trade."""
+    """Grows with the proposal's version and the taps on it, then with every order, fill and end of its trade."""
     base = told.approval.version * 100_000
     if told.approval.is_pending:
-        return base
+        return base + told.taps
     if told.ticket is None:
         return base + 90_000
-    stage = 1 + told.ticket.attempts + told.ticket.filled + (0 if told.ticket.is_open else 10_000)
+    stage = 1_000 + told.ticket.attempts + told.ticket.filled + (0 if told.ticket.is_open else 10_000)
     closed = told.position is not None and not told.position.is_open
     return base + stage + (50_000 if closed else 0)
 
 
-def _in_state(card: Card, told: Story) -> Card:
+def _in_state(card: Card, told: Story, now: datetime) -> Card:
     match told.approval.status:
         case ApprovalStatus.PENDING:
-            return _pending(card, told.approval)
+            return _pending(card, told.approval, tuple(given for given in told.consents if now < given.until))
         case ApprovalStatus.REJECTED:
             return _ended(card, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
         case ApprovalStatus.EXPIRED:
@@ -164,32 +176,109 @@ def _ended(card: Card, state: str, tone: Tone, line: str, note: str) -> Card:
     return replace(card, title=f"{card.title} ({state})", tone=tone, lines=(sentence, *card.lines))
 
 
-def _pending(card: Card, approval: Approval) -> Card:
+def _pending(card: Card, approval: Approval, given: tuple[Consent, ...]) -> Card:
     asked = (approval.note,) if approval.note else ()
-    return replace(
+    asks_again = approval.snoozed_until is not None
+    card = replace(
         card,
-        title=f"{card.title}?",
+        title=f"{card.title}{' (snoozed)' if asks_again else ''}?",
         tone=Tone.ASK,
         lines=(*asked, *card.lines),
-        facts=(*card.facts, ("Answer by", words.clock(approval.expires_at))),
-        buttons=_buttons(approval),
+        facts=(*card.facts, ("Asks again" if asks_again else "Answer by", words.clock(approval.expires_at))),
+        buttons=_answers(approval) if asks_again else _buttons(approval),
         expires_at=approval.expires_at.isoformat(),
     )
+    if not given:
+        return card
+    names = " and ".join(sorted({consent.name for consent in given}))
+    until = max(consent.until for consent in given)
+    if given[0].needs is Need.ANOTHER_NAME:
+        line = f"{names} has approved. Another name must approve too, by {words.clock(until)}."
+        return replace(card, lines=(line, *card.lines))
+    return replace(
+        card,
+        title=f"{card.title} Tap again",
+        tone=Tone.WARNING,
+        lines=(f"{card.banner}: tap again to send. {names} tapped; confirm by {words.clock(until)}.", *card.lines),
+        buttons=_confirmation(approval),
+        expires_at=until.isoformat(),
+    )
+
+
+def _confirmation(approval: Approval) -> tuple[tuple[Button, ...], ...]:
+    """The second tap. It does not stand where Approve stood: a finger that taps twice hits an explanation."""
+    confirm = Button("Confirm", f"confirm:{approval.key}", Tone.GOOD)
+    return (_explanations(approval), (confirm, Button("Reject", f"reject:{approval.key}", Tone.BAD)))
+
+
+def _explanations(approval: Approval) -> tuple[Button, ...]:
+    return (Button("Why", f"why:{approval.id}"), Button("Payoff", f"payoff:{approval.id}"))
+
+
+def _answers(approval: Approval) -> tuple[tuple[Button, ...], ...]:
+    """Yes, no and why, without a size or a price to choose."""
+    key = approval.key
+    decide = (Button("Approve", f"approve:{key}", Tone.GOOD), Button("Reject", f"reject:{key}", Tone.BAD))
+    return decide, _explanations(approval)
 
 
 def _buttons(approval: Approval) -> tuple[tuple[Button, ...], ...]:
     """The taps of a pending card. Half of one contract is not offered; One only where Half is not the same."""
+    decide, explain = _answers(approval)
+    key = approval.key
+    more = (Button("Snooze", f"snooze:{key}"), Button("Change", f"change:{key}"))
+    return decide, (*_sizes(approval), Button("Better price", f"better:{key}")), (*more, *explain)
+
+
+def _sizes(approval: Approval) -> tuple[Button, ...]:
     quantity, key = approval.plan.quantity, approval.key
     half = quantity // 2
-    sizes = [Button(f"Half ({half})", f"half:{key}")] if half else []
-    if half > 1:
-        sizes.append(Button("One", f"one:{key}"))
-    rows = [
-        [Button("Approve", f"approve:{key}", Tone.GOOD), Button("Reject", f"reject:{key}", Tone.BAD)],
-        sizes,
-        [Button("Why", f"why:{approval.id}"), Button("Payoff", f"payoff:{approval.id}")],
-    ]
-    return tuple(tuple(row) for row in rows if row)
+    sizes = (Button(f"Half ({half})", f"half:{key}"),) if half else ()
+    return (*sizes, Button("One", f"one:{key}")) if half > 1 else sizes
+
+
+def change_card(approval: Approval, near: Neighbours | None, banner: str) -> Card:
+    """The other versions a proposal can have, each a tap; `near` is None where there is no chain to choose from."""
+    key, signal = approval.key, approval.plan.signal
+    lines = [f"Other contracts are priced and checked anew. Your own price: /myprice {key} 1.05"]
+    if approval.plan.quantity > 1:
+        lines.append(f"Any smaller size: /size {key} 1")
+    if near is None:
+        lines.append("There is no option chain right now to choose a strike or an expiry from.")
+    rows = [(*_sizes(approval), Button("Better price", f"better:{key}"))]
+    if near is not None:
+        rows += [_row(("strike_down", near.lower), ("strike_up", near.higher), key, _strikes)]
+        rows += [_row(("sooner", near.sooner), ("later", near.later), key, _expiries)]
+    return Card(
+        f"Change {title(approval.plan)}",
+        Tone.ASK,
+        tuple(lines),
+        (("Limit", words.net(signal.limit)),),
+        buttons=tuple(row for row in rows if row),
+        footer=f"{approval.id}, version {approval.version}",
+        banner=banner,
+    )
+
+
+Choice = tuple[str, tuple[Leg, ...] | None]
+"""A button's verb and the legs it leads to, None where there are none."""
+
+
+def _row(first: Choice, second: Choice, key: str, label: Callable[[tuple[Leg, ...]], str]) -> tuple[Button, ...]:
+    return tuple(Button(label(legs), f"{verb}:{key}") for verb, legs in (first, second) if legs is not None)
+
+
+def _strikes(legs: tuple[Leg, ...]) -> str:
+    """`43 put`, `575 / 570 put`."""
+    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
+    strikes = " / ".join(f"{option.strike:f}" for option in options)
+    rights = {option.right for option in options}
+    return f"{strikes} {'call' if options[0].right is Right.CALL else 'put'}" if len(rights) == 1 else strikes
+
+
+def _expiries(legs: tuple[Leg, ...]) -> str:
+    first = min(leg.instrument.expiry for leg in legs if isinstance(leg.instrument, Option))
+    return f"{first:%d %b %y}"
 
 
 def _approved(card: Card, told: Story) -> Card:
@@ -203,21 +292,39 @@ def _approved(card: Card, told: Story) -> Card:
     if ticket.is_open:
         return _working(card, ticket, by)
     if position is None:
-        return _ended(card, "not filled", Tone.WARNING, f"{by} Not filled", ticket.note)
+        state = "not filled" if ticket.attempts else "not sent"
+        return _ended(card, state, Tone.WARNING, f"{by} {state.capitalize()}", ticket.note)
     return _filled(card, ticket, position, by)
 
 
 def _working(card: Card, ticket: Ticket, by: str) -> Card:
+    if not ticket.attempts:
+        return _undoable(card, ticket, by)
     how = "resting for the session" if ticket.working is Working.REST else f"step {ticket.step + 1}"
     line = f"Order {ticket.id} is working: {ticket.filled} of {ticket.quantity} filled, {how}."
     if ticket.cancel_requested:
         line = f"Order {ticket.id} is being canceled: {ticket.filled} of {ticket.quantity} filled."
-    button = Button("Cancel order", f"cancel:{ticket.id}", Tone.BAD)
+    button = Button("Try to cancel", f"cancel:{ticket.id}", Tone.BAD)
     return replace(
         card,
         title=f"{card.title} (order working)",
         lines=(by, line, *card.lines),
         buttons=() if ticket.cancel_requested else ((button,),),
+    )
+
+
+def _undoable(card: Card, ticket: Ticket, by: str) -> Card:
+    """The undo window: nothing has been sent yet."""
+    return replace(
+        card,
+        title=f"{card.title} (sending)",
+        lines=(
+            by,
+            f"The order goes out at {words.clock(ticket.send_after)}; until then it can be undone.",
+            *card.lines,
+        ),
+        buttons=((Button("Undo", f"cancel:{ticket.id}", Tone.BAD),),),
+        expires_at=ticket.send_after.isoformat(),
     )
 
 

@@ -148,6 +148,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
         ("exits", lambda: exits.supervise(desk)),
     ]
     steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
+    steps.append(("wake", lambda: approvals.wake_due(desk)))
     steps.append(("envelopes", lambda: envelopes.apply(desk)))
     steps.append(("expire", lambda: approvals.expire_due(desk)))
     if moment.ends:

@@ -6,37 +6,35 @@ a new version; a broken limit blocks it. The decision and the order are one tran
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from engine import bounds, fills, gateway, nets, orders, risk, sizing, standing
+from engine import bounds, checks, consents, fills, gateway, nets, orders, risk, sizing, standing
+from engine.checks import Change, Seen
+from engine.consents import Authority
 from engine.desk import Desk, Mode
-from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
+from engine.each import each
+from engine.errors import AlreadyDecided, BadRequest, DataError, NotAllowed
 from engine.model.events import Event, EventKind
-from engine.model.instruments import Instrument, Option, Stock
-from engine.model.limits import Limits
-from engine.model.market import Quote
+from engine.model.instruments import Option
 from engine.model.orders import Order, Purpose, Ticket, TicketStatus
-from engine.model.trade import Approval, ApprovalStatus, Step, TradePlan, Verdict
-from engine.protection import Move, PackagePrice, entry_price, moved, nearest_dte, package_price, to_cent, worst_price
+from engine.model.trade import Approval, ApprovalStatus, TradePlan
+from engine.protection import entry_price, lifetime, nearest_dte, to_cent, worst_price
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 
-OPENING_PAUSE = timedelta(minutes=15)
-"""No entries in the first fifteen minutes of a session."""
-
-EARLY_END = "11:30"
-"""New York time at which entries end where the session closes early."""
+WAKING = timedelta(seconds=60)
+"""How long a proposal that wakes up is tried again while there is no quote to ask with."""
 
 
 class Outcome(StrEnum):
     """What a tap led to."""
 
     SENT = "sent"
+    ASKED = "asked"
+    """One more tap is needed."""
     MOVED = "moved"
     BLOCKED = "blocked"
 
@@ -64,34 +62,55 @@ class Warrant(Protocol):
 def approve(desk: Desk, approval_id: str, version: int, by: str, warrant: Warrant | None = None) -> Decision:
     """Send the proposal's order if price, session, limits and buying power still allow it.
 
-    Under a `warrant` a broken limit leaves the proposal to people instead of blocking it.
+    A person's tap may need another one first (`engine.consents`). Under a `warrant` none is needed, and a broken limit
+    leaves the proposal to people instead of blocking it.
 
     Raises:
         AlreadyDecided: somebody was first, it has expired, or this is an older version's button.
-        NotAllowed: halted, outside the hours for entries, or shares still held by their net; it stays pending.
-        DataUnavailable, DataInvalid: no fresh two-sided quote; it stays pending.
+        NotAllowed: halted, outside the hours for entries, shares still held by their net, or this person's word does
+            not count here; it stays pending.
+        DataUnavailable, DataInvalid: no quote good enough to trade on; it stays pending.
     """
+    authority = consents.by_tap if warrant is None else consents.pre_authorised
+    return _tapped(desk, approval_id, version, by, authority, warrant)
+
+
+def confirm(desk: Desk, approval_id: str, version: int, by: str) -> Decision:
+    """The second tap on live money; everything is checked again as at the first.
+
+    Raises:
+        As `approve`; NotAllowed also when the first tap was somebody else's.
+    """
+    return _tapped(desk, approval_id, version, by, consents.by_confirmation, None)
+
+
+def _tapped(
+    desk: Desk, approval_id: str, version: int, by: str, authority: Authority, warrant: Warrant | None
+) -> Decision:
     with desk.store.read() as reading:
-        shown = _pending(reading.approval(approval_id), version, desk.now())
+        shown = pending(reading.approval(approval_id), version, desk.now())
         is_account_known = standing.account_is_known(desk, reading)
-    _check_session(desk, shown.plan)
     covers = shown.plan.signal.covers
     if covers is not None and not nets.step_aside(desk, covers, f"made way for the call of {approval_id}"):
         raise NotAllowed(f"The stop order under the shares of {covers} is being taken off; try again in a moment.")
     if not is_account_known:
         standing.refresh_account(desk)
-    price, spot = fresh_prices(desk, shown.plan)
+    seen = checks.at_tap(desk, shown.plan.signal)
     standing.ensure_returns(desk, [shown.plan.signal.ticker])
     with desk.store.begin() as work:
-        approval = _pending(work.approval(approval_id), version, desk.now())
-        decision = _decide(desk, work, approval, price, spot, by, warrant)
+        approval = pending(work.approval(approval_id), version, desk.now())
+        decision = _decide(desk, work, approval, seen, by, authority, warrant)
     if decision.order is not None:
         decision = replace(decision, order=orders.send(desk, decision.order))
     return decision
 
 
-def _pending(approval: Approval, version: int, now: datetime) -> Approval:
-    """The approval, if this version of it can still be answered."""
+def pending(approval: Approval, version: int, now: datetime) -> Approval:
+    """The approval, if this version of it can still be answered.
+
+    Raises:
+        AlreadyDecided: decided, expired, or changed since.
+    """
     if not approval.is_pending:
         who = f" by {approval.decided_by}" if approval.decided_by else ""
         raise AlreadyDecided(f"{approval.id} is already {approval.status.value}{who}.")
@@ -103,111 +122,94 @@ def _pending(approval: Approval, version: int, now: datetime) -> Approval:
     return approval
 
 
-def _check_session(desk: Desk, plan: TradePlan) -> None:
-    now = desk.now()
-    today = desk.sessions.today(now)
-    if not desk.sessions.is_open(now):
-        raise NotAllowed(f"The market is closed; {plan.signal.ticker} cannot be entered now.")
-    if now < desk.sessions.open(today) + OPENING_PAUSE:
-        raise NotAllowed("No entries in the first 15 minutes of the session.")
-    if desk.sessions.is_early(today) and now >= desk.sessions.at(today, EARLY_END):
-        raise NotAllowed(f"The market closes early today: no entries after {EARLY_END}.")
-
-
-def fresh_prices(desk: Desk, plan: TradePlan) -> tuple[PackagePrice, Decimal]:
-    """(package price, spot) of a plan from quotes young enough to trade on.
-
-    Raises:
-        DataUnavailable: a leg or the underlying has no quote.
-        DataInvalid: a quote is one-sided or too old.
-    """
-    signal = plan.signal
-    share = Stock(signal.ticker)
-    wanted: list[Instrument] = [*(leg.instrument for leg in signal.legs), share]
-    quotes = desk.market.quotes(wanted)
-    price = package_price(signal.legs, quotes)
-    if price is None or share not in quotes:
-        missing = next(item for item in wanted if item not in quotes)
-        raise DataUnavailable(f"No quote for {missing} right now; try again in a moment.")
-    _check_fresh(desk, plan, price, quotes)
-    return price, quotes[share].mid
-
-
-def _check_fresh(desk: Desk, plan: TradePlan, price: PackagePrice, quotes: Mapping[Instrument, Quote]) -> None:
-    dte = nearest_dte(plan.signal.legs, desk.today)
-    allowed = desk.rules.quote_age_0dte if dte == 0 else desk.rules.quote_age
-    oldest = min(quote.at for quote in quotes.values())
-    if desk.now() - oldest > timedelta(seconds=allowed):
-        age = (desk.now() - oldest).total_seconds()
-        raise DataInvalid(f"The newest quote for {plan.signal.ticker} is {age:.0f} s old, more than {allowed} s.")
-    if not price.is_two_sided or not quotes[Stock(plan.signal.ticker)].is_two_sided:
-        raise DataInvalid(f"The quote for {plan.signal.ticker} is one-sided or crossed.")
-
-
 def _decide(
     desk: Desk,
     work: UnitOfWork,
     approval: Approval,
-    price: PackagePrice,
-    spot: Decimal,
+    seen: Seen,
     by: str,
+    authority: Authority,
     warrant: Warrant | None,
 ) -> Decision:
-    """The decision inside the transaction: halted, blocked, moved, or an order."""
-    fresh = _repriced(desk, approval.plan, price, spot)
+    """The decision inside the transaction: halted, blocked, moved, one more tap, or an order."""
+    fresh = repriced(desk, approval.plan, seen)
     if warrant is not None:
         warrant.check(work, approval, fresh)
     closed = gateway.why_closed(desk, work, approval.plan.signal.strategy, approval.plan.signal.ticker)
     if closed:
         raise NotAllowed(f"{' '.join(closed)} {approval.id} stays pending.")
-    move = moved(approval.plan.signal, to_cent(price.mid), spot, desk.today, desk.rules)
-    tickets = work.open_tickets()
-    state = standing.risk_state(desk, work, tickets)
-    limits = bounds.limits_in_force(desk, work)
-    fresh = sizing.fitted(fresh, state, limits, desk.costs)
-    problems = _problems(work, fresh, state, limits, tickets)
-    if problems and warrant is not None:
-        raise NotAllowed(f"{_sentence(problems)} {approval.id} stays pending.")
-    if problems:
-        return _block(desk, work, approval, by, problems)
-    if move is not Move.NONE or fresh.quantity < approval.plan.quantity:
-        note = _moved_words(approval.plan, fresh, move)
-        if warrant is not None:
-            note = f"{left_by(by)} {note}"
-        return _ask_again(desk, work, approval, _with_impact(fresh, state, limits), note, by)
-    decision = _order(desk, work, approval, price, spot, by)
+    changed = checks.change(desk, approval.plan.signal, seen)
+    reviewed = review(desk, work, fresh)
+    work.add_event(_checked(desk, approval, seen, changed, reviewed, by))
+    if reviewed.wrong and warrant is not None:
+        raise NotAllowed(f"{_sentence(reviewed.wrong)} {approval.id} stays pending.")
+    if reviewed.wrong:
+        return _block(desk, work, approval, by, reviewed.wrong)
+    note = shrunk(approval.plan, reviewed.plan, "" if changed is None else changed.words)
+    if note and warrant is not None:
+        note = f"{left_by(by)} {note}"
+    if note:
+        return _ask_again(desk, work, approval, reviewed.plan, note, by)
+    missing = authority(desk, work, approval, by)
+    if missing:
+        return _ask_more(desk, work, approval, missing, by)
+    decision = _order(desk, work, approval, seen, by)
     if warrant is not None:
         warrant.record(work, decision.approval)
     return decision
 
 
-def _repriced(desk: Desk, plan: TradePlan, price: PackagePrice, spot: Decimal) -> TradePlan:
+def repriced(desk: Desk, plan: TradePlan, seen: Seen) -> TradePlan:
     """The plan at the prices of now, its exits set anew by its strategy."""
-    limit = to_cent(price.mid)
     strategy = desk.strategies.get(plan.signal.strategy)
     exits = None
     if strategy is not None and strategy.exits is not None:
-        exits = strategy.exits(replace(plan.signal, limit=limit, spot=spot), strategy.params)
-    return sizing.reprice(plan, limit, to_cent(price.natural), spot, desk.limits, exits)
+        exits = strategy.exits(replace(plan.signal, limit=seen.limit, spot=seen.spot), strategy.params)
+    natural = to_cent(seen.price.natural)
+    fresh = sizing.reprice(plan, seen.limit, natural, seen.spot, desk.limits, exits)
+    return fresh if seen.dates is None else replace(fresh, signal=replace(fresh.signal, dates=seen.dates))
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A plan as the limits in force see it now.
+
+    `plan` has as many of its units as they allow and says what it does to them; `wrong` why it may not be traded, as
+    sentences, empty when it may.
+    """
+
+    plan: TradePlan
+    checks: tuple[risk.Check, ...]
+    wrong: tuple[str, ...]
+
+
+def review(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Review:
+    """`plan` against the limits in force, everything held and everything being worked."""
+    tickets = work.open_tickets()
+    state = standing.risk_state(desk, work, tickets)
+    limits = bounds.limits_in_force(desk, work)
+    fitted = sizing.fitted(plan, state, limits, desk.costs)
+    found = risk.check(fitted, state, limits)
+    shown = replace(fitted, impact=risk.impact(fitted, state, limits))
+    return Review(shown, found, _problems(work, fitted, found, tickets))
 
 
 def _problems(
-    work: UnitOfWork, plan: TradePlan, state: risk.RiskState, limits: Limits, tickets: tuple[Ticket, ...]
+    work: UnitOfWork, plan: TradePlan, found: tuple[risk.Check, ...], tickets: tuple[Ticket, ...]
 ) -> tuple[str, ...]:
-    """Why the plan may not be traded now, as sentences; empty when it may."""
     if not plan.quantity:
         return ("at the price of now a single unit is more than this trade may risk",)
-    found = [check.words for check in risk.breaches(risk.check(plan, state, limits))]
+    wrong = [check.words for check in risk.breaches(found)]
     if not _has_shares(work, plan, tickets):
-        found.append("the shares it would be written on are gone, pledged or being sold")
+        wrong.append("the shares it would be written on are gone, pledged or being sold")
     for leg in plan.signal.legs:
         if isinstance(leg.instrument, Option) and (leg.instrument.multiplier != 100 or leg.instrument.is_adjusted):
-            found.append(f"{leg.instrument} is an adjusted contract: it can only be closed")
+            wrong.append(f"{leg.instrument} is an adjusted contract: it can only be closed")
     ours = {leg.instrument: leg.ratio for leg in plan.signal.legs}
     for ticket in tickets:
         if any(ours.get(leg.instrument, 0) * leg.ratio < 0 for leg in ticket.legs):
-            found.append(f"order {ticket.id} works the other side of the same contract")
-    return tuple(found)
+            wrong.append(f"order {ticket.id} works the other side of the same contract")
+    return tuple(wrong)
 
 
 def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) -> bool:
@@ -227,15 +229,15 @@ def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) 
     return shares.units >= 100 * (pledged + plan.quantity)
 
 
-def _sentence(problems: tuple[str, ...]) -> str:
-    text = "; ".join(problems)
+def _sentence(wrong: tuple[str, ...]) -> str:
+    text = "; ".join(wrong)
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, problems: tuple[str, ...]) -> Decision:
-    note = "; ".join(problems)
+def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, wrong: tuple[str, ...]) -> Decision:
+    note = "; ".join(wrong)
     blocked = work.decide(approval.id, approval.version, ApprovalStatus.BLOCKED, by, desk.now(), note)
-    work.add_event(_changed(desk, blocked, by))
+    work.add_event(changed_event(desk, blocked, by))
     return Decision(blocked, Outcome.BLOCKED, f"Not sent: {note}.")
 
 
@@ -244,42 +246,38 @@ def left_by(actor: str) -> str:
     return f"{actor[:1].upper()}{actor[1:]} did not approve this."
 
 
-def _moved_words(plan: TradePlan, fresh: TradePlan, move: Move) -> str:
-    signal = plan.signal
-    change = fresh.signal.limit - signal.limit
-    if move is Move.SPOT:
-        note = f"{signal.ticker} moved from {signal.spot:.2f} to {fresh.signal.spot:.2f}: approve again?"
-    else:
-        note = f"The price moved {-change:+.2f} to {abs(fresh.signal.limit):.2f}: approve at the new price?"
-    if fresh.quantity < plan.quantity:
-        note += f" Size {plan.quantity} → {fresh.quantity}: at this price no more is allowed."
-    return note
-
-
 def _ask_again(desk: Desk, work: UnitOfWork, approval: Approval, fresh: TradePlan, note: str, by: str) -> Decision:
     revised = work.revise(approval.id, approval.version, fresh, approval.expires_at, note)
-    work.add_event(_changed(desk, revised, by))
+    work.add_event(changed_event(desk, revised, by))
     return Decision(revised, Outcome.MOVED, note)
 
 
-def _order(desk: Desk, work: UnitOfWork, approval: Approval, price: PackagePrice, spot: Decimal, by: str) -> Decision:
+def shrunk(before: TradePlan, after: TradePlan, words: str) -> str:
+    """`words`, and that the size is no longer allowed where it is not; "" when there is nothing to say."""
+    if after.quantity >= before.quantity:
+        return words
+    return f"{words} Size {before.quantity} → {after.quantity}: at this price no more is allowed.".strip()
+
+
+def _ask_more(desk: Desk, work: UnitOfWork, approval: Approval, missing: str, by: str) -> Decision:
+    current = work.approval(approval.id)
+    work.add_event(changed_event(desk, replace(current, note=missing), by))
+    return Decision(current, Outcome.ASKED, missing)
+
+
+def _order(desk: Desk, work: UnitOfWork, approval: Approval, seen: Seen, by: str) -> Decision:
     now = desk.now()
     decided = work.decide(approval.id, approval.version, ApprovalStatus.APPROVED, by, now)
     wait = undo_window(desk, approval.plan, desk.today)
-    ticket = _ticket(desk, approval, price, spot, now + wait, fills.new_position_id(desk, work))
+    ticket = _ticket(desk, approval, seen, now + wait, fills.new_position_id(desk, work))
     order = None
     if not wait:
         ticket, order = orders.next_order(ticket, ticket.limit, now)
     work.add_ticket(ticket)
     if order is not None:
         work.add_order(order)
-    work.add_event(_changed(desk, decided, by))
+    work.add_event(changed_event(desk, decided, by))
     return Decision(decided, Outcome.SENT, f"Approved by {by}; order {ticket.id} is working.", order)
-
-
-def _with_impact(plan: TradePlan, state: risk.RiskState, limits: Limits) -> TradePlan:
-    """The plan with what it does to the limits now, for /why: size and price are no longer those of its scan."""
-    return replace(plan, impact=risk.impact(plan, state, limits))
 
 
 def undo_window(desk: Desk, plan: TradePlan, today: date) -> timedelta:
@@ -290,9 +288,7 @@ def undo_window(desk: Desk, plan: TradePlan, today: date) -> timedelta:
     return timedelta(seconds=desk.rules.undo_live_0dte if is_0dte else desk.rules.undo_live)
 
 
-def _ticket(
-    desk: Desk, approval: Approval, price: PackagePrice, spot: Decimal, send_after: datetime, position_id: str
-) -> Ticket:
+def _ticket(desk: Desk, approval: Approval, seen: Seen, send_after: datetime, position_id: str) -> Ticket:
     signal = approval.plan.signal
     worst = worst_price(signal, desk.rules)
     return Ticket(
@@ -303,7 +299,7 @@ def _ticket(
         ticker=signal.ticker,
         legs=signal.legs,
         quantity=approval.plan.quantity,
-        limit=entry_price(price, 0, worst, desk.rules),
+        limit=entry_price(seen.price, 0, worst, desk.rules),
         worst=worst,
         working=signal.working,
         status=TicketStatus.WORKING,
@@ -312,27 +308,47 @@ def _ticket(
         position_id=position_id,
         approval_id=approval.id,
         version=approval.version,
-        spot=spot,
+        spot=seen.spot,
     )
 
 
-def _changed(desk: Desk, approval: Approval, by: str) -> Event:
-    data = {
+def changed_event(desk: Desk, approval: Approval, by: str) -> Event:
+    """A new version, a decision, a tap or an end: the card is drawn again from the store."""
+    data: dict[str, object] = {
         "status": approval.status.value,
         "version": approval.version,
         "note": approval.note,
         "ticker": approval.plan.signal.ticker,
         "strategy": approval.plan.signal.strategy,
     }
-    return Event(
-        desk.new_id("E"),
-        EventKind.APPROVAL_CHANGED,
-        desk.now(),
-        approval.id,
-        data,
-        correlation=approval.id,
-        actor=by,
-    )
+    return _event(desk, EventKind.APPROVAL_CHANGED, approval, data, by)
+
+
+def _checked(desk: Desk, approval: Approval, seen: Seen, changed: Change | None, reviewed: Review, by: str) -> Event:
+    """The quotes a tap was judged on, what had moved, and the verdict of every limit."""
+    now = desk.now()
+    quotes = {
+        item.symbol: {
+            "bid": str(quote.bid),
+            "ask": str(quote.ask),
+            "age": round(quote.age(now).total_seconds(), 3),
+            "source": str(quote.source),
+        }
+        for item, quote in seen.quotes.items()
+    }
+    data = {
+        "version": approval.version,
+        "quotes": quotes,
+        "mid": str(seen.limit),
+        "spot": str(seen.spot),
+        "move": "none" if changed is None else changed.move.value,
+        "limits": [f"{check.words}: {'holds' if check.holds else 'broken'}" for check in reviewed.checks],
+    }
+    return _event(desk, EventKind.CHECKED, approval, data, by)
+
+
+def _event(desk: Desk, kind: EventKind, approval: Approval, data: dict[str, object], by: str) -> Event:
+    return Event(desk.new_id("E"), kind, desk.now(), approval.id, data, correlation=approval.id, actor=by)
 
 
 def reject(desk: Desk, approval_id: str, version: int, by: str, note: str = "") -> Approval:
@@ -342,33 +358,96 @@ def reject(desk: Desk, approval_id: str, version: int, by: str, note: str = "") 
         AlreadyDecided: somebody was first, or it has expired.
     """
     with desk.store.begin() as work:
-        approval = _pending(work.approval(approval_id), version, desk.now())
+        approval = pending(work.approval(approval_id), version, desk.now())
         rejected = work.decide(approval.id, version, ApprovalStatus.REJECTED, by, desk.now(), note)
-        work.add_event(_changed(desk, rejected, by))
+        work.add_event(changed_event(desk, rejected, by))
     return rejected
 
 
-def resize(desk: Desk, approval_id: str, version: int, by: str, quantity: int) -> Approval:
-    """A new pending version with `quantity` units; smaller only, for the card's risk check covered the larger.
+def snooze(desk: Desk, approval_id: str, version: int, by: str, minutes: int) -> Approval:
+    """A version that sleeps for so long, is then priced anew and asks again; the session is never outlived.
 
     Raises:
-        BadRequest: not between 1 and the card's quantity. AlreadyDecided: as `reject`.
-        DataUnavailable: the account is not known, and so not what the new size does to the limits.
+        AlreadyDecided: as `reject`. BadRequest: no time, or entries have ended by then.
     """
-    standing.ensure_account(desk)
+    now = desk.now()
+    until = now + timedelta(minutes=minutes)
     with desk.store.begin() as work:
-        approval = _pending(work.approval(approval_id), version, desk.now())
-        most = approval.plan.quantity
-        if not 1 <= quantity < most:
-            raise BadRequest(f"{quantity} is not a smaller size: this proposal is for {most}.")
-        chosen = Step(f"chosen by {by}", f"of {most}", str(quantity), Verdict.PASSED)
-        plan = sizing.resize(approval.plan, quantity, desk.costs)
-        plan = replace(plan, sizing=(*plan.sizing, chosen))
-        state = standing.risk_state(desk, work, work.open_tickets())
-        plan = _with_impact(plan, state, bounds.limits_in_force(desk, work))
-        revised = work.revise(approval.id, version, plan, approval.expires_at, f"size {most} → {quantity} by {by}")
-        work.add_event(_changed(desk, revised, by))
-    return revised
+        approval = pending(work.approval(approval_id), version, now)
+        if minutes < 1:
+            raise BadRequest(f"{minutes} minutes is no time to wait: say at least 1.")
+        last = entries_end(desk)
+        if until >= last:
+            raise BadRequest(f"Entries end at {last.astimezone(NEW_YORK):%H:%M} ET: {minutes} minutes are too long.")
+        note = f"Snoozed by {by} until {until.astimezone(NEW_YORK):%H:%M:%S} ET."
+        asleep = work.revise(approval.id, version, approval.plan, until, note, until)
+        work.add_event(changed_event(desk, asleep, by))
+    return asleep
+
+
+def entries_end(desk: Desk) -> datetime:
+    """When today's entries end; now, where there is no session today."""
+    today = desk.today
+    if not desk.sessions.is_session(today):
+        return desk.now()
+    return desk.sessions.at(today, checks.EARLY_END) if desk.sessions.is_early(today) else desk.sessions.close(today)
+
+
+def wake_due(desk: Desk) -> tuple[Approval, ...]:
+    """What has waited long enough: snoozed proposals ask again or end, unconfirmed first taps are taken back."""
+    now = desk.now()
+    with desk.store.read() as reading:
+        waiting = reading.pending_approvals()
+        late = [approval for approval in waiting if consents.unconfirmed(reading, approval, now)]
+    asleep = [approval for approval in waiting if approval.snoozed_until is not None and approval.snoozed_until <= now]
+    changed = each(asleep, lambda approval: _wake(desk, approval), lambda approval: approval.id)
+    changed += each(late, lambda approval: _take_back(desk, approval), lambda approval: approval.id)
+    return tuple(approval for approval in changed if approval is not None)
+
+
+def _wake(desk: Desk, approval: Approval) -> Approval | None:
+    """The proposal at the prices of now as a new version, or ended with the reason; None when it has to wait."""
+    try:
+        seen = checks.at_tap(desk, approval.plan.signal)
+        standing.ensure_account(desk)
+        standing.ensure_returns(desk, [approval.plan.signal.ticker])
+    except (DataError, NotAllowed) as reason:
+        may_wait = desk.now() < approval.expires_at + WAKING and desk.sessions.is_open(desk.now())
+        return None if may_wait else _not_woken(desk, approval, str(reason))
+    with desk.store.begin() as work:
+        if work.approval(approval.id) != approval:
+            return None
+        plan = approval.plan
+        closed = gateway.why_closed(desk, work, plan.signal.strategy, plan.signal.ticker)
+        reviewed = review(desk, work, repriced(desk, plan, seen))
+        wrong = closed or reviewed.wrong
+        if not wrong:
+            words = f"Back from its snooze: {abs(plan.signal.limit):.2f} then, {abs(seen.limit):.2f} now."
+            note = shrunk(plan, reviewed.plan, words)
+            awake = work.revise(approval.id, approval.version, reviewed.plan, life(desk, reviewed.plan), note)
+            work.add_event(changed_event(desk, awake, "desk"))
+            return awake
+    return _not_woken(desk, approval, "; ".join(wrong))
+
+
+def _not_woken(desk: Desk, approval: Approval, reason: str) -> Approval | None:
+    note = f"not asked again after its snooze: {reason.rstrip('.')}"
+    return _end(desk, approval, ApprovalStatus.EXPIRED, note)
+
+
+def life(desk: Desk, plan: TradePlan) -> datetime:
+    """A fresh end of life, inside the session."""
+    return min(desk.now() + lifetime(plan.signal, desk.today, desk.rules), desk.sessions.close(desk.today))
+
+
+def _take_back(desk: Desk, approval: Approval) -> Approval | None:
+    with desk.store.begin() as work:
+        current = work.approval(approval.id)
+        if not current.is_pending or not consents.unconfirmed(work, current, desk.now()):
+            return None
+        consents.take_back(desk, work, current)
+        work.add_event(changed_event(desk, replace(current, note="not confirmed in time"), "desk"))
+    return current
 
 
 def leave(desk: Desk, approval: Approval, by: str, note: str) -> Approval | None:
@@ -379,28 +458,33 @@ def leave(desk: Desk, approval: Approval, by: str, note: str) -> Approval | None
     try:
         with desk.store.begin() as work:
             left = work.revise(approval.id, approval.version, approval.plan, approval.expires_at, note)
-            work.add_event(_changed(desk, left, by))
+            work.add_event(changed_event(desk, left, by))
     except AlreadyDecided:
         return None
     return left
 
 
 def expire_due(desk: Desk) -> tuple[Approval, ...]:
-    """Close every pending proposal whose time is over."""
+    """Close every pending proposal whose time is over; what sleeps is woken first (`wake_due`)."""
     now = desk.now()
     with desk.store.read() as reading:
-        late = [approval for approval in reading.pending_approvals() if approval.expires_at <= now]
-    return tuple(expired for approval in late if (expired := _expire(desk, approval)) is not None)
+        late = [a for a in reading.pending_approvals() if a.expires_at <= now and a.snoozed_until is None]
+        notes = [_why_expired(reading, approval) for approval in late]
+    ended = (_end(desk, approval, ApprovalStatus.EXPIRED, note) for approval, note in zip(late, notes, strict=True))
+    return tuple(expired for expired in ended if expired is not None)
 
 
-def _expire(desk: Desk, approval: Approval) -> Approval | None:
-    """The expired approval; None when somebody decided it first."""
+def _why_expired(work: UnitOfWork, approval: Approval) -> str:
+    names = [consent.name for consent in consents.standing(work, approval)]
+    return f"only {names[0]} approved in time" if names else "nobody answered in time"
+
+
+def _end(desk: Desk, approval: Approval, status: ApprovalStatus, note: str) -> Approval | None:
+    """The approval as the desk itself ended it; None when somebody decided it first."""
     try:
         with desk.store.begin() as work:
-            done = work.decide(
-                approval.id, approval.version, ApprovalStatus.EXPIRED, "desk", desk.now(), "nobody answered in time"
-            )
-            work.add_event(_changed(desk, done, "desk"))
+            done = work.decide(approval.id, approval.version, status, "desk", desk.now(), note)
+            work.add_event(changed_event(desk, done, "desk"))
     except AlreadyDecided:
         return None
     return done

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from engine import approvals, orders, risk
+from engine import approvals, consents, orders, risk
 from engine.desk import Desk, Mode
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
@@ -204,9 +204,8 @@ def _why_not(desk: Desk, work: UnitOfWork, envelope: Envelope, approval: Approva
         return f"{envelope.id} was made for {envelope.mode} account {envelope.account or 'none'}."
     if approval.created_at < envelope.since:
         return f"{envelope.id} is younger than {approval.id}."
-    above = getattr(desk.rules, "second_approver_above", ZERO)
-    if above and (plan.max_loss is None or plan.max_loss > above):
-        return f"A maximum loss above {above:,.2f} takes two people."
+    if consents.needs_another_name(desk, plan):
+        return f"A maximum loss above {desk.rules.second_approver_above:,.2f} takes two people."
     words = outside(envelope.bounds, plan) or used_up(envelope.bounds, plan, usage(desk, work, envelope))
     return f"{envelope.id} does not cover it: {words}." if words else ""
 

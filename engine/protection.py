@@ -114,6 +114,8 @@ class Move(StrEnum):
     WORSE = "worse"
     BETTER = "better"
     SPOT = "spot"
+    DATES = "dates"
+    """A report or an ex-date is expected on another day."""
 
 
 def moved(signal: Signal, mid: Decimal, spot: Decimal, today: date, rules: ApprovalRules) -> Move:
@@ -130,9 +132,12 @@ def moved(signal: Signal, mid: Decimal, spot: Decimal, today: date, rules: Appro
 
 
 def worst_price(signal: Signal, rules: ApprovalRules) -> Decimal:
-    """The net price the order may never pass: the card's price plus its band, rounded down (toward the card)."""
+    """The net price the order may never pass: the card's price plus its band, rounded down (toward the card).
+
+    A bound of the strategy (`worst`) or of a person (`yours`) that is better stands in its place.
+    """
     edge = signal.limit + band(signal, rules)
-    bound = edge if signal.worst is None else min(edge, signal.worst)
+    bound = min(bound for bound in (edge, signal.worst, signal.yours) if bound is not None)
     return bound.quantize(CENT, rounding=ROUND_FLOOR)
 
 

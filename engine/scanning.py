@@ -88,7 +88,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
     for ticker, snapshot in snapshots.items():
         found = strategy.find(snapshot, standing_now.context, strategy.params)
         steps[ticker] = found.steps
-        signals += found.signals
+        signals += [replace(signal, dates=snapshot.dates_ahead) for signal in found.signals]
     chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
     standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():

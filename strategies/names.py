@@ -109,12 +109,8 @@ def dividend_kept(case: Case[P]) -> Step:
 
 def next_report(snapshot: MarketSnapshot) -> Earnings | None:
     """The next report that is not out yet, None when no date ahead is known."""
-    ahead = (report for report in snapshot.earnings or () if _is_ahead(report, snapshot.today))
+    ahead = (report for report in snapshot.earnings or () if report.is_ahead(snapshot.today))
     return min(ahead, key=lambda report: report.day, default=None)
-
-
-def _is_ahead(report: Earnings, today: date) -> bool:
-    return report.day > today or (report.day == today and report.when is not ReportTime.BEFORE_OPEN)
 
 
 def report_words(report: Earnings) -> str:

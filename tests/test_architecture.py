@@ -51,6 +51,7 @@ LAYERS = {
         "engine.approvals",
         "engine.attempts",
         "engine.audit",
+        "engine.checks",
         "engine.closing",
         "engine.bounds",
         "engine.comparison",

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
 from bot.command import Call
 from bot.message import Card, Tone
-from bot.proposal import proposal_card, story
-from engine import approvals, orders
-from engine.errors import BadRequest
+from bot.proposal import change_card, proposal_card, story
+from engine import approvals, orders, variants
+from engine.approvals import Outcome
+from engine.desk import Desk
+from engine.errors import BadRequest, DataError
 from engine.model.trade import Approval
 
 
 def approve(call: Call) -> Card:
-    """Send the proposal's order, or say why not; a moved price asks again."""
+    """Send the proposal's order, or say why not; a moved price asks again, live money asks for a second tap."""
     approval_id, version = shown_version(call)
     decision = approvals.approve(call.desk, approval_id, version, call.user.name)
     return _drawn(call, decision.approval.id)
+
+
+def confirm(call: Call) -> Card:
+    """The second tap on live money: send the order, with everything checked again."""
+    approval_id, version = shown_version(call)
+    decision = approvals.confirm(call.desk, approval_id, version, call.user.name)
+    card = _drawn(call, decision.approval.id)
+    return replace(card, lines=(decision.words, *card.lines)) if decision.outcome is Outcome.ASKED else card
 
 
 def reject(call: Call) -> Card:
     """Decline the proposal for good."""
     approval_id, version = shown_version(call)
     approvals.reject(call.desk, approval_id, version, call.user.name, call.text("note"))
+    return _drawn(call, approval_id)
+
+
+def snooze(call: Call) -> Card:
+    """Let the proposal sleep; it asks again, priced anew, before the session ends."""
+    approval_id, _, version = call.text("proposal").partition(".")
+    seen = int(version) if version else _stored(call, approval_id).version
+    minutes = call.whole("minutes", call.desk.rules.snooze_minutes)
+    approvals.snooze(call.desk, approval_id, seen, call.user.name, minutes)
     return _drawn(call, approval_id)
 
 
@@ -36,9 +59,67 @@ def one(call: Call) -> Card:
     return _resized(call, approval_id, version, 1)
 
 
+def size(call: Call) -> Card:
+    """Ask again with so many units, fewer than the card's."""
+    approval_id, version = shown_version(call)
+    return _resized(call, approval_id, version, call.whole("quantity", 0))
+
+
 def _resized(call: Call, approval_id: str, version: int, quantity: int) -> Card:
-    approvals.resize(call.desk, approval_id, version, call.user.name, quantity)
+    variants.resize(call.desk, approval_id, version, call.user.name, quantity)
     return _drawn(call, approval_id)
+
+
+def better(call: Call) -> Card:
+    """Ask again at a price a little better than the mid, which the order then never passes."""
+    approval_id, version = shown_version(call)
+    variants.better_price(call.desk, approval_id, version, call.user.name)
+    return _drawn(call, approval_id)
+
+
+def my_price(call: Call) -> Card:
+    """Ask again at a price of your own, dollars a share, which the order then never passes."""
+    approval_id, version = shown_version(call)
+    price = call.values["price"]
+    variants.own_price(call.desk, approval_id, version, call.user.name, Decimal(str(price)))
+    return _drawn(call, approval_id)
+
+
+def strike_up(call: Call) -> Card:
+    """Ask again one strike higher."""
+    return _varied(call, variants.strike, 1)
+
+
+def strike_down(call: Call) -> Card:
+    """Ask again one strike lower."""
+    return _varied(call, variants.strike, -1)
+
+
+def later(call: Call) -> Card:
+    """Ask again one expiry later."""
+    return _varied(call, variants.expiry, 1)
+
+
+def sooner(call: Call) -> Card:
+    """Ask again one expiry sooner."""
+    return _varied(call, variants.expiry, -1)
+
+
+def _varied(call: Call, vary: Callable[[Desk, str, int, str, int], Approval], steps: int) -> Card:
+    approval_id, version = shown_version(call)
+    vary(call.desk, approval_id, version, call.user.name, steps)
+    return _drawn(call, approval_id)
+
+
+def change(call: Call) -> Card:
+    """The sizes, prices, strikes and expiries a proposal could have instead."""
+    approval_id, version = shown_version(call)
+    approval = approvals.pending(_stored(call, approval_id), version, call.desk.now())
+    try:
+        near = variants.neighbours(call.desk, approval)
+    except DataError:
+        near = None
+    return change_card(approval, near, call.room.banner())
 
 
 def cancel(call: Call) -> Card:

@@ -121,6 +121,17 @@ class ApprovalRules:
     spot_0dte: Decimal = Decimal("0.003")
     quote_age: int = 5
     quote_age_0dte: int = 2
+    spread_sold: Decimal = Decimal("0.10")
+    """Widest spread of a leg that is sold, share of its mid, at the tap; `spread_bought` of one that is bought."""
+    spread_bought: Decimal = Decimal("0.15")
+    delta_slack: Decimal = Decimal("0.05")
+    """How far |delta| may have left the range of its strategy between the card and the tap."""
+    confirm_seconds: int = 30
+    """How long the first tap on live money waits for the second."""
+    second_approver_above: Decimal = Decimal(0)
+    """Maximum loss, dollars, above which two different people must approve; 0 is never."""
+    second_approver_seconds: int = 900
+    snooze_minutes: int = 5
     undo_live: int = 5
     undo_live_0dte: int = 2
     undo_paper: int = 0

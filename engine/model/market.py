@@ -389,6 +389,18 @@ class Earnings:
     when: ReportTime = ReportTime.UNKNOWN
     confirmed: bool = False
 
+    def is_ahead(self, today: date) -> bool:
+        """Whether it is still to come in the session of `today`."""
+        return self.day > today or (self.day == today and self.when is not ReportTime.BEFORE_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class DatesAhead:
+    """The next report and the next ex-date of a company that are known; None where none is."""
+
+    report: date | None = None
+    ex_date: date | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Fundamentals:
@@ -457,3 +469,10 @@ class MarketSnapshot:
     @property
     def chain(self) -> Chain | None:
         return self.load_chain()
+
+    @property
+    def dates_ahead(self) -> DatesAhead:
+        """The next report that is not out yet and the next ex-date after today, as far as they are known."""
+        reports = [report.day for report in self.earnings or () if report.is_ahead(self.today)]
+        ex_dates = [dividend.ex_date for dividend in self.dividends or () if dividend.ex_date > self.today]
+        return DatesAhead(min(reports, default=None), min(ex_dates, default=None))

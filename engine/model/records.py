@@ -48,6 +48,32 @@ class MessageRef:
     version: int
 
 
+class Need(StrEnum):
+    """What a proposal still needs after a tap on Approve."""
+
+    CONFIRMATION = "confirmation"
+    """The same person's second tap: real money moves."""
+    ANOTHER_NAME = "another name"
+    """Somebody else's tap: more is at risk than one person decides about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One tap on Approve that is not a decision yet. Table `consents`.
+
+    `number` counts the taps on this version from 1. It stands until `until`; one without a name takes all earlier
+    ones back.
+    """
+
+    approval_id: str
+    version: int
+    number: int
+    name: str
+    at: datetime
+    until: datetime
+    needs: Need
+
+
 class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"

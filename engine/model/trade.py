@@ -12,7 +12,7 @@ from typing import Any
 from engine.model.book import Position
 from engine.model.instruments import Instrument, Option
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Bars, Greeks, MarketSnapshot, Quote
+from engine.model.market import Bars, DatesAhead, Greeks, MarketSnapshot, Quote
 
 
 class RiskLevel(StrEnum):
@@ -93,6 +93,8 @@ class Signal:
         covers: position whose shares this needs (covered call), None for none.
         at_most: units there are shares for (covered call), None = no such bound.
         data: sources and ages of the numbers used, as shown ("replay (modelled), 0 s").
+        yours: a net limit chosen by a person, which the order never passes either (None: nobody chose one).
+        dates: what was known of the next report and ex-date when the card was made; None = not looked at.
     """
 
     strategy: str
@@ -118,6 +120,8 @@ class Signal:
     sector: str | None = None
     data: str = ""
     modelled: bool = False
+    yours: Decimal | None = None
+    dates: DatesAhead | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -258,6 +262,7 @@ class Strategy:
         exits: (signal, params) -> the exit plan of the signal at its limit: again after the limit has moved.
         shares_exits: (basis per share, params) -> the exit plan of shares that came by assignment.
         rolls: (position, params) -> what it may be rolled into; None: a month out, credits stay credits.
+        entry_hours: (first, last) New York time ("15:00") of its entries, both included; None = the session's own.
     """
 
     name: str
@@ -273,6 +278,7 @@ class Strategy:
     exits: Exits | None = None
     shares_exits: SharesExits | None = None
     rolls: Rolls | None = None
+    entry_hours: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +322,8 @@ class ApprovalStatus(StrEnum):
 class Approval:
     """A proposal waiting for (or past) a person's decision. A moved price or a new size makes version + 1.
 
-    `note` says why for rejected, expired and blocked ones, and what moved for a new version.
+    `note` says why for rejected, expired and blocked ones, and what moved for a new version. While `snoozed_until`
+    lies ahead it waits to be asked again and does not expire.
     """
 
     id: str
@@ -328,6 +335,7 @@ class Approval:
     note: str = ""
     decided_by: str | None = None
     decided_at: datetime | None = None
+    snoozed_until: datetime | None = None
 
     @property
     def key(self) -> str:

@@ -146,6 +146,7 @@ approval_versions = Table(
     Column("plan", Text, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("note", Text, nullable=False),
+    Column("snoozed_until", Instant),
 )
 
 orders = Table(
@@ -391,6 +392,8 @@ consents = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("needs", Text, nullable=False),
 )
 """Taps toward a decision that needs more than one: the first on live money, the first of two approvers."""
 

@@ -18,6 +18,7 @@ from engine.errors import ConfigError
 from engine.store import database
 from engine.store.adoptions import Adoptions
 from engine.store.approvals import Approvals
+from engine.store.consents import Consents
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
 from engine.store.locks import Locks
@@ -32,7 +33,9 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 _ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
-class UnitOfWork(Adoptions, Approvals, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions, Sequences):
+class UnitOfWork(
+    Adoptions, Approvals, Consents, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions, Sequences
+):
     """One transaction: every query and every change of the desk, by name."""
 
     __slots__ = ()

@@ -24,6 +24,7 @@ _COLUMNS = select(
     approvals.c.note,
     approvals.c.decided_by,
     approvals.c.decided_at,
+    approval_versions.c.snoozed_until,
 )
 _CURRENT = _COLUMNS.join_from(
     approvals,
@@ -52,6 +53,7 @@ _VERSIONS = (
         approval_versions.c.plan,
         approval_versions.c.expires_at,
         approval_versions.c.note,
+        approval_versions.c.snoozed_until,
     )
     .where(approval_versions.c.approval_id == bindparam("id_"))
     .order_by(approval_versions.c.version)
@@ -71,6 +73,12 @@ _DECIDE = _STILL_PENDING.values(
 _DECIDE_KEEPING_NOTE = _STILL_PENDING.values(
     status=bindparam("status_"), decided_by=bindparam("by_"), decided_at=bindparam("at_")
 )
+_POSTPONE = (
+    update(approval_versions)
+    .where(approval_versions.c.approval_id == bindparam("id_"))
+    .where(approval_versions.c.version == bindparam("version_"))
+    .values(expires_at=bindparam("at_"))
+)
 _REVISE = _STILL_PENDING.values(version=bindparam("next_"), note=bindparam("note_"))
 
 
@@ -85,6 +93,7 @@ def _approval(row: Fields) -> Approval:
         note=row[6],
         decided_by=row[7],
         decided_at=row[8],
+        snoozed_until=row[9],
     )
 
 
@@ -112,10 +121,21 @@ class Approvals(Queries):
         }
         if not self._insert_new(approvals, row):
             raise AlreadyDecided(f"Proposal {approval.id} exists already.")
-        self._add_version(approval.id, approval.version, approval.plan, approval.expires_at, approval.note)
+        self._add_version(
+            approval.id, approval.version, approval.plan, approval.expires_at, approval.note, approval.snoozed_until
+        )
 
-    def _add_version(self, id: str, version: int, plan: TradePlan, expires_at: datetime, note: str) -> None:
-        row = {"approval_id": id, "version": version, "plan": dump(plan), "expires_at": expires_at, "note": note}
+    def _add_version(
+        self, id: str, version: int, plan: TradePlan, expires_at: datetime, note: str, snoozed_until: datetime | None
+    ) -> None:
+        row = {
+            "approval_id": id,
+            "version": version,
+            "plan": dump(plan),
+            "expires_at": expires_at,
+            "note": note,
+            "snoozed_until": snoozed_until,
+        }
         self._write(insert(approval_versions), row)
 
     def approval(self, id: str) -> Approval:
@@ -180,7 +200,24 @@ class Approvals(Queries):
             raise self._too_late(id)
         return self.approval(id)
 
-    def revise(self, id: str, version: int, plan: TradePlan, expires_at: datetime, note: str) -> Approval:
+    def postpone(self, id: str, version: int, expires_at: datetime) -> Approval:
+        """The proposal with another end of its life, the version unchanged.
+
+        Raises:
+            NotFound: there is no such proposal.
+        """
+        self._write(_POSTPONE, {"id_": id, "version_": version, "at_": expires_at})
+        return self.approval(id)
+
+    def revise(
+        self,
+        id: str,
+        version: int,
+        plan: TradePlan,
+        expires_at: datetime,
+        note: str,
+        snoozed_until: datetime | None = None,
+    ) -> Approval:
         """The proposal as version + 1, still pending; the earlier version stays in the history.
 
         Raises:
@@ -189,7 +226,7 @@ class Approvals(Queries):
         params = {"id_": id, "version_": version, "next_": version + 1, "note_": note}
         if not self._write(_REVISE, params):
             raise self._too_late(id)
-        self._add_version(id, version + 1, plan, expires_at, note)
+        self._add_version(id, version + 1, plan, expires_at, note, snoozed_until)
         return self.approval(id)
 
     def _too_late(self, id: str) -> AlreadyDecided:
@@ -215,6 +252,7 @@ class Approvals(Queries):
                 created_at=latest.created_at,
                 expires_at=row.expires_at,
                 note=row.note,
+                snoozed_until=row.snoozed_until,
             )
             for row in self._rows(_VERSIONS, {"id_": id})
             if row.version != latest.version

@@ -55,8 +55,8 @@ def test_a_pending_proposal_is_complete() -> None:
         "Do         Qty  Contract  Expiry\n"
         "sell open    2  44 put    20Jul26\n"
         "[Approve] [Reject]\n"
-        "[Half (1)]\n"
-        "[Why] [Payoff]\n"
+        "[Half (1)] [Better price]\n"
+        "[Snooze] [Change] [Why] [Payoff]\n"
         "A00001, version 1"
     )
 
@@ -98,7 +98,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             {},
             "wheel: sell 2 × XYZ 44 put? · ask\n"
             "The price moved -0.05 to 0.98: approve at the new price?\n"
-            "[Approve] [Reject] [Half (1)] [Why] [Payoff]",
+            "[Approve] [Reject] [Half (1)] [Better price] [Snooze] [Change] [Why] [Payoff]",
         ),
         (
             make.approval(status=ApprovalStatus.REJECTED, decided_by="ann", note="too early"),
@@ -121,7 +121,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             "wheel: sell 2 × XYZ 44 put (order working) · neutral\n"
             "Approved by ann.\n"
             "Order A00001.1 is working: 1 of 2 filled, resting for the session.\n"
-            "[Cancel order]",
+            "[Try to cancel]",
         ),
         (
             make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
@@ -132,7 +132,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
         ),
         (
             make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
-            {"ticket": replace(TICKET, status=TicketStatus.CLOSED, note="expired at the close")},
+            {"ticket": replace(TICKET, attempts=1, status=TicketStatus.CLOSED, note="expired at the close")},
             "wheel: sell 2 × XYZ 44 put (not filled) · warning\nApproved by ann. Not filled: expired at the close.",
         ),
         (

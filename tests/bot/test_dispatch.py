@@ -225,14 +225,14 @@ def test_half_and_one_ask_again_with_a_new_version() -> None:
 
     assert card.version > 0
     assert card.footer == "A00001, version 2"
-    assert "size 2 → 1 by tom" in card.lines
+    assert "Size 2 → 1 by tom." in card.lines
     assert "has changed since that button was made" in desk.told(action="approve:A00001.1")
     assert desk.world.broker.posts == []
 
 
 def test_a_moved_price_asks_again_on_the_same_card() -> None:
     desk = proposed()
-    quote_all(desk.world, "0.90", "1.00")
+    quote_all(desk.world, "0.91", "0.99")
 
     card = desk.card(action="approve:A00001.1")
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine import approvals, halts
+from engine import approvals, halts, variants
 from engine.approvals import Outcome
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.trade import ApprovalStatus
@@ -50,14 +50,14 @@ def test_a_second_tap_places_no_second_order() -> None:
 def test_a_price_inside_the_band_is_sent_at_the_price_of_now() -> None:
     world = make_world()
     propose(world)
-    quote_all(world, "0.94", "1.04")  # mid 0.99 against the card's 1.03: band max(0.02, 4 %) = 0.0412
+    quote_all(world, "0.95", "1.03")  # mid 0.99 against the card's 1.03: band max(0.02, 4 %) = 0.0412
 
     approve(world)
 
     assert world.broker.sent["A00001.1.1"].limit == D("-0.99")
 
 
-@pytest.mark.parametrize(("bid", "ask"), [("0.93", "1.03"), ("1.07", "1.17")], ids=["worse", "two bands better"])
+@pytest.mark.parametrize(("bid", "ask"), [("0.94", "1.02"), ("1.07", "1.17")], ids=["worse", "two bands better"])
 def test_a_moved_price_asks_again_and_sends_nothing(bid: str, ask: str) -> None:
     world = make_world()
     propose(world)
@@ -75,7 +75,7 @@ def test_a_moved_price_asks_again_and_sends_nothing(bid: str, ask: str) -> None:
 def test_the_old_button_of_a_moved_card_does_nothing() -> None:
     world = make_world()
     propose(world)
-    quote_all(world, "0.93", "1.03")
+    quote_all(world, "0.94", "1.02")
     approve(world)
 
     with pytest.raises(AlreadyDecided, match="has changed"):
@@ -205,7 +205,7 @@ def test_half_makes_a_new_version_of_half_the_size() -> None:
     world = make_world()
     propose(world)
 
-    revised = approvals.resize(world.desk, "A00001", 1, "ann", 1)
+    revised = variants.resize(world.desk, "A00001", 1, "ann", 1)
 
     assert (revised.version, revised.plan.quantity, revised.plan.collateral) == (2, 1, D(4400))
     approve(world, version=2)
@@ -216,7 +216,7 @@ def test_half_tells_what_the_smaller_size_does_to_the_limits() -> None:
     world = make_world()
     propose(world)
 
-    plan = approvals.resize(world.desk, "A00001", 1, "ann", 1).plan
+    plan = variants.resize(world.desk, "A00001", 1, "ann", 1).plan
 
     assert "risk of this trade 0.0% → 4.4% (limit 10.0%)" in plan.impact
     chosen = plan.sizing[-1]
@@ -228,7 +228,7 @@ def test_a_size_that_is_not_smaller_is_refused() -> None:
     propose(world)
 
     with pytest.raises(BadRequest, match="not a smaller size"):
-        approvals.resize(world.desk, "A00001", 1, "ann", 2)
+        variants.resize(world.desk, "A00001", 1, "ann", 2)
 
 
 def test_a_refusal_by_the_broker_ends_the_order_with_its_words() -> None:

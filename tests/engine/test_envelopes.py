@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine import approvals, envelopes, orders, promotions
+from engine import envelopes, orders, promotions, variants
 from engine.approvals import Outcome
 from engine.desk import Mode
 from engine.errors import AlreadyDecided, BadRequest, NotFound
@@ -125,7 +125,7 @@ def test_a_version_that_people_or_prices_made_waits_for_people() -> None:
     world = world_with()
     made(world)
     propose(world)
-    approvals.resize(world.desk, "A00001", 1, "tom", 1)
+    variants.resize(world.desk, "A00001", 1, "tom", 1)
 
     assert envelopes.apply(world.desk) == ()
 

@@ -114,7 +114,7 @@ def test_the_ladder_walks_from_mid_to_sixty_percent_of_the_half_spread_and_stops
 def test_the_ladder_never_passes_the_band_of_the_card() -> None:
     world = make_world()
     propose(world)
-    quote_all(world, "0.90", "1.10")  # mid 1.00; 60 % of the half-spread would be 0.94, the band ends at 0.99
+    quote_all(world, "0.95", "1.05")  # mid 1.00; 60 % of the half-spread of later would be 0.94, the band ends at 0.99
     approvals.approve(world.desk, "A00001", 1, "ann")
 
     for _ in range(4):

@@ -26,7 +26,8 @@ def _parent(table: str, column: str, of: str) -> sa.ForeignKeyConstraint:
 
 
 def _decisions() -> None:
-    """Taps that are not decisions yet, and decisions made in advance."""
+    """Proposals put off, taps that are not decisions yet, and decisions made in advance."""
+    op.add_column("approval_versions", sa.Column("snoozed_until", Instant(), nullable=True))
     op.create_table(
         "consents",
         sa.Column("approval_id", sa.Text(), nullable=False),
@@ -34,6 +35,8 @@ def _decisions() -> None:
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("at", Instant(), nullable=False),
+        sa.Column("until", Instant(), nullable=False),
+        sa.Column("needs", sa.Text(), nullable=False),
         _parent("consents", "approval_id", "approvals"),
         sa.PrimaryKeyConstraint("approval_id", "version", "number", name="pk_consents"),
     )
