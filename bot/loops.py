@@ -69,6 +69,7 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
         ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
         ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),
         ("rolls", lambda: rolls.advance(desk)),
+        ("waking", lambda: approvals.wake_due(desk)),
         ("expiries", lambda: approvals.expire_due(desk)),
     )
 

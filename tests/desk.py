@@ -9,7 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from engine import promotions, standing
+from engine import approvals, promotions, standing
+from engine.approvals import Decision, Outcome
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, OrderRejected
 from engine.model.book import Account, Holding
@@ -202,3 +203,11 @@ def propose(world: World, **more: Any) -> Approval:
     with world.store.begin() as work:
         work.add_approval(approval)
     return approval
+
+
+def tap(world: World, id: str = "A00001", version: int = 1, by: str = "ann") -> Decision:
+    """Approve, and where real money asks for it, Confirm."""
+    decision = approvals.approve(world.desk, id, version, by)
+    if decision.outcome is Outcome.ASKED:
+        return approvals.confirm(world.desk, id, version, by)
+    return decision

@@ -79,7 +79,7 @@ def test_a_moved_price_asks_people_at_the_new_price_and_is_not_tried_again() -> 
     world = world_with()
     envelope = made(world)
     propose(world)
-    quote_all(world, "0.93", "1.03")
+    quote_all(world, "0.94", "1.02")
 
     envelopes.apply(world.desk)
     envelopes.apply(world.desk)

@@ -271,6 +271,7 @@ def test_everything_that_happened_can_be_read_as_one_story() -> None:
     with world.store.read() as work:
         story = [event.kind for event in work.events_about("A00001")]
     assert story == [
+        EventKind.CHECKED,
         EventKind.APPROVAL_CHANGED,
         EventKind.ATTEMPTED,
         EventKind.ORDER_SENT,

@@ -14,7 +14,7 @@ from engine.model.events import EventKind
 from engine.model.legs import ExitPlan
 from engine.model.orders import ActivityKind, Order, OrderStatus, Ticket, TicketStatus
 from tests import make
-from tests.desk import FakeBroker, World, make_world, propose, quote_all
+from tests.desk import FakeBroker, World, make_world, propose, quote_all, tap
 
 D = Decimal
 FIRST = "A00001.1.1"
@@ -22,7 +22,7 @@ FIRST = "A00001.1.1"
 
 def approved(world: World, **more: object) -> None:
     propose(world, **more)
-    approvals.approve(world.desk, "A00001", 1, "ann")
+    tap(world)
 
 
 def ticket(world: World, id: str = "A00001.1") -> Ticket:
