@@ -14,7 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 import structlog
 
-from engine import approvals, exits, gateway, orders, sizing, standing
+from engine import approvals, checks, exits, gateway, orders, sizing, standing
 from engine.candidates import Old, candidates, carried_exits, default_rules, why_not
 from engine.codec import dump, load
 from engine.desk import Desk, Mode
@@ -259,9 +259,10 @@ def _entry_prices(desk: Desk, signal: Signal) -> tuple[PackagePrice, Decimal]:
     Raises:
         As the tap of a proposal.
     """
-    plan = TradePlan(signal, 0, None, None, ZERO, ZERO, ZERO)
-    approvals._check_session(desk, plan)
-    return approvals.fresh_prices(desk, plan)
+    checks.check_hours(desk, signal)
+    checks.check_status(desk, signal.ticker)
+    seen = checks.prices(desk, signal)
+    return seen.price, seen.spot
 
 
 def _why_ask(desk: Desk, roll: Roll, picked: Candidate, net: Decimal, spot: Decimal, units: int) -> str:
