@@ -10,6 +10,7 @@ from alerts.routes import card_key
 from bot import words
 from bot.adoption_cards import adoption_card
 from bot.cards import closed_position_card, digest_card
+from bot.life_cards import told_agenda_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.panic_cards import panic_card
@@ -169,8 +170,32 @@ def _exit_offered(desk: Desk, event: Event, banner: str) -> Card:
     with desk.store.read() as work:
         if not rolls.is_rollable(work, event.subject):
             return card
-    roll = Button("Roll", f"roll:{event.subject}", Tone.ASK)
-    return replace(card, buttons=((roll, *card.buttons[0]), *card.buttons[1:]))
+    return replace(card, buttons=((_roll_button(event), *card.buttons[0]), *card.buttons[1:]))
+
+
+def _roll_button(event: Event) -> Button:
+    return Button("Roll", f"roll:{event.subject}", Tone.ASK)
+
+
+def _warned(desk: Desk, event: Event, banner: str) -> Card:
+    """A warning before expiry, with what can be done about it while the position is held."""
+    card = notice(event, banner)
+    with desk.store.read() as work:
+        position = work.find_position(event.subject)
+        can_roll = rolls.is_rollable(work, event.subject)
+    if position is None or not position.is_open:
+        return card
+    close = Button("Close", f"close:{position.id}", Tone.BAD)
+    acts = (close, _roll_button(event)) if can_roll else (close,)
+    return replace(card, buttons=((*acts, *_position_button(event)[0]),))
+
+
+def _agenda(desk: Desk, event: Event, banner: str) -> Card:
+    """What was told to expire soon, as it was told; /agenda shows it as it stands now."""
+    del desk
+    lines = event.data.get("lines")
+    told = tuple(str(line) for line in lines) if isinstance(lines, list | tuple) else ()
+    return told_agenda_card(told, banner, _key(event))
 
 
 def _leg_lost(desk: Desk, event: Event, banner: str) -> Card:
@@ -249,6 +274,8 @@ DRAWN: Mapping[EventKind, Draw] = {
     **dict.fromkeys(TITLES, _notice),
     EventKind.LEG_LOST: _leg_lost,
     EventKind.EXIT_OFFERED: _exit_offered,
+    EventKind.EXPIRY_AGENDA: _agenda,
+    EventKind.EXPIRY_WARNING: _warned,
     EventKind.ROLL_OFFERED: _roll,
     EventKind.ROLL_CHANGED: _roll,
 }

@@ -70,6 +70,8 @@ LOOK = (
           Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000)),
     _look("payoff", "profit at expiry of a proposal or position", market.payoff,
           Parameter("id", Kind.TEXT, "a proposal's or position's id")),
+    _look("agenda", "what expires within a week, and what happens if nobody does anything", life.agenda),
+    _look("wheel", "a name's wheel: cash, put, shares, call, with basis and P&L", life.wheel, TICKER),
     _look("envelopes", "what is approved in advance, how much of it is used, and how to revoke it", envelopes.show),
     _look("audit", "one trade's story from any of its ids, or the latest trades", trail.tell,
           Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
-from engine import activities, approvals, audit, envelopes, exits, holdings, orders, panic, rolls, standing
+from engine import activities, agenda, approvals, audit, envelopes, exits, holdings, orders, panic, rolls, standing
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
@@ -23,6 +23,7 @@ BOOKS_EVERY = 2.0
 SEAL_EVERY = 0.5
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
+AGENDA_EVERY = timedelta(minutes=1)
 COMPARE_EVERY = timedelta(minutes=3)
 COMPARE_AT = (time(9, 0), time(16, 15))
 """New York times at which the books are compared with the broker whatever else happened."""
@@ -78,6 +79,7 @@ def book_steps(desk: Desk) -> tuple[Step, ...]:
     """The account, what happened without an order, and the broker's holdings beside the books."""
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
+        ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk)),
     )

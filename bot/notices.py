@@ -33,7 +33,6 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.PANIC: "Panic",
     EventKind.ADOPTION_ASKED: "Not in the books: {ticker}",
     EventKind.ADOPTION_DECIDED: "Settled: {ticker}",
-    EventKind.EXPIRY_AGENDA: "Expiring soon",
     EventKind.EXPIRY_WARNING: "Before expiry: {ticker}",
 }
 """Kinds that are told as they happened; `{ticker}` comes from the event's data, `{subject}` is what it is about."""

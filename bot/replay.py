@@ -23,6 +23,7 @@ from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
 from engine import (
     activities,
+    agenda,
     approvals,
     audit,
     envelopes,
@@ -146,6 +147,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
         ("orders", lambda: orders.work(desk)),
         ("rolls", lambda: rolls.advance(desk)),
         ("exits", lambda: exits.supervise(desk)),
+        ("agenda", lambda: agenda.run(desk)),
     ]
     steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
     steps.append(("wake", lambda: approvals.wake_due(desk)))

@@ -125,6 +125,10 @@ class Sessions:
             raise DataUnavailable(f"There are not {n} sessions before {day} in the exchange calendar kept here.")
         return table.days[row]
 
+    def last(self, day: date) -> date:
+        """`day` itself when it is a session, else the one before it: when an option dated on it trades last."""
+        return day if self.is_session(day) else self.previous(day)
+
     def upcoming(self, day: date, n: int) -> tuple[date, ...]:
         """The first n sessions from `day` on, `day` itself included when it is one."""
         if n <= 0:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bot.command import Call
+from bot.life_cards import agenda_card, wheel_card
 from bot.message import Card
 from bot.roll_cards import roll_card
+from engine import agenda as expiring
 from engine import rolls
+from engine import wheel as turning
 
 
 def roll(call: Call) -> Card:
@@ -19,3 +22,14 @@ def choose(call: Call) -> Card:
     roll_id, version, index = call.text("roll").split(".")
     made = rolls.choose(call.desk, roll_id, int(version), int(index), call.user.name)
     return roll_card(made, call.desk.now(), call.room.banner())
+
+
+def agenda(call: Call) -> Card:
+    """What expires within a week."""
+    return agenda_card(expiring.items(call.desk), call.room.banner())
+
+
+def wheel(call: Call) -> Card:
+    """The turns of a name's wheel."""
+    ticker = call.text("ticker")
+    return wheel_card(ticker, turning.campaigns(call.desk, ticker), call.room.banner())

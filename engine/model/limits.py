@@ -119,6 +119,8 @@ class ApprovalRules:
     spot_index: Decimal = Decimal("0.005")
     spot_single: Decimal = Decimal("0.01")
     spot_0dte: Decimal = Decimal("0.003")
+    pin_band: Decimal = Decimal("0.005")
+    """Distance of the spot from a short strike, on its last day, at which a pin is warned of."""
     quote_age: int = 5
     quote_age_0dte: int = 2
     spread_sold: Decimal = Decimal("0.10")

@@ -99,6 +99,11 @@ class Ledger(Queries):
             statement = statement.where(ledger.c.at < until)
         return tuple(Posting(row[0], PostingKind(row[1]), *row[2:]) for row in self._rows(statement))
 
+    def postings_of(self, position_id: str) -> tuple[Posting, ...]:
+        """The ledger lines of one position, oldest first."""
+        rows = self._rows(_POSTINGS.where(ledger.c.position_id == position_id))
+        return tuple(Posting(row[0], PostingKind(row[1]), *row[2:]) for row in rows)
+
     def strategy_totals(self, since: datetime | None = None) -> dict[str, StrategyTotals]:
         """What each strategy made (from `since` on), by name."""
         statement = _BY_STRATEGY if since is None else _BY_STRATEGY.where(ledger.c.at >= since)

@@ -38,6 +38,12 @@ _OF_STRATEGY = (
     .where(positions.c.strategy_id == bindparam("strategy_"))
     .order_by(positions.c.created_at, positions.c.id)
 )
+_OF_NAME = (
+    select(positions.c.body)
+    .where(positions.c.strategy_id == bindparam("strategy_"))
+    .where(positions.c.ticker == bindparam("ticker_"))
+    .order_by(positions.c.created_at, positions.c.id)
+)
 _SAVE = (
     update(positions)
     .where(positions.c.id == bindparam("id_"))
@@ -218,6 +224,10 @@ class Positions(Catalogue, Ledger):
     def campaign(self, campaign_id: str) -> tuple[Position, ...]:
         """All positions of one campaign, first opened first; empty when there is no such campaign."""
         return self._positions(_CAMPAIGN, {"campaign_": campaign_id})
+
+    def positions_of(self, strategy: str, ticker: str) -> tuple[Position, ...]:
+        """Everything one strategy ever held in one underlying, first opened first."""
+        return self._positions(_OF_NAME, {"strategy_": strategy, "ticker_": ticker})
 
     def _positions(self, statement: Any, params: Params | None = None) -> tuple[Position, ...]:
         return tuple(load_frozen(Position, row[0]) for row in self._rows(statement, params))

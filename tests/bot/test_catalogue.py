@@ -94,7 +94,7 @@ def completions(line: str, who: str = "web:ann") -> list[str]:
         ("/scan wheel X", ["XYZ"]),
         ("/scan wheel XYZ X", ["XYZ"]),
         ("/chain XYZ c", ["call"]),
-        ("/help wh", ["whynot", "whoami"]),
+        ("/help wh", ["whynot", "wheel", "whoami"]),
         ("/quote ZZ", []),
         ("/nothing ", []),
         ("/risk ", []),
