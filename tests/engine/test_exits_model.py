@@ -76,6 +76,13 @@ def test_the_breaching_quote_itself_gives_the_model_no_volatility_to_agree_with(
         assert look(world, "1.00", "1.10", seconds=1, spot=80) == (), second
 
 
+def test_a_quote_that_breaches_the_stop_is_not_a_good_one_however_old_the_last_good_one_is() -> None:
+    world = calm()
+    look(world, "1.00", "1.10", seconds=60, spot=80)
+
+    assert look(world, "0.98", "1.08", seconds=1, spot=80) == ()
+
+
 def test_a_model_that_is_nine_percent_beyond_is_not_enough() -> None:
     world = calm()
     with world.store.read() as work:

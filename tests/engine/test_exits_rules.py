@@ -68,6 +68,17 @@ def test_in_the_first_five_minutes_three_valid_quotes_are_needed_and_the_model_d
     assert looks == [False, False, True]
 
 
+def test_two_quotes_looked_at_again_and_again_are_not_three() -> None:
+    world = holding()
+    world.clock.set(at(make.TODAY, "09:30"))
+    looks = [look(world, "1.00", "1.10") for _ in range(2)]
+    for _ in range(8):
+        world.clock.advance(1)
+        looks.append(exits.supervise(world.desk))
+
+    assert looks == [()] * 10
+
+
 def test_at_five_minutes_past_the_open_two_quotes_are_enough() -> None:
     world = holding()
     world.clock.set(at(make.TODAY, "09:35"))

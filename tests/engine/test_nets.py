@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import activities, approvals, exits, halts, orders
+from engine import activities, approvals, exits, halts, nets, orders
 from engine.desk import Mode
 from engine.errors import NotAllowed
 from engine.model.book import Position
@@ -395,6 +395,17 @@ def test_a_person_may_close_shares_that_their_net_holds() -> None:
     ticket = exits.close(world.desk, "P00002", "ann")
 
     assert [order.client_order_id for order in working(world)] == [f"{ticket.id}.1"]
+
+
+def test_a_net_that_made_way_stays_away_for_a_minute_so_that_what_it_made_way_for_can_be_sent() -> None:
+    world = netted()
+    nets.step_aside(world.desk, "P00002", "made way")
+    see(world, seconds=59)
+    assert working(world) == []
+
+    see(world, seconds=1)
+
+    assert len(working(world)) == 1
 
 
 def test_nets_rest_while_entries_are_halted() -> None:
