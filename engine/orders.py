@@ -6,17 +6,19 @@ next look asks the broker by that id; a time-out never means "send again under a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, missing, refusals, triggers
+from engine import alarms, attempts, fills, gateway, looks, missing, refusals, triggers
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected, Refusal
+from engine.looks import Look
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Option, Stock
 from engine.model.orders import PANIC, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
@@ -42,27 +44,14 @@ MANUAL = "manual"
 ROLL = "roll"
 """Reason of an exit that is the first step of a roll: worked inside its bound, and given up like an entry."""
 
-UNSENT_GRACE = timedelta(seconds=10)
-"""A NEW order younger than this is probably being sent by another thread right now."""
-
-
 UNDO_GRACE = timedelta(seconds=30)
 """How much later than the end of its undo window an approved order may still be sent."""
-
-RESTING_LOOKED = "resting:looked"
-"""Setting: when the resting stops were last looked up."""
-
-RESTING_LOOK = timedelta(seconds=15)
-"""How often resting stops are looked up."""
 
 STUCK = timedelta(seconds=60)
 """How long an exit's order may go on being canceled before a person is told."""
 
 WIDE_TICKS = "wide_ticks:"
 """Setting of an underlying whose options the broker took in nickels and dimes only."""
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
 
 
 def next_order(ticket: Ticket, limit: Decimal, now: datetime) -> tuple[Ticket, Order]:
@@ -299,45 +288,28 @@ def _claim_first(desk: Desk, ticket: Ticket, too_late: str) -> Order | None:
 
 def reconcile(desk: Desk, purpose: Purpose | None = None) -> None:
     """Bring every open order (of one purpose) up to the broker's truth and book new fills; safe to call at any time."""
-    with desk.store.read() as work:
-        open_orders = [order for order in work.open_orders() if purpose in (None, _purpose_of(order))]
-    now = desk.now()
-    settled = [o for o in open_orders if o.status is not OrderStatus.NEW or now - o.created_at >= UNSENT_GRACE]
-    if not _is_time_for_resting(desk, any(_is_resting(order) for order in settled)):
-        settled = [order for order in settled if not _is_resting(order)]
-    each(settled, lambda order: refresh(desk, order), lambda order: order.client_order_id)
+    _refresh_all(desk, looks.due(desk, purpose))
 
 
-def _is_resting(order: Order) -> bool:
-    """Whether it is a stop that nothing has happened to as far as we know: it may stay so for months."""
-    return order.type is OrderType.STOP and order.status is OrderStatus.ACCEPTED
-
-
-def _is_time_for_resting(desk: Desk, has_resting: bool) -> bool:
-    """Whether resting stops are due to be looked up; a broker answers so many questions a minute and no more."""
-    if not has_resting:
-        return False
-    now = desk.now()
-    with desk.store.begin() as work:
-        looked = work.setting(RESTING_LOOKED)
-        if looked and now - datetime.fromisoformat(looked) < RESTING_LOOK:
-            return False
-        work.set_setting(RESTING_LOOKED, now.isoformat(), "desk", now)
-    return True
-
-
-def _purpose_of(order: Order) -> Purpose:
-    return Purpose.ENTRY if order.opening else Purpose.EXIT
+def _refresh_all(desk: Desk, open_orders: Sequence[Order]) -> None:
+    if open_orders:
+        look = Look(desk, open_orders)
+        each(open_orders, lambda order: _brought_up(desk, order, look), lambda order: order.client_order_id)
 
 
 def refresh(desk: Desk, order: Order) -> Order:
     """One order as the broker has it now, with its fills booked."""
-    known = desk.broker.find(order)
+    return _brought_up(desk, order, Look(desk, (order,)))
+
+
+def _brought_up(desk: Desk, order: Order, look: Look) -> Order:
+    """The order at the broker's word; one to which nothing has happened costs no transaction."""
+    known = look.known(order)
     if known is None:
         return _never_placed(desk, order)
-    executions = desk.broker.fills(order.created_at - CLOCK_SKEW) if known.filled > order.filled else ()
-    mine = tuple(fill for fill in executions if fill.client_order_id == order.client_order_id)
-    return fills.book(desk, order, known, mine)
+    if looks.state(known) == looks.state(order):
+        return order
+    return fills.book(desk, order, known, look.executions(known) if known.filled > order.filled else ())
 
 
 def _never_placed(desk: Desk, order: Order) -> Order:
@@ -369,10 +341,8 @@ def _still_wanted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> bool:
 
 def resume(desk: Desk, purpose: Purpose | None = None) -> None:
     """Take up (of one purpose) where a killed process left off: look up what was perhaps sent, send what was not."""
-    with desk.store.read() as work:
-        unfinished = [order for order in work.open_orders() if purpose in (None, _purpose_of(order))]
     try:
-        each(unfinished, lambda order: refresh(desk, order), lambda order: order.client_order_id)
+        _refresh_all(desk, looks.unfinished(desk, purpose))
     finally:
         if purpose is not Purpose.EXIT:
             send_due(desk)

@@ -93,6 +93,12 @@ class Broker(Protocol):
     def open_orders(self) -> tuple[str, ...]:
         """The client_order_ids of everything the broker is still working."""
 
+    def working(self, orders: Iterable[Order]) -> Mapping[str, Order]:
+        """Those of `orders` that are still open at the broker, as it has them, by client_order_id, in one look.
+
+        What is left out has ended, was never placed or made no sense in the list: `find` tells which.
+        """
+
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Executions at or after `since`, one per leg and execution, oldest first; client_order_id is the parent's.
 

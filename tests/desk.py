@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -118,6 +118,10 @@ class FakeBroker:
 
     def open_orders(self) -> tuple[str, ...]:
         return tuple(key for key, order in self.sent.items() if order.is_open)
+
+    def working(self, orders: Iterable[Order]) -> Mapping[str, Order]:
+        known = (self.sent.get(order.client_order_id) for order in orders)
+        return {order.client_order_id: order for order in known if order is not None and order.is_open}
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         return tuple(fill for fill in self.executions if fill.at >= since)

@@ -67,6 +67,7 @@ LAYERS = {
         "engine.holdings",
         "engine.imports",
         "engine.locks",
+        "engine.looks",
         "engine.mending",
         "engine.modelled",
         "engine.missing",

@@ -6,7 +6,7 @@ Source: Alpaca's trading API (OpenAPI 2.0.1, June 2026) and its change log up to
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -175,6 +175,20 @@ class AlpacaBroker:
     def open_orders(self) -> tuple[str, ...]:
         """The client_order_ids of everything Alpaca is still working, sorted."""
         return tuple(sorted(text(row, "client_order_id") for page in self._order_pages("open") for row in page))
+
+    def working(self, orders: Iterable[Order]) -> Mapping[str, Order]:
+        """Those of `orders` that Alpaca is still working, by client_order_id: one request for every 500 it works."""
+        ours = {order.client_order_id: order for order in orders}
+        rows = [row for page in self._order_pages("open") for row in page if row.get("client_order_id") in ours]
+        found: dict[str, Order] = {}
+        for row in rows:
+            order = ours[text(row, "client_order_id")]
+            try:
+                if alpaca_wire.is_same(order, row):
+                    found[order.client_order_id] = self._seen(order, row)
+            except BrokerUnavailable as problem:
+                log.warning("alpaca.order_unreadable", client_order_id=order.client_order_id, problem=str(problem))
+        return found
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Executions at or after `since`, oldest first; those of a package's legs under the package's id.

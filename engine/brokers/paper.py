@@ -163,6 +163,10 @@ class PaperBroker:
         with self._lock:
             return tuple(order.client_order_id for order in self._state.open_orders)
 
+    def working(self, orders: Iterable[Order]) -> Mapping[str, Order]:
+        found = ((order.client_order_id, self.find(order)) for order in orders)
+        return {id: known for id, known in found if known is not None and known.is_open}
+
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         with self._lock:
             return self._state.fills_since(since)

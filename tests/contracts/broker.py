@@ -72,6 +72,28 @@ def test_an_accepted_order_is_found_and_listed_as_open(world: World) -> None:
     assert world.broker.open_orders() == (order.client_order_id,)
 
 
+def test_working_orders_are_seen_in_one_look_as_each_is_found_alone(world: World) -> None:
+    single, package = sell_put(world, quantity=3), order_of(credit_spread(world), "-1.10", client_order_id="A7.1.1")
+    gone, unsent = (order_of([Leg(SHARES, 1)], "10.00", client_order_id=id) for id in ("A8.1.1", "A9.1.1"))
+    world.set_quote(SHARES, "47.99", "48.01")
+    for order in (single, package):
+        world.broker.submit(order)
+    world.broker.cancel(world.broker.submit(gone))
+    world.set_quote(put(world), "1.10", "1.12", size=1)
+    world.advance()
+
+    seen = world.broker.working([gone, single, unsent, package])
+
+    assert set(seen) == {single.client_order_id, package.client_order_id}
+    assert seen[single.client_order_id] == known(world, single)
+    assert (seen[single.client_order_id].status, seen[single.client_order_id].filled) == (
+        OrderStatus.PARTIALLY_FILLED,
+        1,
+    )
+    assert seen[package.client_order_id] == known(world, package)
+    assert world.broker.working([]) == {}
+
+
 def test_an_order_that_was_never_placed_is_not_found(world: World) -> None:
     assert world.broker.find(sell_put(world)) is None
 

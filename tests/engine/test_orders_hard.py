@@ -182,6 +182,7 @@ def test_one_order_that_cannot_be_looked_up_does_not_hide_the_fills_of_the_next(
         return find(order)
 
     world.broker.find = no_answer  # type: ignore[method-assign]
+    world.broker.working = lambda _: {}  # type: ignore[method-assign]
 
     with pytest.raises(BrokerUnavailable):
         orders.reconcile(world.desk)
