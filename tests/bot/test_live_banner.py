@@ -25,6 +25,7 @@ from tests import make
 from tests.bot.rooms import PEOPLE, Visit
 from tests.desk import LIVE, World, make_world, propose
 from tests.envelopes import bounds
+from tests.rolling import waiting_roll
 from tests.strategies import cases
 
 BANNER = f"LIVE {LIVE}"
@@ -72,6 +73,8 @@ def test_the_banner_of_a_live_configuration_names_the_account() -> None:
 def test_every_posted_card_says_live_and_the_account(kind: EventKind) -> None:
     world = live_world()
     subject = {EventKind.POSITION_CLOSED: "P00002", EventKind.DIGEST_READY: "2026-06-15"}.get(kind, "P00001")
+    if kind.value.startswith("roll"):
+        subject = waiting_roll(world, "P00001").id
     data = {"ticker": "XYZ", "words": "What happened.", "quantity": 2, "limit": "-1.03", "purpose": "exit", "filled": 1}
     event = make.event(kind, subject, correlation="A00001", data=data)
 

@@ -15,6 +15,7 @@ from engine.errors import AlreadyDecided, BadRequest, NotFound
 from engine.model.envelopes import EnvelopeStatus, outside, risk_of
 from engine.model.events import EventKind
 from engine.model.legs import Structure
+from engine.model.limits import ApprovalRules
 from tests import make
 from tests.desk import propose, quote_all
 from tests.envelopes import (
@@ -126,6 +127,14 @@ def test_a_version_that_people_or_prices_made_waits_for_people() -> None:
     made(world)
     propose(world)
     variants.resize(world.desk, "A00001", 1, "tom", 1)
+
+    assert envelopes.apply(world.desk) == ()
+
+
+def test_what_takes_two_people_is_never_approved_in_advance() -> None:
+    world = world_with(rules=ApprovalRules(second_approver_above=D(8000)))
+    made(world)
+    propose(world)  # maximum loss 8,594
 
     assert envelopes.apply(world.desk) == ()
 
