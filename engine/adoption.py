@@ -37,7 +37,7 @@ class _Wish:
     fills: tuple[Fill, ...] = ()
     amount: Decimal = ZERO
     can_adopt: bool = True
-    words: tuple[str, ...] = ()
+    can_ignore: bool = True
 
 
 def ask(desk: Desk, found: Comparison, lasting: Settled, executions: tuple[Fill, ...]) -> tuple[Adoption, ...]:
@@ -48,7 +48,7 @@ def ask(desk: Desk, found: Comparison, lasting: Settled, executions: tuple[Fill,
     with desk.store.read() as work:
         positions = work.open_positions()
         waiting = work.adoptions(AdoptionStatus.ASKED)
-    wishes = _wishes(found, lasting, executions, positions)
+    wishes = [_steady(wish, waiting) for wish in _wishes(found, lasting, executions, positions)]
     if not wishes and not waiting:
         return ()
     quotes = _quotes(desk, wishes)
@@ -67,6 +67,12 @@ def ask(desk: Desk, found: Comparison, lasting: Settled, executions: tuple[Fill,
     return tuple(asked)
 
 
+def _steady(wish: _Wish, waiting: Iterable[Adoption]) -> _Wish:
+    """Cash that moved by cents is the question that waits already."""
+    amounts = [x.amount for x in waiting if x.kind is wish.kind and abs(x.amount - wish.amount) <= CASH_TOLERANCE]
+    return replace(wish, amount=amounts[0]) if wish.kind is AdoptionKind.CASH and amounts else wish
+
+
 def _is_pending(adoption: Adoption, found: Comparison, lasting: Settled) -> bool:
     """Whether its difference is there, but too young or too much in motion to say that it is another one."""
     keys = {CASH} if adoption.kind is AdoptionKind.CASH else {holding.instrument.symbol for holding in adoption.held}
@@ -82,7 +88,7 @@ def _wishes(
     wishes = [wish for ticker in sorted(tickers) for wish in _of_name(ticker, found, lasting, executions, positions)]
     others = [key for key in lasting if key != CASH]
     if CASH in lasting and not others and not wishes:
-        wishes.append(_Wish(AdoptionKind.CASH, CASH, amount=found.cash))
+        wishes.append(_Wish(AdoptionKind.CASH, CASH, amount=found.cash, can_ignore=False))
     return wishes
 
 
@@ -125,7 +131,8 @@ def _is_more(item: Instrument, beyond: int, found: Comparison) -> bool:
 def _traded(ticker: str, executions: tuple[Fill, ...], found: Comparison) -> _Wish:
     items = dict.fromkeys(fill.instrument for fill in executions)
     held = tuple(Holding(item, found.excess.get(item, 0), ZERO) for item in items)
-    return _Wish(AdoptionKind.TRADED, ticker, held, executions)
+    is_more = all(x.quantity * (found.ours.get(x.instrument, 0) or x.quantity) > 0 for x in held)
+    return _Wish(AdoptionKind.TRADED, ticker, held, executions, can_ignore=is_more)
 
 
 def _held(package: Package) -> _Wish:
@@ -159,6 +166,7 @@ def _with_words(desk: Desk, work: UnitOfWork, wish: _Wish, quotes: outside.Quote
         fills=wish.fills,
         amount=wish.amount,
         can_adopt=wish.can_adopt,
+        can_ignore=wish.can_ignore,
         words=_words(desk, work, wish, quotes),
     )
 

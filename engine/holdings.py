@@ -2,13 +2,13 @@
 
 `reconcile` is the one name: after every order, every few minutes, at start, on reconnect, at 09:00 and 16:15. It costs
 three requests to the broker when everything agrees; four while a difference stands; and, once for each new difference,
-one more look after the broker's activities (one request) and open orders (one each) were booked.
+one more look after the broker's activities and our orders on what differs (a request or two each) were booked.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,9 +18,9 @@ import structlog
 from engine import activities, adoption, missing, orders
 from engine.comparison import CASH, CASH_TOLERANCE, Comparison, Difference, compare, unbooked
 from engine.desk import Desk
-from engine.errors import AlreadyDecided, BrokerError, DeskError
+from engine.errors import DeskError
 from engine.model.events import Event, EventKind, Severity
-from engine.model.orders import Order, Purpose, Ticket
+from engine.model.orders import Order, OrderStatus, Purpose
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ def reconcile(desk: Desk) -> Reconciliation:
     """
     found = compare(desk)
     if _is_new(desk, found):
-        _catch_up(desk)
+        _catch_up(desk, found)
         found = compare(desk)
     executions = () if found.agrees else unbooked(desk, _since(desk))
     adoption.shrink(desk, found.theirs)
@@ -81,13 +81,31 @@ def _is_new(desk: Desk, found: Comparison) -> bool:
     return any(seen.get(difference.key, ("",))[0] != difference.text for difference in found.differences)
 
 
-def _catch_up(desk: Desk) -> None:
-    """Book what the broker has to tell; what cannot be booked is said by whoever does it, and the look goes on."""
-    for step in (orders.reconcile, activities.settle):
-        try:
-            step(desk)
-        except DeskError as problem:
-            log.warning("holdings.not_caught_up", step=step.__name__, problem=str(problem))
+def _catch_up(desk: Desk, found: Comparison) -> None:
+    """Book what the broker has to tell about what differs: executions of our orders on it, and activities.
+
+    What cannot be booked is said by whoever does it; the look goes on.
+    """
+    keys = {difference.key for difference in found.differences}
+    with desk.store.read() as work:
+        concerned = [order for order in work.open_orders() if _concerns(order, found, keys)]
+    for order in concerned:
+        _tried(lambda order=order: orders.refresh(desk, order), order.client_order_id)  # type: ignore[misc]
+    _tried(lambda: activities.settle(desk), "activities")
+
+
+def _concerns(order: Order, found: Comparison, keys: set[str]) -> bool:
+    """Whether the order works on something that differs; one that is perhaps being sent right now is left alone."""
+    if order.status is OrderStatus.NEW:
+        return False
+    return order.client_order_id in keys or any(leg.instrument in found.excess for leg in order.legs)
+
+
+def _tried(step: Callable[[], object], name: str) -> None:
+    try:
+        step()
+    except DeskError as problem:
+        log.warning("holdings.not_done", step=name, problem=str(problem))
 
 
 def _since(desk: Desk) -> datetime:
@@ -153,44 +171,31 @@ def _event(desk: Desk, news: Mapping[str, list[str]]) -> Event:
 
 
 def _missing(found: Comparison, result: Reconciliation) -> dict[str, int]:
-    """Symbol -> how many can be closed, of what lasts and the broker holds less of than the books."""
+    """Symbol -> how many the broker holds less than the books, of what lasts."""
     lasting = {difference.key for difference in result.lasting}
-    there = {}
+    gaps = {}
     for item, ours in found.ours.items():
         held = found.held(item) if found.held(item) * ours > 0 else 0
         if abs(held) < abs(ours) and (item.symbol in lasting or item in found.expired):
-            there[item.symbol] = abs(held)
-    return there
+            gaps[item.symbol] = abs(ours) - abs(held)
+    return gaps
 
 
 def _hold_back(desk: Desk, found: Comparison, lasting: frozenset[str]) -> None:
     """Take off the market exits that would sell more than the broker holds, and orders that are over for the desk.
 
-    An exit that still has something to close is started again by its own rules, for no more than is there.
+    An exit that still has something to close is started again by its own rules, for no more than is there. What an
+    order fills after its end here nobody would book.
     """
     with desk.store.read() as work:
-        short = missing.shortages(work)
+        left = {symbol: missing.there(work, symbol, gap) for symbol, gap in missing.gaps(work).items()}
         exits = [t for t in work.open_tickets() if t.purpose is Purpose.EXIT and not t.cancel_requested]
-    for symbol, there in short.items():
+    for symbol, there in left.items():
         concerned = [ticket for ticket in exits if missing.working(ticket, symbol)]
         if sum(missing.working(ticket, symbol) for ticket in concerned) > there:
             for ticket in concerned:
-                _withdraw(desk, ticket, f"the broker holds only {there} × {symbol}")
+                why = f"the broker holds only {there} × {symbol}"
+                _tried(lambda id=ticket.id, why=why: orders.cancel(desk, id, "desk", why), ticket.id)  # type: ignore[misc]
     for order in found.late:
         if order.client_order_id in lasting:
-            _cancel_late(desk, order)
-
-
-def _withdraw(desk: Desk, ticket: Ticket, why: str) -> None:
-    try:
-        orders.cancel(desk, ticket.id, "desk", why)
-    except (AlreadyDecided, BrokerError) as problem:
-        log.warning("holdings.not_withdrawn", ticket=ticket.id, problem=str(problem))
-
-
-def _cancel_late(desk: Desk, order: Order) -> None:
-    """Ask the broker for the end of an order that has ended here: nobody would book what it fills."""
-    try:
-        desk.broker.cancel(order)
-    except BrokerError as problem:
-        log.warning("holdings.late_order_works", client_order_id=order.client_order_id, problem=str(problem))
+            _tried(lambda order=order: desk.broker.cancel(order), order.client_order_id)  # type: ignore[misc]

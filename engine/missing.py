@@ -11,11 +11,11 @@ from engine.model.orders import Purpose, Ticket
 from engine.store import UnitOfWork
 
 SETTING = "holdings:missing"
-"""Setting: symbol -> contracts or shares that are really there to close, where they are fewer than in the books."""
+"""Setting: symbol -> by how many contracts or shares the broker holds less than the books."""
 
 
-def shortages(work: UnitOfWork) -> Mapping[str, int]:
-    """Symbol -> how many are at the broker, for what it holds less of than the books say."""
+def gaps(work: UnitOfWork) -> Mapping[str, int]:
+    """Symbol -> how many are missing at the broker, as it last said."""
     found: Mapping[str, int] = json.loads(work.setting(SETTING) or "{}")
     return found
 
@@ -27,22 +27,32 @@ def keep(work: UnitOfWork, found: Mapping[str, int], now: datetime) -> None:
         work.set_setting(SETTING, text, "desk", now)
 
 
+def there(work: UnitOfWork, symbol: str, gap: int) -> int:
+    """Contracts or shares that can really be closed: those in the books now, less the gap.
+
+    What an exit has closed since the broker was asked is off the books, so it is not counted twice.
+    """
+    held = sum(leg.quantity for p in work.open_positions() for leg in p.legs if leg.instrument.symbol == symbol)
+    return max(0, abs(held) - gap)
+
+
 def units(work: UnitOfWork, position: Position) -> int:
     """Whole units of the position that can be closed: those in the books, and no more than the broker really holds.
 
     What another position's exit is selling of the same contract is not there twice.
     """
-    short = shortages(work)
-    if not any(leg.instrument.symbol in short for leg in position.unit):
+    short = {
+        symbol: gap for symbol, gap in gaps(work).items() if any(x.instrument.symbol == symbol for x in position.unit)
+    }
+    if not short:
         return position.units
     others = [t for t in work.open_tickets() if t.purpose is Purpose.EXIT and t.position_id != position.id]
-    there = [
-        max(0, short[leg.instrument.symbol] - sum(working(ticket, leg.instrument.symbol) for ticket in others))
-        // abs(leg.ratio)
-        for leg in position.unit
-        if leg.instrument.symbol in short
-    ]
-    return min(position.units, *there)
+    free = {
+        symbol: there(work, symbol, gap) - sum(working(ticket, symbol) for ticket in others)
+        for symbol, gap in short.items()
+    }
+    legs = [leg for leg in position.unit if leg.instrument.symbol in free]
+    return min(position.units, *(max(0, free[leg.instrument.symbol]) // abs(leg.ratio) for leg in legs))
 
 
 def working(ticket: Ticket, symbol: str) -> int:

@@ -39,6 +39,7 @@ class Adoption:
         held: signed quantities the broker holds beyond the books, with its average prices; for TRADED the difference
             by instrument. fills: the executions that explain it. amount: dollars the broker has more than the books.
         can_adopt: whether the desk can hold such a thing (no uncovered short call, no short shares).
+        can_ignore: whether it may be left alone: what is missing at the broker may not, for exits would sell it.
         words: what happens when somebody agrees: the name of the package, the exits that will be armed.
         positions: ids of the positions it went into.
     """
@@ -52,6 +53,7 @@ class Adoption:
     fills: tuple[Fill, ...] = ()
     amount: Decimal = ZERO
     can_adopt: bool = True
+    can_ignore: bool = True
     decided_by: str = ""
     decided_at: datetime | None = None
     words: tuple[str, ...] = ()
@@ -60,11 +62,6 @@ class Adoption:
     @property
     def is_open(self) -> bool:
         return self.status is AdoptionStatus.ASKED
-
-    @property
-    def can_ignore(self) -> bool:
-        """Whether it may be left alone: what is missing at the broker may not, for exits would sell it."""
-        return self.kind is AdoptionKind.HELD
 
     @property
     def about(self) -> tuple[object, ...]:

@@ -327,6 +327,20 @@ def test_what_is_missing_cannot_be_ignored() -> None:
     assert "cannot be ignored" in desk.told(action=f"ignore:{question(desk).id}")
 
 
+def test_what_was_bought_by_hand_may_be_left_alone_and_its_cash_is_a_flow() -> None:
+    desk = quoted()
+    desk.broker.by_hand(SHARE, 100, "47.00")
+    look(desk)
+    desk.card(action=f"ignore:{question(desk).id}")
+    look(desk)
+
+    desk.card(action=f"adopt:{question(desk).id}")
+
+    totals = portfolio.pnl(desk.world.desk).totals
+    assert (held(desk), totals.flows, totals.realised) == ((), D(-4700), D(0))
+    assert_settled(desk)
+
+
 def test_what_is_missing_without_an_execution_stays_an_alert() -> None:
     desk = sold()
     desk.broker.move(PUT, 2)
@@ -374,6 +388,18 @@ def test_cash_without_a_reason_is_booked_as_a_flow_and_never_as_profit() -> None
     assert (totals.flows, totals.realised) == (D(2500), D(0))
     assert ("Difference", "+2,500.00") in card.facts
     assert_settled(desk)
+
+
+def test_cents_of_fees_make_no_new_question_and_what_is_booked_is_the_difference_of_now() -> None:
+    desk = quoted()
+    for cents in ("2500", "2499.30", "2501.10"):
+        desk.broker.wired = Decimal(cents)
+        look(desk)
+    assert len(desk.events(EventKind.ADOPTION_ASKED)) == 1
+
+    desk.card(action=f"adopt:{question(desk).id}")
+
+    assert portfolio.pnl(desk.world.desk).totals.flows == D("2501.10")
 
 
 def test_a_spread_opened_by_hand_is_one_position_with_the_exits_of_a_spread() -> None:

@@ -11,10 +11,12 @@ from engine import approvals, exits, holdings, missing, orders
 from engine.model.adoptions import AdoptionStatus
 from engine.model.events import Event, EventKind
 from engine.model.instruments import Stock
-from engine.model.orders import ActivityKind, OrderStatus, Ticket, TicketStatus
+from engine.model.legs import ExitPlan, Structure
+from engine.model.limits import ApprovalRules
+from engine.model.orders import ActivityKind, OrderStatus, OrderType, Ticket, TicketStatus
 from tests import make
 from tests.custodian import Kept, kept
-from tests.desk import Fault, propose
+from tests.desk import Fault, propose, quote_all
 
 PUT, SHARE = make.put(), make.share()
 
@@ -230,6 +232,42 @@ def test_what_another_position_sells_is_not_there_twice() -> None:
     with desk.world.store.read() as work:
         other = next(position for position in work.open_positions() if position.id != "P90000")
         assert missing.units(work, other) == 1
+
+
+def test_what_an_exit_closed_since_the_last_look_is_not_there_once_more() -> None:
+    desk = sold()
+    desk.broker.move(PUT, 1)
+    look(desk)
+    ticket = closing(desk)
+    desk.broker.fill(f"{ticket.id}.1")
+    orders.reconcile(desk.world.desk)
+
+    with desk.world.store.read() as work:
+        (position,) = work.open_positions()
+        assert (position.units, missing.units(work, position)) == (1, 0)
+
+
+def test_a_net_is_cut_down_to_what_the_broker_holds() -> None:
+    desk = kept(rules=ApprovalRules())
+    with desk.world.store.begin() as work:
+        shares = make.position(
+            (make.leg(SHARE, 1),), (make.held(SHARE, 100, 44),), structure=Structure.SHARES, opened_units=100,
+            approval_id=None, exits=ExitPlan(stop_spot=make.D(40)),
+        )  # fmt: skip
+        work.save_position(shares)
+    desk.broker.move(SHARE, 100, 44)
+    exits.supervise(desk.world.desk)
+    desk.broker.move(SHARE, 60, 44)
+    desk.world.clock.advance(20)
+    quote_all(desk.world)
+    look(desk)
+    exits.supervise(desk.world.desk)
+
+    resting = [order for order in desk.broker.sent.values() if order.is_open]
+
+    first = next(iter(desk.broker.sent.values()))
+    assert (first.type, first.quantity, first.is_open) == (OrderType.STOP, 100, False)
+    assert [(order.type, order.quantity) for order in resting] == [(OrderType.STOP, 60)]
 
 
 def test_exits_are_whole_again_once_the_broker_shows_everything() -> None:

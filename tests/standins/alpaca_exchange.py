@@ -70,6 +70,8 @@ class Exchange:
         """Whether orders on options may be good till canceled, as documented since August 2026."""
         self.listeners: list[Callable[[str, OrderState, Row | None], None]] = []
         """Told of every change of an order: its event, the order, the execution where there was one."""
+        self.classes: dict[str, str] = {}
+        """Asset class of symbols that are neither shares nor options: `crypto`."""
         self._count = 0
 
     def new_id(self) -> str:

@@ -99,7 +99,7 @@ def position(exchange: Exchange, symbol: str) -> Row:
         "asset_id": asset_id(symbol),
         "symbol": symbol,
         "exchange": "" if contract(symbol) else "NASDAQ",
-        "asset_class": "us_option" if contract(symbol) else "us_equity",
+        "asset_class": exchange.classes.get(symbol) or ("us_option" if contract(symbol) else "us_equity"),
         "asset_marginable": contract(symbol) is None,
         "qty": str(state.quantity),
         "qty_available": str(available),

@@ -186,7 +186,7 @@ def _common_divisor(exchange: Exchange, body: Body) -> Facts | None:
 
 def _level(exchange: Exchange, body: Body) -> Facts | None:
     opening = [
-        leg for leg in legs_of(body) if contract(leg["symbol"]) and leg.get("position_intent", "").endswith("open")
+        leg for leg in legs_of(body) if contract(leg["symbol"]) and (leg.get("position_intent") or "").endswith("open")
     ]
     if not opening:
         return None
