@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import fills, ledger, mending, standing
+from engine import approvals, envelopes, fills, ledger, mending, rolls, standing
 from engine.codec import dump, load
 from engine.desk import Desk
 from engine.each import each
@@ -294,7 +294,7 @@ def _split(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
         _unmatched(desk, work, activity, activity.quantity)
         return
     ticker = activity.instrument.underlying
-    _withdraw(work, lambda ticket: ticket.ticker == ticker, activity)
+    _withdraw_name(desk, work, ticker, activity)
     standing.forget_marks(desk, work, ticker)
     for position in work.open_positions():
         if position.ticker == ticker:
@@ -302,10 +302,19 @@ def _split(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
             _tell(desk, work, EventKind.SPLIT, position, activity, {"ratio": str(activity.ratio)})
 
 
+def _withdraw_name(desk: Desk, work: UnitOfWork, ticker: str, activity: Activity) -> None:
+    """Everything that waits or works on a name whose contracts have changed is taken back."""
+    _withdraw(work, lambda ticket: ticket.ticker == ticker, activity)
+    why = f"{activity.kind.value} of {ticker}: its contracts have changed"
+    approvals.withdraw(desk, work, ticker, why)
+    rolls.withdraw(desk, work, ticker, f"{why[:1].upper()}{why[1:]}.")
+    envelopes.withdraw(desk, work, ticker)
+
+
 def _adjusted(desk: Desk, work: UnitOfWork, activity: Activity) -> None:
     """Contracts may have another deliverable now: what works on the name is taken off, and a person is told."""
     name = "options" if activity.instrument is None else activity.instrument.underlying
-    _withdraw(work, lambda ticket: ticket.ticker == name, activity)
+    _withdraw_name(desk, work, name, activity)
     ours = f"not booked: look at the broker's {name} contracts and cash; adjusted ones can only be closed"
     _mismatch(desk, work, activity, activity.quantity, ours)
 

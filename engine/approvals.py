@@ -474,6 +474,14 @@ def expire_due(desk: Desk) -> tuple[Approval, ...]:
     return tuple(expired for expired in ended if expired is not None)
 
 
+def withdraw(desk: Desk, work: UnitOfWork, ticker: str, why: str) -> None:
+    """End every proposal in a name that still waits: its contracts are not what its card says any more."""
+    for approval in work.pending_approvals():
+        if approval.plan.signal.ticker == ticker:
+            done = work.decide(approval.id, approval.version, ApprovalStatus.EXPIRED, "desk", desk.now(), why)
+            work.add_event(changed_event(desk, done, "desk"))
+
+
 def _why_expired(work: UnitOfWork, approval: Approval) -> str:
     names = [consent.name for consent in consents.standing(work, approval)]
     return f"only {names[0]} approved in time" if names else "nobody answered in time"

@@ -132,6 +132,13 @@ def expire_due(desk: Desk) -> tuple[Envelope, ...]:
         return tuple(_end(desk, work, envelope, EnvelopeStatus.EXPIRED, "desk") for envelope in over)
 
 
+def withdraw(desk: Desk, work: UnitOfWork, ticker: str) -> None:
+    """Revoke every envelope that names a ticker whose contracts have changed: it was agreed for the old ones."""
+    for envelope in work.open_envelopes():
+        if ticker in envelope.bounds.tickers:
+            _end(desk, work, envelope, EnvelopeStatus.REVOKED, "desk")
+
+
 def _is_over(desk: Desk, envelope: Envelope) -> bool:
     if envelope.status is EnvelopeStatus.ASKED and desk.now() - envelope.since >= CONFIRM_WITHIN:
         return True

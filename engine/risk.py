@@ -247,7 +247,7 @@ def position_exposure(position: Position) -> Exposure:
 
 
 def _shares_exposure(position: Position) -> Exposure:
-    cost = max(position.cost, ZERO)
+    cost = abs(position.cost)
     return Exposure(
         strategy=position.strategy,
         ticker=position.ticker,

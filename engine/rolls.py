@@ -14,7 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 import structlog
 
-from engine import approvals, checks, exits, gateway, orders, sizing, standing
+from engine import approvals, checks, consents, exits, gateway, orders, sizing, standing
 from engine.candidates import Old, candidates, carried_exits, default_rules, why_not
 from engine.codec import dump, load
 from engine.desk import Desk, Mode
@@ -212,6 +212,7 @@ def choose(desk: Desk, roll_id: str, version: int, index: int, by: str) -> Roll:
         raise BadRequest(f"{roll_id} has no candidate {index + 1}.")
     wanted = _closable(desk, roll.position_id)
     picked = roll.candidates[index]
+    _check_names(desk, picked, wanted.units)
     price, spot = _entry_prices(desk, picked.signal)
     close, limit = to_cent(wanted.watched.price.mid), to_cent(price.mid)
     asked = _why_ask(desk, roll, picked, close + limit, spot, wanted.units)
@@ -226,6 +227,14 @@ def choose(desk: Desk, roll_id: str, version: int, index: int, by: str) -> Roll:
         worst = picked.net + band(picked.signal, desk.rules)
         begun = _save(desk, work, _chosen(fresh, index, by, desk.now(), worst))
     return _begin(desk, begun, wanted, limit)
+
+
+def _check_names(desk: Desk, picked: Candidate, units: int) -> None:
+    """A roll is one person's word; what needs two is closed here, and opened by a proposal that two approve."""
+    loss = picked.signal.outlook.max_loss
+    plan = TradePlan(picked.signal, units, None if loss is None else loss * units, None, ZERO, ZERO, ZERO)
+    if consents.needs_another_name(desk, plan):
+        raise NotAllowed("So much risk needs two names: close it here; the next proposal is approved by both.")
 
 
 def _chosen(roll: Roll, index: int, by: str, now: datetime, worst: Decimal) -> Roll:
@@ -259,9 +268,7 @@ def _entry_prices(desk: Desk, signal: Signal) -> tuple[PackagePrice, Decimal]:
     Raises:
         As the tap of a proposal.
     """
-    checks.check_hours(desk, signal)
-    checks.check_status(desk, signal.ticker)
-    seen = checks.prices(desk, signal)
+    seen = checks.at_tap(desk, signal)
     return seen.price, seen.spot
 
 
@@ -364,7 +371,7 @@ def _end(desk: Desk, roll: Roll, status: RollStatus, note: str) -> None:
     with desk.store.begin() as work:
         fresh = find(work, roll.id)
         if fresh.version == roll.version:
-            _ended(desk, work, fresh, status, note)
+            _ended(desk, work, replace(fresh, closed=roll.closed), status, note)
 
 
 def _exit_ticket(work: UnitOfWork, roll: Roll) -> Ticket | None:
@@ -378,6 +385,7 @@ def _after_closing(desk: Desk, roll: Roll) -> None:
     with desk.store.read() as work:
         ticket = _exit_ticket(work, roll)
         paid = None if ticket is None else _paid(work, ticket)
+        is_held = work.position(roll.position_id).is_open
     if ticket is None:
         if desk.now() - (roll.chosen_at or roll.created_at) > BEGIN_WITHIN:
             _end(desk, roll, RollStatus.WITHDRAWN, "Nothing was done: the desk was stopped before the first order.")
@@ -385,7 +393,8 @@ def _after_closing(desk: Desk, roll: Roll) -> None:
     if ticket.is_open:
         return
     if paid is None:
-        note = f"Nothing was closed ({ticket.note}): {roll.position_id} is as it was."
+        left = "is as it was" if is_held else "has ended by itself"
+        note = f"Nothing was closed ({ticket.note}): {roll.position_id} {left}."
         _end(desk, roll, RollStatus.WITHDRAWN, note)
         return
     _open_other(desk, replace(roll, closed=ticket.filled), paid)

@@ -1,20 +1,24 @@
 """Rolls: candidates with net and breakeven, two steps that are never doubled and never silently half."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from engine import halts, ledger, orders, rolls
+from engine import activities, approvals, envelopes, exits, halts, ledger, orders, rolls
 from engine.desk import Desk
 from engine.errors import AlreadyDecided, BadRequest, NotAllowed
 from engine.model.book import Position, PositionStatus
+from engine.model.envelopes import Bounds
 from engine.model.events import EventKind
 from engine.model.legs import Structure
-from engine.model.orders import TicketStatus
+from engine.model.limits import ApprovalRules
+from engine.model.orders import ActivityKind, TicketStatus
 from engine.model.rolls import Roll, RollStatus
+from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make
-from tests.desk import Fault, World, make_world
+from tests.desk import Fault, World, make_world, propose
 from tests.rolling import DOWN, NEW, NEW_CALL, OLD, UP, covered_call, fill, go_on, look, open_market, short_put, stored
 
 D = Decimal
@@ -401,3 +405,87 @@ def test_the_order_of_a_roll_that_is_canceled_leaves_the_position_as_it_was() ->
         assert work.ticket("P00001.roll.1").status is TicketStatus.CLOSED
     assert stored(world, roll.id).note == "Nothing was closed (canceled by tom): P00001 is as it was."
     assert alarms(world) == []
+
+
+def split(world: World) -> None:
+    world.broker.happened.append(make.activity(ActivityKind.SPLIT, make.share(), 0, id="s1", at=world.clock(), ratio=2))
+    activities.settle(world.desk)
+
+
+def test_a_split_withdraws_offers_proposals_and_envelopes_on_the_name() -> None:
+    """The naive way lets a tap sell contracts that do not exist any more."""
+    world = world_with_put()
+    roll = rolls.offer(world.desk, "P00001", "ann")
+    propose(world)
+    friday = world.desk.today + timedelta(days=3)
+    named = envelopes.create(world.desk, Bounds("wheel", D(2000), 2, friday, tickers=("XYZ",)), "ann")
+    general = envelopes.create(world.desk, Bounds("wheel", D(2000), 2, friday), "ann")
+
+    split(world)
+
+    assert stored(world, roll.id).status is RollStatus.WITHDRAWN
+    with world.store.read() as work:
+        approval = work.approval("A00001")
+        assert (approval.status, approval.note) == (
+            ApprovalStatus.EXPIRED,
+            "split of XYZ: its contracts have changed",
+        )
+        assert (work.envelope(named.id).is_open, work.envelope(general.id).is_open) == (False, True)
+    with pytest.raises(AlreadyDecided):
+        approvals.approve(world.desk, "A00001", 1, "ann")
+    assert world.broker.posts == []
+
+
+def test_a_split_between_the_steps_ends_the_roll_and_opens_nothing() -> None:
+    world = world_with_put()
+    roll = begun(world)
+    world.broker.fill(FIRST)
+    orders.reconcile(world.desk)
+    split(world)
+
+    look(world)
+
+    assert stored(world, roll.id).status is RollStatus.STOPPED
+    assert world.broker.posts == [FIRST]
+
+
+def test_an_adjusted_contract_can_be_closed_and_not_entered() -> None:
+    world = world_with_put()
+    with world.store.begin() as work:
+        work.save_position(adjusted(work.position("P00001")))
+        odd = work.position("P00001").unit[0].instrument
+    world.market.set_quote(odd, "1.30", "1.40")
+    world.market.set_quote(make.share(), "47.99", "48.01")
+    leg = make.leg(odd, -1)
+    propose(world, plan=make.plan(make.signal(legs=(leg,), limit=D("-1.35"), natural=D("-1.30"))))
+
+    decision = approvals.approve(world.desk, "A00001", 1, "ann")
+    exits.close(world.desk, "P00001", "ann")
+
+    assert "is an adjusted contract: it can only be closed" in decision.words
+    (order,) = world.broker.sent.values()
+    assert (order.legs[0].instrument, order.legs[0].ratio, order.opening) == (odd, 1, False)
+
+
+def test_an_assignment_during_the_first_step_ends_the_roll_and_buys_nothing_back() -> None:
+    world = world_with_put()
+    roll = begun(world)
+    assigned = make.activity(ActivityKind.ASSIGNMENT, OLD, -2, id="n1", at=world.clock())
+    world.broker.happened.append(assigned)
+    activities.settle(world.desk)
+
+    look(world)
+    look(world)
+
+    assert world.broker.open_orders() == ()
+    assert stored(world, roll.id).note.endswith("P00001 has ended by itself.")
+
+
+def test_so_much_risk_that_it_needs_two_names_is_not_rolled_by_one() -> None:
+    world = make_world(dict(CATALOGUE), rules=ApprovalRules(second_approver_above=D(1000)))
+    short_put(world)
+    open_market(world)
+    roll = rolls.offer(world.desk, "P00001", "ann")
+
+    with pytest.raises(NotAllowed, match="needs two names"):
+        rolls.choose(world.desk, roll.id, 1, 0, "ann")
