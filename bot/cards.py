@@ -168,9 +168,12 @@ def account_card(view: AccountView, banner: str) -> Card:
     lines = [f"No price for {item}." for item in view.missing]
     if account.cash != view.book_cash:
         lines.append(f"The broker's cash differs from the book by {words.gain(account.cash - view.book_cash)}.")
+    is_other = bool(view.pinned) and view.pinned != account.number
+    if is_other:
+        lines.append(f"This is not the account the desk is pinned to ({view.pinned}): no live order is sent.")
     if account.blocked:
         lines.append("The broker has blocked this account.")
-    tone = Tone.BAD if account.blocked else Tone.NEUTRAL
+    tone = Tone.BAD if account.blocked or is_other else Tone.NEUTRAL
     buttons = ((Button("Refresh", "refresh:/account"),),)
     return Card("Account", tone, lines=tuple(lines), facts=tuple(facts), buttons=buttons, banner=banner)
 

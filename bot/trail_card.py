@@ -114,6 +114,14 @@ def _net(event: Event, name: str) -> str:
         return text or words.UNKNOWN
 
 
+def _dollars(event: Event, name: str) -> str:
+    text = _text(event, name)
+    try:
+        return words.money(Decimal(text))
+    except InvalidOperation:
+        return text
+
+
 def _amount(event: Event, name: str) -> str:
     text = _text(event, name)
     try:
@@ -144,7 +152,8 @@ def _general(event: Event) -> str:
 def _scan(event: Event) -> str:
     proposals = event.data.get("proposals")
     made = len(proposals) if isinstance(proposals, list) else 0
-    return f"scan of {_text(event, 'strategy')}: {_text(event, 'universe')} names, {words.count(made, 'proposal')}"
+    seen = f"{_text(event, 'universe')} names looked at"
+    return f"scan of {_text(event, 'strategy')}: {seen}, {words.count(made, 'proposal')}"
 
 
 def _requested(event: Event) -> str:
@@ -159,11 +168,27 @@ def _changed(event: Event) -> str:
 
 
 def _checked(event: Event) -> str:
-    return f"checked at the tap{_after(_text(event, 'words') or _facts(event))}"
+    """The prices a tap was judged on, and the limits: all that hold as a number, a broken one in its own words."""
+    quotes, limits = event.data.get("quotes"), event.data.get("limits")
+    seen = [_quote(symbol, quote) for symbol, quote in quotes.items()] if isinstance(quotes, Mapping) else []
+    verdicts = [str(verdict) for verdict in limits] if isinstance(limits, list) else []
+    broken = [verdict for verdict in verdicts if not verdict.endswith(": holds")]
+    moved = _text(event, "move")
+    parts = [
+        f"mid {_net(event, 'mid')}, spot {_text(event, 'spot')}" if _text(event, "mid") else "",
+        ", ".join(seen),
+        f"moved: {moved}" if moved not in ("", "none") else "",
+        *(broken or ([f"{words.count(len(verdicts), 'limit')} checked, all hold"] if verdicts else [])),
+        _text(event, "words"),
+    ]
+    return f"checked at the tap{_after('; '.join(part for part in parts if part))}"
 
 
-def _facts(event: Event) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in event.data.items() if value not in (None, ""))
+def _quote(symbol: object, quote: object) -> str:
+    """`XYZ 47.99/48.01 0 s old`."""
+    if not isinstance(quote, Mapping):
+        return str(symbol)
+    return f"{symbol} {quote.get('bid')}/{quote.get('ask')}, {quote.get('age')} s old"
 
 
 def _command(event: Event) -> str:
@@ -208,7 +233,7 @@ def _exit(event: Event) -> str:
 
 
 def _closed(event: Event) -> str:
-    made = f"realised {_amount(event, 'realised')}, fees {_text(event, 'fees')}"
+    made = f"realised {_amount(event, 'realised')}, fees {_dollars(event, 'fees') or words.UNKNOWN}"
     return f"{event.subject} closed ({_text(event, 'reason') or 'no reason kept'}): {made}"
 
 
@@ -217,7 +242,7 @@ def _happened(event: Event) -> str:
     verb = event.kind.value.replace("_", " ")
     more = (("amount", "amount"), ("basis", "basis of the shares"), ("cash", "cash"), ("ratio", "ratio"),
             ("exercised", "by exercise of"), ("option", "from"))  # fmt: skip
-    told = ", ".join(f"{label} {_text(event, key)}" for key, label in more if _text(event, key))
+    told = ", ".join(f"{label} {_dollars(event, key)}" for key, label in more if _text(event, key))
     what = f"{_text(event, 'quantity')} × {_text(event, 'instrument') or _text(event, 'ticker')}"
     return f"{event.subject} {verb}: {what}{_after(told, ', ')}"
 

@@ -64,10 +64,10 @@ def book(desk: Desk, order: Order, known: Order, executions: tuple[Fill, ...]) -
         merged = _merged(stored, known, booked, desk.now())
         if merged != stored:
             work.save_order(merged)
+        _book_ticket(desk, work, ticket, merged, fresh)
         if fresh:
             _book_position(desk, work, ticket, fresh)
             standing.forget_account(desk, work)
-        _book_ticket(desk, work, ticket, merged, fresh)
     return merged
 
 

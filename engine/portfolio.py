@@ -14,6 +14,7 @@ from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.book import ZERO, Account, Book, Position, Totals
 from engine.model.instruments import Instrument, Option, Right, Stock
+from engine.model.legs import Structure
 from engine.model.market import NO_GREEKS, Greeks
 from engine.model.records import EquityDay
 from engine.model.trade import ApprovalStatus
@@ -41,7 +42,14 @@ class PositionView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """Cash, reserved and buying power are three numbers; `free` is the smaller of our own and the broker's."""
+    """Cash, reserved and buying power are three numbers; `free` is the smaller of our own and the broker's.
+
+    Attributes:
+        reserved: set aside for what is held (a put's strike, a spread's width); shares are paid for, not reserved.
+        in_flight: what the unfilled part of working entries would take. The broker's own number leaves out the orders
+            it works already, so only what it has not been sent yet is taken off that one.
+        pinned: the one account live orders may touch, "" where none is.
+    """
 
     account: Account
     book_cash: Decimal
@@ -51,6 +59,7 @@ class AccountView:
     in_flight: Decimal
     free: Decimal
     missing: tuple[Instrument, ...]
+    pinned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +223,12 @@ def account(desk: Desk) -> AccountView:
     broker = standing.refresh_account(desk)
     book, marks = _book_marks(desk)
     with desk.store.read() as work:
-        state = standing.risk_state(desk, work, work.open_tickets())
-    reserved = sum((exposure.collateral for exposure in state.held), ZERO)
-    in_flight = sum((exposure.collateral + exposure.pays for exposure in state.reserved), ZERO)
-    own = book.cash - sum((x.collateral for x in state.held if x.structure in risk.CASH_SECURED), ZERO)
+        tickets = work.open_tickets()
+        state = standing.risk_state(desk, work, tickets)
+    reserved = sum((x.collateral for x in state.held if x.structure is not Structure.SHARES), ZERO)
+    in_flight = sum((x.collateral + x.pays for x in state.reserved), ZERO)
+    unsent = {ticket.id for ticket in tickets if not ticket.attempts}
+    unknown = sum((x.collateral + x.pays for x in state.reserved if x.source in unsent), ZERO)
     return AccountView(
         account=broker,
         book_cash=book.cash,
@@ -225,8 +236,9 @@ def account(desk: Desk) -> AccountView:
         liquidation=book.equity(marks.sides),
         reserved=reserved,
         in_flight=in_flight,
-        free=min(own, broker.options_buying_power) - in_flight,
+        free=min(book.cash - reserved - in_flight, broker.options_buying_power - unknown),
         missing=marks.missing,
+        pinned=desk.account,
     )
 
 

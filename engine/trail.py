@@ -108,6 +108,15 @@ def thread(work: UnitOfWork, word: str) -> str:
     return (parts[0].approval_id or parts[0].id) if parts else ""
 
 
+def begun(work: UnitOfWork, word: str) -> str:
+    """The id the whole campaign of `word` began with: its first proposal, else its first position; "" for no trade."""
+    first = thread(work, word)
+    approval, position = work.find_approval(first), work.find_position(first)
+    campaign = approval.plan.signal.campaign if approval else position.campaign if position else None
+    parts = work.campaign(campaign) if campaign else ()
+    return (parts[0].approval_id or parts[0].id) if parts else first
+
+
 def named_in(work: UnitOfWork, text: str) -> str:
     """`thread` of the first trade whose id is in `text`, "" when it names none."""
     words = (word for word in re.split(r"[\s:,]+", text) if ID.fullmatch(word))
@@ -117,9 +126,9 @@ def named_in(work: UnitOfWork, text: str) -> str:
 def _start(work: UnitOfWork, about: str) -> set[str]:
     """Proposals and positions to follow from: the id's own, or those of the events it names."""
     stem = about.partition(".")[0]
-    begun = thread(work, stem)
-    if begun:
-        return {stem, begun}
+    first = thread(work, stem)
+    if first:
+        return {stem, first}
     try:
         told: tuple[Event, ...] = (work.event(stem),)
     except NotFound:
@@ -175,10 +184,16 @@ def latest(work: UnitOfWork, limit: int) -> tuple[Latest, ...]:
     kinds = [kind for kind in EventKind if kind not in (EventKind.SCAN_FINISHED, EventKind.COMMAND, EventKind.DENIED)]
     found: dict[str, Latest] = {}
     for event in work.newest_events(kinds, 50 * limit):
-        begun = thread(work, event.correlation) or event.correlation
-        if begun and begun not in found:
-            found[begun] = Latest(begun, str(event.data.get("ticker", "")), event)
+        first = begun(work, event.correlation) if event.correlation else ""
+        if first and first not in found:
+            found[first] = Latest(first, ticker_of(work, first), event)
     return tuple(found.values())[:limit]
+
+
+def ticker_of(work: UnitOfWork, id: str) -> str:
+    """The name a proposal or position is about, "" when there is none of this id."""
+    approval, position = work.find_approval(id), work.find_position(id)
+    return approval.plan.signal.ticker if approval else position.ticker if position else ""
 
 
 def note(desk: Desk, text: str, by: str, identity: str) -> Event:

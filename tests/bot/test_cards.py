@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from alerts.routes import SILENT as NOT_ROUTED
-from bot import announce
-from bot.message import Card, Table, as_text, table_text
+from bot import announce, cards
+from bot.message import Card, Table, Tone, as_text, table_text
 from bot.proposal import Story, proposal_card
-from engine import audit, orders
+from engine import audit, orders, portfolio
 from engine.model.book import PositionStatus
 from engine.model.events import Event, EventKind
 from engine.model.market import Greeks
@@ -297,3 +297,23 @@ def test_the_digest_shows_the_head_of_the_audit_chain_it_was_published_with(key:
 
     assert card is not None
     assert dict(card.facts)["Audit"] == f"{head.number}:{head.hash[:16]}"
+
+
+def test_the_account_says_which_account_it_is_and_how_far_it_may_trade_options() -> None:
+    desk = filled()
+
+    facts = dict(desk.card("/account").facts)
+
+    assert facts["Account"] == "PA-TEST (paper)"
+    assert facts["Options level"] == "3"
+    assert {"Equity", "Liquidation", "Cash", "Reserved", "In flight", "Free", "Options BP"} <= facts.keys()
+
+
+def test_an_account_the_desk_is_not_pinned_to_is_told() -> None:
+    desk = filled()
+    view = replace(portfolio.account(desk.world.desk), pinned="PA-OTHER")
+
+    card = cards.account_card(view, "LIVE PA-OTHER")
+
+    assert card.tone is Tone.BAD
+    assert "This is not the account the desk is pinned to (PA-OTHER): no live order is sent." in card.lines

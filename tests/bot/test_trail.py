@@ -12,7 +12,7 @@ from bot import trail_card
 from bot.bulkheads import inline
 from bot.command import Room
 from bot.message import Card, as_text, table_text
-from engine import activities, audit, orders, scanning, trail
+from engine import activities, audit, exits, orders, scanning, trail
 from engine.errors import NotFound
 from engine.model.events import Event, EventKind
 from engine.model.legs import ExitPlan, Structure
@@ -109,8 +109,9 @@ ENTRY = [
     EventKind.DENIED,
     EventKind.DENIED,
     EventKind.COMMAND,
+    EventKind.CHECKED,
     EventKind.APPROVAL_CHANGED,
-    EventKind.ORDER_SENT,
+    EventKind.ATTEMPTED,
     EventKind.COMMAND,
     EventKind.REFUSED,
     EventKind.FILLED,
@@ -140,14 +141,13 @@ def test_the_events_of_one_approval_tell_the_whole_trade_in_order() -> None:
     end = [
         EventKind.COMMAND,
         EventKind.EXIT_STARTED,
-        EventKind.ORDER_SENT,
+        EventKind.ATTEMPTED,
         EventKind.FILLED,
         EventKind.FILLED,
         EventKind.POSITION_CLOSED,
     ]
-    found = kinds(desk, approval)
-    assert in_order([*ENTRY, *end[:-1]], found)
-    assert EventKind.POSITION_CLOSED in found
+    found = about(desk, approval)
+    assert in_order([*ENTRY, *end], found)
     assert kinds(desk, approval)[0] is EventKind.SCAN_FINISHED
 
 
@@ -274,6 +274,9 @@ def test_a_story_says_what_the_numbers_were() -> None:
         f"order {approval}.1.1 filled, 1 of 2 at credit 1.03",
         f"order {approval}.1.1 filled, 2 of 2 at credit 1.03",
         "asked for by tom",
+        "ann: checked at the tap: mid credit 1.03, spot 48",
+        "XYZ260720P00044000 0.98/1.08, 0.0 s old",
+        "all hold",
         "closed (manual): realised",
         "denied: /approve needs the role trader; vic is a viewer.",
         f"tom: was told: {approval} is already approved by ann.",
@@ -437,3 +440,21 @@ def test_a_trade_of_unknown_id_is_no_trade() -> None:
         assert trail.named_in(work, "approve:A00099.1") == ""
         with pytest.raises(NotFound):
             trail.follow(work, "P00099")
+
+
+def test_a_stop_and_its_closing_orders_belong_to_the_approval() -> None:
+    desk = desk_of_a_wheel()
+    approval = entered(desk)
+    for _ in range(3):
+        tick(desk, 20)
+        quote_all(desk.world, "2.30", "2.40")
+        exits.supervise(desk.world.desk)
+    with desk.world.store.read() as work:
+        (closing,) = work.open_tickets()
+    desk.world.broker.expire(f"{closing.id}.1")
+    orders.reconcile(desk.world.desk)
+
+    with desk.world.store.read() as work:
+        events = work.events_about(approval)
+    assert in_order([EventKind.EXIT_STARTED, EventKind.ORDER_SENT], [event.kind for event in events])
+    assert closing.id in {event.subject for event in events}
