@@ -24,7 +24,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import Quote
-from engine.model.orders import Order, Purpose, Ticket, TicketStatus
+from engine.model.orders import ROLL, Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
 from engine.modelled import GoodQuote, Modelled
 from engine.protection import (
@@ -244,7 +244,7 @@ def _is_too_soon(desk: Desk, position: Position) -> bool:
 
 def _is_taken_back(ticket: Ticket) -> bool:
     """Whether its end says nothing about whether the position can be closed: a net, a roll, a close taken back."""
-    if ticket.is_net or ticket.reason == orders.ROLL:
+    if ticket.is_net or ticket.reason == ROLL:
         return True
     return ticket.reason == orders.MANUAL and ticket.cancel_requested
 
@@ -469,7 +469,7 @@ def retry(desk: Desk, position_id: str, by: str) -> Ticket:
     wanted = preview(desk, position_id)
     with desk.store.read() as reading:
         tickets = reading.tickets(position_id=position_id)
-    ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net and t.reason != orders.ROLL)
+    ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net and t.reason != ROLL)
     latest = next(ended, None)
     reason = latest.reason if latest is not None else orders.MANUAL
     return _closed_by(desk, wanted, reason, f"tried again by {by}")

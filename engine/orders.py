@@ -13,26 +13,22 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, looks, missing, refusals, triggers
+from engine import alarms, attempts, fills, gateway, grounds, looks, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected, Refusal
 from engine.looks import Look
 from engine.model.events import Event, EventKind, Severity
-from engine.model.instruments import Option, Stock
-from engine.model.orders import PANIC, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
-from engine.model.trade import ApprovalStatus, Working
+from engine.model.instruments import Option
+from engine.model.orders import ROLL, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
+from engine.model.trade import Working
 from engine.protection import (
-    FLATTEN_REACH,
-    Move,
     PackagePrice,
     closing_price,
     entry_price,
-    moved,
     package_price,
     step_time,
-    to_cent,
 )
 from engine.store import UnitOfWork
 
@@ -40,12 +36,6 @@ log = structlog.get_logger()
 
 MANUAL = "manual"
 """Reason of an exit that a person asked for."""
-
-ROLL = "roll"
-"""Reason of an exit that is the first step of a roll: worked inside its bound, and given up like an entry."""
-
-UNDO_GRACE = timedelta(seconds=30)
-"""How much later than the end of its undo window an approved order may still be sent."""
 
 STUCK = timedelta(seconds=60)
 """How long an exit's order may go on being canceled before a person is told."""
@@ -210,7 +200,7 @@ def _told_failed(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> boo
     if ticket.purpose is not Purpose.EXIT or ticket.is_net or taken_back:
         return False
     position = work.find_position(ticket.position_id)
-    if position is None or not _units_held(work, ticket) or not _is_last(work, ticket):
+    if position is None or not grounds.units_held(work, ticket) or not _is_last(work, ticket):
         return False
     alarms.tell(desk, work, position, f"order {ticket.id}, {ticket.filled} of {ticket.quantity} filled: {note}")
     return True
@@ -245,30 +235,8 @@ def send_due(desk: Desk) -> tuple[Order, ...]:
 
 
 def _send_first(desk: Desk, ticket: Ticket) -> Order | None:
-    order = _claim_first(desk, ticket, _too_late(desk, ticket))
+    order = _claim_first(desk, ticket, grounds.too_late(desk, ticket))
     return None if order is None else send(desk, order)
-
-
-def _too_late(desk: Desk, ticket: Ticket) -> str:
-    """Why an approved order may not be sent any more when its undo window ends, "" when it may: time, session, price.
-
-    A process that was down meanwhile finds the ticket of a market that is long gone.
-    """
-    now = desk.now()
-    if now - ticket.send_after > UNDO_GRACE or not desk.sessions.is_open(now):
-        return "not sent: its time was over"
-    with desk.store.read() as work:
-        signal = work.approval_version(ticket.approval_id, ticket.version).plan.signal if ticket.approval_id else None
-    if signal is None:
-        return ""
-    share = Stock(ticket.ticker)
-    quotes = desk.market.quotes([*(leg.instrument for leg in signal.legs), share])
-    price = package_price(signal.legs, quotes)
-    if price is None or share not in quotes or not price.is_two_sided or not quotes[share].is_two_sided:
-        return "not sent: no two-sided quote when the undo window ended"
-    if moved(signal, to_cent(price.mid), quotes[share].mid, desk.today, desk.rules) is not Move.NONE:
-        return "not sent: the price moved in the undo window"
-    return ""
 
 
 def _claim_first(desk: Desk, ticket: Ticket, too_late: str) -> Order | None:
@@ -319,24 +287,12 @@ def _never_placed(desk: Desk, order: Order) -> Order:
         if order.status is not OrderStatus.NEW and not ticket.is_net:
             log.error("order.vanished", client_order_id=order.client_order_id)
             return order
-        if order.status is not OrderStatus.NEW or not _still_wanted(desk, work, ticket):
+        if order.status is not OrderStatus.NEW or not grounds.still_wanted(desk, work, ticket):
             dropped = replace(order, status=OrderStatus.CANCELED, done_at=desk.now(), error="never sent")
             work.save_order(dropped)
             end(desk, work, ticket, ticket.note or "not sent: too late")
             return dropped
     return send(desk, order)
-
-
-def _still_wanted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> bool:
-    """Whether an order that never reached the broker may still be sent: exits of what is held, entries while asked."""
-    if ticket.cancel_requested or not ticket.is_open:
-        return False
-    if ticket.reason == ROLL and desk.now() - ticket.created_at > UNDO_GRACE:
-        return False
-    if ticket.purpose is Purpose.EXIT or ticket.approval_id is None:
-        return _units_held(work, ticket) > 0
-    approval = work.approval(ticket.approval_id)
-    return approval.status is ApprovalStatus.APPROVED and desk.now() < approval.expires_at
 
 
 def resume(desk: Desk, purpose: Purpose | None = None) -> None:
@@ -378,13 +334,8 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
     if ticket.working is Working.LADDER:
         since = order.accepted_at or order.created_at
         is_over = desk.now() - since >= step_time(ticket, desk.today, desk.rules)
-        return is_over and not _is_halted(desk, ticket)
-    return _spot_left(desk, ticket)
-
-
-def _is_halted(desk: Desk, ticket: Ticket) -> bool:
-    """Whether an exit's name does not trade: its order stays where it is, the quotes of a halt are no prices."""
-    return ticket.purpose is Purpose.EXIT and ticket.ticker in triggers.halted_names(desk, [ticket.ticker])
+        return is_over and not grounds.is_halted(desk, ticket)
+    return grounds.spot_left(desk, ticket)
 
 
 def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
@@ -396,14 +347,6 @@ def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
         position = reading.position(ticket.position_id)
     words = f"the cancel of {order.client_order_id} has not ended for a minute: no other order can be sent for it"
     alarms.remind(desk, position, words)
-
-
-def _spot_left(desk: Desk, ticket: Ticket) -> bool:
-    share = Stock(ticket.ticker)
-    quote = desk.market.quotes([share]).get(share)
-    if quote is None or not quote.is_two_sided or not ticket.spot:
-        return False
-    return abs(quote.mid / ticket.spot - 1) >= desk.rules.rest_spot_move
 
 
 def stop(desk: Desk, order: Order) -> Order:
@@ -430,15 +373,15 @@ def stop(desk: Desk, order: Order) -> Order:
 
 def _go_on(desk: Desk, ticket: Ticket, latest: Order) -> None:
     """After the broker called the latest order terminal: the next step of the ladder, or the end."""
-    over = _why_over(desk, ticket, latest)
+    over = grounds.why_over(desk, ticket, latest)
     if over:
         _finish(desk, ticket, over)
-    elif not desk.sessions.is_open(desk.now()) or _is_halted(desk, ticket):
+    elif not desk.sessions.is_open(desk.now()) or grounds.is_halted(desk, ticket):
         return
     elif latest.status is OrderStatus.REJECTED:
         _try_again(desk, ticket, latest)
     else:
-        _next_step(desk, ticket, 0 if _is_of_earlier_day(desk, latest) else ticket.step + 1)
+        _next_step(desk, ticket, 0 if grounds.is_of_earlier_day(desk, latest) else ticket.step + 1)
 
 
 def _try_again(desk: Desk, ticket: Ticket, latest: Order) -> None:
@@ -454,36 +397,6 @@ def _try_again(desk: Desk, ticket: Ticket, latest: Order) -> None:
     _next_step(desk, ticket, ticket.step)
 
 
-def _why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
-    """Why no further order is made, "" when one is. An exit ends only with its position or by another's hand."""
-    must_end = ticket.purpose is Purpose.EXIT and ticket.reason != ROLL
-    if ticket.cancel_requested:
-        return ticket.note or "canceled"
-    if ticket.is_net:
-        return f"its net has ended: {latest.error or latest.status.value}"
-    if latest.status is OrderStatus.REJECTED:
-        if must_end:
-            return ""
-        return f"refused by the broker: {latest.error or 'no reason given'}"
-    if latest.error:
-        return latest.error
-    if ticket.reason == PANIC and ticket.step + 1 >= len(FLATTEN_REACH) and not _is_of_earlier_day(desk, latest):
-        return "not filled at 10 % beyond the natural price"
-    if must_end:
-        return ""
-    if latest.status is OrderStatus.EXPIRED:
-        return "expired at the close"
-    if not desk.sessions.is_open(desk.now()) or _is_of_earlier_day(desk, latest):
-        return "not filled: the session ended"
-    if ticket.working is Working.REST:
-        return "pulled: the underlying moved 1 %"
-    return "not filled: the ladder ended" if ticket.step + 1 >= desk.rules.ladder_steps else ""
-
-
-def _is_of_earlier_day(desk: Desk, order: Order) -> bool:
-    return desk.sessions.today(order.created_at) < desk.today
-
-
 def _finish(desk: Desk, ticket: Ticket, note: str) -> None:
     with desk.store.begin() as work:
         end(desk, work, work.ticket(ticket.id), note)
@@ -493,7 +406,7 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
     """Commit and send the next order of a ladder; None, and it waits, when there is no price."""
     price = package_price(ticket.legs, desk.market.quotes(leg.instrument for leg in ticket.legs))
     exiting = ticket.purpose is Purpose.EXIT
-    bound = None if exiting and ticket.reason != ROLL else ticket.worst
+    bound = ticket.bound
     with desk.store.begin() as work:
         fresh = _fitted(desk, work, work.ticket(ticket.id))
         if price is None and exiting and fresh.is_open:
@@ -521,17 +434,11 @@ def _limit(desk: Desk, ticket: Ticket, price: PackagePrice, step: int) -> Decima
     return closing_price(ticket.reason, ticket.legs, price, step, desk.rules)
 
 
-def _units_held(work: UnitOfWork, ticket: Ticket) -> int:
-    """Whole units of the ticket's position that there are to close, here and at the broker."""
-    position = work.find_position(ticket.position_id)
-    return missing.units(work, position) if position is not None and position.is_open else 0
-
-
 def _fitted(desk: Desk, work: UnitOfWork, ticket: Ticket) -> Ticket:
     """An exit cut down to what is still held (an assignment or expiry may have come first), ended when nothing is."""
     if ticket.purpose is not Purpose.EXIT or not ticket.is_open:
         return ticket
-    held = _units_held(work, ticket)
+    held = grounds.units_held(work, ticket)
     if not held:
         return end(desk, work, ticket, "nothing is left to close")
     return replace(ticket, quantity=ticket.filled + min(held, ticket.left))

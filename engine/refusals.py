@@ -31,12 +31,8 @@ def is_answered(ticket: Ticket, order: Order, kind: Refusal) -> bool:
     if ticket.is_net:
         return False
     if kind is Refusal.PRICE and isinstance(order.legs[0].instrument, Option):
-        return order.limit is not None and order.limit != on_wide_ticks(order.limit, _bound(ticket))
+        return order.limit is not None and order.limit != on_wide_ticks(order.limit, ticket.bound)
     return ticket.purpose is Purpose.EXIT and (kind in IN_THE_WAY or kind is Refusal.TIMING)
-
-
-def _bound(ticket: Ticket) -> Decimal | None:
-    return None if ticket.purpose is Purpose.EXIT else ticket.worst
 
 
 def on_wide_ticks(limit: Decimal, worst: Decimal | None) -> Decimal:

@@ -14,7 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 import structlog
 
-from engine import approvals, checks, consents, exits, gateway, orders, sizing, standing
+from engine import approvals, checks, consents, exits, gateway, sizing, standing
 from engine.candidates import Old, candidates, carried_exits, default_rules, why_not
 from engine.codec import dump, load
 from engine.desk import Desk, Mode
@@ -24,7 +24,7 @@ from engine.exits import Closing
 from engine.model.book import ZERO, Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import ExitPlan, Structure
-from engine.model.orders import Ticket
+from engine.model.orders import ROLL, Ticket
 from engine.model.records import Sequence
 from engine.model.rolls import ROLLING, Candidate, Roll, RollStatus
 from engine.model.trade import Approval, ApprovalStatus, RollRules, Signal, TradePlan
@@ -306,7 +306,7 @@ def _begin(desk: Desk, roll: Roll, wanted: Closing, limit: Decimal) -> Roll:
     """The order that closes the old position, at no more than leaves the roll what was agreed."""
     worst = (roll.worst or ZERO) - limit
     words = f"rolled by {roll.by}: the first of two steps"
-    ticket = exits.start(desk, wanted.watched, orders.ROLL, words, wanted.units, worst)
+    ticket = exits.start(desk, wanted.watched, ROLL, words, wanted.units, worst)
     with desk.store.begin() as work:
         fresh = find(work, roll.id)
         if fresh.status is not RollStatus.CLOSING:
@@ -378,7 +378,7 @@ def _exit_ticket(work: UnitOfWork, roll: Roll) -> Ticket | None:
     """The order that closes the old position: the latest of its kind since the choice, None before there is one."""
     tickets = work.tickets(position_id=roll.position_id)
     since = roll.chosen_at or roll.created_at
-    return next((t for t in tickets if t.reason == orders.ROLL and t.created_at >= since), None)
+    return next((t for t in tickets if t.reason == ROLL and t.created_at >= since), None)
 
 
 def _after_closing(desk: Desk, roll: Roll) -> None:

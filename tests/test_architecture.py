@@ -63,6 +63,7 @@ LAYERS = {
         "engine.exits",
         "engine.fills",
         "engine.gateway",
+        "engine.grounds",
         "engine.halts",
         "engine.holdings",
         "engine.imports",

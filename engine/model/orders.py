@@ -65,6 +65,9 @@ class Purpose(StrEnum):
     EXIT = "exit"
 
 
+ROLL = "roll"
+"""Reason of an exit that is the first step of a roll: worked inside its bound, and given up like an entry."""
+
 PANIC = "panic"
 """Reason of an exit that closes everything at an admin's word."""
 NET = "net"
@@ -125,6 +128,11 @@ class Ticket:
     def is_net(self) -> bool:
         """Whether it rests under our own exits and is none of them: it steps aside for every other order."""
         return self.purpose is Purpose.EXIT and self.reason == NET
+
+    @property
+    def bound(self) -> Decimal | None:
+        """The price none of its orders may pass; None for an exit, which has to get out (a roll's has not)."""
+        return None if self.purpose is Purpose.EXIT and self.reason != ROLL else self.worst
 
     def canceling(self, note: str) -> Ticket:
         """The ticket with its end asked for; a first reason stands."""
