@@ -18,6 +18,10 @@ from engine.store import UnitOfWork
 ALARM = "alarm:"
 """Setting of a position in trouble: the alarm that is running."""
 
+WAITING = "waiting:"
+"""Setting of a position whose exit waits for the end of another order: since when, and when that was last seen."""
+
+PATIENCE = timedelta(seconds=10)
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -73,6 +77,19 @@ def remind(desk: Desk, position: Position, note: str, trouble: Trouble = Trouble
     """`nudge` in a transaction of its own."""
     with desk.store.begin() as work:
         nudge(desk, work, position, note, trouble)
+
+
+def waiting(desk: Desk, position: Position, note: str) -> None:
+    """What an exit waits for that will probably end by itself: an alarm when it has gone on for ten seconds."""
+    now, name = desk.now(), f"{WAITING}{position.id}"
+    with desk.store.begin() as work:
+        text = work.setting(name)
+        since, latest = (datetime.fromisoformat(each) for each in json.loads(text)) if text else (now, now)
+        if now - latest > FIRST_PAUSE:
+            since = now
+        work.set_setting(name, json.dumps([since.isoformat(), now.isoformat()]), "desk", now)
+        if now - since >= PATIENCE:
+            nudge(desk, work, position, note)
 
 
 def is_resting(desk: Desk, work: UnitOfWork, position_id: str, trouble: Trouble) -> bool:

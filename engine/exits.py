@@ -268,7 +268,11 @@ def _call_over(desk: Desk, position: Position) -> Position | None:
 
 def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
     watched = watch(desk, call)
-    return None if watched is None else start(desk, watched, due.reason, f"{due.words} (of its shares)")
+    words = f"{due.words} (of its shares)"
+    if watched is None:
+        alarms.remind(desk, call, f"{words}, and there is no quote to close the call at")
+        return None
+    return start(desk, watched, due.reason, words)
 
 
 def watch(desk: Desk, position: Position) -> Watched | None:
@@ -301,9 +305,9 @@ def start(
     order of ours is sent while the broker has not confirmed that what holds the position is gone.
     """
     position = watched.position
-    _stop_entries(desk, position)
-    if not nets.step_aside(desk, position.id, f"made way for the exit of {position.id}"):
-        alarms.remind(desk, position, f"{words}: its net is not confirmed as canceled yet, and holds the position")
+    holder = _what_holds(desk, position)
+    if holder:
+        alarms.waiting(desk, position, f"{words}; {holder} is not confirmed as canceled, and nothing is sent before")
         return None
     with desk.store.begin() as work:
         fresh = work.position(position.id)
@@ -320,12 +324,19 @@ def start(
     return ticket
 
 
-def _stop_entries(desk: Desk, position: Position) -> None:
+def _what_holds(desk: Desk, position: Position) -> str:
+    """The order that still holds the position after everything in the way was asked to end, "" when it is free."""
     with desk.store.read() as reading:
         entries = in_the_way(reading, position)
     for entry in entries:
         if not entry.cancel_requested:
             orders.cancel(desk, entry.id, f"the exit of {position.id}")
+    with desk.store.read() as reading:
+        entries = in_the_way(reading, position)
+    if entries:
+        return f"entry {entries[0].id}"
+    is_free = nets.step_aside(desk, position.id, f"made way for the exit of {position.id}")
+    return "" if is_free else "its net"
 
 
 def in_the_way(work: UnitOfWork, position: Position) -> tuple[Ticket, ...]:

@@ -282,9 +282,12 @@ def stop_fires(
     """
     if not breached:
         return False, None
-    if before is not None and before.latest == seen:
-        return False, before
-    breach = Breach(seen, 1, seen) if before is None else Breach(before.since, before.count + 1, seen)
+    if before is None:
+        breach = Breach(seen, 1, seen)
+    elif before.latest == seen:
+        breach = before
+    else:
+        breach = Breach(before.since, before.count + 1, seen)
     apart = seen - breach.since >= timedelta(seconds=rules.stop_gap)
     return breach.count >= needed and apart, breach
 

@@ -42,6 +42,8 @@ EXPIRY_CUTOFF = time(15, 0)
 EARLY_CUTOFF = time(12, 0)
 BREACH = "breach:"
 """Setting of a position whose stop has been breached and waits for another quote."""
+RUNNING = timedelta(seconds=60)
+"""A breach by the model is forgotten after so long without another look: the desk was down."""
 HELD_TO_EXPIRY = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES})
 
 
@@ -120,6 +122,8 @@ def _stop(desk: Desk, watched: Watched) -> Exit | None:
     if before is not None and before.is_modelled != sight.by_model:
         if sight.by_model and not is_long:
             return None
+        before = None
+    if before is not None and sight.by_model and sight.seen - before.latest > RUNNING:
         before = None
     needed = 3 if _is_early(desk) else 2
     fire, breach = stop_fires(sight.breached, before, sight.seen, needed, desk.rules)

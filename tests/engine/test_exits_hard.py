@@ -234,6 +234,30 @@ def test_the_shares_wait_while_the_broker_has_not_confirmed_that_the_call_is_wit
     assert world.broker.posts == ["A00001.1.1"]
 
 
+def test_shares_at_their_stop_whose_call_has_no_quote_are_an_alarm() -> None:
+    written = make.call(88, dte=14)
+    world = holding(
+        held("P00002", SHARE, 100, 95, ExitPlan(stop_spot=D(90)), structure=Structure.SHARES),
+        held("P00003", written, -1, 1, ExitPlan(), structure=Structure.COVERED_CALL),
+    )
+
+    for _ in range(3):
+        look(world, "2.20", "2.30")
+
+    assert (world.broker.posts, events(world, EventKind.EXIT_FAILED)) == ([], 1)
+
+
+def test_an_exit_that_waits_long_for_the_end_of_an_entry_is_an_alarm() -> None:
+    world = shares_and_entry()
+    world.broker.faults = [Fault.CANCEL_LOST] * 100
+
+    for _ in range(5):
+        look(world, "2.20", "2.30", seconds=6)
+
+    assert world.broker.posts == ["A00001.1.1"]
+    assert events(world, EventKind.EXIT_FAILED) == 1
+
+
 def test_an_imported_call_is_bought_back_before_imported_shares_are_sold() -> None:
     written = make.call(88, dte=14)
     stop = ExitPlan(stop_spot=D(90))

@@ -228,6 +228,17 @@ class Outage(FakeMarket):
         raise DataUnavailable("the feed is down")
 
 
+def test_a_breach_by_the_model_from_before_a_stop_of_the_desk_does_not_count_after_it(tmp_path: Path) -> None:
+    world = on_a_file(tmp_path, calls())
+    look(world, "1.75", "1.85")
+    silent(world, 10, spot=76)
+
+    world = restarted(world, tmp_path)
+
+    assert look(world, "0.10", "6.00", seconds=1800, spot=76) == ()
+    assert [ticket.reason for ticket in look(world, "0.10", "6.00", spot=76)] == ["stop"]
+
+
 def test_an_outage_of_the_market_data_begins_the_silence_and_breaks_nothing() -> None:
     world = calm()
     deaf = replace(world.desk, market=Outage(world.clock))

@@ -171,6 +171,9 @@ def test_a_net_that_stays_in_the_way_is_an_alarm_and_no_storm() -> None:
     world = netted()
     see(world, spot=59)
     world.broker.faults = [Fault.CANCEL_LOST] * 1000
+    for _ in range(9):
+        see(world, spot=59, seconds=1)
+    assert told(world, EventKind.EXIT_FAILED) == []
     for _ in range(30):
         see(world, spot=59, seconds=1)
 

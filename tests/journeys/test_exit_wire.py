@@ -123,6 +123,27 @@ def test_the_net_of_shares_rests_makes_way_for_our_stop_and_is_never_beside_it()
         assert wire.exchange.held("XYZ") == 0
 
 
+def test_a_broker_that_takes_seconds_to_cancel_the_net_is_waited_for_without_an_alarm() -> None:
+    with alpaca_world(shares(ExitPlan(stop_spot=D(60))), rules=ApprovalRules()) as wire:
+        wire.quote(SHARE, "79.99", "80.01")
+        exits.supervise(wire.desk)
+        wire.exchange.slow_cancels = True
+        for seconds in (10, 10, 1, 1):
+            wire.world.clock.advance(seconds)
+            wire.quote(SHARE, "58.99", "59.01")
+            orders.reconcile(wire.desk)
+            assert exits.supervise(wire.desk) == ()
+        assert len(wire.posted()) == 1
+
+        wire.exchange.finish_cancels()
+        orders.reconcile(wire.desk)
+        orders.work(wire.desk)
+
+        assert [ticket.reason for ticket in exits.supervise(wire.desk)] == ["stop"]
+        with wire.world.store.read() as work:
+            assert not [event for event in work.events() if event.kind is EventKind.EXIT_FAILED]
+
+
 def test_a_net_that_sold_while_the_desk_was_away_is_booked_and_nothing_else_is_sold() -> None:
     with alpaca_world(shares(ExitPlan(stop_spot=D(60))), rules=ApprovalRules()) as wire:
         wire.quote(SHARE, "79.99", "80.01")
