@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.announce import card_for
 from bot.message import Card, as_text
@@ -444,3 +446,41 @@ def test_the_card_of_a_decided_question_takes_the_place_of_the_question() -> Non
 
     assert (before.key, before.version, after.version) == (after.key, 1, 2)
     assert after.buttons == ()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["hand", "moved", "wired"]),
+        st.sampled_from([PUT, LOWER, SHARE]),
+        st.sampled_from([-100, -2, -1, 1, 2, 100]),
+        st.sampled_from(["0.40", "1.10", "46.00"]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=STEPS)
+def test_whatever_other_hands_do_the_books_add_up_to_the_cent_after_every_answer(
+    steps: list[tuple[str, Instrument, int, str]],
+) -> None:
+    desk = quoted()
+    for kind, item, quantity, price in steps:
+        if kind == "hand":
+            desk.broker.by_hand(item, quantity, price)
+        elif kind == "moved":
+            before = desk.broker.moved.get(item)
+            desk.broker.move(item, quantity + (before.quantity if before else 0), price)
+        else:
+            desk.broker.wired += D(price) * quantity
+        look(desk)
+        for waiting in questions(desk):
+            desk.ask(action=f"adopt:{waiting.id}")
+            assert portfolio.pnl(desk.world.desk).gap == 0
+        look(desk)
+        for waiting in questions(desk):
+            desk.ask(action=f"adopt:{waiting.id}")
+
+    assert portfolio.pnl(desk.world.desk).gap == 0
+    assert all(position.exits.has_stop for position in held(desk) if position.strategy == "adopted" and position.units)
