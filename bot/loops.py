@@ -27,7 +27,14 @@ AGENDA_EVERY = timedelta(minutes=1)
 COMPARE_EVERY = timedelta(minutes=3)
 COMPARE_AT = (time(9, 0), time(16, 15))
 """New York times at which the books are compared with the broker whatever else happened."""
-MOVED = (EventKind.FILLED, EventKind.ORDER_ENDED, EventKind.ASSIGNED, EventKind.EXPIRED, EventKind.CALLED_AWAY)
+MOVED = (
+    EventKind.FILLED,
+    EventKind.ORDER_ENDED,
+    EventKind.ASSIGNED,
+    EventKind.EXPIRED,
+    EventKind.CALLED_AWAY,
+    EventKind.ADOPTION_DECIDED,
+)
 
 
 @dataclass(frozen=True, slots=True)

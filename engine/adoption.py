@@ -55,15 +55,15 @@ def ask(desk: Desk, found: Comparison, lasting: Settled, executions: tuple[Fill,
     asked = []
     with desk.store.begin() as work:
         pending = {adoption.about: adoption for adoption in work.adoptions(AdoptionStatus.ASKED)}
-        wanted = [_with_words(desk, work, wish, quotes) for wish in wishes]
-        for adoption in pending.values():
-            if adoption.about not in {wish.about for wish in wanted} and not _is_pending(adoption, found, lasting):
+        wanted = {question.about: question for question in (_question(desk, work, wish, quotes) for wish in wishes)}
+        for about, adoption in pending.items():
+            if about not in wanted and not _is_pending(adoption, found, lasting):
                 _end(desk, work, adoption, AdoptionStatus.WITHDRAWN, "desk")
-        for adoption in wanted:
-            if adoption.about not in pending:
-                work.add_adoption(adoption)
-                work.add_event(_event(desk, adoption, EventKind.ADOPTION_ASKED))
-                asked.append(adoption)
+        for about, question in wanted.items():
+            if about not in pending:
+                asked.append(replace(question, id=desk.new_id("U")))
+                work.add_adoption(asked[-1])
+                work.add_event(_event(desk, asked[-1], EventKind.ADOPTION_ASKED))
     return tuple(asked)
 
 
@@ -87,7 +87,8 @@ def _wishes(
         tickers |= {fill.instrument.underlying for fill in executions}
     wishes = [wish for ticker in sorted(tickers) for wish in _of_name(ticker, found, lasting, executions, positions)]
     others = [key for key in lasting if key != CASH]
-    if CASH in lasting and not others and not wishes:
+    is_awaited = found.expired or found.awaited
+    if CASH in lasting and not others and not wishes and not is_awaited:
         wishes.append(_Wish(AdoptionKind.CASH, CASH, amount=found.cash, can_ignore=False))
     return wishes
 
@@ -154,10 +155,10 @@ def _instruments(wish: _Wish | Adoption) -> set[Instrument]:
     return {holding.instrument for holding in wish.held} | {fill.instrument for fill in wish.fills}
 
 
-def _with_words(desk: Desk, work: UnitOfWork, wish: _Wish, quotes: outside.Quotes) -> Adoption:
-    """The question with an id, and with what adopting would arm in words."""
+def _question(desk: Desk, work: UnitOfWork, wish: _Wish, quotes: outside.Quotes) -> Adoption:
+    """The question, without an id yet, with what adopting would arm in words."""
     return Adoption(
-        id=desk.new_id("U"),
+        id="",
         kind=wish.kind,
         ticker=wish.ticker,
         status=AdoptionStatus.ASKED,

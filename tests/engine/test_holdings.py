@@ -292,6 +292,17 @@ def test_an_option_that_expired_is_waited_for_and_not_told() -> None:
     assert look(desk) == {PUT.symbol}
 
 
+def test_cash_of_an_expiry_that_is_not_reported_yet_asks_nothing_for_it_would_be_booked_twice() -> None:
+    desk = sold()
+    desk.world.clock.set(desk.world.desk.sessions.close(PUT.expiry))
+    desk.broker.move(PUT, 2)
+    desk.broker.wired = Decimal(-300)
+
+    assert look(desk) == {"cash"}
+
+    assert desk.events(EventKind.ADOPTION_ASKED) == ()
+
+
 def test_an_assignment_that_is_not_reported_yet_is_told_and_asks_nothing() -> None:
     desk = sold()
     desk.broker.move(PUT, 2)
