@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
-from bot.handlers import act, broker, closing, envelopes, life, look, market, panic, run, trail
+from bot.handlers import act, broker, closing, envelopes, life, limits, look, market, panic, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
@@ -76,6 +76,8 @@ LOOK = (
     _look("audit", "one trade's story from any of its ids, or the latest trades", trail.tell,
           Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False),
           Parameter("page", Kind.INT, "which part of a long story", required=False, low=1, high=1000)),
+    _look("limits", "every limit, what is used of it and what is about to change", limits.limits),
+    _look("locks", "what may not be opened, and why", limits.show_locks),
     _look("whoami", "your name and role", run.whoami),
     _look("health", "whether every part answers", run.health),
 )  # fmt: skip
@@ -126,6 +128,22 @@ RUN = (
     Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.RUN,
             (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True, protects=True),
     Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
+    Command("setlimit", Role.ADMIN, "set a limit: tighter at once, looser from the next session", limits.setlimit,
+            Group.RUN, (
+                Parameter("limit", Kind.TEXT, "a limit's name, such as daily_loss"),
+                Parameter("value", Kind.TEXT, "its value: 2% or 0.02", rest=True),
+            ), acts=True),
+    Command("lock", Role.ADMIN, "stop entries of the desk, a strategy or a name; exits go on", limits.lock, Group.RUN,
+            (
+                Parameter("what", Kind.TEXT, "desk, a strategy or a ticker"),
+                Parameter("until", Kind.DATE, "the day from which it is free again", required=False),
+                Parameter("why", Kind.TEXT, "why", required=False, rest=True),
+            ), acts=True, protects=True),
+    Command("unlock", Role.ADMIN, "lift a lock", limits.unlock, Group.RUN,
+            (Parameter("lock", Kind.TEXT, "a lock's id, such as L00012"),), acts=True),
+    Command("enable", Role.ADMIN, "let a strategy trade again", limits.enable, Group.RUN, (STRATEGY,), acts=True),
+    Command("disable", Role.ADMIN, "stop a strategy's scans and entries for good; its exits go on", limits.disable,
+            Group.RUN, (STRATEGY,), acts=True, protects=True),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from bot.parse import DAYS
 from bot.people import User
 from engine.envelopes import words_of
 from engine.errors import NotAllowed
+from engine.model.limits import SETTABLE
 
 MOST = 25
 """Discord shows at most 25 choices."""
@@ -82,6 +83,11 @@ def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
             return [Completion(day) for day in ("today", *DAYS[:5])]
         case Kind.POSITION | Kind.APPROVAL | Kind.TICKET | Kind.ENVELOPE:
             return _stored(room, parameter.kind)
+        case Kind.TEXT if parameter.name == "limit":
+            return [Completion(name) for name in SETTABLE]
+        case Kind.TEXT if parameter.name == "lock":
+            with desk.store.read() as work:
+                return [Completion(lock.id, lock.reason) for lock in work.held_locks()]
         case Kind.TEXT if parameter.name == "command":
             return [Completion(c.name, c.summary) for c in COMMANDS.values() if not c.is_button]
     return []

@@ -11,7 +11,20 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
-from engine import activities, agenda, approvals, audit, envelopes, exits, holdings, orders, panic, rolls, standing
+from engine import (
+    activities,
+    agenda,
+    approvals,
+    audit,
+    envelopes,
+    exits,
+    holdings,
+    orders,
+    panic,
+    rolls,
+    standing,
+    watch,
+)
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
@@ -22,6 +35,7 @@ ENTRIES_EVERY = 1.0
 BOOKS_EVERY = 2.0
 SEAL_EVERY = 0.5
 ACCOUNT_EVERY = timedelta(seconds=20)
+WATCH_EVERY = timedelta(seconds=15)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
 COMPARE_EVERY = timedelta(minutes=3)
@@ -87,6 +101,7 @@ def book_steps(desk: Desk) -> tuple[Step, ...]:
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
+        ("limits", Paced(desk, WATCH_EVERY, lambda: watch.look(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk)),
     )

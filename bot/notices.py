@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.message import Button, Card, Tone
 from engine.model.envelopes import EnvelopeStatus
 from engine.model.events import Event, EventKind, Severity
+from engine.model.locks import LockStatus
 
 TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
 LABELS = {"by": "By", "why": "Why", "ticker": "Name", "instrument": "Contract", "quantity": "Quantity", "note": "Note"}
@@ -73,4 +74,6 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
         return ((Button("What is open", "adoptions:"),),)
     if event.kind is EventKind.HALTED:
         return ((Button("Resume", "resume:", Tone.ASK),),)
+    if event.kind in {EventKind.RISK_BREACHED, EventKind.LOCK_CHANGED} and event.data.get("status") == LockStatus.HELD:
+        return ((Button("Unlock", f"unlock:{event.subject}", Tone.ASK), Button("Locks", "refresh:/locks")),)
     return ()

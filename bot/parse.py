@@ -33,7 +33,7 @@ MEANT: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("cash", "balance"), "account"),
         **dict.fromkeys(("profit", "p&l", "pl"), "pnl"),
         **dict.fromkeys(("price", "spot"), "quote"),
-        **dict.fromkeys(("greeks", "limits"), "risk"),
+        **dict.fromkeys(("greeks", "var"), "risk"),
     }
 )
 """What a person in a hurry types -> the command that does it; no spelling is near enough to find these."""
@@ -127,14 +127,18 @@ def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value
 def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
     """Whether an optional word was skipped: what stands there can only be meant for a later parameter.
 
-    A number or a date in place of a choice, where a date may follow; a ticker in capitals, where tickers may follow.
+    A number or a date in place of a choice, where a date may follow; a ticker in capitals, where tickers may follow;
+    a word that is no day in place of a date, where free text may follow.
     """
-    if parameter.required or parameter.kind not in SKIPPED or word.lower() in parameter.choices:
+    if parameter.required or word.lower() in parameter.choices:
         return False
-    later = {other.kind for other in command.parameters[command.parameters.index(parameter) + 1 :]}
-    if Kind.DATE in later and parameter.kind is Kind.CHOICE:
+    later = command.parameters[command.parameters.index(parameter) + 1 :]
+    if parameter.kind is Kind.DATE and any(other.rest for other in later):
+        return not word[:1].isdigit() and word.lower() not in {*DAYS, "today"}
+    kinds = {other.kind for other in later} if parameter.kind in SKIPPED else set()
+    if Kind.DATE in kinds and parameter.kind is Kind.CHOICE:
         return word[:1].isdigit()
-    return Kind.TICKER in later and word.isupper()
+    return Kind.TICKER in kinds and word.isupper()
 
 
 def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -34,6 +34,7 @@ from engine import (
     rolls,
     scanning,
     triggers,
+    watch,
 )
 from engine.errors import DeskError
 from engine.model.events import Event, EventKind, Severity
@@ -149,6 +150,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
         ("exits", lambda: exits.supervise(desk)),
         ("agenda", lambda: agenda.run(desk)),
     ]
+    steps.append(("limits", lambda: watch.look(desk)))
     steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
     steps.append(("wake", lambda: approvals.wake_due(desk)))
     steps.append(("envelopes", lambda: envelopes.apply(desk)))

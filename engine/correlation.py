@@ -13,6 +13,7 @@ from threading import Lock
 import numpy as np
 
 from engine.model.market import Bars, Floats
+from engine.model.trade import Unknown
 
 ENOUGH = 2 / 3
 """Share of the sessions that two names must have returns of in common."""
@@ -48,15 +49,50 @@ def correlation(one: Floats, other: Floats) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """Returns by ticker over the same sessions, and what they say of a pair."""
+    """Returns by ticker over the same sessions, and what they say of a pair. `pairs` keeps what was computed."""
 
     returns: Mapping[str, Floats] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], float | None] = field(default_factory=dict, compare=False)
 
     def between(self, one: str, other: str) -> float | None:
         """The correlation of two names, None where it is unknown."""
         if one not in self.returns or other not in self.returns:
             return None
-        return correlation(self.returns[one], self.returns[other])
+        pair = (min(one, other), max(one, other))
+        if pair not in self.pairs:
+            self.pairs[pair] = correlation(self.returns[one], self.returns[other])
+        return self.pairs[pair]
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """Which underlyings move as one.
+
+    Attributes:
+        names: every underlying with its tickers (the broad indices are one). threshold: the correlation above which
+            two of them do. unknown: what an unknown correlation is, REJECT a high one and SKIP none.
+    """
+
+    names: Mapping[str, frozenset[str]]
+    correlations: Correlations
+    threshold: float
+    unknown: Unknown
+
+    def group(self, name: str) -> frozenset[str]:
+        """`name` with all that move as it does."""
+        return frozenset({name, *(other for other in self.names if other != name and self._is_one(name, other))})
+
+    def has_unknown(self, name: str) -> bool:
+        """Whether some correlation with `name` is not known."""
+        return any(None in self._pairs(name, other) for other in self.names if other != name)
+
+    def _is_one(self, name: str, other: str) -> bool:
+        pairs = self._pairs(name, other)
+        high = any(known is not None and known > self.threshold for known in pairs)
+        return high or (None in pairs and self.unknown is Unknown.REJECT)
+
+    def _pairs(self, name: str, other: str) -> list[float | None]:
+        return [self.correlations.between(a, b) for a in self.names[name] for b in self.names[other]]
 
 
 class DailyReturns:
@@ -66,6 +102,7 @@ class DailyReturns:
         self._lock = Lock()
         self._day: date | None = None
         self._returns: dict[str, Floats] = {}
+        self._pairs: dict[tuple[str, str], float | None] = {}
 
     def missing(self, today: date, tickers: Iterable[str]) -> tuple[str, ...]:
         """Those whose returns up to yesterday are not here yet, sorted."""
@@ -77,10 +114,10 @@ class DailyReturns:
         """Remember them for this trading date; those of another date are forgotten."""
         with self._lock:
             if self._day != today:
-                self._day, self._returns = today, {}
+                self._day, self._returns, self._pairs = today, {}, {}
             self._returns[ticker] = returns
 
     def known(self, today: date) -> Correlations:
         """Everything kept for this trading date."""
         with self._lock:
-            return Correlations(dict(self._returns) if self._day == today else {})
+            return Correlations(dict(self._returns), self._pairs) if self._day == today else Correlations()

@@ -67,7 +67,7 @@ def _event(desk: Desk, lock: Lock, told: str, by: str) -> Event:
     """A limit that was passed is told as that; everything else about locks as a change of one."""
     is_breach = lock.status is LockStatus.HELD and lock.kind in BREACHES
     kind = EventKind.RISK_BREACHED if is_breach else EventKind.LOCK_CHANGED
-    data = {"words": told, "lock": lock.id, "status": lock.status.value, "limit": lock.limit}
+    data = {"words": told, "status": lock.status.value, "rule": lock.kind.value}
     severity = Severity.INFO if lock.status is not LockStatus.HELD else Severity.WARNING
     if lock.kind is LockKind.DRAWDOWN and is_breach:
         severity = Severity.URGENT

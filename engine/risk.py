@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from engine.correlation import Correlations
+from engine.correlation import Bets, Correlations
 from engine.model.book import ZERO, Book, Position
 from engine.model.instruments import Instrument, Option
 from engine.model.legs import Structure
@@ -228,11 +228,15 @@ def _plan_delta(plan: TradePlan) -> Decimal | None:
     return Decimal(f"{greeks.delta:.6f}") * plan.signal.spot * multiplier * plan.quantity
 
 
-def position_exposure(position: Position) -> Exposure:
-    """What an open position adds: its numbers at entry, scaled to what is still held."""
+def position_exposure(position: Position, delta: Decimal | None = None) -> Exposure:
+    """What an open position adds: its numbers at entry, scaled to what is still held.
+
+    `delta`: signed delta dollars of one unit as they are now, None takes those of the entry.
+    """
     share = Decimal(position.units) / position.opened_units if position.opened_units else Decimal(1)
+    now = None if delta is None else delta * position.units
     if position.structure is Structure.SHARES:
-        return _shares_exposure(position)
+        return _shares_exposure(position, now)
     return Exposure(
         strategy=position.strategy,
         ticker=position.ticker,
@@ -241,12 +245,12 @@ def position_exposure(position: Position) -> Exposure:
         collateral=position.collateral * share,
         max_loss=None if position.max_loss is None else position.max_loss * share,
         expiry=first_expiry(position.instruments),
-        delta=None if position.delta is None else position.delta * share,
+        delta=now if now is not None or position.delta is None else position.delta * share,
         source=position.id,
     )
 
 
-def _shares_exposure(position: Position) -> Exposure:
+def _shares_exposure(position: Position, delta: Decimal | None) -> Exposure:
     cost = abs(position.cost)
     return Exposure(
         strategy=position.strategy,
@@ -255,7 +259,7 @@ def _shares_exposure(position: Position) -> Exposure:
         counted=cost * Decimal("0.20"),
         collateral=cost,
         max_loss=cost,
-        delta=cost,
+        delta=cost if delta is None else delta,
         source=position.id,
     )
 
@@ -471,29 +475,6 @@ def _intraday_margin(add: Exposure, state: RiskState, margin: Margin) -> Check:
     return Check("intraday margin", free, free - needed, ZERO, free >= needed, Unit.DOLLARS)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Names that move as one. `unknown`: some pair's correlation is not known."""
-
-    names: frozenset[str]
-    unknown: bool = False
-
-
-def group_of(name: str, names: Mapping[str, frozenset[str]], state: RiskState, limits: Limits) -> Group:
-    """`name` with those of `names` (name -> its tickers) whose returns correlate with its own above the limit."""
-    found = {name}
-    unknown = False
-    for other in names:
-        if other == name:
-            continue
-        known = [state.correlations.between(a, b) for a in names[name] for b in names[other]]
-        unknown = unknown or None in known
-        high = any(value is not None and value > limits.correlation for value in known)
-        if high or (None in known and state.unknown is Unknown.REJECT):
-            found.add(other)
-    return Group(frozenset(found), unknown)
-
-
 def _names(exposures: Iterable[Exposure]) -> dict[str, frozenset[str]]:
     """The underlyings, each with its tickers."""
     tickers: dict[str, set[str]] = {}
@@ -502,17 +483,24 @@ def _names(exposures: Iterable[Exposure]) -> dict[str, frozenset[str]]:
     return {name: frozenset(group) for name, group in tickers.items()}
 
 
+def _bets(exposures: Iterable[Exposure], state: RiskState, limits: Limits) -> Bets:
+    return Bets(_names(exposures), state.correlations, float(limits.correlation), state.unknown)
+
+
 def _correlated(add: Exposure, state: RiskState, limits: Limits) -> Check:
     """How many names the trade's bet would hold: its own group, and those of the names it joins."""
-    before = _names(state.exposures)
-    after = _names((*state.exposures, add))
-    own = group_of(add.name, after, state, limits)
-    most = max((group_of(name, after, state, limits) for name in own.names), key=lambda group: len(group.names))
-    held = max((len(group_of(n, before, state, limits).names) for n in own.names if n in before), default=0)
-    limit = Decimal(limits.correlated_names)
-    size = Decimal(len(most.names))
-    is_checked = not (own.unknown and state.unknown is Unknown.SKIP)
+    before, after = _bets(state.exposures, state, limits), _bets((*state.exposures, add), state, limits)
+    own = after.group(add.name)
+    held = max((len(before.group(name)) for name in own if name in before.names), default=0)
+    size, limit = Decimal(max(len(after.group(name)) for name in own)), Decimal(limits.correlated_names)
+    is_checked = state.unknown is Unknown.REJECT or not after.has_unknown(add.name)
     return Check("correlated names", Decimal(held), size, limit, size <= limit, Unit.COUNT, is_checked)
+
+
+def most_correlated(state: RiskState, limits: Limits) -> int:
+    """How many names the largest bet holds that move as one."""
+    bets = _bets(state.exposures, state, limits)
+    return max((len(bets.group(name)) for name in bets.names), default=0)
 
 
 def breaches(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -536,16 +524,20 @@ class LimitUse:
         return self.used <= self.limit
 
 
-def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
-    """Every limit on sums that something counts toward, account-wide ones always; then losses."""
-    rules = {(rule.key, rule.subject, rule.name): rule for rule in (TOTAL, PUTS)}
+def uses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
+    """Every limit on sums that something counts toward; account-wide ones always."""
+    rules = {(rule.key, rule.name): rule for rule in (TOTAL, PUTS)}
     for exposure in state.exposures:
-        rules |= {(rule.key, rule.subject, rule.name): rule for rule in rules_for(exposure, state.levels)}
-    uses = [
+        rules |= {(rule.key, rule.name): rule for rule in rules_for(exposure, state.levels)}
+    return tuple(
         LimitUse(rule.usage, state.share(rule.used(state)), getattr(limits, rule.key), rule.key, rule.subject)
         for rule in rules.values()
-    ]
-    return (*_heaviest(uses), *_losses(state, limits))
+    )
+
+
+def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
+    """The limits that matter now: sums, of names and expiries only the heaviest, and losses."""
+    return (*_heaviest(uses(state, limits)), *_losses(state, limits))
 
 
 def _heaviest(uses: Iterable[LimitUse]) -> tuple[LimitUse, ...]:
@@ -572,7 +564,7 @@ def _losses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
 def spent(state: RiskState, limits: Limits) -> Mapping[str, Decimal]:
     """By limit, the most that counts toward it now: the largest trade of a kind, the largest sum."""
     most: dict[str, Decimal] = {}
-    for use in usage(state, limits):
+    for use in (*uses(state, limits), *_losses(state, limits)):
         most[use.key] = max(most.get(use.key, ZERO), use.used)
     keys = {"defined risk": "defined_risk", "long premium": "long_premium", "lotto": "lotto", "LEAPS": "leaps_each"}
     for exposure in state.exposures:
@@ -594,6 +586,7 @@ def calls_on(shares: Position, held: Iterable[Position]) -> tuple[Position, ...]
     return tuple(p for p in same if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
 
 
-def held_exposures(book: Book) -> tuple[Exposure, ...]:
-    """The exposures of all open positions."""
-    return tuple(position_exposure(position) for position in book.positions.values())
+def held_exposures(book: Book, deltas: Mapping[str, Decimal] | None = None) -> tuple[Exposure, ...]:
+    """The exposures of all open positions; `deltas`: delta dollars of one unit now, by position, where known."""
+    now = deltas or {}
+    return tuple(position_exposure(position, now.get(position.id)) for position in book.positions.values())

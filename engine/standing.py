@@ -27,6 +27,7 @@ log = structlog.get_logger()
 MARKS = "marks"
 ACCOUNT = "account"
 ACCOUNT_AGE = timedelta(seconds=60)
+DELTAS = "deltas"
 HISTORY = 10
 """Closes among which yesterday's and last week's are found."""
 PEAK = "peak"
@@ -206,7 +207,7 @@ def state_at(
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
-        held=risk.held_exposures(book),
+        held=risk.held_exposures(book, _deltas(work)),
         reserved=_reserved(work, working),
         day_pnl=_since(history, equity, book.totals, desk.today),
         week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
@@ -218,6 +219,17 @@ def state_at(
         day_trades=daytrades.counted(desk, work, working) if rule is DayTradeRule.PDT else risk.DayTrades(),
         margin=margin,
     )
+
+
+def save_deltas(desk: Desk, work: UnitOfWork, deltas: Mapping[str, Decimal]) -> None:
+    """Remember the delta dollars of one unit of each position, by its id, for the limit on one underlying."""
+    body = {id: str(dollars) for id, dollars in deltas.items()}
+    work.set_setting(DELTAS, json.dumps(body, sort_keys=True), "desk", desk.now())
+
+
+def _deltas(work: UnitOfWork) -> dict[str, Decimal]:
+    """The last remembered ones; a position opened since has none."""
+    return {id: Decimal(dollars) for id, dollars in json.loads(work.setting(DELTAS) or "{}").items()}
 
 
 def _reserved(work: UnitOfWork, working: tuple[Ticket, ...]) -> tuple[risk.Exposure, ...]:

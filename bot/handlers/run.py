@@ -7,7 +7,7 @@ from datetime import datetime
 from bot import words
 from bot.command import Call, Command, Group
 from bot.message import Button, Card, Tone
-from engine import halts, panic
+from engine import halts, locks, panic
 from engine.errors import BrokerError, DataError
 from engine.model.instruments import Stock
 from engine.sessions import NEW_YORK
@@ -31,8 +31,9 @@ def halt(call: Call) -> Card:
 
 
 def resume(call: Call) -> Card:
-    """Allow entries again; a panic is undone, at the broker first."""
-    if not panic.resume(call.desk, call.user.name):
+    """Allow entries again: a panic is undone, at the broker first; a drawdown is measured anew from now on."""
+    forgiven = locks.forgive_drawdown(call.desk, call.user.name)
+    if not panic.resume(call.desk, call.user.name) and not forgiven:
         return Card("Nothing was halted", lines=("Entries were allowed already.",), banner=call.room.banner())
     return Card("Entries allowed again", Tone.GOOD, (f"Resumed by {call.user.name}.",), banner=call.room.banner())
 

@@ -1,0 +1,232 @@
+"""Limits, locks and switches from the chat to the broker and back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.announce import card_for
+from bot.completion import complete
+from bot.handlers.limits import fraction
+from bot.message import Card, as_text, table_text
+from engine import orders, standing, watch
+from engine.errors import BadRequest
+from engine.model.book import Posting, PostingKind
+from engine.model.events import EventKind
+from engine.model.legs import Leg, Structure
+from engine.model.limits import SETTABLE
+from tests import make
+from tests.bot.rooms import Visit, visit
+from tests.desk import propose
+
+D = Decimal
+
+
+def fresh(here: Visit, id: str) -> None:
+    """A new proposal in the name, at fresh quotes and a fresh account."""
+    here.world.market.set_quote(make.put(), "0.98", "1.08")
+    here.world.market.set_quote(make.share(), "47.99", "48.01")
+    standing.refresh_account(here.world.desk)
+    propose(here.world, id=id, expires_at=here.world.clock() + timedelta(minutes=5))
+
+
+def row(card: Card, name: str) -> tuple[str, ...]:
+    return next(cells for cells in card.tables[0].rows if cells[0] == name)
+
+
+def test_limits_shows_what_is_in_force_and_used() -> None:
+    here = visit()
+    fresh(here, "A00001")
+    here.ask(action="approve:A00001.1", who="web:tom")
+
+    card = here.card("/limits")
+
+    assert row(card, "max_total_risk") == ("max_total_risk", "30%", "0.9%")
+    assert row(card, "put_collateral_each") == ("put_collateral_each", "10%", "8.8%")
+    assert row(card, "put_collateral_total") == ("put_collateral_total", "50%", "8.8%")
+    assert [cells[0] for cells in card.tables[0].rows] == list(SETTABLE)
+    assert max(len(line) for line in table_text(card.tables[0]).splitlines()) <= 36
+
+
+def test_limits_are_shown_without_the_broker() -> None:
+    here = visit()
+    here.world.clock.advance(300)
+    here.world.broker.is_mute = True
+
+    card = here.card("/limits")
+
+    assert "What is used is not known" in card.lines[0]
+    assert row(card, "daily_loss") == ("daily_loss", "2%", "-")
+
+
+def test_a_tightened_limit_blocks_the_next_tap() -> None:
+    here = visit()
+    fresh(here, "A00001")
+
+    here.card("/setlimit put_collateral_each 5%")
+    card = here.card(action="approve:A00001.1", who="web:tom")
+
+    assert "put collateral 0.0% → 8.8% (limit 5.0%)" in as_text(card)
+    assert here.world.broker.posts == []
+
+
+def test_a_loosened_limit_opens_the_next_session_only() -> None:
+    here = visit()
+    here.card("/setlimit put_collateral_each 5%")
+    told = here.card("/setlimit put-collateral-each 0.09")
+    assert "It is looser, so it holds from 2026-06-16 09:30 ET." in told.lines
+    fresh(here, "A00001")
+    here.ask(action="approve:A00001.1", who="web:tom")
+    assert here.world.broker.posts == []
+
+    here.world.clock.advance(days=1)
+    fresh(here, "A00002")
+    here.ask(action="approve:A00002.1", who="web:tom")
+
+    assert here.world.broker.posts == ["A00002.1.1"]
+
+
+def test_limits_tells_what_differs_and_what_waits() -> None:
+    here = visit()
+    here.card("/setlimit daily_loss 1%")
+    here.card("/setlimit daily_loss 1.5 %")
+
+    assert here.card("/limits").lines[:2] == (
+        "daily_loss is 1%; configured is 2%.",
+        "daily_loss becomes 1.5% at 2026-06-16 09:30 ET, set by ann.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/setlimit dayly_loss 1%", "“dayly_loss” is not a limit that can be set. Did you mean daily_loss?"),
+        ("/setlimit daily_loss 3", "“3” is more than everything; write 3% or a fraction such as 0.02."),
+        ("/setlimit daily_loss lots", "“lots” is not a number"),
+        ("/setlimit daily_loss nan", "“nan” is not a number"),
+        ("/setlimit daily_loss 0", "0 % is not a limit"),
+        ("/setlimit max_total_risk 31%", "max_total_risk is an outer wall: 31 % is beyond the configured 30 %."),
+        ("/unlock L99999", "There is no lock L99999."),
+        ("/lock 12345 why", "“12345”"),
+        ("/lock wheel until=2026-06-15", "2026-06-15 has begun already"),
+        ("/disable weel", "“weel” is not a strategy here. Did you mean wheel?"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_word(line: str, told: str) -> None:
+    here = visit()
+
+    assert told in here.told(line)
+    assert here.events(EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED, EventKind.STRATEGY_CHANGED) == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["/setlimit daily_loss 1%", "/lock desk", "/unlock L1", "/enable wheel", "/disable wheel", "/resume"]
+)
+def test_only_an_admin_changes_what_may_be_opened(line: str) -> None:
+    here = visit()
+
+    assert here.ask(line, who="web:tom").error == "not allowed"
+    assert here.events(EventKind.DENIED)
+
+
+def test_a_locked_name_refuses_the_tap_until_it_is_unlocked() -> None:
+    here = visit()
+    fresh(here, "A00001")
+    card = here.card("/lock XYZ report tonight")
+    assert card.lines[0] == f"Nothing is opened in XYZ ({card.footer}): report tonight."
+
+    refused = here.told(action="approve:A00001.1", who="web:tom")
+    assert f"Nothing is opened in XYZ ({card.footer}): report tonight." in refused
+    button = here.card("/locks").buttons[0][0]
+    assert button.action == f"unlock:{card.footer}"
+    here.card(action=button.action)
+    here.card(action="approve:A00001.1", who="web:tom")
+
+    assert here.world.broker.posts == ["A00001.1.1"]
+    assert here.card("/locks").title == "No locks"
+
+
+def test_a_lock_until_a_day_ends_at_its_opening_bell() -> None:
+    here = visit()
+
+    card = here.card("/lock wheel 2026-06-19 too wild")
+
+    assert "too wild; until 2026-06-22 09:30 ET" in card.lines[0]  # the 19th is a holiday
+    assert "too wild; until 2026-06-22" in here.card("/lock wheel too wild until=2026-06-19").lines[0]
+    assert "until" not in here.card("/lock wheel too wild").lines[0]
+
+
+def test_a_disabled_strategy_refuses_the_tap_and_its_position_can_be_closed() -> None:
+    here = visit()
+    fresh(here, "A00001")
+    here.ask(action="approve:A00001.1", who="web:tom")
+    here.world.broker.fill("A00001.1.1")
+    orders.reconcile(here.world.desk)
+    fresh(here, "A00002")
+
+    here.card("/disable wheel")
+
+    assert "wheel is disabled." in here.told(action="approve:A00002.1", who="web:tom")
+    assert "wheel is disabled. /enable wheel lets it trade again." in here.card("/locks").lines
+    with here.world.store.read() as work:
+        (position,) = work.open_positions()
+    here.ask(f"/close {position.id}", who="web:tom")
+    assert len(here.world.broker.posts) == 2
+    here.card("/enable wheel")
+    assert here.card("/enable wheel").title == "wheel was enabled already"
+
+
+def test_resume_forgives_a_drawdown() -> None:
+    """10.2 % below the opening balance, lost before yesterday: nothing opens until an admin resumes."""
+    here = visit()
+    shares = make.position(
+        approval_id=None,
+        structure=Structure.SHARES,
+        unit=(Leg(make.share(), 1),),
+        lots=(make.held(make.share(), 300, 48),),
+        opened_units=300,
+        strategy="by hand",
+    )
+    with here.world.store.begin() as work:
+        work.save_position(shares)
+        work.add_postings((Posting("buy", PostingKind.TRADE, make.NOW, D(-14_400)),))
+    here.world.market.set_quote(make.share(), "13.99", "14.01")
+    for _ in range(2):
+        watch.look(here.world.desk)
+        here.world.clock.advance(60)
+    here.world.broker.cash = D(89_800)
+
+    assert any("drawdown of 10.2 %" in line for line in here.card("/locks").lines)
+    assert here.card("/resume").title == "Entries allowed again"
+
+    assert not any("drawdown" in line for line in here.card("/locks").lines)
+    lifted = here.events(EventKind.LOCK_CHANGED)[-1]
+    assert (lifted.actor, "measured from 89,800.00 now" in str(lifted.data["words"])) == ("ann", True)
+
+
+def test_a_passed_limit_is_a_card_with_its_unlock_button() -> None:
+    here = visit()
+    made = here.card("/lock wheel enough")
+    (event,) = here.events(EventKind.LOCK_CHANGED)
+
+    card = card_for(here.world.desk, event, f"event:{event.id}", "PAPER")
+
+    assert card is not None
+    assert card.lines == (f"Nothing is opened in wheel ({made.footer}): enough.",)
+    assert card.buttons[0][0].action == f"unlock:{made.footer}"
+
+
+def test_limits_and_locks_complete() -> None:
+    here = visit()
+    made = here.card("/lock wheel enough")
+
+    assert [c.text for c in complete(here.room, "web:ann", "/setlimit dai")] == ["daily_loss"]
+    assert [c.text for c in complete(here.room, "web:ann", "/unlock ")] == [made.footer]
+
+
+def test_a_fraction_is_read_either_way() -> None:
+    assert fraction("0.5%") == fraction("0.005") == D("0.005")
+    with pytest.raises(BadRequest):
+        fraction("")
