@@ -20,6 +20,7 @@ from bot.people import People
 from bot.runtime import Runtime
 from bot.serve import Feed
 from bot.settings import Config
+from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
 from engine.data.demo import demo_folder
@@ -218,14 +219,14 @@ def _broker(
     if config.desk.broker == "paper":
         cash = config.risk.account_size
         return PaperBroker(market, clock, sessions, config.costs, cash, store.paper_journal())
-    return alpaca_broker(config)
+    return alpaca_broker(config, store)
 
 
 def sessions_of(config: Config, desk: Desk) -> Desks:
     """The desk through a broker session for each kind of work; the exchange inside this program has one for all."""
 
     def again() -> Desk:
-        return desk if config.desk.broker == "paper" else replace(desk, broker=alpaca_broker(config))
+        return desk if config.desk.broker == "paper" else replace(desk, broker=alpaca_broker(config, desk.store))
 
     return Desks(entries=desk, exits=again(), protecting=again(), books=again())
 
@@ -269,8 +270,10 @@ def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner)
     )
 
 
-def alpaca_broker(config: Config) -> Broker:
+def alpaca_broker(config: Config, store: Store | None = None) -> Broker:
     """Alpaca with the keys of the environment: the paper account unless the configuration is live in every part.
+
+    `store` remembers what it was found to take.
 
     Raises:
         ConfigError: a key is missing, or the address belongs to the other kind of account.
@@ -279,7 +282,10 @@ def alpaca_broker(config: Config) -> Broker:
     from engine.brokers.alpaca import AlpacaBroker
 
     key, secret = _alpaca_keys(config)
-    return AlpacaBroker(key, secret, paper=not config.is_live, url_override=config.alpaca.trading_url or None)
+    kind = "alpaca-live" if config.is_live else "alpaca-paper"
+    memory = AbilityMemory(store, system_clock, kind) if store is not None else None
+    url = config.alpaca.trading_url or None
+    return AlpacaBroker(key, secret, paper=not config.is_live, url_override=url, memory=memory)
 
 
 def _alpaca_keys(config: Config) -> tuple[str, str]:

@@ -286,6 +286,7 @@ def _never_placed(desk: Desk, order: Order) -> Order:
         ticket = work.ticket(order.ticket_id)
         if order.status is not OrderStatus.NEW and not ticket.is_net:
             log.error("order.vanished", client_order_id=order.client_order_id)
+            _tell_vanished(desk, work, ticket, order)
             return order
         if order.status is not OrderStatus.NEW or not grounds.still_wanted(desk, work, ticket):
             dropped = replace(order, status=OrderStatus.CANCELED, done_at=desk.now(), error="never sent")
@@ -293,6 +294,13 @@ def _never_placed(desk: Desk, order: Order) -> Order:
             end(desk, work, ticket, ticket.note or "not sent: too late")
             return dropped
     return send(desk, order)
+
+
+def _tell_vanished(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> None:
+    """Say that an exit's order was taken and is not known any more: nothing else is sent until somebody looks."""
+    position = work.find_position(ticket.position_id)
+    if ticket.purpose is Purpose.EXIT and position is not None:
+        alarms.nudge(desk, work, position, f"the broker does not know order {order.client_order_id} any more")
 
 
 def resume(desk: Desk, purpose: Purpose | None = None) -> None:

@@ -44,6 +44,7 @@ LAYERS = {
     ),
     "ports": ("engine.ports",),
     "use cases": (
+        "engine.abilities",
         "engine.activities",
         "engine.adoption",
         "engine.agenda",

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from engine.abilities import AbilityMemory
 from engine.brokers import alpaca_activities, alpaca_hosts, alpaca_refusals, alpaca_wire, wire
 from engine.brokers.alpaca_http import AlpacaHttp, Refused, Timeouts
 from engine.brokers.alpaca_wire import Payload, text
@@ -35,6 +36,7 @@ class AlpacaBroker:
     """Orders on one Alpaca account. Safe to share between threads.
 
     `url_override` (ALPACA_TRADING_URL) points somewhere else than Alpaca's own host for `paper`, without `/v2`.
+    `memory` keeps what Alpaca was found to take over restarts.
 
     Raises:
         ConfigError: a key is missing, or the address belongs to the other kind of account.
@@ -48,6 +50,7 @@ class AlpacaBroker:
         paper: bool = True,
         url_override: str | None = None,
         timeouts: Timeouts | None = None,
+        memory: AbilityMemory | None = None,
     ) -> None:
         if not key or not secret:
             raise ConfigError("Alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY.")
@@ -58,7 +61,8 @@ class AlpacaBroker:
         self._http = AlpacaHttp(key, secret, paper=paper, url=url, timeouts=timeouts or Timeouts())
         self._paper = paper
         self._parents: dict[str, str] = {}
-        self._found = {Ability.STOP_SHARES: True}
+        self._memory = memory
+        self._found = (memory.recall() if memory is not None else {}) | {Ability.STOP_SHARES: True}
         self._lock = threading.Lock()
 
     @property
@@ -70,7 +74,7 @@ class AlpacaBroker:
         return self._paper
 
     def capabilities(self) -> Capabilities:
-        """Stops on shares; of the rest, what it answered to real orders since this process began.
+        """Stops on shares; of the rest, what it has answered to real orders.
 
         Alpaca documents stops (27 August 2026) and good-till-canceled orders (28 August 2026) on options, and reports
         from the field contradict it: each counts as untried until an order was taken or refused for it.
@@ -127,7 +131,11 @@ class AlpacaBroker:
 
     def _note(self, abilities: frozenset[Ability], taken: bool) -> None:
         with self._lock:
-            self._found.update(dict.fromkeys(abilities, taken))
+            news = [ability for ability in abilities if self._found.get(ability) is not taken]
+            self._found.update(dict.fromkeys(news, taken))
+        if self._memory is not None:
+            for ability in news:
+                self._memory.keep(ability, taken)
 
     def _already_sent(self, order: Order, refusal: Refused) -> Order:
         found = self._lookup(order)

@@ -312,3 +312,17 @@ def test_an_execution_that_the_venue_takes_back_is_told_as_a_difference(world: W
     )
     with world.store.read() as work:
         assert len(work.fills()) == 1
+
+
+def test_an_exits_order_that_the_broker_does_not_know_any_more_is_an_alarm_and_is_not_sent_again(
+    world: WireWorld,
+) -> None:
+    hold_puts(world)
+    start_exit(world)
+    world.exchange.orders.pop()
+
+    world.go_on(5)
+
+    (alarm, *_) = world.events(EventKind.EXIT_FAILED)
+    assert "does not know order" in str(alarm.data["note"])
+    assert len(world.posted) == 2

@@ -7,14 +7,17 @@ from decimal import Decimal
 
 import pytest
 
+from engine.abilities import AbilityMemory
 from engine.brokers.alpaca import AlpacaBroker
 from engine.errors import BrokerUnavailable, OrderRejected, Refusal
 from engine.model.instruments import Stock
 from engine.model.legs import Leg
 from engine.model.orders import Order, OrderStatus, OrderType, TimeInForce
 from engine.ports import Ability
+from engine.store import Store
 from tests import make
-from tests.standins.alpaca import AlpacaStandin
+from tests.fakes import FakeClock
+from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange
 
 D = Decimal
@@ -164,3 +167,25 @@ def test_executions_of_orders_the_desk_never_sent_are_told_under_their_own_ids(
         (spread.client_order_id, make.put(44).symbol, -1),
         (spread.client_order_id, make.put(40).symbol, 1),
     }
+
+
+def test_what_was_found_out_is_remembered_by_the_next_process(standin: AlpacaStandin, exchange: Exchange) -> None:
+    exchange.hold(CALL.symbol, 2, "1.00")
+    exchange.option_gtc = False
+    store, clock = Store.memory(), FakeClock()
+    first = remembering(standin, store, clock)
+    first.submit(option_stop())
+    with pytest.raises(OrderRejected):
+        first.submit(option_stop(TimeInForce.GTC, "P00002.net.1.1"))
+
+    again = remembering(standin, store, clock).capabilities()
+    clock.advance(days=31)
+    later = remembering(standin, store, clock).capabilities()
+
+    assert (again.takes(Ability.STOP_OPTIONS), again.may_try(Ability.GTC_OPTIONS)) == (True, False)
+    assert (later.takes(Ability.STOP_OPTIONS), later.may_try(Ability.GTC_OPTIONS)) == (True, True)
+
+
+def remembering(standin: AlpacaStandin, store: Store, clock: FakeClock) -> AlpacaBroker:
+    memory = AbilityMemory(store, clock, "alpaca-paper")
+    return AlpacaBroker(KEY, SECRET, url_override=standin.url, memory=memory)
