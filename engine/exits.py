@@ -76,7 +76,7 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
     if not desk.sessions.is_open(desk.now()):
         return ()
     with desk.store.read() as reading:
-        if halts.is_flattening(reading):
+        if halts.is_flattening(reading, desk.now()):
             return ()
         positions = reading.open_positions()
         memory = _Memory(

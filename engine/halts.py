@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.codec import load_frozen
 from engine.desk import Desk
@@ -14,6 +14,9 @@ from engine.store import UnitOfWork
 SETTING = "halt"
 FLATTEN = "panic"
 """Setting: the flattening of the book that is under way, or the last one."""
+HEARD = "panic:heard"
+"""Setting: when the flattening was at work last."""
+SILENT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,22 @@ def flatten(work: UnitOfWork) -> Flatten | None:
     return load_frozen(Flatten, text) if text else None
 
 
-def is_flattening(work: UnitOfWork) -> bool:
+def is_flattening(work: UnitOfWork, now: datetime) -> bool:
     """Whether every position is being closed by `panic` now, so that no other exit may start or rest.
 
-    What it has given up is left to a person and to its own exits again.
+    What it has given up is left to a person and to its own exits again, and so is everything when it has not been
+    heard of for a minute: whatever keeps it from closing must not keep the stops from it too.
     """
     state = flatten(work)
-    return state is not None and state.is_running and not state.is_waiting and not state.is_suspended
+    if state is None or not state.is_running or state.is_waiting or state.is_suspended:
+        return False
+    heard = work.setting(HEARD)
+    return bool(heard) and now - datetime.fromisoformat(heard or "") <= SILENT
+
+
+def heard(work: UnitOfWork, now: datetime) -> None:
+    """The flattening is at work."""
+    work.set_setting(HEARD, now.isoformat(), "desk", now)
 
 
 def _event(desk: Desk, kind: EventKind, by: str, why: str) -> Event:

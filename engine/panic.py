@@ -176,6 +176,8 @@ def advance(desk: Desk) -> Flatten | None:
         return None
     if not _is_time(desk, state):
         return state
+    with desk.store.begin() as work:
+        halts.heard(work, desk.now())
     _withdraw(desk, state)
     _mend(desk)
     with desk.store.read() as work:

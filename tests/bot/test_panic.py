@@ -289,6 +289,23 @@ def test_what_was_given_up_is_watched_by_its_own_exits_again() -> None:
     assert any(".stop." in id for id in desk.broker.posts)
 
 
+def test_stops_work_again_when_the_flattening_has_not_been_heard_of_for_a_minute() -> None:
+    desk = holding("P00014", "P00018")
+    with desk.world.store.begin() as work:
+        work.save_position(replace(work.position("P00014"), exits=ExitPlan(stop=D(90))))
+    flatten(desk)
+    fill(desk, "P00014", 1)
+    desk.card(action=f"cancel:{working(desk)[0].ticket_id}")
+    seen = []
+    for seconds in (30, 31, 15):
+        desk.world.clock.advance(seconds)
+        fresh(desk)
+        exits.supervise(desk.world.desk)
+        seen.append(any(".stop." in id for id in desk.broker.posts))
+
+    assert seen == [False, False, True]
+
+
 def test_a_process_that_dies_between_two_closes_goes_on_where_it_was() -> None:
     desk = holding(*BOOK)
     healthy, posted = desk.broker.submit, desk.broker.posts
@@ -420,7 +437,7 @@ def test_resume_takes_the_suspension_back_before_entries_are_allowed() -> None:
     assert not desk.broker.suspended
     with desk.world.store.read() as work:
         assert halts.current(work) is None
-        assert not halts.is_flattening(work)
+        assert not halts.is_flattening(work, desk.world.clock())
 
 
 def test_resume_changes_nothing_when_the_broker_does_not_confirm() -> None:
