@@ -90,13 +90,15 @@ def _tapped(
     with desk.store.read() as reading:
         shown = pending(reading.approval(approval_id), version, desk.now())
         is_account_known = standing.account_is_known(desk, reading)
-    covers = shown.plan.signal.covers
+    signal = shown.plan.signal
+    checks.check_open(desk, signal)
+    covers = signal.covers
     if covers is not None and not nets.step_aside(desk, covers, f"made way for the call of {approval_id}"):
         raise NotAllowed(f"The stop order under the shares of {covers} is being taken off; try again in a moment.")
     if not is_account_known:
         standing.refresh_account(desk)
-    seen = checks.at_tap(desk, shown.plan.signal)
-    standing.ensure_returns(desk, [shown.plan.signal.ticker])
+    standing.ensure_returns(desk, [signal.ticker])
+    seen = checks.at_tap(desk, signal)
     with desk.store.begin() as work:
         approval = pending(work.approval(approval_id), version, desk.now())
         decision = _decide(desk, work, approval, seen, by, authority, warrant)
@@ -408,9 +410,10 @@ def wake_due(desk: Desk) -> tuple[Approval, ...]:
 def _wake(desk: Desk, approval: Approval) -> Approval | None:
     """The proposal at the prices of now as a new version, or ended with the reason; None when it has to wait."""
     try:
-        seen = checks.at_tap(desk, approval.plan.signal)
+        checks.check_open(desk, approval.plan.signal)
         standing.ensure_account(desk)
         standing.ensure_returns(desk, [approval.plan.signal.ticker])
+        seen = checks.at_tap(desk, approval.plan.signal)
     except (DataError, NotAllowed) as reason:
         may_wait = desk.now() < approval.expires_at + WAKING and desk.sessions.is_open(desk.now())
         return None if may_wait else _not_woken(desk, approval, str(reason))

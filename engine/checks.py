@@ -54,14 +54,12 @@ class Seen:
 
 
 def at_tap(desk: Desk, signal: Signal) -> Seen:
-    """The market as it is, good enough to trade `signal` on.
+    """The market as it is, good enough to trade `signal` on; that it is open has been checked before.
 
     Raises:
-        NotAllowed: outside the hours for entries, halted, or delta has left its range.
+        NotAllowed: delta has left its range.
         DataUnavailable, DataInvalid: no fresh two-sided quote, or a spread too wide.
     """
-    check_hours(desk, signal)
-    check_status(desk, signal.ticker)
     seen = prices(desk, signal)
     check_spreads(desk, signal, seen.quotes)
     if signal.dates is None and signal.delta_range is None:
@@ -70,6 +68,16 @@ def at_tap(desk: Desk, signal: Signal) -> Seen:
     check_delta(desk, signal, seen, snapshot)
     dates = None if signal.dates is None else snapshot.dates_ahead
     return Seen(seen.price, seen.spot, seen.quotes, dates)
+
+
+def check_open(desk: Desk, signal: Signal) -> None:
+    """The name may be entered now.
+
+    Raises:
+        NotAllowed: outside the hours for entries, halted, or resumed a moment ago.
+    """
+    check_hours(desk, signal)
+    check_status(desk, signal.ticker)
 
 
 def check_hours(desk: Desk, signal: Signal) -> None:

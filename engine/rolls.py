@@ -268,6 +268,7 @@ def _entry_prices(desk: Desk, signal: Signal) -> tuple[PackagePrice, Decimal]:
     Raises:
         As the tap of a proposal.
     """
+    checks.check_open(desk, signal)
     seen = checks.at_tap(desk, signal)
     return seen.price, seen.spot
 

@@ -209,7 +209,7 @@ def _shown(desk: Desk, approval_id: str, version: int) -> Approval:
 
 
 def _seen(desk: Desk, signal: Signal) -> Seen:
-    checks.check_hours(desk, signal)
+    checks.check_open(desk, signal)
     return checks.prices(desk, signal)
 
 

@@ -15,6 +15,7 @@ from engine.model.book import Position
 from engine.model.events import EventKind, Severity
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import ApprovalRules
+from engine.model.market import TradingStatus
 from engine.model.orders import ActivityKind, Order, OrderStatus, OrderType, Ticket, TimeInForce
 from engine.ports import Ability, Capabilities
 from tests import make
@@ -365,6 +366,17 @@ def test_the_net_makes_way_before_a_call_is_written_on_its_shares_and_stays_away
         world.market.set_quote(WRITTEN, "1.00", "1.10")
         see(world)
     assert working(world) == []
+
+
+def test_a_call_that_may_not_be_written_now_leaves_the_net_where_it_is() -> None:
+    world = netted()
+    card_of_a_call(world)
+    world.market.set_status(TradingStatus("XYZ", is_halted=True))
+
+    with pytest.raises(NotAllowed, match="XYZ is halted"):
+        approvals.approve(world.desk, "A00001", 1, "ann")
+
+    assert [order.client_order_id for order in working(world)] == ["P00002.net.1.1"]
 
 
 def test_a_call_is_not_written_while_the_net_is_not_confirmed_as_gone_and_the_card_stays() -> None:
