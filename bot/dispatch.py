@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 
 from bot.catalogue import COMMANDS
-from bot.command import Call, Command, Kind, Place, Pool, Reply, Room
+from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room
 from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request, values_of
 from bot.people import User
@@ -115,7 +115,7 @@ def _record_act(call: Call, command: Command) -> bool:
 def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
     """Who did what where, in the words they used; correlated with the trade it is about."""
     desk, request = call.desk, call.request
-    about = next((call.text(p.name) for p in command.parameters if p.kind in IDENTIFIERS), "")
+    about = next((call.text(p.name) for p in command.parameters if _names_something(p, call.text(p.name))), "")
     data = {
         "raw": request.action or request.text,
         "command": command.name,
@@ -132,6 +132,11 @@ def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
         correlation=trail.thread(work, about) or about.partition(".")[0],
         actor=call.user.name,
     )
+
+
+def _names_something(parameter: Parameter, text: str) -> bool:
+    """Whether the value is an id: of a kind the gate knows, or a text that looks like one."""
+    return parameter.kind in IDENTIFIERS or (parameter.kind is Kind.TEXT and trail.ID.fullmatch(text) is not None)
 
 
 def _record_denial(room: Room, request: Request, why: str) -> None:

@@ -291,7 +291,8 @@ def _offer(desk: Desk, position: Position, wish: Exit) -> None:
     with desk.store.begin() as work:
         work.set_setting(name, desk.now().isoformat(), "desk", desk.now())
         data = {"reason": wish.reason, "words": wish.words, "ticker": position.ticker, "strategy": position.strategy}
-        work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, desk.now(), position.id, data, Severity.WARNING))
+        at, story = desk.now(), position.approval_id or position.id
+        work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, at, position.id, data, Severity.WARNING, story))
 
 
 def start(

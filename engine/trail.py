@@ -14,6 +14,7 @@ from datetime import datetime
 from engine import audit
 from engine.desk import Desk
 from engine.errors import BadRequest, NotFound
+from engine.model.adoptions import AdoptionStatus
 from engine.model.events import Event, EventKind, SealedEvent
 from engine.store import UnitOfWork
 
@@ -27,12 +28,15 @@ ID = re.compile(r"(?=[A-Z]*\d)[A-Z][0-9A-Z]{4,12}(\.[\w-]{1,24}){0,3}", re.ASCII
 """What an id of the desk looks like: `A00004`, `A00004.1`, `P0K3ZQ4M.stop.1`."""
 
 
+ROLLS = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
+
+
 @dataclass(frozen=True, slots=True)
 class Trail:
     """The story of one trade.
 
     Attributes:
-        about: the id that was asked for. names: the proposals and positions it led to, by id.
+        about: the id that was asked for. names: the proposals, positions and adoptions it led to, by id.
         events: everything about them, oldest first, with their places in the audit chain.
     """
 
@@ -63,13 +67,20 @@ def follow(work: UnitOfWork, word: str) -> Trail:
     """
     about = spelled(word)
     names = _linked(work, _start(work, about))
+    names |= {a.id for a in work.adoptions(AdoptionStatus.ADOPTED) if names & set(a.positions)}
     told = work.story({about, *names})
     if names and not told:
         raise NotFound(f"Nothing has been written down about {about}.")
     if not told:
         raise NotFound(f"There is no trade “{word}”: expected the id of a proposal, position, order or event.")
-    scans = work.story({str(e.event.data["scan"]) for e in told if e.event.data.get("scan")})
-    return Trail(about, tuple(sorted(names)), tuple(sorted((*scans, *told), key=_order)))
+    whole = {e.event.id: e for e in (*told, *work.story(_hanging(told)))}
+    return Trail(about, tuple(sorted(names)), tuple(sorted(whole.values(), key=_order)))
+
+
+def _hanging(told: tuple[SealedEvent, ...]) -> set[str]:
+    """Ids with events of their own that belong to the story: the scans that proposed it, and its rolls."""
+    scans = {str(e.event.data["scan"]) for e in told if e.event.data.get("scan")}
+    return scans | {e.event.subject for e in told if e.event.kind in ROLLS}
 
 
 def notes(work: UnitOfWork, position_id: str) -> tuple[Event, ...]:
@@ -133,8 +144,14 @@ def _start(work: UnitOfWork, about: str) -> set[str]:
         told: tuple[Event, ...] = (work.event(stem),)
     except NotFound:
         told = work.events_about(about)
-    named = {word.partition(".")[0] for event in told for word in (event.correlation, event.subject) if word}
+    named = {word.partition(".")[0] for event in told for word in _mentioned(event)}
     return {word for word in named if thread(work, word)} or {word for word in named if word == stem}
+
+
+def _mentioned(event: Event) -> list[str]:
+    """What an event is about: its subject and thread, and the positions in its facts."""
+    positions = f"{event.data.get('position', '')}, {event.data.get('positions', '')}"
+    return [word for word in (event.correlation, event.subject, *positions.split(", ")) if word]
 
 
 def _linked(work: UnitOfWork, start: set[str]) -> set[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.announce import card_for
 from bot.message import Card, as_text
-from engine import approvals, exits, holdings, orders, portfolio
+from engine import approvals, exits, holdings, orders, portfolio, trail
 from engine.model.adoptions import Adoption, AdoptionStatus
 from engine.model.book import Position
 from engine.model.events import EventKind
@@ -484,3 +484,20 @@ def test_whatever_other_hands_do_the_books_add_up_to_the_cent_after_every_answer
 
     assert portfolio.pnl(desk.world.desk).gap == 0
     assert all(position.exits.has_stop for position in held(desk) if position.strategy == "adopted" and position.units)
+
+
+def test_the_story_of_an_adopted_position_tells_how_it_came_into_the_books() -> None:
+    desk = quoted()
+    desk.broker.move(SHARE, 100, 44)
+    look(desk)
+    asked = question(desk).id
+    desk.card(action=f"adopt:{asked}", who="web:tom")
+    (position,) = held(desk)
+
+    with desk.world.store.read() as work:
+        of_position, of_question = trail.follow(work, position.id).events, trail.follow(work, asked).events
+
+    kinds = [sealed.event.kind for sealed in of_position]
+    assert kinds.index(EventKind.ADOPTION_ASKED) < kinds.index(EventKind.COMMAND)
+    assert kinds.index(EventKind.COMMAND) < kinds.index(EventKind.ADOPTION_DECIDED)
+    assert of_question == of_position

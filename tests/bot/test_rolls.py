@@ -5,6 +5,7 @@ import pytest
 from bot.announce import card_for
 from bot.message import Button, Card, as_text, table_text
 from bot.roll_cards import roll_card
+from engine import trail
 from engine.desk import Mode
 from engine.model.events import EventKind
 from engine.model.rolls import RollStatus
@@ -128,3 +129,25 @@ def test_on_live_money_it_takes_two_taps_of_one_person(who: str) -> None:
 
     assert bool(desk.world.broker.posts) is (who == "web:ann")
     go_on(desk.world)
+
+
+def test_the_story_of_a_rolled_trade_tells_the_roll_and_both_its_steps() -> None:
+    desk = with_put()
+    card = desk.card("/roll P00001")
+    desk.card(action=buttons(card)["Out +0.60"].action, who="web:tom")
+    fill(desk.world, "P00001.roll.1.1")
+    second = next(post for post in desk.world.broker.posts if post.startswith("A"))
+    fill(desk.world, second)
+
+    with desk.world.store.read() as work:
+        old, new, roll = (
+            trail.follow(work, word).events
+            for word in ("P00001", second, desk.events(EventKind.ROLL_OFFERED)[0].subject)
+        )
+
+    taps = [sealed.event.data["raw"] for sealed in old if sealed.event.kind is EventKind.COMMAND]
+    kinds = [sealed.event.kind for sealed in old]
+    assert taps == ["/roll P00001", buttons(card)["Out +0.60"].action]
+    assert kinds.count(EventKind.FILLED) == 2
+    assert kinds.index(EventKind.POSITION_CLOSED) < len(kinds) - 1 - kinds[::-1].index(EventKind.FILLED)
+    assert old == new == roll
