@@ -1,11 +1,12 @@
 """Rolls: candidates with net and breakeven, two steps that are never doubled and never silently half."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from engine import activities, approvals, envelopes, exits, halts, ledger, orders, rolls
+from engine import activities, approvals, envelopes, exits, halts, ledger, orders, rolls, standing
 from engine.desk import Desk
 from engine.errors import AlreadyDecided, BadRequest, NotAllowed
 from engine.model.book import Position, PositionStatus
@@ -13,12 +14,12 @@ from engine.model.envelopes import Bounds
 from engine.model.events import EventKind
 from engine.model.legs import Structure
 from engine.model.limits import ApprovalRules
-from engine.model.orders import ActivityKind, TicketStatus
+from engine.model.orders import ActivityKind, Order, TicketStatus
 from engine.model.rolls import Roll, RollStatus
 from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make
-from tests.desk import Fault, World, make_world, propose
+from tests.desk import FakeBroker, Fault, World, make_world, propose
 from tests.rolling import DOWN, NEW, NEW_CALL, OLD, UP, covered_call, fill, go_on, look, open_market, short_put, stored
 
 D = Decimal
@@ -489,3 +490,52 @@ def test_so_much_risk_that_it_needs_two_names_is_not_rolled_by_one() -> None:
 
     with pytest.raises(NotAllowed, match="needs two names"):
         rolls.choose(world.desk, roll.id, 1, 0, "ann")
+
+
+class Killed(BaseException):
+    """The process ends here: no handler of the desk gets to see it."""
+
+
+class Mortal(FakeBroker):
+    """A broker at whose n-th submission the desk's process dies, before the order arrived or after it was taken."""
+
+    dies_at = 0
+    arrived = False
+    seen = 0
+
+    def submit(self, order: Order) -> Order:
+        self.seen += 1
+        if self.seen != self.dies_at:
+            return super().submit(order)
+        if self.arrived:
+            super().submit(order)
+        raise Killed
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+@pytest.mark.parametrize("step", [1, 2])
+def test_killed_at_either_order_the_next_process_ends_the_roll_with_each_order_once(step: int, arrived: bool) -> None:
+    world = world_with_put()
+    broker = Mortal(world.clock)
+    broker.dies_at, broker.arrived = step, arrived
+    world = replace(world, desk=replace(world.desk, broker=broker), broker=broker)
+    standing.refresh_account(world.desk)
+    roll = rolls.offer(world.desk, "P00001", "ann")
+    ended = 0
+    try:
+        rolls.choose(world.desk, roll.id, 1, 0, "ann")
+    except Killed:
+        ended += 1
+    for _ in range(6):
+        try:
+            orders.resume(world.desk)
+            go_on(world, 4)
+            for id in broker.open_orders():
+                broker.fill(id)
+        except Killed:
+            ended += 1
+
+    done = stored(world, roll.id)
+    assert (ended, done.status, done.rolled) == (1, RollStatus.DONE, 2)
+    assert len(broker.sent) == 2
+    assert list(positions(world).values()).count(PositionStatus.OPEN) == 1
