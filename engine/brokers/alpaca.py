@@ -172,6 +172,8 @@ class AlpacaBroker:
             self._http.delete(f"/orders/{broker_id}")
         except Refused as refusal:
             kind = alpaca_refusals.meaning(refusal, alpaca_refusals.CANCEL)
+            if kind is Refusal.KEYS:
+                raise _unreadable(refusal) from refusal
             raise OrderRejected(f"Alpaca cannot cancel the order: {refusal.message}", refusal.code, kind) from refusal
 
     def _id_of(self, order: Order) -> str:

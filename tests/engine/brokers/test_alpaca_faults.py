@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import stamina
@@ -164,6 +165,8 @@ def test_wrong_keys_place_nothing_and_are_named_on_reads(standin: AlpacaStandin,
     assert refusal.value.kind is Refusal.KEYS
     with pytest.raises(BrokerUnavailable, match="does not accept the keys"):
         stranger.account()
+    with pytest.raises(BrokerUnavailable, match="does not accept the keys"):
+        stranger.cancel(replace(make.order(), broker_id="61e69015"))
     with pytest.raises(BrokerUnavailable, match="does not accept the keys"):
         stranger.find(make.order())
 
