@@ -30,6 +30,7 @@ from engine.protection import (
     package_price,
     step_time,
 )
+from engine.refusals import Ticks
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -40,8 +41,8 @@ MANUAL = "manual"
 STUCK = timedelta(seconds=60)
 """How long an exit's order may go on being canceled before a person is told."""
 
-WIDE_TICKS = "wide_ticks:"
-"""Setting of an underlying whose options the broker took in nickels and dimes only."""
+TICKS = "ticks:"
+"""Setting of an underlying: the ticks its options have, as far as refused prices have shown."""
 
 
 def next_order(ticket: Ticket, limit: Decimal, now: datetime) -> tuple[Ticket, Order]:
@@ -119,15 +120,26 @@ def _refused(desk: Desk, order: Order, refusal: OrderRejected) -> Order:
         if stored.status is not OrderStatus.NEW:
             return stored
         work.save_order(rejected)
-        goes_on = ticket.is_open and refusals.is_answered(ticket, order, refusal.kind)
-        if refusal.kind is Refusal.PRICE:
-            work.set_setting(f"{WIDE_TICKS}{ticket.ticker}", "yes", "desk", desk.now())
+        learned = _learned(desk, work, ticket, order) if refusal.kind is Refusal.PRICE else None
+        goes_on = ticket.is_open and refusals.is_answered(ticket, refusal.kind, learned)
         if not goes_on:
             end(desk, work, ticket, refusals.in_words(ticket, refusal))
         if refusal.kind in refusals.OF_THE_ACCOUNT:
             work.add_event(_shut_out(desk, work, ticket, refusal))
         is_first = refusals.in_a_row(work.orders(ticket.id)) == 1
     return (_answered(desk, ticket, refusal, is_first) if goes_on else None) or rejected
+
+
+def _ticks(work: UnitOfWork, ticker: str) -> Ticks:
+    return Ticks(work.setting(f"{TICKS}{ticker}") or Ticks.CENTS)
+
+
+def _learned(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> Ticks | None:
+    """The wider ticks that the refusal of this price has shown, kept; None when none would change it."""
+    learned = refusals.wider(order, ticket.bound, _ticks(work, ticket.ticker))
+    if learned is not None:
+        work.set_setting(f"{TICKS}{ticket.ticker}", learned.value, "desk", desk.now())
+    return learned
 
 
 def _shut_out(desk: Desk, work: UnitOfWork, ticket: Ticket, refusal: OrderRejected) -> Event:
@@ -139,7 +151,8 @@ def _shut_out(desk: Desk, work: UnitOfWork, ticket: Ticket, refusal: OrderReject
 def _answered(desk: Desk, ticket: Ticket, refusal: OrderRejected, is_first: bool) -> Order | None:
     """What a refusal that can be answered is answered with now; None where `work` goes on after a pause."""
     is_clear = refusal.kind not in refusals.IN_THE_WAY or _clear_way(desk, ticket, refusal)
-    if refusal.kind is Refusal.TIMING or not is_first or not is_clear:
+    is_priced = refusal.kind is Refusal.PRICE
+    if refusal.kind is Refusal.TIMING or not (is_first or is_priced) or not is_clear:
         return None
     return _next_step(desk, ticket, ticket.step)
 
@@ -424,8 +437,8 @@ def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
             return None
         limit = _limit(desk, ticket, price, step)
         limit = limit if bound is None else min(limit, bound)
-        if isinstance(ticket.legs[0].instrument, Option) and work.setting(f"{WIDE_TICKS}{ticket.ticker}"):
-            limit = refusals.on_wide_ticks(limit, bound)
+        if isinstance(ticket.legs[0].instrument, Option):
+            limit = refusals.on_ticks(limit, bound, _ticks(work, ticket.ticker))
         changed, order = next_order(replace(fresh, step=step), limit, desk.now())
         work.save_ticket(changed)
         work.add_order(order)

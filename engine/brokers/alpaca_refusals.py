@@ -14,8 +14,6 @@ from engine.brokers import wire
 from engine.brokers.alpaca_http import Refused
 from engine.errors import Refusal
 
-UNAUTHORIZED = 40110000
-
 
 @dataclass(frozen=True, slots=True)
 class _Row:

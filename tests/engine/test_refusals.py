@@ -14,6 +14,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import ExitPlan
 from engine.model.limits import ApprovalRules
 from engine.model.orders import OrderStatus, Ticket, TicketStatus
+from engine.refusals import Ticks
 from tests import make
 from tests.desk import World, make_world, propose, quote_all
 
@@ -246,20 +247,31 @@ def test_every_try_and_its_answer_are_kept_as_one_story() -> None:
     assert {event.correlation for event in tries} == {"A00001"}
 
 
-@given(limit=prices)
-def test_a_price_on_wide_ticks_is_one_keeps_its_sign_and_is_given_up_against_ourselves(limit: Decimal) -> None:
-    wide = refusals.on_wide_ticks(limit, None)
+@given(limit=prices, ticks=st.sampled_from(Ticks))
+def test_a_price_on_its_ticks_keeps_its_sign_and_is_given_up_against_ourselves(limit: Decimal, ticks: Ticks) -> None:
+    fitted = refusals.on_ticks(limit, None, ticks)
 
-    assert wide % D("0.05") == 0
-    assert abs(wide) < 3 or wide % D("0.10") == 0
-    assert (wide > 0) == (limit > 0)
-    assert wide >= limit or abs(limit) < D("0.05")
-    assert refusals.on_wide_ticks(wide, None) == wide
+    below, above = ticks.sizes
+    assert fitted % (below if abs(fitted) < 3 else above) == 0
+    assert (fitted > 0) == (limit > 0)
+    assert fitted >= limit or abs(limit) < below
+    assert refusals.on_ticks(fitted, None, ticks) == fitted
 
 
-@given(limit=prices, room=st.decimals("0", "0.20", places=2))
-def test_a_price_on_wide_ticks_never_passes_the_worst_one(limit: Decimal, room: Decimal) -> None:
-    assert refusals.on_wide_ticks(limit, limit + room) <= limit + room
+@given(limit=prices, room=st.decimals("0", "0.20", places=2), ticks=st.sampled_from(Ticks))
+def test_a_price_on_its_ticks_never_passes_the_worst_one(limit: Decimal, room: Decimal, ticks: Ticks) -> None:
+    assert refusals.on_ticks(limit, limit + room, ticks) <= limit + room
+
+
+def test_a_refused_price_from_three_dollars_on_says_nothing_about_those_below() -> None:
+    """A class of the penny program takes cents below 3 dollars: giving up nickels there would cost on every order."""
+    order = make.order(limit="-3.12")
+
+    assert refusals.wider(order, None, Ticks.CENTS) is Ticks.PENNY
+    assert refusals.on_ticks(D("-1.03"), None, Ticks.PENNY) == D("-1.03")
+    assert refusals.wider(make.order(limit="-3.15"), None, Ticks.PENNY) is Ticks.WIDE
+    assert refusals.wider(make.order(limit="-1.03"), None, Ticks.CENTS) is Ticks.WIDE
+    assert refusals.wider(make.order(limit="-3.20"), None, Ticks.WIDE) is None
 
 
 def test_pauses_double_up_to_five_minutes() -> None:
