@@ -1,7 +1,7 @@
 """Price protection as arithmetic: package prices, bands, ladders, valid quotes and the trigger of a stop.
 
 All prices are net per share of one unit: positive is paid, negative is received; "adverse" is therefore upward for
-whoever is about to trade. Numbers come from `ApprovalRules` (docs/strategies.md, "The approval flow").
+whoever is about to trade. Numbers come from `ApprovalRules` (docs/proposals.md).
 """
 
 from __future__ import annotations
