@@ -10,7 +10,7 @@ from engine.desk import Desk
 from engine.model.orders import Fill, Order, OrderStatus, OrderType, Purpose
 
 UNSENT_GRACE = timedelta(seconds=10)
-"""A NEW order younger than this is probably being sent by another thread right now."""
+"""A NEW order put on the wire more recently is probably being sent by another thread right now."""
 
 RESTING_LOOKED = "resting:looked"
 """Setting: when the resting stops were last looked up."""
@@ -36,7 +36,7 @@ def due(desk: Desk, purpose: Purpose | None) -> tuple[Order, ...]:
     settled = tuple(
         order
         for order in unfinished(desk, purpose)
-        if order.status is not OrderStatus.NEW or now - order.created_at >= UNSENT_GRACE
+        if order.status is not OrderStatus.NEW or now - (order.sent_at or order.created_at) >= UNSENT_GRACE
     )
     if _is_time_for_resting(desk, any(_is_resting(order) for order in settled)):
         return settled

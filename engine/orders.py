@@ -17,7 +17,7 @@ from engine import alarms, attempts, fills, gateway, grounds, looks, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
-from engine.errors import AlreadyDecided, BrokerUnavailable, OrderRejected, Refusal
+from engine.errors import AlreadyDecided, BrokerError, BrokerUnavailable, OrderRejected, Refusal
 from engine.looks import Look
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Option
@@ -37,6 +37,12 @@ log = structlog.get_logger()
 
 MANUAL = "manual"
 """Reason of an exit that a person asked for."""
+
+UNSENT_ALARM = timedelta(seconds=30)
+"""How long the order of an exit may fail to reach the broker before people are told."""
+
+CANCEL_AGAIN = timedelta(seconds=5)
+"""How long the broker has to carry out a cancel before it is asked once more."""
 
 STUCK = timedelta(seconds=60)
 """How long an exit's order may go on being canceled before a person is told."""
@@ -74,8 +80,7 @@ def send(desk: Desk, order: Order) -> Order:
         return _refused(desk, order, refusal)
     except BrokerUnavailable as problem:
         log.warning("order.outcome_unknown", client_order_id=order.client_order_id, problem=str(problem))
-        attempts.note_alone(desk, order, Act.SUBMIT, problem)
-        return order
+        return _unanswered(desk, order, problem)
     now = desk.now()
     accepted = replace(accepted, sent_at=order.created_at, accepted_at=accepted.accepted_at or now)
     with desk.store.begin() as work:
@@ -87,6 +92,26 @@ def send(desk: Desk, order: Order) -> Order:
             ticket = _kept_open(work, ticket)
             work.add_event(_order_event(desk, work, ticket, accepted))
     return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
+
+
+def _unanswered(desk: Desk, order: Order, problem: BrokerUnavailable) -> Order:
+    """The order with the time of its latest try: nobody knows whether the broker has it.
+
+    An exit that has not got through for a while is an alarm.
+    """
+    now = desk.now()
+    with desk.store.begin() as work:
+        stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
+        attempts.note(desk, work, ticket, order, Act.SUBMIT, problem)
+        if stored.status is not OrderStatus.NEW:
+            return stored
+        tried = replace(stored, sent_at=now)
+        work.save_order(tried)
+        position = work.find_position(ticket.position_id)
+    is_late = ticket.purpose is Purpose.EXIT and not ticket.is_net and now - order.created_at >= UNSENT_ALARM
+    if is_late and position is not None:
+        alarms.remind(desk, position, f"order {order.client_order_id} does not get through to the broker: {problem}")
+    return tried
 
 
 def _kept_open(work: UnitOfWork, ticket: Ticket) -> Ticket:
@@ -124,7 +149,7 @@ def _refused(desk: Desk, order: Order, refusal: OrderRejected) -> Order:
         goes_on = ticket.is_open and refusals.is_answered(ticket, refusal.kind, learned)
         if not goes_on:
             end(desk, work, ticket, refusals.in_words(ticket, refusal))
-        if refusal.kind in refusals.OF_THE_ACCOUNT:
+        if refusal.kind in refusals.OF_THE_ACCOUNT and ticket.purpose is Purpose.ENTRY:
             work.add_event(_shut_out(desk, work, ticket, refusal))
         is_first = refusals.in_a_row(work.orders(ticket.id)) == 1
     return (_answered(desk, ticket, refusal, is_first) if goes_on else None) or rejected
@@ -348,7 +373,7 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
     if order.status is OrderStatus.PENDING_CANCEL:
         _tell_stuck(desk, ticket, order)
         return False
-    if order.status is OrderStatus.NEW:
+    if order.status is OrderStatus.NEW or _was_asked_just_now(desk, order):
         return False
     if ticket.cancel_requested or order.type is OrderType.STOP:
         return ticket.cancel_requested
@@ -357,6 +382,11 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
         is_over = desk.now() - since >= step_time(ticket, desk.today, desk.rules)
         return is_over and not grounds.is_halted(desk, ticket)
     return grounds.spot_left(desk, ticket)
+
+
+def _was_asked_just_now(desk: Desk, order: Order) -> bool:
+    """Whether a cancel is so fresh that asking again would only use up the broker's patience."""
+    return order.cancel_asked_at is not None and desk.now() - order.cancel_asked_at < CANCEL_AGAIN
 
 
 def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
@@ -376,20 +406,28 @@ def stop(desk: Desk, order: Order) -> Order:
         desk.broker.cancel(order)
     except OrderRejected as late:
         log.info("order.cancel_too_late", client_order_id=order.client_order_id, answer=str(late))
-        attempts.note_alone(desk, order, Act.CANCEL, late)
+        asked = _asked_to_cancel(desk, order, late)
     except BrokerUnavailable as problem:
         log.warning("order.cancel_unknown", client_order_id=order.client_order_id, problem=str(problem))
-        attempts.note_alone(desk, order, Act.CANCEL, problem)
-        return order
+        return _asked_to_cancel(desk, order, problem)
     else:
-        attempts.note_alone(desk, order, Act.CANCEL, None)
-    ended = _look_up(desk, order)
+        asked = _asked_to_cancel(desk, order, None)
+    ended = _look_up(desk, asked)
     if not ended.is_open:
         with desk.store.read() as reading:
             ticket = reading.ticket(order.ticket_id)
         if ticket.is_open:
             _go_on(desk, ticket, ended)
     return ended
+
+
+def _asked_to_cancel(desk: Desk, order: Order, problem: BrokerError | None) -> Order:
+    """The order with the time of the request, and what the broker said to it written down."""
+    with desk.store.begin() as work:
+        attempts.note(desk, work, work.ticket(order.ticket_id), order, Act.CANCEL, problem)
+        asked = replace(work.order(order.client_order_id), cancel_asked_at=desk.now())
+        work.save_order(asked)
+    return asked
 
 
 def _go_on(desk: Desk, ticket: Ticket, latest: Order) -> None:

@@ -63,9 +63,18 @@ class Seen:
 
 @dataclass(slots=True)
 class _Fault:
+    """What goes wrong with the next `left` requests of a method whose path begins with `path`."""
+
     kind: str
     method: str | None
     left: int
+    path: str = ""
+    answer: Answer | None = None
+
+    def concerns(self, method: str, path: str) -> bool:
+        """Whether a request goes wrong; a path that ends in `?` means that very path."""
+        is_there = path == self.path[:-1] if self.path.endswith("?") else path.startswith(self.path)
+        return self.method in (None, method) and is_there
 
 
 @dataclass(slots=True)
@@ -115,23 +124,35 @@ class AlpacaStandin:
         self._server.server_close()
         self._thread.join()
 
-    def fail_next(self, kind: str, times: int = 1, method: str | None = None) -> None:
-        """Let the next `times` requests (of `method`) go wrong in the way `kind` names, see `FAULTS`."""
+    def fail_next(self, kind: str, times: int = 1, method: str | None = None, path: str = "") -> None:
+        """Let the next `times` requests (of `method`, to a `path`) go wrong in the way `kind` names, see `FAULTS`."""
         if kind not in FAULTS:
             raise ValueError(f"no such fault: {kind}")
         with self.lock:
-            self.faults.append(_Fault(kind, method, times))
+            self.faults.append(_Fault(kind, method, times, path))
 
-    def take_fault(self, method: str) -> str:
-        """The fault of this request, "" for none."""
+    def refuse_next(
+        self, status: int, code: int, message: str, times: int = 1, method: str = "POST", **more: Any
+    ) -> None:
+        """Answer the next `times` requests with a refusal in Alpaca's form; nothing is done."""
+        answer = Answer(status, {"code": code, "message": message, **more})
         with self.lock:
-            fault = next((fault for fault in self.faults if fault.method in (None, method)), None)
-            if fault is None:
-                return ""
-            fault.left -= 1
-            if not fault.left:
-                self.faults.remove(fault)
-            return fault.kind
+            self.faults.append(_Fault("refused", method, times, answer=answer))
+
+    def recover(self) -> None:
+        """Let everything go right again."""
+        with self.lock:
+            self.faults.clear()
+
+    def take_fault(self, method: str, path: str) -> _Fault | None:
+        """The fault of this request, None for none."""
+        with self.lock:
+            fault = next((fault for fault in self.faults if fault.concerns(method, path)), None)
+            if fault is not None:
+                fault.left -= 1
+                if not fault.left:
+                    self.faults.remove(fault)
+            return fault
 
 
 class _Server(ThreadingHTTPServer):
@@ -202,12 +223,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(control(standin, path.removeprefix("/standin/"), body or {}))
             return
         standin.journal.requests.append(Seen(self.command, path, query, body))
-        fault = standin.take_fault(self.command)
-        if fault and not fault.startswith("done-"):
-            self._fail(fault)
+        fault = standin.take_fault(self.command, path)
+        if fault is not None and fault.answer is not None:
+            self._reply(fault.answer)
+            return
+        if fault is not None and not fault.kind.startswith("done-"):
+            self._fail(fault.kind)
             return
         answer = self._answer(path, query, body)
-        self._after(answer, fault)
+        self._after(answer, fault.kind if fault is not None else "")
 
     def _answer(self, path: str, query: Mapping[str, str], body: Any) -> Answer:
         standin = self.server.standin
