@@ -67,7 +67,7 @@ class Wheel:
 
     @property
     def is_closed(self) -> bool:
-        return self.turn is Turn.CASH
+        return not any(position.is_open for position in self.positions)
 
     @property
     def basis(self) -> Decimal | None:
@@ -129,7 +129,8 @@ def _turn(positions: Iterable[Position]) -> Turn:
 def _next(turn: Turn, positions: tuple[Position, ...], steps: tuple[Step, ...]) -> str:
     """What comes next if all goes as planned."""
     if turn is Turn.CASH:
-        return "The next scan may sell a put again."
+        odd = ", ".join(position.id for position in positions if position.is_open)
+        return f"{odd} is left over: close it." if odd else "The next scan may sell a put again."
     if turn is Turn.SHARES:
         basis = steps[-1].basis
         floor = "" if basis is None else f", at {basis:.2f} or above"

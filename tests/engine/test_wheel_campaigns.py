@@ -145,3 +145,12 @@ def test_settling_again_tells_nothing_twice() -> None:
     activities.settle(life.world.desk)
 
     assert told(turned(life.world)) == before
+
+
+def test_what_is_left_over_of_a_turn_is_named_and_the_wheel_is_not_called_closed() -> None:
+    life = Life(make_world())
+    trade(life, "P1", Structure.LONG_PUT, Leg(PUT, 1), "0.50")
+
+    found = turned(life.world)
+
+    assert (found.next, found.is_closed) == ("P1 is left over: close it.", False)
