@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine import audit
 from engine.errors import DataInvalid, NotFound
 from engine.model.events import EventKind, Severity
 from engine.model.records import DeliveryState, MessageRef
@@ -118,3 +119,25 @@ def test_a_card_s_places_keep_the_version_shown_there(store: Store):
             MessageRef("approval:A1", "web", "ann", "m1", 2),
         )
         assert work.refs("approval:A2") == ()
+
+
+def test_a_story_is_every_event_of_its_words_with_its_place_in_the_chain(store: Store):
+    with store.begin() as work:
+        for number, (subject, correlation) in enumerate([("P1", "A1"), ("A1", ""), ("P2", "A2"), ("x", "A1")]):
+            at = make.NOW + timedelta(seconds=-number)
+            work.add_event(make.event(id=f"V{number}", at=at, subject=subject, correlation=correlation))
+    audit.seal(store)
+    with store.read() as work:
+        told = work.story(["A1", "V2"])
+        nothing = work.story([])
+    assert [(sealed.event.id, sealed.number) for sealed in told] == [("V3", 1), ("V2", 2), ("V1", 3), ("V0", 4)]
+    assert all(sealed.hash for sealed in told)
+    assert nothing == ()
+
+
+def test_the_newest_events_of_some_kinds_come_newest_first(store: Store):
+    with store.begin() as work:
+        for number, kind in enumerate([EventKind.NOTE, EventKind.FILLED, EventKind.HALTED, EventKind.NOTE]):
+            work.add_event(make.event(id=f"V{number}", kind=kind))
+        newest = work.newest_events([EventKind.NOTE, EventKind.HALTED], 2)
+    assert [event.id for event in newest] == ["V3", "V2"]
