@@ -33,9 +33,10 @@ from engine.sessions import NEW_YORK
 EXITS_EVERY = 1.0
 ENTRIES_EVERY = 1.0
 BOOKS_EVERY = 2.0
+LIMITS_EVERY = 15.0
+"""Asks the market alone: a broker that hangs must not keep a passed limit from being told within a minute."""
 SEAL_EVERY = 0.5
 ACCOUNT_EVERY = timedelta(seconds=20)
-WATCH_EVERY = timedelta(seconds=15)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
 COMPARE_EVERY = timedelta(minutes=3)
@@ -67,6 +68,7 @@ def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
         Work("exits", EXITS_EVERY, (*first, *exit_steps(desks.exits))),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
         Work("books", BOOKS_EVERY, book_steps(desks.books), patience=90),
+        Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
         Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
     )
 
@@ -101,7 +103,6 @@ def book_steps(desk: Desk) -> tuple[Step, ...]:
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
-        ("limits", Paced(desk, WATCH_EVERY, lambda: watch.look(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk)),
     )

@@ -14,7 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 import structlog
 
-from engine import approvals, checks, consents, exits, gateway, sizing, standing
+from engine import approvals, bounds, checks, consents, exits, gateway, sizing, standing
 from engine.candidates import Old, candidates, carried_exits, default_rules, why_not
 from engine.codec import dump, load
 from engine.desk import Desk, Mode
@@ -457,7 +457,8 @@ def _proposed(desk: Desk, roll: Roll, signal: Signal) -> Roll | None:
         if fresh.version != roll.version:
             return None
         state = standing.risk_state(desk, work, work.open_tickets())
-        plan = sizing.size(signal, state, desk.limits, desk.costs, roll.closed)
+        limits = bounds.limits_in_force(desk, work)
+        plan = sizing.size(signal, state, limits, desk.costs, roll.closed)
         if not plan.quantity:
             reasons = ", ".join(f"{step.rule} {step.value}" for step in plan.sizing if not step.passed)
             note = f"{roll.closed} of {roll.position_id} closed, nothing was opened in its place: {reasons}."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Tone
-from engine import alarms, closing, exits, nets
+from engine import alarms, closing, daytrades, exits, nets
 from engine.alarms import Trouble
 from engine.closing import Question
 from engine.errors import AlreadyDecided
@@ -15,8 +17,16 @@ from engine.model.orders import Ticket
 def close(call: Call) -> Card:
     """Start closing a position at the exit ladder's prices; on live money a second tap is asked for first."""
     position_id = call.text("position")
+    counted = _day_trade(call, position_id)
     made = closing.close(call.desk, position_id, call.user.name, call.whole("units", 0) or None)
-    return _asked(call, position_id, made) if isinstance(made, Question) else _working(call, made)
+    card = _asked(call, position_id, made) if isinstance(made, Question) else _working(call, made)
+    return replace(card, lines=(*card.lines, counted)) if counted else card
+
+
+def _day_trade(call: Call, position_id: str) -> str:
+    """Which day trade this close would be where the broker counts them; it is told, never held up."""
+    with call.desk.store.read() as work:
+        return daytrades.warning(call.desk, work, work.position(position_id))
 
 
 def close_now(call: Call) -> Card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,13 +11,15 @@ import pytest
 from bot.announce import card_for
 from bot.completion import complete
 from bot.handlers.limits import fraction
+from bot.loops import Desks, works
 from bot.message import Card, as_text, table_text
 from engine import orders, standing, watch
 from engine.errors import BadRequest
 from engine.model.book import Posting, PostingKind
 from engine.model.events import EventKind
 from engine.model.legs import Leg, Structure
-from engine.model.limits import SETTABLE
+from engine.model.limits import SETTABLE, DayTradeRule, Limits
+from engine.model.orders import OrderStatus, TicketStatus
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose
@@ -178,6 +181,61 @@ def test_a_disabled_strategy_refuses_the_tap_and_its_position_can_be_closed() ->
     assert here.card("/enable wheel").title == "wheel was enabled already"
 
 
+def pattern_day_trader(day_trades: int) -> Visit:
+    """A desk under the old rule with 20,000 dollars and so many day trades behind it, none of them from today."""
+    here = visit(
+        limits=replace(
+            Limits(),
+            day_trade_rule=DayTradeRule.PDT,
+            max_position_risk=D(1),
+            put_collateral_each=D(1),
+            one_underlying=D(1),
+        )
+    )
+    here.world.broker.cash = D(20_000)
+    at = make.NOW - timedelta(days=3)
+    with here.world.store.begin() as work:
+        for number in range(day_trades):
+            work.save_position(make.position(id=f"P9{number}", approval_id=None, opened_at=at))
+            for quantity, stem in ((1, f"A9{number}.1"), (-1, f"P9{number}.stop.1")):
+                work.add_ticket(make.ticket(id=stem, approval_id=None, status=TicketStatus.FILLED))
+                order = make.order(client_order_id=f"{stem}.1", status=OrderStatus.FILLED)
+                work.add_order(order)
+                executed = make.fill(
+                    make.call(), quantity, execution_id=f"{stem}.x", client_order_id=f"{stem}.1", at=at
+                )
+                work.add_fill(executed, f"P9{number}")
+    return here
+
+
+def test_the_entry_that_could_force_a_fourth_day_trade_is_refused() -> None:
+    here = pattern_day_trader(3)
+    fresh(here, "A00001")
+
+    card = here.card(action="approve:A00001.1", who="web:tom")
+
+    assert "day trades in 5 sessions 3 → 4 (limit 3)" in as_text(card)
+    assert here.world.broker.posts == []
+
+
+def test_a_close_that_would_be_the_fourth_is_told_and_done() -> None:
+    here = pattern_day_trader(3)
+    position = make.position(
+        id="P00001",
+        approval_id=None,
+        lots=(make.held(make.put(), -2, "1.03"),),
+        opened_units=2,
+        entry=D("-1.03"),
+    )
+    with here.world.store.begin() as work:
+        work.save_position(position)
+
+    card = here.card("/close P00001", who="web:tom")
+
+    assert card.lines[-1] == "This would be day trade 4 of 3 in 5 sessions."
+    assert len(here.world.broker.posts) == 1
+
+
 def test_resume_forgives_a_drawdown() -> None:
     """10.2 % below the opening balance, lost before yesterday: nothing opens until an admin resumes."""
     here = visit()
@@ -204,6 +262,33 @@ def test_resume_forgives_a_drawdown() -> None:
     assert not any("drawdown" in line for line in here.card("/locks").lines)
     lifted = here.events(EventKind.LOCK_CHANGED)[-1]
     assert (lifted.actor, "measured from 89,800.00 now" in str(lifted.data["words"])) == ("ann", True)
+
+
+def test_limits_are_watched_in_a_loop_of_their_own_that_needs_no_broker() -> None:
+    here = visit()
+    desk = here.world.desk
+    with here.world.store.begin() as work:
+        work.save_position(
+            make.position(
+                approval_id=None,
+                structure=Structure.SHARES,
+                unit=(Leg(make.share(), 1),),
+                lots=(make.held(make.share(), 600, 48),),
+                opened_units=600,
+            )
+        )
+    here.world.broker.is_mute = True
+    (loop,) = [work for work in works(Desks(desk, desk, desk, desk)) if work.name == "limits"]
+
+    for _, step in loop.steps:
+        step()
+
+    assert loop.every <= 60
+    (told,) = here.events(EventKind.RISK_BREACHED)
+    card = card_for(desk, told, f"event:{told.id}", "PAPER")
+    assert card is not None
+    assert "most in XYZ 22.4 % is past its limit of 20.0 %" in card.lines[0]
+    assert here.card("/locks").buttons[0][0].action == card.buttons[0][0].action
 
 
 def test_a_passed_limit_is_a_card_with_its_unlock_button() -> None:
