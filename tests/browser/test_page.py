@@ -83,7 +83,8 @@ async def test_tapped_button_works_until_its_answer_and_takes_the_others_with_it
 async def test_second_half_of_a_double_tap_never_meets_what_was_redrawn_under_it(desk: PageWorld, tab: Page):
     """Half of ten is five; were the second tap taken, it would be two."""
     await enter(desk, tab)
-    approval = await desk.propose(plan=make.plan(quantity=10))
+    small = make.signal(outlook=make.outlook(max_loss=make.D(500), collateral=make.D(500)))
+    approval = await desk.propose(plan=make.plan(small, quantity=10))
     await expect(tab.get_by_role("button", name="Half (5)")).to_be_visible()
     await tab.evaluate(
         "new MutationObserver((_, watch) => { const drawn = document.querySelector('[data-action$=\".2\"]');"

@@ -347,6 +347,16 @@ def test_a_price_that_cannot_be_meant_changes_nothing(price: str, says: str) -> 
         assert work.approval("A00001").version == 1
 
 
+def test_a_smaller_size_that_still_breaks_a_limit_is_refused_with_its_number() -> None:
+    world = make_world()
+    propose(world, plan=make.plan(quantity=10))  # ten reserve 44,000 of 100,000, five 22,000, two 8,800
+
+    with pytest.raises(BadRequest, match=r"Not changed: risk of this trade 0.0% → 22.0% \(limit 10.0%\)"):
+        variants.resize(world.desk, "A00001", 1, "ann", 5)
+
+    assert variants.resize(world.desk, "A00001", 1, "ann", 2).plan.quantity == 2
+
+
 def test_a_size_chosen_by_a_person_stays_when_the_strike_changes() -> None:
     world, shown = scanned()
     variants.resize(world.desk, shown.id, 1, "ann", 1)
