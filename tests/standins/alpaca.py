@@ -28,6 +28,7 @@ from tests.standins import alpaca_events, alpaca_json, alpaca_rules
 from tests.standins.alpaca_exchange import Exchange
 from tests.standins.alpaca_rules import Refusal
 from tests.standins.alpaca_server import Answer, Routes
+from tests.standins.alpaca_stream import AlpacaStream
 from tests.standins.openapi import OpenApi
 
 KEY, SECRET = "PKSTANDIN", "standin-secret"
@@ -369,10 +370,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--no-schemas", action="store_true", help="do not hold anything to the schemas: it takes time")
     options = parser.parse_args(arguments)
     exchange = Exchange(RunningClock(options.now), options.cash)
-    with AlpacaStandin(exchange, options.port) as standin:
+    with AlpacaStandin(exchange, options.port) as standin, AlpacaStream(exchange, KEY, SECRET) as stream:
         if options.no_schemas:
             standin.schemas = None
-        print(json.dumps({"url": standin.url, "key": KEY, "secret": SECRET}), flush=True)
+        print(json.dumps({"url": standin.url, "stream": stream.url, "key": KEY, "secret": SECRET}), flush=True)
         sys.stdin.read()
 
 
