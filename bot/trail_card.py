@@ -102,7 +102,7 @@ def sentence(event: Event) -> str:
 
 def _text(event: Event, name: str) -> str:
     value = event.data.get(name)
-    return "" if value is None else str(value)
+    return "" if value in (None, "None") else str(value)
 
 
 def _net(event: Event, name: str) -> str:
@@ -206,8 +206,9 @@ def _refused(event: Event) -> str:
 
 
 def _sent(event: Event) -> str:
-    what = f"{_text(event, 'quantity')} at {_net(event, 'limit')}"
-    return f"order {_text(event, 'client_order_id')} is at the broker: {what}"
+    """An order that the broker has; a stop and a market order have no limit."""
+    price = f" at {_net(event, 'limit')}" if _text(event, "limit") else ""
+    return f"order {_text(event, 'client_order_id')} is at the broker: {_text(event, 'quantity')}{price}"
 
 
 def _attempted(event: Event) -> str:

@@ -27,7 +27,6 @@ LONGEST_WALK = 20_000
 ID = re.compile(r"(?=[A-Z]*\d)[A-Z][0-9A-Z]{4,12}(\.[\w-]{1,24}){0,3}", re.ASCII | re.IGNORECASE)
 """What an id of the desk looks like: `A00004`, `A00004.1`, `P0K3ZQ4M.stop.1`."""
 
-
 ROLLS = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
 
 
@@ -183,17 +182,13 @@ def _neighbours(work: UnitOfWork, name: str) -> set[str]:
 
 
 def check(work: UnitOfWork, trail: Trail) -> str:
-    """Why the stretch of the audit chain between the story's first and last event does not hold, "" when it does.
-
-    Raises:
-        BadRequest: it is too long to be walked here, or nothing of it is sealed yet.
-    """
+    """Whether the stretch of the audit chain between the story's first and last event holds, in words."""
     sealed = trail.sealed
     if not sealed:
-        raise BadRequest("nothing of it is sealed yet")
+        return "nothing of it is sealed yet"
     if sealed[-1] - sealed[0] >= LONGEST_WALK:
-        raise BadRequest("too long to check here; wsb audit verify checks the whole chain")
-    return audit.stretch(work, sealed[0], sealed[-1])
+        return "too long to check here; wsb audit verify checks the whole chain"
+    return audit.stretch(work, sealed[0], sealed[-1]) or "this stretch holds"
 
 
 def latest(work: UnitOfWork, limit: int) -> tuple[Latest, ...]:

@@ -6,7 +6,6 @@ from bot import trail_card
 from bot.command import Call
 from bot.message import Button, Card
 from engine import audit, trail
-from engine.errors import BadRequest
 
 TRADES = 8
 
@@ -17,10 +16,7 @@ def tell(call: Call) -> Card:
         return _latest(call)
     with call.desk.store.read() as work:
         found = trail.follow(work, call.text("id"))
-        try:
-            holds = trail.check(work, found) or "this stretch holds"
-        except BadRequest as unchecked:
-            holds = str(unchecked)
+        holds = trail.check(work, found)
     return trail_card.trail_card(found, call.whole("page", 1), holds, call.room.banner())
 
 

@@ -14,7 +14,7 @@ from bot.command import Room
 from bot.message import Card, as_text, table_text
 from engine import activities, audit, exits, orders, scanning, trail
 from engine.errors import NotFound
-from engine.model.events import Event, EventKind
+from engine.model.events import Event, EventKind, SealedEvent
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import MarketSnapshot
 from engine.model.orders import Activity, ActivityKind
@@ -458,3 +458,21 @@ def test_a_stop_and_its_closing_orders_belong_to_the_approval() -> None:
         events = work.events_about(approval)
     assert in_order([EventKind.EXIT_STARTED, EventKind.ORDER_SENT], [event.kind for event in events])
     assert closing.id in {event.subject for event in events}
+
+
+def test_a_story_that_spans_too_much_of_the_chain_leaves_the_check_to_the_command() -> None:
+    desk = visit()
+    first, last = (
+        SealedEvent(Event(f"V{n}", EventKind.NOTE, make.NOW, "desk"), n, "x", "y") for n in (1, trail.LONGEST_WALK + 1)
+    )
+
+    with desk.world.store.read() as work:
+        assert "wsb audit verify" in trail.check(work, trail.Trail("V1", (), (first, last)))
+
+
+def test_an_order_without_a_limit_is_told_without_a_price() -> None:
+    data = {"client_order_id": "P00001.net.1.1", "limit": "None", "quantity": 100}
+
+    line = trail_card.sentence(Event("V1", EventKind.ORDER_SENT, make.NOW, "P00001.net.1", data))
+
+    assert line == "order P00001.net.1.1 is at the broker: 100"
