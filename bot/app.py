@@ -34,6 +34,9 @@ from engine.ports import Broker, MarketData
 from engine.sessions import Sessions
 from engine.store import Store
 
+QUICK = (2.0, 5.0, 5.0)
+"""Seconds to connect to the broker, to wait for an answer and to repeat a read, where a stop may be waiting."""
+
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 Folder = RecordedFolder
 """Recorded days, as every replay takes them."""
@@ -225,10 +228,14 @@ def _broker(
 def sessions_of(config: Config, desk: Desk) -> Desks:
     """The desk through a broker session for each kind of work; the exchange inside this program has one for all."""
 
-    def again() -> Desk:
-        return desk if config.desk.broker == "paper" else replace(desk, broker=alpaca_broker(config, desk.store))
+    if config.desk.broker == "paper":
+        return Desks(desk, desk, desk, desk, desk)
 
-    return Desks(entries=desk, exits=again(), protecting=again(), books=again())
+    def quick() -> Desk:
+        return replace(desk, broker=protecting_broker(config, desk.store))
+
+    books = replace(desk, broker=alpaca_broker(config, desk.store))
+    return Desks(entries=desk, exits=quick(), exit_orders=quick(), protecting=quick(), books=books)
 
 
 def build_runtime(desks: Desks) -> Runtime:
@@ -278,14 +285,25 @@ def alpaca_broker(config: Config, store: Store | None = None) -> Broker:
     Raises:
         ConfigError: a key is missing, or the address belongs to the other kind of account.
     """
+    return _alpaca(config, store)
+
+
+def protecting_broker(config: Config, store: Store) -> Broker:
+    """The same for what protects: it does not wait long for an answer, for another stop may be behind it."""
+    return _alpaca(config, store, QUICK)
+
+
+def _alpaca(config: Config, store: Store | None, seconds: tuple[float, float, float] | None = None) -> Broker:
     # alpaca-py takes seconds and 60 MB to import: a desk on the paper exchange never needs it.
     from engine.brokers.alpaca import AlpacaBroker
+    from engine.brokers.alpaca_http import Timeouts
 
     key, secret = _alpaca_keys(config)
     kind = "alpaca-live" if config.is_live else "alpaca-paper"
     memory = AbilityMemory(store, system_clock, kind) if store is not None else None
     url = config.alpaca.trading_url or None
-    return AlpacaBroker(key, secret, paper=not config.is_live, url_override=url, memory=memory)
+    timeouts = None if seconds is None else Timeouts(*seconds)
+    return AlpacaBroker(key, secret, paper=not config.is_live, url_override=url, memory=memory, timeouts=timeouts)
 
 
 def _alpaca_keys(config: Config) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Which work a live desk does in which loop, and how often.
 
-Exits have a thread and a broker session of their own: neither a scan nor twenty approvals that wait for the broker's
-answer can hold up a stop. The other loops never start an exit.
+Stops and targets are looked at on a thread with a broker session of its own, the orders they led to on another: no
+scan, no approval that waits for the broker's answer and no look-up of an earlier exit can hold up a stop.
 """
 
 from __future__ import annotations
@@ -54,10 +54,14 @@ MOVED = (
 
 @dataclass(frozen=True, slots=True)
 class Desks:
-    """The same desk through several broker sessions: entries, exits, what people do to be safe, and the books."""
+    """The same desk through several broker sessions.
+
+    Entries, the watch over exits, the orders of exits, what people do to be safe, and the books.
+    """
 
     entries: Desk
     exits: Desk
+    exit_orders: Desk
     protecting: Desk
     books: Desk
 
@@ -65,7 +69,8 @@ class Desks:
 def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
     """Every loop of a live desk, what protects before the others; `first` are steps before every look at the exits."""
     return (
-        Work("exits", EXITS_EVERY, (*first, *exit_steps(desks.exits))),
+        Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
+        Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
         Work("books", BOOKS_EVERY, book_steps(desks.books), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
@@ -73,13 +78,12 @@ def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
     )
 
 
-def exit_steps(desk: Desk) -> tuple[Step, ...]:
-    """Fills of closing orders, stops and targets, the ladders of closing orders."""
+def exit_order_steps(desk: Desk) -> tuple[Step, ...]:
+    """Fills and ladders of closing orders, and what a flattening closes next: a look-up may wait, a stop may not."""
     return (
         ("taken up", Once(lambda: orders.resume(desk, Purpose.EXIT))),
         ("fills", lambda: orders.reconcile(desk, Purpose.EXIT)),
         ("panic", lambda: panic.advance(desk)),
-        ("exits", lambda: exits.supervise(desk)),
         ("ladders", lambda: orders.work(desk, Purpose.EXIT)),
     )
 

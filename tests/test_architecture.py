@@ -140,6 +140,7 @@ DOORS = {
 # Imports inside a function, (importer, imported): why it may not stand at the top.
 LAZY = {
     ("bot.app", "engine.brokers.alpaca"): "takes a second and 60 MB; a desk on the paper exchange never needs it",
+    ("bot.app", "engine.brokers.alpaca_http"): "as above",
     ("bot.cli", "bot.console"): "`wsb --help` answers at once; a command loads what it needs when it is called",
     ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",

@@ -71,9 +71,12 @@ class _Fault:
     left: int
     path: str = ""
     answer: Answer | None = None
+    opening: bool = False
 
-    def concerns(self, method: str, path: str) -> bool:
-        """Whether a request goes wrong; a path that ends in `?` means that very path."""
+    def concerns(self, method: str, path: str, body: Any) -> bool:
+        """Whether a request goes wrong; a path that ends in `?` means that very path, `opening` orders that open."""
+        if self.opening and "_to_open" not in json.dumps(body):
+            return False
         is_there = path == self.path[:-1] if self.path.endswith("?") else path.startswith(self.path)
         return self.method in (None, method) and is_there
 
@@ -132,6 +135,11 @@ class AlpacaStandin:
         with self.lock:
             self.faults.append(_Fault(kind, method, times, path))
 
+    def hang_openings(self, times: int) -> None:
+        """Never answer the next `times` orders that open something (until `hold` seconds are over)."""
+        with self.lock:
+            self.faults.append(_Fault("silence", "POST", times, "/v2/orders", opening=True))
+
     def refuse_next(
         self, status: int, code: int, message: str, times: int = 1, method: str = "POST", **more: Any
     ) -> None:
@@ -145,10 +153,10 @@ class AlpacaStandin:
         with self.lock:
             self.faults.clear()
 
-    def take_fault(self, method: str, path: str) -> _Fault | None:
+    def take_fault(self, method: str, path: str, body: Any) -> _Fault | None:
         """The fault of this request, None for none."""
         with self.lock:
-            fault = next((fault for fault in self.faults if fault.concerns(method, path)), None)
+            fault = next((fault for fault in self.faults if fault.concerns(method, path, body)), None)
             if fault is not None:
                 fault.left -= 1
                 if not fault.left:
@@ -224,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(control(standin, path.removeprefix("/standin/"), body or {}))
             return
         standin.journal.requests.append(Seen(self.command, path, query, body))
-        fault = standin.take_fault(self.command, path)
+        fault = standin.take_fault(self.command, path, body)
         if fault is not None and fault.answer is not None:
             self._reply(fault.answer)
             return
