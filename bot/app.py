@@ -245,7 +245,7 @@ def build_runtime(desks: Desks) -> Runtime:
     return Runtime(desks.books, works(desks, exchange))
 
 
-def build_feeds(config: Config, runtime: Runtime) -> tuple[Feed, ...]:
+def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, ...]:
     """What wakes the loops from outside: Alpaca's stream of order updates, where orders go there.
 
     Raises:
@@ -257,10 +257,11 @@ def build_feeds(config: Config, runtime: Runtime) -> tuple[Feed, ...]:
     stream = TradeStream(
         key,
         secret,
-        lambda: runtime.wake("exits", "entries"),
+        lambda: runtime.wake("exit orders", "entries"),
         np.random.default_rng(),
         paper=not config.is_live,
         url_override=config.alpaca.stream_url or None,
+        connected=desks.reconnected.set,
     )
     return (stream,)
 

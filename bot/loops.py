@@ -6,6 +6,7 @@ scan, no approval that waits for the broker's answer and no look-up of an earlie
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -56,7 +57,8 @@ MOVED = (
 class Desks:
     """The same desk through several broker sessions.
 
-    Entries, the watch over exits, the orders of exits, what people do to be safe, and the books.
+    Entries, the watch over exits, the orders of exits, what people do to be safe, and the books. `reconnected` is set
+    when the broker is listened to (again): what happened meanwhile is compared at once.
     """
 
     entries: Desk
@@ -64,6 +66,7 @@ class Desks:
     exit_orders: Desk
     protecting: Desk
     books: Desk
+    reconnected: threading.Event = field(default_factory=threading.Event)
 
 
 def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
@@ -72,7 +75,7 @@ def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
         Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
-        Work("books", BOOKS_EVERY, book_steps(desks.books), patience=90),
+        Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
         Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
     )
@@ -102,13 +105,14 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
     )
 
 
-def book_steps(desk: Desk) -> tuple[Step, ...]:
+def book_steps(desks: Desks) -> tuple[Step, ...]:
     """The account, what happened without an order, and the broker's holdings beside the books."""
+    desk = desks.books
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
-        ("holdings", Compared(desk)),
+        ("holdings", Compared(desk, desks.reconnected)),
     )
 
 
@@ -146,6 +150,7 @@ class Compared:
     """The comparison with the broker: at start, every few minutes, at set times, and after every order that moved."""
 
     desk: Desk
+    reconnected: threading.Event = field(default_factory=threading.Event)
     at: datetime | None = None
     seen: str = field(default="")
     again: datetime | None = None
@@ -155,8 +160,10 @@ class Compared:
         now = self.desk.now()
         latest = self._latest()
         is_again = self.again is not None and now >= self.again
-        if self.at is not None and latest == self.seen and not is_again and not is_due(self.at, now):
+        is_asked = is_again or self.reconnected.is_set()
+        if self.at is not None and latest == self.seen and not is_asked and not is_due(self.at, now):
             return
+        self.reconnected.clear()
         self.at, self.seen = now, latest
         found = holdings.reconcile(self.desk)
         self.again = now + holdings.GRACE if found.waiting else None

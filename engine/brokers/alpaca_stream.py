@@ -75,8 +75,9 @@ class _Lost(Exception):
 class TradeStream:
     """One connection on a thread of its own, for as long as the process runs.
 
-    `wake` is called from that thread after every connection and every message; it has to return at once. `jitter`
-    spreads the tries of many desks after an outage.
+    `wake` is called from that thread after every connection and every message; it has to return at once. `connected` is
+    called before it at every connection: what happened before is not told again. `jitter` spreads the tries of many
+    desks after an outage.
 
     Raises:
         ConfigError: `url_override` (ALPACA_STREAM_URL) is no address, or Alpaca's for the other kind of account.
@@ -92,11 +93,13 @@ class TradeStream:
         paper: bool = True,
         url_override: str | None = None,
         pauses: Pauses | None = None,
+        connected: Callable[[], object] | None = None,
     ) -> None:
         own = next(f"wss://{host}/stream" for host, is_paper in HOSTS.items() if is_paper is paper)
         self._url = checked(url_override, "ALPACA_STREAM_URL", SCHEMES, paper=paper) if url_override else own
         self._key, self._secret = key, secret
         self._wake = wake
+        self._connected = connected
         self._jitter = jitter
         self._pauses = pauses or Pauses()
         self._ending = threading.Event()
@@ -145,6 +148,8 @@ class TradeStream:
                     self._state, is_listening=True, problem="", connections=self._state.connections + 1
                 )
                 log.info("alpaca.stream_listening")
+                if self._connected is not None:
+                    self._connected()
                 self._tell()
                 self._receive(connection)
         except _Lost as lost:

@@ -208,3 +208,17 @@ def test_the_books_are_compared_after_every_order_that_moved() -> None:
     compared()
 
     assert compared.at == world.clock()
+
+
+def test_the_books_are_compared_when_the_broker_is_heard_again() -> None:
+    world = make_world()
+    reconnected = threading.Event()
+    compared = Compared(world.desk, reconnected)
+    compared()
+    world.clock.advance(5)
+
+    reconnected.set()
+    compared()
+
+    assert compared.at == world.clock()
+    assert not reconnected.is_set()

@@ -18,6 +18,7 @@ from alerts.routes import Channels
 from bot.app import build_feeds
 from bot.bulkheads import inline
 from bot.command import Room
+from bot.loops import Desks
 from bot.config import load
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
@@ -37,6 +38,11 @@ def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:
     chat = ReplayChat()
     room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
     return Serving(room, Runtime(world.desk, works), {chat.name: chat}, Channels((DESTINATION,), {})), chat
+
+
+def alike(world: World) -> Desks:
+    """One desk for every kind of work."""
+    return Desks(*[world.desk] * 5)
 
 
 def test_a_desk_that_another_process_runs_is_refused_by_name() -> None:
@@ -161,7 +167,7 @@ async def _within(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 
 def test_a_desk_on_the_exchange_inside_this_program_listens_to_nobody() -> None:
-    assert build_feeds(load(None, {}), Runtime(make_world().desk, ())) == ()
+    assert build_feeds(load(None, {}), Runtime(make_world().desk, ()), alike(make_world())) == ()
 
 
 def test_a_desk_at_alpaca_listens_where_the_environment_says() -> None:
@@ -169,6 +175,6 @@ def test_a_desk_at_alpaca_listens_where_the_environment_says() -> None:
     config = replace(config, desk=replace(config.desk, broker="alpaca"))
     wrong = replace(config, alpaca=replace(config.alpaca, stream_url="wss://api.alpaca.markets/stream"))
 
-    assert len(build_feeds(config, Runtime(make_world().desk, ()))) == 1
+    assert len(build_feeds(config, Runtime(make_world().desk, ()), alike(make_world()))) == 1
     with pytest.raises(ConfigError, match="ALPACA_STREAM_URL"):
-        build_feeds(wrong, Runtime(make_world().desk, ()))
+        build_feeds(wrong, Runtime(make_world().desk, ()), alike(make_world()))
