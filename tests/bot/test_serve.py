@@ -18,8 +18,8 @@ from alerts.routes import Channels
 from bot.app import build_feeds
 from bot.bulkheads import inline
 from bot.command import Room
-from bot.loops import Desks
 from bot.config import load
+from bot.loops import Desks
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
