@@ -82,7 +82,7 @@ def why_over(desk: Desk, ticket: Ticket, latest: Order) -> str:
         return ""
     if latest.status is OrderStatus.EXPIRED:
         return "expired at the close"
-    if latest.status is OrderStatus.CANCELED and latest.cancel_asked_at is None:
+    if latest.status is OrderStatus.CANCELED and latest.cancel_again_at is None:
         return "canceled at the broker, not by the desk"
     if not desk.sessions.is_open(desk.now()) or is_of_earlier_day(desk, latest):
         return "not filled: the session ended"

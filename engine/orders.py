@@ -385,8 +385,8 @@ def _must_stop(desk: Desk, ticket: Ticket, order: Order) -> bool:
 
 
 def _was_asked_just_now(desk: Desk, order: Order) -> bool:
-    """Whether a cancel is so fresh that asking again would only use up the broker's patience."""
-    return order.cancel_asked_at is not None and desk.now() - order.cancel_asked_at < CANCEL_AGAIN
+    """Whether the broker's answer to a cancel is so fresh that asking again would only use up its patience."""
+    return order.cancel_again_at is not None and desk.now() < order.cancel_again_at
 
 
 def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
@@ -422,10 +422,11 @@ def stop(desk: Desk, order: Order) -> Order:
 
 
 def _asked_to_cancel(desk: Desk, order: Order, problem: BrokerError | None) -> Order:
-    """The order with the time of the request, and what the broker said to it written down."""
+    """The order, with what the broker said written down; without an answer it may be asked again at once."""
+    pause = timedelta(0) if isinstance(problem, BrokerUnavailable) else CANCEL_AGAIN
     with desk.store.begin() as work:
         attempts.note(desk, work, work.ticket(order.ticket_id), order, Act.CANCEL, problem)
-        asked = replace(work.order(order.client_order_id), cancel_asked_at=desk.now())
+        asked = replace(work.order(order.client_order_id), cancel_again_at=desk.now() + pause)
         work.save_order(asked)
     return asked
 

@@ -148,7 +148,7 @@ class Order:
         limit: net per share of a unit: positive is paid, negative is received, for single legs too (a sell at 1.03
             is -1.03); None for a market order and a stop of shares. The stop of an option has both: it is a stop-limit.
         stop: trigger of a stop order, positive dollars per share of its single leg; None for every other type.
-        cancel_asked_at: when the broker was last asked to take it off.
+        cancel_again_at: from when on the broker may be asked once more to take it off; None while it never was.
         filled: units. average: net per share over the filled units, same sign rule, None before a fill.
         broker_id: the broker's id once it is known. error: the broker's words when it refused.
     """
@@ -171,7 +171,7 @@ class Order:
     done_at: datetime | None = None
     error: str = ""
     stop: Decimal | None = None
-    cancel_asked_at: datetime | None = None
+    cancel_again_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

@@ -50,8 +50,8 @@ MISTAKES = (
     Mistake(
         "a cancel taken for done",
         "engine/orders.py",
-        "cancel_asked_at=desk.now())\n",
-        "cancel_asked_at=desk.now(), status=OrderStatus.CANCELED)\n",
+        "cancel_again_at=desk.now() + pause)\n",
+        "cancel_again_at=desk.now() + pause, status=OrderStatus.CANCELED)\n",
         ("fills while it is canceled", "cancel that lasts half a minute"),
     ),
     Mistake(
