@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import audit
+from engine import audit, halts
 from engine.model.book import Position
 from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -49,6 +49,10 @@ LONGEST = 40.0
 QUIET = 0.25
 """Real seconds without a change after which an ended run is believed."""
 SUPERVISED_WITHIN = 5.0
+PANICS_EVERY = 6
+"""In one run of so many everything is flattened once something is held."""
+ASK_AGAIN = 0.7
+"""Real seconds after which a person who sees nothing happen asks again."""
 SCHEMAS_EVERY = 10
 """One run in so many is held to the published schemas: that takes longer than the rest of the run."""
 
@@ -270,6 +274,9 @@ class CrashRun:
         self.exchange = Exchange(RunningClock(make.NOW, SPEED, self.zero), D(100_000))
         self.trades = self._trades()
         self.to_stop = {trade.approval_id for trade in self.trades if self.rng.random() < 0.8}
+        self.by_hand = {t.approval_id for t in self.trades if self.rng.random() < 0.5} - self.to_stop
+        self.panics = seed % PANICS_EVERY == PANICS_EVERY - 1
+        self.asked_at: dict[str, float] = {}
         self.in_parts = {trade.approval_id for trade in self.trades if self.rng.random() < 0.4}
         self.quoted: dict[str, tuple[str, str]] = {}
         self.sources = 0
@@ -371,6 +378,8 @@ class CrashRun:
             self._taps(connection)
             stages = self._stages()
             self._move_market(stages)
+            self._closes_by_hand(connection, stages)
+            self._panic(connection, stages)
             if self._is_quiet(stages) and connection.first_look is not None:
                 quiet_since = quiet_since or time.monotonic()
                 if time.monotonic() - quiet_since > QUIET:
@@ -384,7 +393,7 @@ class CrashRun:
         with self.store.read() as work:
             pending = work.pending_approvals()
         answered = connection.replies()
-        for approval in pending:
+        for approval in pending if not self._is_halted() else ():
             last = self.asked.get(approval.id)
             if last is not None and last.startswith(f"{self.report.lives}:") and last not in answered:
                 continue
@@ -394,6 +403,32 @@ class CrashRun:
                 identity = ("web:ann", "telegram:2")[int(self.rng.integers(0, 2))]
                 connection.ask(identity=identity, action=f"approve:{approval.key}", source=source)
                 self.asked[approval.id] = source
+
+    def _closes_by_hand(self, connection: Connection, stages: dict[str, str]) -> None:
+        """Close what a person wants closed, on either platform, and again when nothing happens."""
+        for trade in self.trades:
+            if trade.approval_id in self.by_hand and stages[trade.approval_id] == "held":
+                with self.store.read() as work:
+                    position = work.ticket(work.approval(trade.approval_id).key).position_id
+                self._ask(connection, f"/close {position}")
+
+    def _panic(self, connection: Connection, stages: dict[str, str]) -> None:
+        """Flatten, with both taps of the same admin."""
+        if not self.panics or "held" not in stages.values():
+            return
+        actions = [a for reply in connection.replies().values() for a in reply["actions"] if "flatten_now" in a]
+        self._ask(connection, "/panic flatten", actions[-1] if actions else "")
+
+    def _ask(self, connection: Connection, text: str, action: str = "") -> None:
+        """Say it, unless it was said a moment ago."""
+        now = time.monotonic()
+        said = action or text
+        if now - self.asked_at.get(said, 0.0) < ASK_AGAIN:
+            return
+        self.asked_at[said] = now
+        self.sources += 1
+        source = f"{self.report.lives}:{self.sources}"
+        connection.ask(identity="web:ann", text="" if action else text, action=action, source=source)
 
     def _move_market(self, stages: dict[str, str]) -> None:
         """Let entries fill, whole or in parts, then push through the stops."""
@@ -427,9 +462,14 @@ class CrashRun:
 
     def _is_quiet(self, stages: dict[str, str]) -> bool:
         ends = {"closed", "not filled", "rejected", "expired", "blocked"}
-        return all(
-            stage in ends or (stage == "held" and trade_id not in self.to_stop) for trade_id, stage in stages.items()
-        )
+        if self.panics and self._is_halted():
+            return all(stage in ends | {"pending"} for stage in stages.values())
+        leaves = self.to_stop | self.by_hand | ({t.approval_id for t in self.trades} if self.panics else set())
+        return all(stage in ends or (stage == "held" and id not in leaves) for id, stage in stages.items())
+
+    def _is_halted(self) -> bool:
+        with self.store.read() as work:
+            return halts.current(work) is not None
 
     def _check_armed(self) -> None:
         """After every end: whatever is held has its exits, and every execution its position."""
@@ -471,7 +511,7 @@ class CrashRun:
                 entry = work.ticket(approval.key)
                 tickets = (entry, *(t for t in work.tickets(position_id=entry.position_id) if t.id != entry.id))
         problems = self.report.problems
-        if approval.status is ApprovalStatus.PENDING:
+        if approval.status is ApprovalStatus.PENDING and not (self.panics and self._is_halted()):
             problems.append(f"{trade.approval_id}: the approval was lost, it is still pending")
         if tickets and not tickets[0].attempts and not tickets[0].note:
             problems.append(f"{trade.approval_id}: approved, never ordered and no reason kept")

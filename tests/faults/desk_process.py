@@ -177,7 +177,9 @@ async def _listen(room: Any, reader: asyncio.StreamReader, chat: LineChat) -> No
 async def _answer(room: Any, request: Request, chat: LineChat) -> None:
     reply = await dispatch(room, request)
     titles = [card.title for card in reply.cards]
-    chat.tell(reply=request.source, error=reply.error, titles=titles, words=[x for c in reply.cards for x in c.lines])
+    words = [line for card in reply.cards for line in card.lines]
+    actions = [button.action for card in reply.cards for row in card.buttons for button in row]
+    chat.tell(reply=request.source, error=reply.error, titles=titles, words=words, actions=actions)
 
 
 def fork(life: Life) -> int:
