@@ -40,6 +40,8 @@ SEAL_EVERY = 0.5
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
+HEAD_EVERY = timedelta(hours=1)
+"""What whoever changes the database can rewrite unnoticed is bounded by the heads in the log."""
 COMPARE_EVERY = timedelta(minutes=3)
 COMPARE_AT = (time(9, 0), time(16, 15))
 """New York times at which the books are compared with the broker whatever else happened."""
@@ -106,13 +108,14 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
 
 
 def book_steps(desks: Desks) -> tuple[Step, ...]:
-    """The account, what happened without an order, and the broker's holdings beside the books."""
+    """The account, what happened without an order, the broker's holdings beside the books, the chain's head."""
     desk = desks.books
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk, desks.reconnected)),
+        ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
 
 

@@ -178,7 +178,8 @@ def end_day(made: ReplayDesk) -> None:
     """Write down the session's equity and announce its digest, with the head of the audit chain."""
     desk = made.desk
     row = portfolio.close_day(desk)
-    head = audit.publish(desk.store)
+    audit.seal(desk.store)
+    head = audit.head(desk.store)
     data = {"equity": None if row is None else str(row.equity), "audit": str(head)}
     day = desk.today.isoformat()
     with desk.store.begin() as work:

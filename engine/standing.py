@@ -177,7 +177,7 @@ def ensure_returns(desk: Desk, tickers: Iterable[str]) -> None:
         try:
             bars = desk.market.bars(ticker, days[0], last)
         except (DataError, NotFound) as problem:
-            log.info("returns.unknown", ticker=ticker, problem=str(problem))
+            log.debug("returns.unknown", ticker=ticker, problem=str(problem))
             continue
         desk.returns.keep(today, ticker, log_returns(bars, days))
 

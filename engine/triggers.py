@@ -290,7 +290,7 @@ def _own(desk: Desk, watched: Watched) -> Exit | None:
     try:
         snapshot: MarketSnapshot = desk.market.snapshot(position.ticker)
     except (DataError, NotFound) as problem:
-        log.warning("exits.no_snapshot", position=position.id, problem=str(problem))
+        log.debug("exits.no_snapshot", position=position.id, problem=str(problem))
         return None
     if not watched.is_valid:
         snapshot = replace(snapshot, last_iv=watched.last_iv)

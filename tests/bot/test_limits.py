@@ -278,7 +278,7 @@ def test_limits_are_watched_in_a_loop_of_their_own_that_needs_no_broker() -> Non
             )
         )
     here.world.broker.is_mute = True
-    (loop,) = [work for work in works(Desks(desk, desk, desk, desk)) if work.name == "limits"]
+    (loop,) = [work for work in works(Desks(*[desk] * 5)) if work.name == "limits"]
 
     for _, step in loop.steps:
         step()

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
-from bot.loops import Compared, Once, Paced, is_due
+from bot.loops import Compared, Desks, Once, Paced, book_steps, is_due
 from bot.runtime import Loop, Runtime, Troubles, Work
+from engine import audit
 from engine.errors import DataUnavailable
 from engine.model.events import Event, EventKind, Severity
 from engine.sessions import NEW_YORK
@@ -172,6 +174,18 @@ def test_a_paced_step_waits_its_time_even_when_it_failed() -> None:
         world.clock.advance(20)
 
     assert len(taken) == 3
+
+
+def test_the_books_write_the_head_of_the_audit_chain_to_the_log_every_hour() -> None:
+    world = make_world()
+    publish = dict(book_steps(Desks(*[world.desk] * 5)))["head"]
+
+    with capture_logs() as lines:
+        for _ in range(4):
+            publish()
+            world.clock.advance(1800)
+
+    assert [line["head"] for line in lines] == [str(audit.head(world.store))] * 2
 
 
 def at(clock: str) -> datetime:
