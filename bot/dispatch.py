@@ -123,10 +123,8 @@ def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
         "source": request.source,
         "chat": request.chat,
     }
-    return Event(
-        desk.new_id("E"),
+    return desk.event(
         EventKind.COMMAND,
-        desk.now(),
         about or command.name,
         data,
         correlation=trail.thread(work, about) or about.partition(".")[0],
@@ -155,7 +153,7 @@ def _record(room: Room, request: Request, kind: EventKind, why: str, by: str = "
     with desk.store.begin() as work:
         about = trail.named_in(work, _raw(request))
         who = request.identity
-        event = Event(desk.new_id("E"), kind, desk.now(), who, data, severity, correlation=about, actor=by)
+        event = desk.event(kind, who, data, severity, correlation=about, actor=by)
         work.add_event(event)
 
 
@@ -188,7 +186,7 @@ def _broken(room: Room, request: Request, bug: Exception) -> Reply:
 def _record_bug(room: Room, request: Request, ref: str) -> None:
     desk = room.desk
     data = {"ref": ref, "raw": (request.action or request.text)[:200], "identity": request.identity}
-    event = Event(desk.new_id("E"), EventKind.ERROR, desk.now(), ref, data, Severity.WARNING)
+    event = desk.event(EventKind.ERROR, ref, data, Severity.WARNING)
     try:
         with desk.store.begin() as work:
             work.add_event(event)

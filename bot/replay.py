@@ -37,7 +37,7 @@ from engine import (
     watch,
 )
 from engine.errors import DeskError
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 from engine.model.trade import Working
 
 log = structlog.get_logger()
@@ -171,7 +171,7 @@ def _guarded(made: ReplayDesk, name: str, step: Callable[[], object]) -> None:
         log.warning("loop.failed", step=name, problem=str(problem))
         data = {"step": name, "problem": str(problem), "kind": type(problem).__name__}
         with desk.store.begin() as work:
-            work.add_event(Event(desk.new_id("E"), EventKind.ERROR, desk.now(), name, data, Severity.WARNING))
+            work.add_event(desk.event(EventKind.ERROR, name, data, Severity.WARNING))
 
 
 def end_day(made: ReplayDesk) -> None:
@@ -183,4 +183,4 @@ def end_day(made: ReplayDesk) -> None:
     data = {"equity": None if row is None else str(row.equity), "audit": str(head)}
     day = desk.today.isoformat()
     with desk.store.begin() as work:
-        work.add_event(Event(desk.new_id("E"), EventKind.DIGEST_READY, desk.now(), day, data))
+        work.add_event(desk.event(EventKind.DIGEST_READY, day, data))

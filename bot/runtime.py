@@ -15,7 +15,7 @@ import structlog
 
 from engine.desk import Desk
 from engine.errors import DeskError
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 
 log = structlog.get_logger()
 
@@ -84,10 +84,8 @@ class Troubles:
         if not self._is_news(step, kind):
             return
         desk = self._desk
-        event = Event(
-            desk.new_id("E"),
+        event = desk.event(
             EventKind.ERROR,
-            desk.now(),
             step,
             {"step": step, "problem": problem, "kind": kind},
             severity,

@@ -20,7 +20,7 @@ from engine.each import each
 from engine.errors import DataInvalid
 from engine.mending import is_broken, share_exits
 from engine.model.book import Lot, Position, Posting, PostingKind
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 from engine.model.instruments import Right, Stock
 from engine.model.legs import ExitPlan, Structure
 from engine.model.orders import Activity, ActivityKind, Ticket
@@ -337,8 +337,7 @@ def _tell(
         **more,
     }
     severity = Severity.WARNING if kind is EventKind.ASSIGNED else Severity.INFO
-    correlation = position.approval_id or position.id
-    work.add_event(Event(desk.new_id("E"), kind, desk.now(), position.id, data, severity, correlation))
+    work.add_event(desk.event(kind, position.id, data, severity, position.story))
 
 
 def _unmatched(desk: Desk, work: UnitOfWork, activity: Activity, left: int) -> None:
@@ -354,5 +353,5 @@ def _mismatch(desk: Desk, work: UnitOfWork, activity: Activity, left: int, ours:
         "desk": ours,
         "activity": activity.id,
     }
-    event = Event(desk.new_id("E"), EventKind.POSITION_MISMATCH, desk.now(), activity.id, data, Severity.URGENT)
+    event = desk.event(EventKind.POSITION_MISMATCH, activity.id, data, Severity.URGENT)
     work.add_event(event)

@@ -205,7 +205,7 @@ def _event(desk: Desk, adoption: Adoption, kind: EventKind, by: str = "desk") ->
         "positions": ", ".join(adoption.positions),
     }
     severity = Severity.WARNING if kind is EventKind.ADOPTION_ASKED else Severity.INFO
-    return Event(desk.new_id("E"), kind, desk.now(), adoption.id, data, severity, adoption.id, by)
+    return desk.event(kind, adoption.id, data, severity, adoption.id, by)
 
 
 def _end(

@@ -171,7 +171,7 @@ def _tell(desk: Desk, news: tuple[Item, ...]) -> Event | None:
     if not news:
         return None
     data = {"lines": [line(item) for item in news], "positions": [item.position.id for item in news]}
-    event = Event(desk.new_id("E"), EventKind.EXPIRY_AGENDA, desk.now(), desk.today.isoformat(), data)
+    event = desk.event(EventKind.EXPIRY_AGENDA, desk.today.isoformat(), data)
     with desk.store.begin() as work:
         for item in news:
             work.set_setting(f"{TOLD}{item.position.id}", desk.today.isoformat(), "desk", desk.now())
@@ -203,10 +203,7 @@ def _warn(desk: Desk, warned: Warned) -> Event | None:
         if work.setting(name) or not work.position(position.id).is_open:
             return None
         work.set_setting(name, desk.now().isoformat(), "desk", desk.now())
-        story = position.approval_id or position.id
-        event = Event(
-            desk.new_id("E"), EventKind.EXPIRY_WARNING, desk.now(), position.id, data, Severity.WARNING, story
-        )
+        event = desk.event(EventKind.EXPIRY_WARNING, position.id, data, Severity.WARNING, position.story)
         work.add_event(event)
     return event
 

@@ -63,8 +63,7 @@ def tell(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: T
     alarm = Alarm(id, 1, now) if before is None else replace(before, count=before.count + 1, told_at=now)
     _keep(desk, work, position.id, trouble, alarm)
     data = _data(position, trouble, alarm) | {"note": note}
-    correlation = position.approval_id or position.id
-    work.add_event(Event(id, EventKind.EXIT_FAILED, now, position.id, data, Severity.URGENT, correlation))
+    work.add_event(Event(id, EventKind.EXIT_FAILED, now, position.id, data, Severity.URGENT, position.story))
 
 
 def nudge(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:
@@ -106,10 +105,7 @@ def over(desk: Desk, work: UnitOfWork, position: Position, note: str, *troubles:
             continue
         _keep(desk, work, position.id, trouble, None)
         data = _data(position, trouble, replace(alarm, count=alarm.count + 1)) | {"note": note}
-        correlation = position.approval_id or position.id
-        work.add_event(
-            Event(desk.new_id("E"), EventKind.EXIT_RECOVERED, desk.now(), position.id, data, correlation=correlation)
-        )
+        work.add_event(desk.event(EventKind.EXIT_RECOVERED, position.id, data, correlation=position.story))
 
 
 def _name(position_id: str, trouble: Trouble) -> str:

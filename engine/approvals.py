@@ -350,7 +350,7 @@ def _checked(desk: Desk, approval: Approval, seen: Seen, changed: Change | None,
 
 
 def _event(desk: Desk, kind: EventKind, approval: Approval, data: dict[str, object], by: str) -> Event:
-    return Event(desk.new_id("E"), kind, desk.now(), approval.id, data, correlation=approval.id, actor=by)
+    return desk.event(kind, approval.id, data, correlation=approval.id, actor=by)
 
 
 def reject(desk: Desk, approval_id: str, version: int, by: str, note: str = "") -> Approval:

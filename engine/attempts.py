@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from engine.desk import Desk
 from engine.errors import BrokerError, OrderRejected
-from engine.model.events import Event, EventKind
+from engine.model.events import EventKind
 from engine.model.orders import Order, Ticket
 from engine.store import UnitOfWork
 
@@ -30,9 +30,7 @@ def note(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, act: Act, p
         data["words"] = str(problem)
     if isinstance(problem, OrderRejected):
         data |= {"code": problem.code, "kind": problem.kind.value}
-    at = desk.now()
-    story = story_of(work, ticket)
-    work.add_event(Event(desk.new_id("E"), EventKind.ATTEMPTED, at, ticket.id, data, correlation=story))
+    work.add_event(desk.event(EventKind.ATTEMPTED, ticket.id, data, correlation=story_of(work, ticket)))
 
 
 def note_alone(desk: Desk, order: Order, act: Act, problem: BrokerError | None) -> None:
@@ -46,4 +44,4 @@ def story_of(work: UnitOfWork, ticket: Ticket) -> str:
     if ticket.approval_id:
         return ticket.approval_id
     position = work.find_position(ticket.position_id)
-    return (position.approval_id if position else None) or ticket.position_id
+    return position.story if position else ticket.position_id

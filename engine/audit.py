@@ -6,7 +6,7 @@ chain at that number. One sealer works at a time (the store lets one transaction
 
 The hash has no key: whoever may write to the database can cut the end off, or make the whole chain anew. Both are
 found against a head that was written down elsewhere: a live desk writes it to its log every hour; with every digest it
-goes on the card that is posted and into the digest's own event. `docs/audit.md` says what that proves and what it cannot.
+goes on the card that is posted and into the digest's own event. `docs/audit.md` says what that proves and what not.
 """
 
 from __future__ import annotations

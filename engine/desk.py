@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from engine.correlation import DailyReturns
+from engine.model.events import Event, EventKind, Severity
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
@@ -49,6 +50,18 @@ class Desk:
     def today(self) -> date:
         """The trading date in New York."""
         return self.sessions.today(self.now())
+
+    def event(
+        self,
+        kind: EventKind,
+        subject: str,
+        data: Mapping[str, object],
+        severity: Severity = Severity.INFO,
+        correlation: str = "",
+        actor: str = "desk",
+    ) -> Event:
+        """What happens now, for the transaction that makes it happen."""
+        return Event(self.new_id("E"), kind, self.now(), subject, data, severity, correlation, actor)
 
     @property
     def tickers(self) -> tuple[str, ...]:

@@ -247,9 +247,7 @@ class Warrant:
             "in_all": str(used.risk),
         }
         kind = EventKind.ENVELOPE_USED
-        event = Event(
-            desk.new_id("E"), kind, desk.now(), envelope.id, data, correlation=approval.id, actor=envelope.actor
-        )
+        event = desk.event(kind, envelope.id, data, correlation=approval.id, actor=envelope.actor)
         work.add_event(event)
 
 
@@ -272,4 +270,4 @@ def _changed(desk: Desk, envelope: Envelope, by: str) -> Event:
         "account": f"{envelope.mode} {envelope.account}".rstrip(),
     }
     kind, severity = EventKind.ENVELOPE_CHANGED, Severity.INFO
-    return Event(desk.new_id("E"), kind, desk.now(), envelope.id, data, severity, envelope.id, by)
+    return desk.event(kind, envelope.id, data, severity, envelope.id, by)

@@ -291,8 +291,7 @@ def _offer(desk: Desk, position: Position, wish: Exit) -> None:
     with desk.store.begin() as work:
         work.set_setting(name, desk.now().isoformat(), "desk", desk.now())
         data = {"reason": wish.reason, "words": wish.words, "ticker": position.ticker, "strategy": position.strategy}
-        at, story = desk.now(), position.approval_id or position.id
-        work.add_event(Event(desk.new_id("E"), EventKind.EXIT_OFFERED, at, position.id, data, Severity.WARNING, story))
+        work.add_event(desk.event(EventKind.EXIT_OFFERED, position.id, data, Severity.WARNING, position.story))
 
 
 def start(
@@ -397,8 +396,7 @@ def _started(desk: Desk, position: Position, ticket: Ticket, words: str) -> Even
         "quantity": ticket.quantity,
         "limit": str(ticket.limit),
     }
-    correlation = position.approval_id or position.id
-    return Event(desk.new_id("E"), EventKind.EXIT_STARTED, desk.now(), position.id, data, correlation=correlation)
+    return desk.event(EventKind.EXIT_STARTED, position.id, data, correlation=position.story)
 
 
 @dataclass(frozen=True, slots=True)

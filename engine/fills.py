@@ -114,8 +114,7 @@ def _filled_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) ->
         "position": ticket.position_id,
         "approval": ticket.approval_id or "",
     }
-    story = story_of(work, ticket)
-    return Event(desk.new_id("E"), EventKind.FILLED, desk.now(), ticket.position_id, data, correlation=story)
+    return desk.event(EventKind.FILLED, ticket.position_id, data, correlation=story_of(work, ticket))
 
 
 def _book_position(desk: Desk, work: UnitOfWork, ticket: Ticket, fresh: list[Fill]) -> None:
@@ -187,7 +186,6 @@ def closed(desk: Desk, work: UnitOfWork, position: Position) -> None:
         "fees": str(position.fees),
         "reason": position.close_reason,
     }
-    correlation = position.approval_id or position.id
-    event = Event(desk.new_id("E"), EventKind.POSITION_CLOSED, desk.now(), position.id, data, correlation=correlation)
+    event = desk.event(EventKind.POSITION_CLOSED, position.id, data, correlation=position.story)
     work.add_event(event)
     alarms.over(desk, work, position, f"{position.ticker} is closed: {position.close_reason}.")

@@ -92,4 +92,4 @@ def heard(work: UnitOfWork, now: datetime) -> None:
 
 
 def _event(desk: Desk, kind: EventKind, by: str, why: str) -> Event:
-    return Event(desk.new_id("E"), kind, desk.now(), "desk", {"by": by, "why": why}, Severity.WARNING, actor=by)
+    return desk.event(kind, "desk", {"by": by, "why": why}, Severity.WARNING, actor=by)

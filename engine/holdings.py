@@ -162,12 +162,12 @@ def _event(desk: Desk, news: Mapping[str, list[str]]) -> Event:
     """Both sides of everything that differs; that all agrees again, when nothing does."""
     if not news:
         words = {"words": "Positions, cash and orders are the same on both sides."}
-        return Event(desk.new_id("E"), EventKind.RECONCILED, desk.now(), "holdings", words)
+        return desk.event(EventKind.RECONCILED, "holdings", words)
     data = {
         "broker": ", ".join(theirs for theirs, _ in news.values()),
         "desk": ", ".join(ours for _, ours in news.values()),
     }
-    return Event(desk.new_id("E"), EventKind.POSITION_MISMATCH, desk.now(), "holdings", data, Severity.URGENT)
+    return desk.event(EventKind.POSITION_MISMATCH, "holdings", data, Severity.URGENT)
 
 
 def _missing(found: Comparison, result: Reconciliation) -> dict[str, int]:

@@ -71,7 +71,7 @@ def _event(desk: Desk, lock: Lock, told: str, by: str) -> Event:
     severity = Severity.INFO if lock.status is not LockStatus.HELD else Severity.WARNING
     if lock.kind is LockKind.DRAWDOWN and is_breach:
         severity = Severity.URGENT
-    return Event(desk.new_id("E"), kind, desk.now(), lock.id, data, severity, actor=by)
+    return desk.event(kind, lock.id, data, severity, actor=by)
 
 
 BREACHES = frozenset({LockKind.BREACH, LockKind.DAY_LOSS, LockKind.WEEK_LOSS, LockKind.DRAWDOWN})
@@ -167,7 +167,5 @@ def switch(desk: Desk, strategy: str, status: str, by: str) -> bool:
                 if risk.is_entry(ticket) and ticket.strategy == strategy:
                     work.save_ticket(ticket.canceling(f"{strategy} was disabled"))
         data = {"words": f"{strategy} was {status} by {by}.", "status": status}
-        work.add_event(
-            Event(desk.new_id("E"), EventKind.STRATEGY_CHANGED, desk.now(), strategy, data, Severity.WARNING, actor=by)
-        )
+        work.add_event(desk.event(EventKind.STRATEGY_CHANGED, strategy, data, Severity.WARNING, actor=by))
     return True

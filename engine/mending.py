@@ -14,7 +14,7 @@ from math import gcd
 from engine import fills, ledger, payoff
 from engine.desk import Desk
 from engine.model.book import ZERO, Position, PositionLeg
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 from engine.model.instruments import Option, Right, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.store import UnitOfWork
@@ -104,8 +104,7 @@ def tell(desk: Desk, work: UnitOfWork, left: Position) -> None:
     words = f"A leg went away by itself; left in {left.id}: {rest}."
     advice = f" It has no stop of its own. To put it right: {todo}." if todo else ""
     data = {"words": words + advice, "ticker": left.ticker, "strategy": left.strategy, "campaign": left.campaign}
-    correlation = left.approval_id or left.id
-    work.add_event(Event(desk.new_id("E"), EventKind.LEG_LOST, desk.now(), left.id, data, Severity.URGENT, correlation))
+    work.add_event(desk.event(EventKind.LEG_LOST, left.id, data, Severity.URGENT, left.story))
 
 
 def remainder(position: Position) -> Position:

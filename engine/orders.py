@@ -169,8 +169,7 @@ def _learned(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> Tick
 
 def _shut_out(desk: Desk, work: UnitOfWork, ticket: Ticket, refusal: OrderRejected) -> Event:
     data = {"words": f"No order gets through, exits neither: {refusal}", "ticker": ticket.ticker}
-    at, story = desk.now(), story_of(work, ticket)
-    return Event(desk.new_id("E"), EventKind.ERROR, at, ticket.id, data, Severity.URGENT, story)
+    return desk.event(EventKind.ERROR, ticket.id, data, Severity.URGENT, story_of(work, ticket))
 
 
 def _answered(desk: Desk, ticket: Ticket, refusal: OrderRejected, is_first: bool) -> Order | None:
@@ -227,8 +226,7 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
         "reason": ticket.reason,
         "purpose": ticket.purpose.value,
     }
-    story = story_of(work, ticket)
-    work.add_event(Event(desk.new_id("E"), EventKind.ORDER_ENDED, desk.now(), ticket.id, data, correlation=story))
+    work.add_event(desk.event(EventKind.ORDER_ENDED, ticket.id, data, correlation=story_of(work, ticket)))
     return ended
 
 
@@ -259,8 +257,7 @@ def _order_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> 
         "purpose": ticket.purpose.value,
         "position": ticket.position_id,
     }
-    story = story_of(work, ticket)
-    return Event(desk.new_id("E"), EventKind.ORDER_SENT, desk.now(), ticket.id, data, correlation=story)
+    return desk.event(EventKind.ORDER_SENT, ticket.id, data, correlation=story_of(work, ticket))
 
 
 def send_due(desk: Desk) -> tuple[Order, ...]:

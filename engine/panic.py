@@ -18,7 +18,7 @@ from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BrokerError, DataError, DeskError, NotAllowed
 from engine.model.book import Position
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 from engine.model.flatten import ANSWERED_WITHIN, Flatten, Line
 from engine.model.instruments import Option, Right
 from engine.model.legs import Structure
@@ -55,7 +55,7 @@ def freeze(desk: Desk, by: str) -> tuple[Ticket, ...]:
         pending = f" Not confirmed yet: {', '.join(ticket.id for ticket in left)}." if left else ""
         severity = Severity.URGENT if left else Severity.WARNING
         data = {"words": words + pending}
-        work.add_event(Event(desk.new_id("E"), EventKind.PANIC, desk.now(), "freeze", data, severity, actor=by))
+        work.add_event(desk.event(EventKind.PANIC, "freeze", data, severity, actor=by))
     return left
 
 
@@ -137,7 +137,7 @@ def _save(desk: Desk, work: UnitOfWork, state: Flatten, by: str) -> Flatten:
         "suspended": newer.is_suspended,
         "note": newer.note,
     }
-    work.add_event(Event(desk.new_id("E"), EventKind.PANIC, desk.now(), newer.id, data, severity, newer.id, by))
+    work.add_event(desk.event(EventKind.PANIC, newer.id, data, severity, newer.id, by))
     return newer
 
 

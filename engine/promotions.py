@@ -56,4 +56,4 @@ def end(desk: Desk, strategy: str, account: str, by: str) -> Promotion:
 def _changed(desk: Desk, promotion: Promotion, by: str, words: str) -> Event:
     data = {"words": words, "by": by, "note": promotion.note}
     kind, severity = EventKind.STRATEGY_CHANGED, Severity.WARNING
-    return Event(desk.new_id("E"), kind, desk.now(), promotion.strategy, data, severity, actor=by)
+    return desk.event(kind, promotion.strategy, data, severity, actor=by)

@@ -22,7 +22,7 @@ from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DataError, DataInvalid, DataUnavailable, DeskError, NotAllowed
 from engine.exits import Closing
 from engine.model.book import ZERO, Position
-from engine.model.events import Event, EventKind, Severity
+from engine.model.events import EventKind, Severity
 from engine.model.legs import ExitPlan, Structure
 from engine.model.orders import ROLL, Ticket
 from engine.model.records import Sequence
@@ -180,7 +180,7 @@ def _save(desk: Desk, work: UnitOfWork, roll: Roll, kind: EventKind = EventKind.
     correlation = (position.approval_id if position else None) or roll.position_id
     severity = Severity.WARNING if roll.status is RollStatus.STOPPED else Severity.INFO
     actor = roll.by or "desk"
-    work.add_event(Event(desk.new_id("E"), kind, desk.now(), roll.id, data, severity, correlation, actor))
+    work.add_event(desk.event(kind, roll.id, data, severity, correlation, actor))
     return roll
 
 

@@ -65,7 +65,7 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) ->
         free = [p for p in free if not locks.reasons(desk, work, strategy_name, p.signal.ticker)]
         proposals = [_propose(desk, work, plan, scan.id) for plan in free]
         data = {"strategy": strategy_name, "universe": scan.universe, "proposals": [a.id for a in proposals]}
-        work.add_event(Event(desk.new_id("E"), EventKind.SCAN_FINISHED, desk.now(), scan.id, data))
+        work.add_event(desk.event(EventKind.SCAN_FINISHED, scan.id, data))
     return scan
 
 

@@ -53,12 +53,11 @@ def tell(desk: Desk, position: Position, since: datetime, running: Mapping[str, 
     if not text or text.endswith(TOLD) or began(text) != since:
         return
     data = {"words": words, "ticker": position.ticker, "strategy": position.strategy, "position": position.id}
-    correlation = position.approval_id or position.id
     _keep(
         desk,
         position,
         f"{text}{TOLD}",
-        Event(desk.new_id("E"), EventKind.DATA_STALE, desk.now(), position.id, data, Severity.URGENT, correlation),
+        desk.event(EventKind.DATA_STALE, position.id, data, Severity.URGENT, position.story),
     )
 
 

@@ -111,11 +111,11 @@ def thread(work: UnitOfWork, word: str) -> str:
     stem = spelled(word).partition(".")[0]
     position = work.find_position(stem)
     if position is not None:
-        return position.approval_id or position.id
+        return position.story
     if work.find_approval(stem) is not None:
         return stem
     parts = work.campaign(stem)
-    return (parts[0].approval_id or parts[0].id) if parts else ""
+    return parts[0].story if parts else ""
 
 
 def begun(work: UnitOfWork, word: str) -> str:
@@ -124,7 +124,7 @@ def begun(work: UnitOfWork, word: str) -> str:
     approval, position = work.find_approval(first), work.find_position(first)
     campaign = approval.plan.signal.campaign if approval else position.campaign if position else None
     parts = work.campaign(campaign) if campaign else ()
-    return (parts[0].approval_id or parts[0].id) if parts else first
+    return parts[0].story if parts else first
 
 
 def named_in(work: UnitOfWork, text: str) -> str:
@@ -229,6 +229,6 @@ def note(desk: Desk, text: str, by: str, identity: str) -> Event:
             raise BadRequest(f"A note has at most {LONGEST_NOTE} characters; this one has {len(body)}.")
         subject = spelled(first) if correlation else "desk"
         data = {"words": body, "identity": identity}
-        event = Event(desk.new_id("E"), EventKind.NOTE, desk.now(), subject, data, correlation=correlation, actor=by)
+        event = desk.event(EventKind.NOTE, subject, data, correlation=correlation, actor=by)
         work.add_event(event)
     return event

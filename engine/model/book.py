@@ -109,6 +109,11 @@ class Position:
         return self.status is PositionStatus.OPEN
 
     @property
+    def story(self) -> str:
+        """What the events of its trade have in common: the approval it started from, or its own id."""
+        return self.approval_id or self.id
+
+    @property
     def units(self) -> int:
         """Whole units still held; 0 when a leg is gone or held the other way round."""
         held = {leg.instrument: leg.quantity for leg in self.legs}
