@@ -24,7 +24,7 @@ from engine.model.orders import Purpose
 from tests import make
 from tests.custodian import TWO_ADMINS
 from tests.desk import propose
-from tests.engine.wire_world import WireWorld, wire_world
+from tests.wire import WireWorld, wire_world
 
 D = make.D
 PUT, SHARE, CALL = make.put(44), make.share(), make.call(52)

@@ -29,9 +29,9 @@ from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError
 from engine.model.events import Event, EventKind
 from tests.desk import World, make_world
-from tests.engine.wire_world import wire_world
 from tests.standins.alpaca import KEY, SECRET
 from tests.standins.alpaca_stream import AlpacaStream
+from tests.wire import wire_world
 
 
 def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from engine import approvals, gateway, halts, orders, promotions
-from engine.brokers.alpaca import AlpacaBroker
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, ConfigError, NotAllowed, NotFound
 from engine.model.events import EventKind, Severity
@@ -16,8 +15,8 @@ from engine.model.orders import Order, OrderStatus, Purpose, TicketStatus
 from engine.model.trade import ApprovalStatus
 from tests import make
 from tests.desk import LIVE, World, make_world, propose
-from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
-from tests.standins.alpaca_exchange import Exchange
+from tests.standins.alpaca import AlpacaStandin
+from tests.wire import connected
 
 
 def live_world(number: str = LIVE) -> World:
@@ -316,10 +315,8 @@ def test_a_halt_and_a_missing_promotion_are_both_named() -> None:
 @pytest.fixture
 def alpaca() -> Iterator[tuple[World, AlpacaStandin]]:
     """A desk whose broker is Alpaca's adapter, in front of the account 'PA3STANDIN01' of a stand-in."""
-    world = make_world()
-    with AlpacaStandin(Exchange(world.clock)) as server:
-        broker = AlpacaBroker(KEY, SECRET, url_override=server.url)
-        yield replace(world, desk=replace(world.desk, broker=broker)), server
+    with connected(make_world(), read=10) as wire:
+        yield wire, wire.standin
 
 
 @pytest.mark.parametrize("order", [entry, exit_order], ids=["entry", "exit"])

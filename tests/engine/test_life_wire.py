@@ -13,10 +13,10 @@ from engine.model.events import EventKind
 from engine.model.legs import Leg, Structure
 from engine.model.rolls import RollStatus
 from tests import make
-from tests.engine.wire_world import WireWorld, wire_world
 from tests.rolling import NEW, OLD, open_market, short_put, stored
 from tests.standins import alpaca_events
 from tests.standins.alpaca_exchange import next_morning
+from tests.wire import WireWorld, wire_world
 
 D = Decimal
 PUT, CALL = make.put(44), make.call(48)
@@ -43,7 +43,7 @@ def test_a_put_is_rolled_by_two_requests_because_one_is_refused(world: WireWorld
     open_market(world)  # type: ignore[arg-type]
     in_one = make.order((Leg(OLD, 1), Leg(NEW, -1)), "-0.60", 2, client_order_id="naive.1.1")
     with pytest.raises(OrderRejected, match="covered"):
-        world.alpaca.submit(in_one)
+        world.broker.submit(in_one)
     world.exchange.quote(OLD.symbol, "1.95", "2.00")
     world.exchange.quote(NEW.symbol, "2.60", "2.65")
 
@@ -63,7 +63,7 @@ def test_a_put_is_rolled_by_two_requests_because_one_is_refused(world: WireWorld
         ("2.00", "2.60"),
         ("2", "2"),
     ]
-    assert {holding.instrument: holding.quantity for holding in world.alpaca.holdings()} == {NEW: -2}
+    assert {holding.instrument: holding.quantity for holding in world.broker.holdings()} == {NEW: -2}
 
 
 def sold(world: WireWorld, id: str, structure: Structure, leg: Leg, price: str) -> None:
@@ -118,4 +118,4 @@ def test_the_wheel_of_example_1_turns_from_alpacas_rows_to_1232_in_one_win(world
         assert len(work.campaigns("wheel")) == 1
         assert work.open_positions() == ()
         assert work.book().cash == D(100_000) + 1232 - done.fees
-    assert world.alpaca.holdings() == ()
+    assert world.broker.holdings() == ()

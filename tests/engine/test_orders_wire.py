@@ -15,7 +15,7 @@ from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Order, OrderStatus, OrderType, Purpose, TicketStatus, TimeInForce
 from engine.model.trade import Signal
 from tests import make
-from tests.engine.wire_world import WireWorld, wire_world
+from tests.wire import WireWorld, wire_world
 
 D = Decimal
 FIRST = "A00001.1.1"

@@ -154,7 +154,7 @@ def other_id(stage: Scene) -> None:
 def _ids(stage: Scene, number: int) -> tuple[str, ...]:
     if not stage.is_exit:
         return (f"A00001.1.{number}",)
-    with stage.world.store.read() as work:
+    with stage.wire.store.read() as work:
         held = work.open_positions()
     return tuple(f"{position.id}.stop.1.{number}" for position in held)
 

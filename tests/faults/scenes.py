@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import stamina
-
 from engine import approvals, exits, orders
-from engine.brokers.alpaca import AlpacaBroker
-from engine.brokers.alpaca_http import Timeouts
 from engine.desk import Desk
 from engine.errors import DeskError
 from engine.model.book import Position
@@ -26,11 +22,12 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Purpose, Ticket
 from tests import make
-from tests.desk import World, make_world, propose
+from tests.desk import make_world, propose
 from tests.faults.crash import book_differences, over_ordered
-from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
+from tests.standins.alpaca import AlpacaStandin
 from tests.standins.alpaca_book import OrderState
 from tests.standins.alpaca_exchange import Exchange
+from tests.wire import WireWorld, connected
 
 D = Decimal
 APPROVAL = "A00001"
@@ -103,9 +100,7 @@ class Shown:
 class Scene:
     """The desk, the broker's other side, and what is being traded; `started` is the request it began with."""
 
-    world: World
-    desk: Desk
-    standin: AlpacaStandin
+    wire: WireWorld
     package: Package
     is_exit: bool
     started: int = 0
@@ -115,8 +110,16 @@ class Scene:
     refused: str = ""
 
     @property
+    def desk(self) -> Desk:
+        return self.wire.desk
+
+    @property
+    def standin(self) -> AlpacaStandin:
+        return self.wire.standin
+
+    @property
     def exchange(self) -> Exchange:
-        return self.standin.exchange
+        return self.wire.exchange
 
     @property
     def is_package(self) -> bool:
@@ -126,7 +129,7 @@ class Scene:
         """What the desk sees; what it saw before is seen again, fresh."""
         self.quoted |= {**quotes, make.share(): ("47.99", "48.01")}
         for item, (bid, ask) in self.quoted.items():
-            self.world.market.set_quote(item, bid, ask)
+            self.wire.market.set_quote(item, bid, ask)
 
     def trade_at(self, quotes: Quotes) -> None:
         """What the exchange trades at from now on."""
@@ -144,20 +147,20 @@ class Scene:
             natural=self.package.limit + D("0.05"), exits=self.package.exits,
             outlook=make.outlook(max_loss=loss, collateral=collateral),
         )  # fmt: skip
-        expires = self.world.clock() + timedelta(minutes=5)
-        propose(self.world, plan=make.plan(signal, UNITS), expires_at=expires)
+        expires = self.wire.clock() + timedelta(minutes=5)
+        propose(self.wire, plan=make.plan(signal, UNITS), expires_at=expires)
         if self.is_exit:
             self._open_position()
         self.started = len(self.standin.journal.requests)
         self.placed = len(self.exchange.orders)
-        with self.world.store.read() as work:
+        with self.wire.store.read() as work:
             self.seen = len(work.events(limit=10_000))
 
     def _open_position(self) -> None:
         approvals.approve(self.desk, APPROVAL, 1, "ann")
         self.trade_at(self.package.trading)
         orders.reconcile(self.desk)
-        with self.world.store.read() as work:
+        with self.wire.store.read() as work:
             (position,) = work.open_positions()
         if position.units != UNITS:
             raise RuntimeError(f"the position was not opened: {position}")
@@ -172,14 +175,14 @@ class Scene:
             for _ in range(2):
                 self.quote(self.package.breached)
                 exits.supervise(self.desk)
-                self.world.clock.advance(10)
+                self.wire.clock.advance(10)
             self.quote(self.package.breached)
         except DeskError as told:
             self.refused = str(told)
 
     def look(self) -> None:
         """One look of the desk's loops, five seconds later; what fails is what the loops would tell."""
-        self.world.clock.advance(STEP)
+        self.wire.clock.advance(STEP)
         self.quote({})
         for step in (orders.send_due, orders.reconcile, orders.work, exits.supervise):
             try:
@@ -219,19 +222,19 @@ class Scene:
 
     def events(self) -> tuple[Event, ...]:
         """What happened since the scene began."""
-        with self.world.store.read() as work:
+        with self.wire.store.read() as work:
             return work.events(limit=10_000)[self.seen :]
 
     def tickets(self) -> tuple[Ticket, ...]:
         """The decisions of this scene, first to last."""
-        with self.world.store.read() as work:
+        with self.wire.store.read() as work:
             every = work.tickets(limit=50)
         wanted = Purpose.EXIT if self.is_exit else Purpose.ENTRY
         return tuple(reversed([t for t in every if t.purpose is wanted and not t.is_net]))
 
     def shown(self) -> Shown:
         """What came of it."""
-        with self.world.store.read() as work:
+        with self.wire.store.read() as work:
             positions = work.open_positions()
             cash = work.book().cash
         tickets = self.tickets()
@@ -291,11 +294,7 @@ def _is_ours(order: OrderState) -> bool:
 @contextmanager
 def scene(package: Package, *, is_exit: bool) -> Iterator[Scene]:
     """A scene that is prepared and not acted yet."""
-    world = make_world()
-    exchange = Exchange(world.clock, Decimal(100_000))
-    with AlpacaStandin(exchange, hold=HOLD) as standin, stamina.set_testing(True, attempts=3, cap=True):
-        broker = AlpacaBroker(KEY, SECRET, url_override=standin.url, timeouts=Timeouts(5.0, READ, 15.0))
-        made = Scene(world, replace(world.desk, broker=broker), standin, package, is_exit)
+    with connected(make_world(), hold=HOLD, read=READ) as wire:
+        made = Scene(wire, package, is_exit)
         made.prepare()
         yield made
-        broker.close()

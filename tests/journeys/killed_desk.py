@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import traceback
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,60 +20,11 @@ from engine.desk import Desk
 from engine.errors import NotFound
 from engine.model.trade import ApprovalStatus
 from engine.sessions import Sessions
-from engine.store import Store, UnitOfWork
+from engine.store import Store
 from tests import make
 from tests.fakes import FakeClock, FakeMarket, ids
+from tests.faults.boundaries import Boundary, StepBroker, StepStore
 from tests.standins.alpaca import KEY, SECRET
-
-
-class Boundary:
-    """Counts the steps and ends the process, without any clean-up, at the chosen one."""
-
-    def __init__(self, fatal: int) -> None:
-        self.fatal = fatal
-        self.count = 0
-
-    def cross(self) -> None:
-        self.count += 1
-        if self.count == self.fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-class StepStore:
-    """The real store, with a boundary before and after each commit."""
-
-    def __init__(self, store: Store, boundary: Boundary) -> None:
-        self._store, self._boundary = store, boundary
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
-        with self._store.begin() as work:
-            yield work
-            self._boundary.cross()
-        self._boundary.cross()
-
-
-class StepBroker:
-    """The real adapter, with a boundary before and after each call."""
-
-    def __init__(self, broker: AlpacaBroker, boundary: Boundary) -> None:
-        self._broker, self._boundary = broker, boundary
-
-    def __getattr__(self, name: str) -> Any:
-        inner = getattr(self._broker, name)
-        if not callable(inner):
-            return inner
-
-        def stepped(*arguments: object) -> object:
-            self._boundary.cross()
-            answer = inner(*arguments)
-            self._boundary.cross()
-            return answer
-
-        return stepped
 
 
 def build(database: str, url: str, boundary: Boundary) -> tuple[Desk, FakeClock, FakeMarket]:

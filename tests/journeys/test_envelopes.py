@@ -22,7 +22,6 @@ from bot.message import Card, Request, as_text
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Person, ReplayChat
 from bot.replay import Journey
 from engine import envelopes, orders, scanning, standing
-from engine.brokers.alpaca import AlpacaBroker
 from engine.model.envelopes import EnvelopeStatus, risk_of
 from engine.model.trade import Approval, ApprovalStatus
 from engine.store import Store
@@ -31,9 +30,9 @@ from tests import make
 from tests.bot.rooms import PEOPLE
 from tests.desk import World, make_world
 from tests.make import D
-from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
-from tests.standins.alpaca_exchange import Exchange
+from tests.standins.alpaca import AlpacaStandin
 from tests.strategies import cases
+from tests.wire import connected
 
 LINE = "/envelope wheel max_risk=2000 per_day=2 until=thursday structure=short_put"
 
@@ -123,12 +122,10 @@ def test_with_a_revocation_in_between_the_proposal_asks_people() -> None:
 @pytest.fixture
 def alpaca() -> Iterator[tuple[Trip, AlpacaStandin]]:
     """The same desk in front of Alpaca's account PA3STANDIN01, which is pinned."""
-    world = wheel_world()
-    with AlpacaStandin(Exchange(world.clock)) as server:
-        broker = AlpacaBroker(KEY, SECRET, url_override=server.url)
-        desk = replace(world.desk, broker=broker, account=server.exchange.number)
+    with connected(wheel_world(), read=10) as wire:
+        desk = replace(wire.desk, account=wire.exchange.number)
         standing.refresh_account(desk)
-        yield trip(replace(world, desk=desk)), server
+        yield trip(replace(wire, desk=desk)), wire.standin
 
 
 def test_scan_envelope_order_fill_and_card_on_alpacas_wire(alpaca: tuple[Trip, AlpacaStandin]) -> None:

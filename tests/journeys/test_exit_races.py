@@ -25,7 +25,7 @@ from engine.model.limits import ApprovalRules
 from engine.store import Store
 from tests.desk import World, make_world
 from tests.engine.exit_cases import SHARE, calls, quote, shares
-from tests.journeys.alpaca_desk import WireWorld, alpaca_world, hold
+from tests.wire import WireWorld, trading_world
 
 D = Decimal
 SEEDS = 40
@@ -117,7 +117,7 @@ def test_one_closing_order_for_shares_whose_net_has_to_make_way_over_many_seeds(
 @contextmanager
 def wire_on_a_file(tmp_path: Path) -> Iterator[WireWorld]:
     store = Store.create(f"sqlite:///{tmp_path / 'desk.db'}")
-    with alpaca_world(store=store, rules=ApprovalRules()) as wire:
+    with trading_world(store=store, rules=ApprovalRules()) as wire:
         yield wire
 
 
@@ -125,7 +125,7 @@ def test_one_closing_order_on_the_wire_over_several_seeds(tmp_path: Path) -> Non
     with wire_on_a_file(tmp_path) as wire:
         for seed in range(12):
             position = shares(ExitPlan(target=D(85), stop_spot=D(60)), id=f"P{seed:05d}")
-            hold(wire.world, wire.standin, position)
+            wire.hold(position)
             wire.quote(SHARE, "79.99", "80.01")
             exits.supervise(wire.desk)
             wire.exchange.matching = False
@@ -136,9 +136,9 @@ def test_one_closing_order_on_the_wire_over_several_seeds(tmp_path: Path) -> Non
             orders.work(wire.desk)
             exits.supervise(wire.desk)
 
-            posts = [body["client_order_id"] for body in wire.posted()]
+            posts = [body["client_order_id"] for body in wire.posted]
             assert len(closers(posts, position.id)) == 1, seed
-            wire.world.clock.advance(1)
+            wire.clock.advance(1)
             wire.exchange.matching = True
             wire.quote(SHARE, "89.99", "90.01")
             orders.reconcile(wire.desk)

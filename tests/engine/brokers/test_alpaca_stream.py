@@ -16,10 +16,10 @@ from engine.brokers.alpaca_stream import Pauses, StreamState, TradeStream, _Lost
 from engine.errors import ConfigError
 from engine.model.orders import OrderStatus
 from tests import make
-from tests.engine.wire_world import WireWorld, wire_world
 from tests.standins.alpaca import KEY, SECRET
 from tests.standins.alpaca_exchange import Exchange
 from tests.standins.alpaca_stream import AlpacaStream
+from tests.wire import WireWorld, wire_world
 
 QUICK = Pauses(first=0.02, longest=0.05, answer=5.0)
 PATIENCE = 10.0
