@@ -339,7 +339,7 @@ def _offer_asked(desk: Desk) -> None:
         try:
             offer(desk, position_id, "")
         except DeskError as problem:
-            log.info("roll.not_offered", position=position_id, problem=str(problem))
+            log.debug("roll.not_offered", position=position_id, problem=str(problem))
 
 
 def is_rollable(work: UnitOfWork, position_id: str) -> bool:
