@@ -15,11 +15,12 @@ import numpy as np
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
 from bot.command import Room, Runner
-from bot.loops import Desks, works
+from bot.loops import BOOKING, Desks, works
 from bot.people import People
 from bot.runtime import Runtime
 from bot.serve import Feed
 from bot.settings import Config
+from engine import standing
 from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
@@ -176,11 +177,15 @@ def _next_generation(store: Store, now: datetime) -> int:
     return generation
 
 
-def open_books(desk: Desk, cash: Decimal) -> None:
-    """Post the opening equity once, and write down which strategies there are."""
+def open_books(desk: Desk, cash: Decimal | None) -> None:
+    """Post the opening balance once, and write down which strategies there are.
+
+    None where the account is at a broker: its own cash is the opening balance, posted when it is first asked for it.
+    """
     now = desk.now()
     with desk.store.begin() as work:
-        work.add_postings((Posting("start", PostingKind.START, now, cash),))
+        if cash is not None:
+            work.add_postings((Posting(standing.START, PostingKind.START, now, cash),))
         for name, strategy in desk.strategies.items():
             work.know_strategy(name, strategy.risk_level, now)
 
@@ -207,7 +212,7 @@ def build_desk(
         universe=config.desk.universe,
         account=config.alpaca.account if config.desk.broker == "alpaca" else "",
     )
-    open_books(desk, config.risk.account_size)
+    open_books(desk, config.risk.account_size if config.desk.broker == "paper" else None)
     return desk
 
 
@@ -257,7 +262,7 @@ def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, .
     stream = TradeStream(
         key,
         secret,
-        lambda: runtime.wake("exit orders", "entries"),
+        lambda: runtime.wake(*BOOKING),
         np.random.default_rng(),
         paper=not config.is_live,
         url_override=config.alpaca.stream_url or None,

@@ -19,6 +19,7 @@ from engine import (
     audit,
     envelopes,
     exits,
+    gateway,
     holdings,
     orders,
     panic,
@@ -45,9 +46,12 @@ HEAD_EVERY = timedelta(hours=1)
 COMPARE_EVERY = timedelta(minutes=3)
 COMPARE_AT = (time(9, 0), time(16, 15))
 """New York times at which the books are compared with the broker whatever else happened."""
+BOOKING = ("exit orders", "entries")
+"""The loops that book fills: what the broker's stream wakes."""
 MOVED = (
     EventKind.FILLED,
     EventKind.ORDER_ENDED,
+    EventKind.EXIT_FAILED,
     EventKind.ASSIGNED,
     EventKind.EXPIRED,
     EventKind.CALLED_AWAY,
@@ -111,12 +115,20 @@ def book_steps(desks: Desks) -> tuple[Step, ...]:
     """The account, what happened without an order, the broker's holdings beside the books, the chain's head."""
     desk = desks.books
     return (
-        ("account", Paced(desk, ACCOUNT_EVERY, lambda: standing.refresh_account(desk))),
+        ("account", Paced(desk, ACCOUNT_EVERY, lambda: account_step(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk, desks.reconnected)),
         ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
+
+
+def account_step(desk: Desk) -> None:
+    """The broker's account: remembered, held against the pinned number, and the beginning of books that have none."""
+    account = standing.refresh_account(desk)
+    gateway.observe(desk, account)
+    if account.number in desk.verified or not desk.account:
+        standing.open_books(desk, account)
 
 
 @dataclass(slots=True)
@@ -134,7 +146,7 @@ class Once:
 
 @dataclass(slots=True)
 class Paced:
-    """A step that is taken at most every so often, from its last begin on."""
+    """A step that is taken at most every so often, from its last begin on; at once when the clock was set back."""
 
     desk: Desk
     every: timedelta
@@ -143,7 +155,7 @@ class Paced:
 
     def __call__(self) -> None:
         now = self.desk.now()
-        if self.began is None or now - self.began >= self.every:
+        if self.began is None or abs(now - self.began) >= self.every:
             self.began = now
             self.step()
 
@@ -180,7 +192,7 @@ class Compared:
 
 def is_due(last: datetime, now: datetime) -> bool:
     """Whether minutes have passed, or one of the set times, since the last comparison."""
-    if now - last >= COMPARE_EVERY:
+    if abs(now - last) >= COMPARE_EVERY:
         return True
     day: date = now.astimezone(NEW_YORK).date()
     return any(last < datetime.combine(day, clock, NEW_YORK) <= now for clock in COMPARE_AT)

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,9 +26,10 @@ from bot.command import Room
 from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.runtime import Runtime
-from engine import gateway
+from engine import gateway, standing
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
+from engine.model.book import Account
 from engine.model.records import Lease
 
 log = structlog.get_logger()
@@ -110,8 +112,10 @@ async def serve(serving: Serving) -> None:
         ConfigError: another process runs this desk or has taken it over, or the keys open another account.
     """
     desk = serving.room.desk
-    await _check_account(desk)
+    account = await _check_account(desk)
     lease = take_lease(desk, holder())
+    if account is not None:
+        standing.open_books(desk, account)
     _end_on_signals()
     serving.runtime.start()
     for feed in serving.feeds:
@@ -131,17 +135,18 @@ async def serve(serving: Serving) -> None:
         await _ended(serving, lease, tasks)
 
 
-async def _check_account(desk: Desk) -> None:
-    """Refuse a desk before the wrong account. One that cannot tell in time does not keep the exits from starting:
-    the gate asks again before every order.
+async def _check_account(desk: Desk) -> Account | None:
+    """The account, or the refusal of a desk before the wrong one. None when nobody can tell in time: that does not
+    keep the exits from starting, the gate asks again before an order and the books when they look.
 
     Raises:
         ConfigError: it is another account, or paper and live are mixed up.
     """
     try:
-        await asyncio.wait_for(asyncio.to_thread(gateway.check_account, desk), ACCOUNT_WITHIN)
+        return await asyncio.wait_for(asyncio.to_thread(gateway.check_account, desk), ACCOUNT_WITHIN)
     except (BrokerUnavailable, TimeoutError) as problem:
         log.warning("serve.account_unknown", problem=repr(problem))
+        return None
 
 
 def _end_on_signals() -> None:
@@ -170,12 +175,21 @@ async def _renewed(desk: Desk, lease: Lease, every: float) -> None:
     """Keep the lease.
 
     Raises:
-        ConfigError: somebody else has it now; nothing more may be traded here.
+        ConfigError: somebody else has it now, or it has run out; nothing more may be traded here.
     """
+    renewed = time.monotonic()
     while True:
         await asyncio.sleep(every)
-        if not await asyncio.to_thread(_renew, desk, lease):
+        try:
+            is_ours = await asyncio.to_thread(_renew, desk, lease)
+        except Exception as problem:  # a database that is away for a moment must not end the exits for good
+            log.error("serve.lease_not_renewed", exc_info=problem)
+            if time.monotonic() - renewed < LEASE_FOR.total_seconds():
+                continue
+            raise ConfigError("This desk's database has not answered for too long: this process ends.") from problem
+        if not is_ours:
             raise ConfigError("Another process has taken this desk over: this one ends.")
+        renewed = time.monotonic()
 
 
 def _renew(desk: Desk, lease: Lease) -> bool:

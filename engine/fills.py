@@ -85,7 +85,7 @@ def _merged(stored: Order, known: Order, booked: tuple[Fill, ...], now: datetime
         filled=units,
         average=average_of(stored.legs, booked),
         sent_at=stored.sent_at or stored.created_at,
-        accepted_at=stored.accepted_at or known.accepted_at or now,
+        accepted_at=stored.accepted_at or now,
         done_at=now if status in DONE else None,
         error=known.error,
     )

@@ -10,7 +10,7 @@ import structlog
 
 from engine import halts, locks, promotions
 from engine.desk import Desk, Mode
-from engine.errors import BrokerUnavailable, ConfigError, OrderRejected
+from engine.errors import ConfigError, OrderRejected
 from engine.model.book import Account
 from engine.model.orders import Order
 from engine.store import UnitOfWork
@@ -32,8 +32,9 @@ def why_closed(desk: Desk, work: UnitOfWork, strategy: str, ticker: str) -> tupl
 def check_order(desk: Desk, order: Order) -> None:
     """Let an order pass to the broker, or raise. Asked right before every submission, outside any transaction.
 
-    With a pinned account (always on live money) the broker is asked for its account's number each time. Without an
-    answer an entry is not sent; an exit is, once this process has seen the right number.
+    With a pinned account (always on live money) the broker is asked for its account's number before every entry, and
+    without an answer none is sent. An exit does not wait for that answer once this process has seen the right number:
+    every other answer about the account (`observe`: every 20 seconds) can take that word back.
 
     Raises:
         OrderRejected: paper and live are mixed up, the account is not the pinned one, or an entry of a strategy that
@@ -41,8 +42,10 @@ def check_order(desk: Desk, order: Order) -> None:
         BrokerUnavailable: no answer about the account: the order stays NEW and is looked up like any other.
     """
     wrong = _wrong_kind(desk.mode, is_paper=desk.broker.is_paper)
-    if not wrong and (desk.account or desk.mode is Mode.LIVE):
-        wrong = _wrong_account(desk, order)
+    if not wrong and _is_pinned(desk) and (order.opening or desk.account not in desk.verified):
+        account = desk.broker.account()
+        observe(desk, account)
+        wrong = why_wrong(desk.mode, desk.account, account)
     if not wrong and order.opening and desk.mode is Mode.LIVE:
         with desk.store.read() as work:
             wrong = promotions.why_not_live(desk, work, work.ticket(order.ticket_id).strategy)
@@ -51,19 +54,21 @@ def check_order(desk: Desk, order: Order) -> None:
         raise OrderRejected(f"nothing was sent to the broker. {wrong}")
 
 
-def _wrong_account(desk: Desk, order: Order) -> str:
-    """What is wrong with the broker's account, "" when it is the pinned one."""
-    try:
-        account = desk.broker.account()
-    except BrokerUnavailable as problem:
-        if order.opening or desk.account not in desk.verified:
-            raise
-        log.warning("gateway.exit_unverified", client_order_id=order.client_order_id, problem=str(problem))
-        return ""
+def _is_pinned(desk: Desk) -> bool:
+    """Whether orders may go to one account only."""
+    return bool(desk.account) or desk.mode is Mode.LIVE
+
+
+def observe(desk: Desk, account: Account) -> None:
+    """Note whether the account the broker answers with is the pinned one: exits go by the latest such answer."""
+    if not _is_pinned(desk):
+        return
     wrong = why_wrong(desk.mode, desk.account, account)
-    if not wrong:
+    if wrong:
+        log.error("gateway.wrong_account", why=wrong)
+        desk.verified.discard(desk.account)
+    else:
         desk.verified.add(account.number)
-    return wrong
 
 
 def why_wrong(mode: Mode, pinned: str, account: Account) -> str:
@@ -92,6 +97,5 @@ def check_account(desk: Desk) -> Account:
     wrong = why_wrong(desk.mode, desk.account, account) or _wrong_kind(desk.mode, is_paper=desk.broker.is_paper)
     if wrong:
         raise ConfigError(f"{wrong} Check alpaca.account, desk.mode and the keys.")
-    if desk.account:
-        desk.verified.add(account.number)
+    observe(desk, account)
     return account

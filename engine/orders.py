@@ -82,7 +82,7 @@ def send(desk: Desk, order: Order) -> Order:
         log.warning("order.outcome_unknown", client_order_id=order.client_order_id, problem=str(problem))
         return _unanswered(desk, order, problem)
     now = desk.now()
-    accepted = replace(accepted, sent_at=order.created_at, accepted_at=accepted.accepted_at or now)
+    accepted = replace(accepted, sent_at=order.created_at, accepted_at=now)
     with desk.store.begin() as work:
         stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
         attempts.note(desk, work, ticket, order, Act.SUBMIT, None)

@@ -223,20 +223,16 @@ def account(desk: Desk) -> AccountView:
     broker = standing.refresh_account(desk)
     book, marks = _book_marks(desk)
     with desk.store.read() as work:
-        tickets = work.open_tickets()
-        state = standing.risk_state(desk, work, tickets)
+        state = standing.risk_state(desk, work, work.open_tickets())
     reserved = sum((x.collateral for x in state.held if x.structure is not Structure.SHARES), ZERO)
-    in_flight = sum((x.collateral + x.pays for x in state.reserved), ZERO)
-    unsent = {ticket.id for ticket in tickets if not ticket.attempts}
-    unknown = sum((x.collateral + x.pays for x in state.reserved if x.source in unsent), ZERO)
     return AccountView(
         account=broker,
         book_cash=book.cash,
         equity=book.equity(marks.prices),
         liquidation=book.equity(marks.sides),
         reserved=reserved,
-        in_flight=in_flight,
-        free=min(book.cash - reserved - in_flight, broker.options_buying_power - unknown),
+        in_flight=state.promised,
+        free=min(book.cash - reserved - state.promised, broker.options_buying_power - state.unsent),
         missing=marks.missing,
         pinned=desk.account,
     )

@@ -59,6 +59,7 @@ class Exposure:
         pays: cash that leaves when it fills (debit), for buying power.
         at_risk: fraction of equity its strategy wants at risk, in place of the cap of its kind; None has none.
         source: id of the position or ticket it is of, "" for a plan.
+        is_at_broker: the buying power that the broker told is already without it.
     """
 
     strategy: str
@@ -72,6 +73,7 @@ class Exposure:
     pays: Decimal = ZERO
     at_risk: Decimal | None = None
     source: str = ""
+    is_at_broker: bool = False
 
     @property
     def size(self) -> Decimal:
@@ -144,6 +146,16 @@ class RiskState:
     @property
     def exposures(self) -> tuple[Exposure, ...]:
         return self.held + self.reserved
+
+    @property
+    def promised(self) -> Decimal:
+        """Dollars that working entries would take."""
+        return sum((x.collateral + x.pays for x in self.reserved), ZERO)
+
+    @property
+    def unsent(self) -> Decimal:
+        """Those of `promised` that the broker's buying power does not know of yet."""
+        return sum((x.collateral + x.pays for x in self.reserved if not x.is_at_broker), ZERO)
 
     def share(self, dollars: Decimal) -> Decimal:
         """Dollars as a fraction of equity; everything is too much of nothing."""
@@ -442,14 +454,9 @@ def _one_trade(add: Exposure, state: RiskState, limits: Limits) -> tuple[Check, 
 
 
 def _buying_power(add: Exposure, state: RiskState) -> Check:
-    free = state.buying_power - _promised(state)
+    free = state.buying_power - state.unsent
     needed = add.collateral + add.pays
     return Check("options buying power", free, free - needed, ZERO, free >= needed, Unit.DOLLARS)
-
-
-def _promised(state: RiskState) -> Decimal:
-    """Dollars that working entries would take."""
-    return sum((x.collateral + x.pays for x in state.reserved), ZERO)
 
 
 def _loss(name: str, pnl: Decimal, state: RiskState, limit: Decimal) -> Check:
@@ -465,12 +472,12 @@ def _day_trades(state: RiskState) -> Check:
 
 def _intraday_margin(add: Exposure, state: RiskState, margin: Margin) -> Check:
     """What is left after the trade must not be a deficit; without 2,000 of equity it must be paid from cash alone."""
-    left = [margin.buying_power]
+    left = [margin.buying_power - state.unsent]
     if margin.maintenance is not None:
-        left.append(state.equity - margin.maintenance)
+        left.append(state.equity - margin.maintenance - state.promised)
     if state.equity < MARGIN_EQUITY:
-        left.append(margin.cash)
-    free = min(left) - _promised(state)
+        left.append(margin.cash - state.promised)
+    free = min(left)
     needed = add.collateral + add.pays
     return Check("intraday margin", free, free - needed, ZERO, free >= needed, Unit.DOLLARS)
 

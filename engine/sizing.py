@@ -124,7 +124,7 @@ def _leaps_total(signal: Signal, loss: Decimal, state: RiskState, limits: Limits
 
 def _buying_power(signal: Signal, state: RiskState, costs: Costs) -> Cap:
     """Free options buying power against collateral, debit and fees; a credit is not spent before it is received."""
-    reserved = sum((each.collateral + each.pays for each in state.reserved), ZERO)
+    reserved = state.unsent
     each = signal.outlook.collateral + max(signal.limit, ZERO) * payoff.multiplier(signal.legs)
     limit = "free options buying power" + (f", {_dollars(reserved)} reserved" if reserved else "")
     return Cap("buying power", limit, state.buying_power - reserved, each + fees(signal.legs, 1, costs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from engine import daytrades, risk
 from engine.correlation import log_returns
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
-from engine.model.book import ZERO, Account, Book, Totals
+from engine.model.book import ZERO, Account, Book, Posting, PostingKind, Totals
 from engine.model.instruments import Instrument, Option, instrument
 from engine.model.limits import DayTradeRule
 from engine.model.market import Quote
@@ -26,6 +26,10 @@ log = structlog.get_logger()
 
 MARKS = "marks"
 ACCOUNT = "account"
+START = "start"
+"""Key of the opening balance in the ledger."""
+MOVED = "account:moved"
+"""Setting: when money last moved."""
 ACCOUNT_AGE = timedelta(seconds=60)
 DELTAS = "deltas"
 HISTORY = 10
@@ -93,16 +97,35 @@ def stored_marks(work: UnitOfWork) -> dict[str, tuple[Decimal, datetime]]:
 
 
 def refresh_account(desk: Desk) -> Account:
-    """The broker's account now, remembered for the checks of the next minute."""
+    """The broker's account now, remembered for the checks of the next minute.
+
+    An answer during which money moved is not remembered: nobody knows whether it is from before or after.
+    """
+    asked = desk.now()
     account = desk.broker.account()
     with desk.store.begin() as work:
-        work.set_setting(ACCOUNT, _account_text(account, desk.now()), "desk", desk.now())
+        moved = work.setting(MOVED)
+        if not moved or datetime.fromisoformat(moved) <= asked:
+            work.set_setting(ACCOUNT, _account_text(account, asked), "desk", desk.now())
     return account
+
+
+def open_books(desk: Desk, account: Account) -> None:
+    """Start the ledger with the account's cash, once; what it holds besides is adopted by a person.
+
+    What the ledger has booked before (a desk that could not ask when it started) is in that cash already.
+    """
+    with desk.store.begin() as work:
+        totals = work.totals()
+        if not totals.start:
+            opening = account.cash - totals.cash
+            work.add_postings((Posting(START, PostingKind.START, desk.now(), opening),))
 
 
 def forget_account(desk: Desk, work: UnitOfWork) -> None:
     """Money has moved: what the broker last said about buying power may not be relied on."""
     work.set_setting(ACCOUNT, "", "desk", desk.now())
+    work.set_setting(MOVED, desk.now().isoformat(), "desk", desk.now())
 
 
 def forget_marks(desk: Desk, work: UnitOfWork, ticker: str) -> None:
@@ -128,16 +151,17 @@ def account_is_known(desk: Desk, work: UnitOfWork) -> bool:
     return abs(desk.now() - datetime.fromisoformat(json.loads(text)[0])) <= ACCOUNT_AGE / 2
 
 
-def _account_text(account: Account, now: datetime) -> str:
+def _account_text(account: Account, asked: datetime) -> str:
     numbers = (account.equity, account.cash, account.buying_power, account.options_buying_power)
     maintenance = None if account.maintenance is None else str(account.maintenance)
-    return json.dumps([now.isoformat(), account.number, *map(str, numbers), maintenance])
+    return json.dumps([asked.isoformat(), account.number, *map(str, numbers), maintenance])
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAccount:
-    """The broker's numbers, dollars, as they were a moment ago."""
+    """The broker's numbers, dollars, as they were a moment ago: it was asked for them at `asked`."""
 
+    asked: datetime
     equity: Decimal
     options_buying_power: Decimal
     margin: risk.Margin
@@ -152,10 +176,11 @@ def known_account(desk: Desk, work: UnitOfWork) -> KnownAccount:
     text = work.setting(ACCOUNT)
     if text:
         at, _, equity, cash, power, options, *rest = json.loads(text)
-        if abs(desk.now() - datetime.fromisoformat(at)) <= ACCOUNT_AGE:
+        asked = datetime.fromisoformat(at)
+        if abs(desk.now() - asked) <= ACCOUNT_AGE:
             maintenance = Decimal(rest[0]) if rest and rest[0] is not None else None
             margin = risk.Margin(Decimal(cash), Decimal(power), maintenance)
-            return KnownAccount(Decimal(equity), Decimal(options), margin)
+            return KnownAccount(asked, Decimal(equity), Decimal(options), margin)
     raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
 
 
@@ -188,7 +213,18 @@ def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.
     `tickets`: everything being worked, as `work.open_tickets()` says.
     """
     account = known_account(desk, work)
-    return state_at(desk, work, tickets, account.equity, account.options_buying_power, account.margin)
+    state = state_at(desk, work, tickets, account.equity, account.options_buying_power, account.margin)
+    counted = _at_broker(work, account.asked)
+    return replace(state, reserved=tuple(replace(x, is_at_broker=x.source in counted) for x in state.reserved))
+
+
+def _at_broker(work: UnitOfWork, asked: datetime) -> frozenset[str]:
+    """Tickets whose order the broker had taken before it was asked for the account: its buying power is without them.
+
+    By our own clock, from the answer to the order to the question about the account. What is not sure is not counted.
+    """
+    taken = (order for order in work.open_orders() if order.accepted_at is not None and order.accepted_at < asked)
+    return frozenset(order.ticket_id for order in taken)
 
 
 def state_at(

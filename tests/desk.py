@@ -43,6 +43,8 @@ class FakeBroker:
 
     clock: FakeClock
     cash: Decimal = Decimal(100_000)
+    power: Decimal | None = None
+    """Its options buying power, open orders taken off; the cash where it is None."""
     name: str = "fake"
     is_paper: bool = True
     number: str = "PA-TEST"
@@ -57,6 +59,8 @@ class FakeBroker:
     happened: list[Activity] = field(default_factory=list)
     can: Capabilities = field(default_factory=lambda: Capabilities(frozenset(Ability)))
     suspended: bool = False
+    asked: int = 0
+    """How often it was asked for the account."""
 
     def capabilities(self) -> Capabilities:
         return self.can
@@ -65,6 +69,7 @@ class FakeBroker:
         self.suspended = suspended
 
     def account(self) -> Account:
+        self.asked += 1
         if self.is_mute:
             raise BrokerUnavailable("no answer about the account")
         return make.account(
@@ -73,7 +78,7 @@ class FakeBroker:
             cash=self.cash,
             equity=self.cash,
             buying_power=self.cash,
-            options_buying_power=self.cash,
+            options_buying_power=self.cash if self.power is None else self.power,
         )
 
     def holdings(self) -> tuple[Holding, ...]:
@@ -159,11 +164,16 @@ class World:
     store: Store
 
 
-def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | None = None, **more: Any) -> World:
+def make_world(
+    strategies: Mapping[str, Strategy] | None = None,
+    store: Store | None = None,
+    deposit: int | None = 100_000,
+    **more: Any,
+) -> World:
     """A paper desk on Monday 15 June 2026, 10:00 New York, XYZ at 48 and its 44 put quoted 0.98/1.08.
 
     No nets rest at its broker unless `rules` say so. With `mode=Mode.LIVE` its broker holds the live account that is
-    pinned, and the wheel is promoted for it.
+    pinned, and the wheel is promoted for it. Without a `deposit` its books are not opened yet.
     """
     clock = FakeClock()
     market = FakeMarket(clock)
@@ -184,8 +194,9 @@ def make_world(strategies: Mapping[str, Strategy] | None = None, store: Store | 
         strategies=strategies or {},
         **more,
     )
-    with kept.begin() as work:
-        work.add_postings((make.deposit(),))
+    if deposit:
+        with kept.begin() as work:
+            work.add_postings((make.deposit(deposit),))
     if is_live:
         promotions.record(desk, "wheel", LIVE, "ann")
     world = World(desk, broker, market, clock, kept)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from bot.loops import Compared, Desks, Once, Paced, book_steps, is_due
+from bot.loops import BOOKING, Compared, Desks, Once, Paced, book_steps, is_due, works
 from bot.runtime import Loop, Runtime, Troubles, Work
 from engine import audit
 from engine.errors import DataUnavailable
@@ -200,6 +200,7 @@ def at(clock: str) -> datetime:
         ("16:14:30", "16:15:10", True),
         ("10:00:00", "10:02:59", False),
         ("10:00:00", "10:03:00", True),
+        ("10:00:00", "09:30:00", True),  # the clock was set back
     ],
 )
 def test_the_books_are_compared_every_three_minutes_and_at_nine_and_quarter_past_four(
@@ -236,3 +237,36 @@ def test_the_books_are_compared_when_the_broker_is_heard_again() -> None:
 
     assert compared.at == world.clock()
     assert not reconnected.is_set()
+
+
+def test_the_books_are_compared_after_an_exit_that_failed() -> None:
+    """A refusal may say that the broker does not hold what the books do."""
+    world = make_world()
+    compared = Compared(world.desk)
+    compared()
+    world.clock.advance(5)
+    with world.store.begin() as work:
+        work.add_event(Event("E9", EventKind.EXIT_FAILED, world.clock(), "P1"))
+
+    compared()
+
+    assert compared.at == world.clock()
+
+
+def test_a_paced_step_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    world, taken = make_world(), []
+    paced = Paced(world.desk, timedelta(seconds=20), lambda: taken.append(1))
+    paced()
+    world.clock.advance(-3600)
+
+    paced()
+
+    assert len(taken) == 2
+
+
+def test_the_stream_wakes_every_loop_that_books_fills() -> None:
+    desk = make_world().desk
+
+    booking = [work.name for work in works(Desks(desk, desk, desk, desk, desk)) if "fills" in dict(work.steps)]
+
+    assert sorted(BOOKING) == sorted(booking)

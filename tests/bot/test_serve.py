@@ -8,18 +8,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from alerts.routes import Channels
-from bot.app import build_feeds
+from bot.app import build_desk, build_feeds
 from bot.bulkheads import inline
 from bot.command import Room
 from bot.config import load
-from bot.loops import Desks
+from bot.loops import Desks, account_step
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
@@ -27,7 +29,10 @@ from bot.serve import LEASE, Serving, holder, serve, take_lease
 from engine import orders
 from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError
+from engine.model.book import PostingKind
 from engine.model.events import Event, EventKind
+from engine.store import Store, UnitOfWork
+from tests import make
 from tests.desk import World, make_world
 from tests.standins.alpaca import KEY, SECRET
 from tests.standins.alpaca_stream import AlpacaStream
@@ -138,6 +143,89 @@ async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
 
     with pytest.raises(ConfigError, match="taken this desk over"):
         await asyncio.wait_for(task, 5)
+
+
+class AwayStore:
+    """A store whose next transactions fail, as those of a database that is away for a moment."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.failing = 0
+        self.failed = 0
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        if self.failing:
+            self.failing -= 1
+            self.failed += 1
+            raise OSError("the database is away")
+        return self._store.begin()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_desk() -> None:
+    world = make_world()
+    store = AwayStore(world.store)
+    world = replace(world, desk=replace(world.desk, store=store))  # type: ignore[arg-type]
+    served, _ = serving(world)
+    task = asyncio.create_task(serve(replace(served, renew_every=0.01)))
+    await _within(lambda: _leased(world))
+    store.failing = 3
+
+    assert await _within(lambda: store.failed == 3)
+
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    task.cancel()
+    await task
+
+
+def _leased(world: World) -> bool:
+    with world.store.read() as work:
+        return work.lease(LEASE) is not None
+
+
+async def test_the_books_of_an_account_at_a_broker_begin_with_its_own_cash() -> None:
+    world = make_world(deposit=None)
+    world.broker.cash = Decimal("12345.67")
+
+    for _ in range(2):
+        served, _ = serving(world, Work("exits", 0.01, (("look", lambda: None),)))
+        task = asyncio.create_task(serve(served))
+        assert await _within(lambda served=served: served.runtime.beats[0].looks > 0)  # type: ignore[misc]
+        task.cancel()
+        await task
+        world.broker.cash += 1000
+
+    assert _start(world) == Decimal("12345.67")
+
+
+async def test_books_that_could_not_be_opened_at_the_start_begin_with_the_first_answer() -> None:
+    world = make_world(deposit=None)
+    with world.store.begin() as work:
+        work.add_postings((make.deposit(-100, PostingKind.TRADE, "fill"),))
+    world.broker.cash = Decimal(5_000)
+
+    account_step(world.desk)
+
+    with world.store.read() as work:
+        assert (work.totals().start, work.totals().cash) == (Decimal(5_100), Decimal(5_000))
+
+
+def _start(world: World) -> Decimal:
+    with world.store.read() as work:
+        return work.totals().start
+
+
+def test_a_desk_at_alpaca_is_not_opened_with_the_configured_account_size() -> None:
+    config = load(None, {"ALPACA_API_KEY": "PK1", "ALPACA_SECRET_KEY": "secret"})
+    store = Store.memory()
+
+    build_desk(replace(config, desk=replace(config.desk, broker="alpaca")), store)
+
+    with store.read() as work:
+        assert work.totals().start == 0
 
 
 async def test_an_update_of_the_stream_is_booked_long_before_the_next_look() -> None:

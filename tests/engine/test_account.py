@@ -56,6 +56,7 @@ def test_an_order_the_broker_works_is_not_taken_off_its_buying_power_again() -> 
     made = world(taken=50_000)
     propose(made)
     approvals.approve(made.desk, "A00001", 1, "ann")
+    made.clock.advance(1)
 
     assert portfolio.account(made.desk).free == D(50_000)
 

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from engine import approvals, halts, variants
-from engine.approvals import Outcome
+from engine import approvals, halts, standing, variants
+from engine.approvals import Decision, Outcome
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
+from engine.model.limits import Limits
 from engine.model.trade import ApprovalStatus
 from tests import make
 from tests.desk import Fault, World, make_world, propose, quote_all
@@ -176,19 +177,42 @@ def test_a_plan_over_a_limit_is_blocked_with_its_number() -> None:
     assert world.broker.posts == []
 
 
-def test_a_working_order_counts_against_the_next_one() -> None:
-    world = make_world()
-    propose(world)
-    propose(world, id="A00002", plan=make.plan(make.signal(ticker="XYZ", limit=D("-1.03"))))
-    approve(world)
-    world.broker.cash = D(17_000)
-    world.clock.advance(40)
-    quote_all(world)
+def after_one(power: str, before: float, after: float) -> Decision:
+    """What becomes of a second order like the first: 8,800 of collateral each, limits wide, nothing but money short.
 
-    decision = approvals.approve(world.desk, "A00002", 1, "ann")
+    The broker was asked `before` seconds after the first one was taken (negative: before), its answer: `power` is left.
+    """
+    roomy = Limits(one_underlying=D("0.50"), put_collateral_total=D("0.90"))
+    world = make_world(limits=roomy)
+    world.broker.power = D(power)
+    propose(world)
+    propose(world, id="A00002", plan=make.plan(make.signal(limit=D("-1.03"))))
+    if before < 0:
+        standing.refresh_account(world.desk)
+        world.clock.advance(-before)
+        quote_all(world)
+    approve(world)
+    if before > 0:
+        world.clock.advance(before)
+        standing.refresh_account(world.desk)
+    world.clock.advance(after)
+    quote_all(world)
+    return approvals.approve(world.desk, "A00002", 1, "ann")
+
+
+def test_a_working_order_counts_against_the_next_one_while_the_broker_was_not_asked_since() -> None:
+    decision = after_one("17000", before=-1, after=1)
 
     assert decision.outcome is Outcome.BLOCKED
     assert "options buying power" in decision.words
+
+
+def test_a_working_order_is_not_taken_off_a_buying_power_that_is_without_it() -> None:
+    assert after_one("9000", before=1, after=1).outcome is Outcome.SENT
+
+
+def test_a_buying_power_without_the_working_order_is_not_passed_either() -> None:
+    assert after_one("8000", before=1, after=1).outcome is not Outcome.SENT
 
 
 def test_rejecting_keeps_the_reason_and_ends_the_card() -> None:

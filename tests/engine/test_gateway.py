@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.loops import account_step
 from engine import approvals, gateway, halts, orders, promotions
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, ConfigError, NotAllowed, NotFound
@@ -83,7 +84,6 @@ def test_the_pinned_account_gets_its_order() -> None:
 
 def test_an_exit_for_the_wrong_account_is_refused_and_an_urgent_alert() -> None:
     world = live_world("999")
-    world.desk.verified.add(LIVE)
 
     orders.send(world.desk, exit_order(world))
 
@@ -131,6 +131,27 @@ def test_silence_about_the_account_stops_no_exit_of_a_process_that_has_seen_it()
     sent = orders.send(world.desk, exit_order(world))
 
     assert sent.status is OrderStatus.ACCEPTED
+
+
+def test_an_exit_of_a_process_that_has_seen_the_account_is_not_kept_waiting_for_it() -> None:
+    world = live_world()
+    gateway.check_account(world.desk)
+    asked = world.broker.asked
+
+    orders.send(world.desk, exit_order(world))
+
+    assert (len(world.broker.posts), world.broker.asked) == (1, asked)
+
+
+def test_another_account_in_any_later_answer_stops_exits_too() -> None:
+    world = live_world()
+    gateway.check_account(world.desk)
+    world.broker.number = "999"
+    account_step(world.desk)
+
+    sent = orders.send(world.desk, exit_order(world))
+
+    assert (sent.status, world.broker.posts) == (OrderStatus.REJECTED, [])
 
 
 def test_silence_about_the_account_holds_an_exit_of_a_process_that_has_never_seen_it() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from engine import standing
 from engine.errors import DataUnavailable
-from tests.desk import World, make_world
+from engine.model.book import Account
+from tests.desk import FakeBroker, World, make_world
 
 D = Decimal
 
@@ -47,3 +50,33 @@ def test_an_account_from_a_later_time_is_asked_for_again() -> None:
     standing.ensure_account(world.desk)
 
     assert known(world) == (D(90_000), D(90_000))
+
+
+class MovingBroker(FakeBroker):
+    """Money moves while it is answering."""
+
+    moved: Callable[[], None]
+
+    def account(self) -> Account:
+        answer = super().account()
+        self.clock.advance(1)
+        self.moved()
+        return answer
+
+
+def test_an_answer_during_which_money_moved_is_not_believed() -> None:
+    """It may be from before: the order that filled is no longer reserved, and its cost is not in the answer."""
+    world = make_world()
+    broker = MovingBroker(world.clock)
+    desk = replace(world.desk, broker=broker)
+
+    def fill() -> None:
+        with world.store.begin() as work:
+            standing.forget_account(desk, work)
+
+    broker.moved = fill
+
+    standing.refresh_account(desk)
+
+    with pytest.raises(DataUnavailable, match="buying power is not known"):
+        known(world)
