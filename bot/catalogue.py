@@ -10,7 +10,7 @@ from bot.handlers import act, broker, closing, envelopes, life, limits, look, ma
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
-from engine.errors import BadRequest, NotAllowed
+from engine.errors import BadRequest, Denied
 
 TICKER = Parameter("ticker", Kind.TICKER, "a ticker, such as AAPL")
 STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name")
@@ -38,7 +38,7 @@ def _refresh(call: Call) -> Card | tuple[Card, ...]:
     if command.acts or command.name == "refresh":
         raise BadRequest(f"/{command.name} cannot be refreshed.")
     if not call.user.role.covers(command.role):
-        raise NotAllowed(f"/{command.name} needs the role {command.role}; {call.user.name} is a {call.user.role}.")
+        raise Denied(f"/{command.name} needs the role {command.role}; {call.user.name} is a {call.user.role}.")
     return command.handler(Call(call.room, call.user, call.request, values_of(command, rest, call.desk)))
 
 

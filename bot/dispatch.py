@@ -19,7 +19,7 @@ from bot.parse import command_of, split_request, values_of
 from bot.people import User
 from bot.proposal import proposal_card, story
 from engine import trail
-from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
+from engine.errors import AlreadyDecided, BadRequest, Denied, DeskError, NotFound
 from engine.model.events import Event, EventKind, Severity
 from engine.store import UnitOfWork
 
@@ -56,13 +56,16 @@ def _answer(room: Room, request: Request) -> Reply:
     """The answer, with every expected error told in words."""
     try:
         user, command, words = _admitted(room, request)
-    except NotAllowed as refusal:
+    except Denied as refusal:
         _record_denial(room, request, str(refusal))
         return _told(room, refusal, "not allowed", "Not allowed")
     except BadRequest as mistake:
         return _told(room, mistake, "bad request", "That did not work")
     try:
         return _done(room, request, user, command, words)
+    except Denied as refusal:
+        _record_denial(room, request, str(refusal))
+        return _told(room, refusal, "not allowed", "Not allowed")
     except DeskError as problem:
         if command.acts:
             _record(room, request, EventKind.REFUSED, str(problem), user.name)
@@ -83,13 +86,13 @@ def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
     """Who it is, and the command and words they may use.
 
     Raises:
-        NotAllowed: nobody on the list, or not their role. BadRequest: no such command.
+        Denied: nobody on the list, or not their role. BadRequest: no such command.
     """
     user = room.people.who(request.identity)
     word, words = split_request(request.text, request.action)
     command = command_of(word, COMMANDS)
     if not user.role.covers(command.role):
-        raise NotAllowed(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
+        raise Denied(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
     return user, command, words
 
 

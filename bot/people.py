@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from engine.errors import NotAllowed
+from engine.errors import Denied
 
 
 class Role(StrEnum):
@@ -53,11 +53,11 @@ class People:
         """The person behind `identity`.
 
         Raises:
-            NotAllowed: nobody has it.
+            Denied: nobody has it.
         """
         user = self.by_identity.get(identity)
         if user is None:
-            raise NotAllowed(
+            raise Denied(
                 f"“{identity}” is not on this desk's list of users. "
                 f'An admin can add it: [[users]] ids = ["{identity}"].'
             )

@@ -15,6 +15,10 @@ class NotAllowed(DeskError):
     """This person may not do that."""
 
 
+class Denied(NotAllowed):
+    """Nobody on the list, or not their role: written down as that."""
+
+
 class BadRequest(DeskError):
     """The input cannot be understood; the message names it."""
 

@@ -43,6 +43,8 @@ from engine.triggers import Watched, due_exit, is_breached, is_heard, is_worthle
 log = structlog.get_logger()
 
 LONGEST_PAUSE = timedelta(minutes=5)
+URGENT = frozenset({"stop", "time", "expiry"})
+"""Exits that do not wait for a smaller one to end."""
 EVERY = 1_000_000
 """More tickets than any position has."""
 
@@ -59,8 +61,16 @@ class _Memory:
 
     @property
     def closing(self) -> frozenset[str]:
-        """Positions whose exit is working; a net under one is no exit."""
-        return frozenset(t.position_id for t in self.tickets if t.purpose is Purpose.EXIT and not t.is_net)
+        """Positions all of which is being closed; a net under one is no exit."""
+        exits = frozenset(t.position_id for t in self.tickets if t.purpose is Purpose.EXIT and not t.is_net)
+        return exits - self.partly.keys()
+
+    @property
+    def partly(self) -> Mapping[str, Ticket]:
+        """The working order by which a person closes a part of a position: its stop watches the rest."""
+        held = {position.id: position.units for position in self.positions}
+        by_hand = (t for t in self.tickets if t.purpose is Purpose.EXIT and t.reason == orders.MANUAL)
+        return {t.position_id: t for t in by_hand if t.left < held.get(t.position_id, 0)}
 
     @property
     def busy(self) -> frozenset[str]:
@@ -112,6 +122,7 @@ def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str,
     looked = [position for position in watching if position.ticker not in halted]
     quotes = _quotes(desk, looked)
     watched: list[Watched] = []
+    partly = memory.partly
 
     def act(position: Position) -> None:
         one = _seen(desk, position, quotes, memory)
@@ -119,7 +130,7 @@ def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str,
             _blind(desk, position)
             return
         watched.append(one)
-        ticket = _supervise_one(desk, one)
+        ticket = _supervise_one(desk, one, partly.get(position.id))
         if ticket is not None:
             started.append(ticket)
 
@@ -211,11 +222,16 @@ def _blind(desk: Desk, position: Position) -> None:
         alarms.remind(desk, position, f"{due.words}, and there is no quote to close it at")
 
 
-def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
+def _supervise_one(desk: Desk, watched: Watched, part: Ticket | None) -> Ticket | None:
+    """Do what is due; while a person closes a `part`, only what closes all of it at any price: that part makes way."""
     position = watched.position
     due = due_exit(desk, watched)
     if due is None or _is_too_soon(desk, position):
         return None
+    if part is not None:
+        if due.ask or due.reason not in URGENT:
+            return None
+        _make_way(desk, part, due)
     if due.stop is not None:
         _raise_stop(desk, position, due.stop)
         return None
@@ -229,6 +245,15 @@ def _supervise_one(desk: Desk, watched: Watched) -> Ticket | None:
         _offer(desk, position, Exit("worthless", f"{due.words}; worth no more than its fees, so it is left", ask=True))
         return None
     return start(desk, watched, due.reason, due.words, due.units)
+
+
+def _make_way(desk: Desk, part: Ticket, due: Exit) -> None:
+    """Take the order of a part off; `start` waits until the broker has confirmed that."""
+    try:
+        if not part.cancel_requested:
+            orders.cancel(desk, part.id, "desk", f"made way for the whole: {due.words}")
+    except AlreadyDecided as ended:
+        log.info("exits.part_has_ended", ticket=part.id, answer=str(ended))
 
 
 def _is_too_soon(desk: Desk, position: Position) -> bool:

@@ -210,13 +210,22 @@ def _net(desk: Desk, position: Position, wanted: _Wanted, number: int) -> tuple[
     )
 
 
+def put_off(desk: Desk, position_id: str, by: str) -> datetime:
+    """Keep the position's net off until the next session, for a person took it off; the end of that time."""
+    until = desk.sessions.open(desk.sessions.next(desk.today))
+    with desk.store.begin() as work:
+        work.set_setting(f"{ASIDE}{position_id}", until.isoformat(), by, desk.now())
+    return until
+
+
 def step_aside(desk: Desk, position_id: str, why: str, stay: timedelta = STAYS_ASIDE) -> bool:
     """Take the position's net off, and keep it off for a while; whether the broker has confirmed that it is gone.
 
     False means: ask again in a moment. A net that filled meanwhile is gone too, with what it sold.
     """
     with desk.store.begin() as work:
-        if stay:
+        until = work.setting(f"{ASIDE}{position_id}")
+        if stay and (not until or datetime.fromisoformat(until) < desk.now() + stay):
             work.set_setting(f"{ASIDE}{position_id}", (desk.now() + stay).isoformat(), "desk", desk.now())
         net = next((t for t in work.open_tickets() if t.is_net and t.position_id == position_id), None)
     if net is None:

@@ -75,6 +75,9 @@ def send(desk: Desk, order: Order) -> Order:
     """
     try:
         gateway.check_order(desk, order)
+        decided = _decided_meanwhile(desk, order)
+        if decided is not None:
+            return decided
         accepted = desk.broker.submit(order)
     except OrderRejected as refusal:
         return _refused(desk, order, refusal)
@@ -94,19 +97,30 @@ def send(desk: Desk, order: Order) -> Order:
     return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
 
 
+def _decided_meanwhile(desk: Desk, order: Order) -> Order | None:
+    """The order as it is stored, when it is not to be sent any more: the gate may have taken its time."""
+    with desk.store.read() as work:
+        stored = work.order(order.client_order_id)
+        is_taken_back = order.opening and work.ticket(order.ticket_id).cancel_requested
+    return stored if is_taken_back or stored.status is not OrderStatus.NEW else None
+
+
 def _unanswered(desk: Desk, order: Order, problem: BrokerUnavailable) -> Order:
     """The order with the time of its latest try: nobody knows whether the broker has it.
 
-    An exit that has not got through for a while is an alarm.
+    One that was given up as never sent while this try was under way is open again, to be looked up and taken off. An
+    exit that has not got through for a while is an alarm.
     """
     now = desk.now()
     with desk.store.begin() as work:
         stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
         attempts.note(desk, work, ticket, order, Act.SUBMIT, problem)
-        if stored.status is not OrderStatus.NEW:
+        given_up = stored.status is OrderStatus.CANCELED and stored.broker_id is None
+        if stored.status is not OrderStatus.NEW and not given_up:
             return stored
-        tried = replace(stored, sent_at=now)
+        tried = replace(stored, status=OrderStatus.NEW, sent_at=now, done_at=None, error="")
         work.save_order(tried)
+        ticket = _kept_open(work, ticket)
         position = work.find_position(ticket.position_id)
     is_late = ticket.purpose is Purpose.EXIT and not ticket.is_net and now - order.created_at >= UNSENT_ALARM
     if is_late and position is not None:
@@ -316,10 +330,16 @@ def _brought_up(desk: Desk, order: Order, look: Look) -> Order:
 
 
 def _never_placed(desk: Desk, order: Order) -> Order:
-    """The broker does not know it: send it under the same id while its reason stands, else end it."""
+    """The broker does not know it: send it under the same id while its reason stands, else end it.
+
+    One that it had taken and knows no more ends when a cancel was asked for, here and there: nobody works it.
+    """
     with desk.store.begin() as work:
-        ticket = work.ticket(order.ticket_id)
-        if order.status is not OrderStatus.NEW and not ticket.is_net:
+        stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
+        if looks.state(stored) != looks.state(order):
+            return stored
+        is_over = ticket.is_net or (ticket.cancel_requested and order.cancel_again_at is not None)
+        if order.status is not OrderStatus.NEW and not is_over:
             log.error("order.vanished", client_order_id=order.client_order_id)
             _tell_vanished(desk, work, ticket, order)
             return order
@@ -335,7 +355,8 @@ def _tell_vanished(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -
     """Say that an exit's order was taken and is not known any more: nothing else is sent until somebody looks."""
     position = work.find_position(ticket.position_id)
     if ticket.purpose is Purpose.EXIT and position is not None:
-        alarms.nudge(desk, work, position, f"the broker does not know order {order.client_order_id} any more")
+        words = f"the broker does not know order {order.client_order_id} any more; /cancel {ticket.id} makes room"
+        alarms.nudge(desk, work, position, words)
 
 
 def resume(desk: Desk, purpose: Purpose | None = None) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
+from bot import words
 from bot.command import Call
 from bot.message import Card, Tone
 from bot.proposal import change_card, proposal_card, story
-from engine import approvals, orders, variants
+from engine import approvals, nets, orders, variants
 from engine.approvals import Outcome
 from engine.desk import Desk
 from engine.errors import BadRequest, DataError
@@ -128,8 +129,11 @@ def cancel(call: Call) -> Card:
     if ticket.approval_id:
         return _drawn(call, ticket.approval_id)
     state = ticket.note or "cancellation asked"
-    lines = (f"{ticket.filled} of {ticket.quantity} filled; {state}.",)
-    return Card(f"Order {ticket.id}", Tone.NEUTRAL, lines, banner=call.room.banner())
+    lines = [f"{ticket.filled} of {ticket.quantity} filled; {state}."]
+    if ticket.is_net:
+        until = words.moment(nets.put_off(call.desk, ticket.position_id, call.user.name))
+        lines.append(f"No stop order rests under {ticket.position_id} until {until}; the desk's own stop goes on.")
+    return Card(f"Order {ticket.id}", Tone.NEUTRAL, tuple(lines), banner=call.room.banner())
 
 
 def shown_version(call: Call) -> tuple[str, int]:

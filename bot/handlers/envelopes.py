@@ -10,7 +10,7 @@ from bot.message import Button, Card, Tone
 from bot.people import Role
 from engine import envelopes
 from engine.desk import Mode
-from engine.errors import BadRequest, NotAllowed
+from engine.errors import BadRequest, Denied
 from engine.model.envelopes import Bounds, Envelope, EnvelopeStatus, Usage
 from engine.model.legs import Structure
 
@@ -26,7 +26,7 @@ def create(call: Call) -> Card:
     """Approve in advance what stays inside these bounds; live money asks for one more tap."""
     desk = call.desk
     if desk.mode is Mode.LIVE and not call.user.role.covers(Role.ADMIN):
-        raise NotAllowed(f"On live money an envelope needs the role admin; {call.user.name} is a {call.user.role}.")
+        raise Denied(f"On live money an envelope needs the role admin; {call.user.name} is a {call.user.role}.")
     envelope = envelopes.create(desk, _bounds(call), call.user.name)
     if envelope.status is EnvelopeStatus.ASKED:
         return _question(call, envelope)

@@ -321,3 +321,19 @@ def test_a_ladder_that_goes_beyond_natural_is_told_and_done_when_it_fills() -> N
 
     assert "beyond the natural price" in drawn(here, EventKind.EXIT_FAILED)[0].lines[0]
     assert len(drawn(here, EventKind.EXIT_RECOVERED)) == 1
+
+
+def test_a_net_that_a_person_cancels_stays_away_until_the_next_session() -> None:
+    here = room(shares(ExitPlan(stop_spot=D(60))), rules=ApprovalRules())
+    world = here.world
+    look(world, "2.20", "2.30")
+
+    card = here.card("/cancel P00002.net.1", who="web:tom")
+    for _ in range(20):
+        look(world, "2.20", "2.30")
+
+    assert "No stop order rests under P00002 until 2026-06-16 09:30 ET" in " ".join(card.lines)
+    assert not [order for order in world.broker.sent.values() if order.is_open]
+    world.clock.advance(days=1)
+    look(world, "2.20", "2.30")
+    assert [order.type for order in world.broker.sent.values() if order.is_open] == [OrderType.STOP]

@@ -216,6 +216,7 @@ def test_on_live_money_a_trader_makes_none() -> None:
     desk = live_visit()
 
     assert desk.told(LINE, who="web:tom") == "On live money an envelope needs the role admin; tom is a trader."
+    assert [event.subject for event in desk.events(EventKind.DENIED)] == ["web:tom"]
     with desk.world.store.read() as work:
         assert work.open_envelopes() == ()
 

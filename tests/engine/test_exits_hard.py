@@ -300,3 +300,43 @@ def test_an_exit_still_runs_when_the_broker_did_not_answer_the_first_time() -> N
     orders.reconcile(world.desk)
 
     assert world.broker.open_orders() == ("P00001.target.1.1",)
+
+
+def test_a_stop_does_not_wait_for_the_close_of_a_part() -> None:
+    world = holding(units=4)
+    look(world, "2.20", "2.30")
+    part = exits.close(world.desk, "P00001", "ann", 1)
+    look(world, "1.47", "1.57")
+
+    started = look(world, "1.47", "1.57")
+
+    assert [(ticket.reason, ticket.quantity) for ticket in started] == [("stop", 4)]
+    working = [order.client_order_id for order in world.broker.sent.values() if order.is_open]
+    assert working == [f"{started[0].id}.1"]
+    with world.store.read() as work:
+        assert not work.ticket(part.id).is_open
+    assert events(world, EventKind.EXIT_FAILED) == 0
+
+
+def test_a_target_leaves_the_close_of_a_part_alone() -> None:
+    world = holding(units=4)
+    look(world, "2.20", "2.30")
+    part = exits.close(world.desk, "P00001", "ann", 1)
+
+    started = look(world, "2.90", "3.00")
+
+    assert started == ()
+    with world.store.read() as work:
+        assert work.ticket(part.id).is_open
+
+
+def test_the_part_that_filled_while_it_made_way_is_not_sold_again() -> None:
+    world = holding(units=4)
+    look(world, "2.20", "2.30")
+    exits.close(world.desk, "P00001", "ann", 1)
+    look(world, "1.47", "1.57")
+    world.broker.faults = [Fault.FILL_ON_CANCEL]
+
+    started = look(world, "1.47", "1.57")
+
+    assert [(ticket.reason, ticket.quantity) for ticket in started] == [("stop", 3)]

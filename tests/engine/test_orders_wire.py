@@ -326,3 +326,18 @@ def test_an_exits_order_that_the_broker_does_not_know_any_more_is_an_alarm_and_i
     (alarm, *_) = world.events(EventKind.EXIT_FAILED)
     assert "does not know order" in str(alarm.data["note"])
     assert len(world.posted) == 2
+
+
+def test_a_person_frees_a_position_from_an_order_that_the_broker_does_not_know_any_more(world: WireWorld) -> None:
+    hold_puts(world)
+    ticket_id = start_exit(world)
+    world.exchange.orders.pop()
+    world.go_on(5)
+
+    ended = orders.cancel(world.desk, ticket_id, "ann")
+    world.clock.advance(16)
+    world.quote_all("0.48", "0.52")
+    again = exits.supervise(world.desk)
+
+    assert not ended.is_open
+    assert [ticket.id for ticket in again] == [ticket_id.replace(".1", ".2")]
