@@ -41,10 +41,16 @@ def positions_card(views: tuple[PositionView, ...], banner: str) -> Card:
         title=words.count(len(views), "open position"),
         facts=tuple(facts),
         tables=(Table(("Id", "Name", "Qty", "Each", "P&L"), rows, right=(2, 3, 4)),),
-        buttons=(refresh,),
+        buttons=(*_each(views), refresh),
         footer=_stale_note(views),
         banner=banner,
     )
+
+
+def _each(views: tuple[PositionView, ...]) -> tuple[tuple[Button, ...], ...]:
+    """A way to each position, three in a row, as many as a phone shows."""
+    buttons = [Button(view.position.id, f"position:{view.position.id}") for view in views[:9]]
+    return tuple(tuple(buttons[start : start + 3]) for start in range(0, len(buttons), 3))
 
 
 def _units(view: PositionView) -> int:

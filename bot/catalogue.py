@@ -20,13 +20,13 @@ PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004
 SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
 ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
 FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
-QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007")
+QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 
 
 def _help(call: Call) -> Card:
     wanted = call.text("command")
-    if wanted:
+    if wanted and run.heading(wanted) is None:
         command_of(wanted, COMMANDS)
     return run.help_card(call, ALL)
 
@@ -42,67 +42,70 @@ def _refresh(call: Call) -> Card | tuple[Card, ...]:
     return command.handler(Call(call.room, call.user, call.request, values_of(command, rest, call.desk)))
 
 
-def _look(name: str, summary: str, handler: object, *parameters: Parameter) -> Command:
-    return Command(name, Role.VIEWER, summary, handler, Group.LOOK, parameters)  # type: ignore[arg-type]
+def _look(group: Group, name: str, summary: str, handler: object, *parameters: Parameter) -> Command:
+    return Command(name, Role.VIEWER, summary, handler, group, parameters)  # type: ignore[arg-type]
 
 
 LOOK = (
-    _look("help", "what you can ask, or how one command works", _help,
-          Parameter("command", Kind.TEXT, "a command's name", required=False)),
-    _look("proposals", "what waits for an answer", look.proposals),
-    _look("positions", "what is held", look.positions),
-    _look("position", "one position", look.position, POSITION),
-    _look("orders", "what is working, and the latest orders", look.orders),
-    _look("risk", "limits in use and net Greeks", look.risk),
-    _look("pnl", "profit and loss", look.pnl),
-    _look("digest", "the day so far, as the evening's card will tell it", look.digest),
-    _look("adoptions", "what the broker holds and the books do not", broker.adoptions),
-    _look("account", "cash, equity and buying power", look.account),
-    _look("scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,
-          Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True)),
-    _look("funnel", "how many names each rule of the latest scan removed", look.funnel, STRATEGY),
-    _look("whynot", "why a name was not proposed", look.whynot, TICKER, ANY_STRATEGY),
-    _look("quote", "a share's price now", market.quote, TICKER),
-    _look("chain", "options around the spot", market.chain, TICKER,
+    _look(Group.DESK, "help", "what you can ask, or how one command works", _help,
+          Parameter("command", Kind.TEXT, "a command's name, or a heading", required=False, example="close")),
+    _look(Group.TRADES, "proposals", "what waits for an answer", look.proposals),
+    _look(Group.TRADES, "positions", "what is held", look.positions),
+    _look(Group.TRADES, "position", "one position", look.position, POSITION),
+    _look(Group.TRADES, "orders", "what is working, and the latest orders", look.orders),
+    _look(Group.MONEY, "risk", "limits in use and net Greeks", look.risk),
+    _look(Group.MONEY, "pnl", "profit and loss", look.pnl),
+    _look(Group.MONEY, "digest", "the day so far, as the evening's card will tell it", look.digest),
+    _look(Group.DESK, "adoptions", "what the broker holds and the books do not", broker.adoptions),
+    _look(Group.MONEY, "account", "cash, equity and buying power", look.account),
+    _look(Group.MARKET, "scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,
+          Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True, example="AAPL MSFT")),
+    _look(Group.MARKET, "funnel", "how many names each rule of the latest scan removed", look.funnel, STRATEGY),
+    _look(Group.MARKET, "whynot", "why a name was not proposed", look.whynot, TICKER, ANY_STRATEGY),
+    _look(Group.MARKET, "quote", "a share's price now", market.quote, TICKER),
+    _look(Group.MARKET, "chain", "options around the spot", market.chain, TICKER,
           Parameter("right", Kind.CHOICE, "calls or puts", required=False, choices=("put", "call")),
           Parameter("expiry", Kind.DATE, "an expiry, YYYY-MM-DD", required=False)),
-    _look("chart", "closing prices as a picture", market.chart, TICKER,
-          Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000)),
-    _look("payoff", "profit at expiry of a proposal or position", market.payoff,
-          Parameter("id", Kind.TEXT, "a proposal's or position's id")),
-    _look("agenda", "what expires within a week, and what happens if nobody does anything", life.agenda),
-    _look("wheel", "a name's wheel: cash, put, shares, call, with basis and P&L", life.wheel, TICKER),
-    _look("envelopes", "what is approved in advance, how much of it is used, and how to revoke it", envelopes.show),
-    _look("audit", "one trade's story from any of its ids, or the latest trades", trail.tell,
-          Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False),
+    _look(Group.MARKET, "chart", "closing prices as a picture", market.chart, TICKER,
+          Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000, example="60")),
+    _look(Group.TRADES, "payoff", "profit at expiry of a proposal or position", market.payoff,
+          Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")),
+    _look(Group.TRADES, "agenda", "what expires within a week, and what happens if nobody does anything", life.agenda),
+    _look(Group.TRADES, "wheel", "a name's wheel: cash, put, shares, call, with basis and P&L", life.wheel, TICKER),
+    _look(Group.TRADES, "envelopes", "what is approved in advance, how much of it is used, and how to revoke it",
+          envelopes.show),
+    _look(Group.TRADES, "audit", "one trade's story from any of its ids, or the latest trades", trail.tell,
+          Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False,
+                    example="P00003"),
           Parameter("page", Kind.INT, "which part of a long story", required=False, low=1, high=1000)),
-    _look("limits", "every limit, what is used of it and what is about to change", limits.limits),
-    _look("locks", "what may not be opened, and why", limits.show_locks),
-    _look("whoami", "your name and role", run.whoami),
-    _look("health", "whether every part answers", run.health),
+    _look(Group.SAFETY, "limits", "every limit, what is used of it and what is about to change", limits.limits),
+    _look(Group.SAFETY, "locks", "what may not be opened, and why", limits.show_locks),
+    _look(Group.DESK, "whoami", "your name and role", run.whoami),
+    _look(Group.DESK, "health", "whether every part answers", run.health),
 )  # fmt: skip
 
 ACT = (
-    Command("close", Role.TRADER, "close a position now, or so many units of it", closing.close, Group.ACT,
-            (POSITION, Parameter("units", Kind.INT, "how many units, all when left out", required=False, low=1)),
+    Command("close", Role.TRADER, "close a position now, or so many units of it", closing.close, Group.TRADES,
+            (POSITION,
+             Parameter("units", Kind.INT, "how many units, all when left out", required=False, low=1, example="2")),
             acts=True, protects=True),
-    Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.ACT,
+    Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.TRADES,
             (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
             protects=True),
-    Command("snooze", Role.TRADER, "ask again later, at the prices of then", act.snooze, Group.ACT,
-            (PROPOSAL, Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390)),
+    Command("snooze", Role.TRADER, "ask again later, at the prices of then", act.snooze, Group.TRADES,
+            (PROPOSAL, Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390, example="30")),
             acts=True, place=Place.SAME),
-    Command("size", Role.TRADER, "ask again with a smaller size", act.size, Group.ACT,
-            (SHOWN, Parameter("quantity", Kind.INT, "how many, fewer than the card's", low=1)),
+    Command("size", Role.TRADER, "ask again with a smaller size", act.size, Group.TRADES,
+            (SHOWN, Parameter("quantity", Kind.INT, "how many, fewer than the card's", low=1, example="1")),
             acts=True, place=Place.SAME),
-    Command("myprice", Role.TRADER, "ask again at your own price, never passed", act.my_price, Group.ACT,
-            (SHOWN, Parameter("price", Kind.DECIMAL, "dollars a share, such as 1.05")),
+    Command("myprice", Role.TRADER, "ask again at your own price, never passed", act.my_price, Group.TRADES,
+            (SHOWN, Parameter("price", Kind.DECIMAL, "dollars a share, such as 1.05", example="1.05")),
             acts=True, place=Place.SAME),
     Command("envelope", Role.TRADER, "approve in advance what a strategy proposes inside these bounds",
-            envelopes.create, Group.ACT, (
+            envelopes.create, Group.TRADES, (
                 STRATEGY,
-                Parameter("max_risk", Kind.DECIMAL, "most dollars of risk of one trade", low=1),
-                Parameter("per_day", Kind.INT, "most trades a day", low=1, high=20),
+                Parameter("max_risk", Kind.DECIMAL, "most dollars of risk of one trade", low=1, example="2000"),
+                Parameter("per_day", Kind.INT, "most trades a day", low=1, high=20, example="2"),
                 Parameter("until", Kind.DATE, "its last day: friday, or 2026-11-27"),
                 Parameter("structure", Kind.CHOICE, "only this kind of trade", required=False,
                           choices=tuple(envelopes.STRUCTURES)),
@@ -110,40 +113,43 @@ ACT = (
                 Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True),
             ), acts=True),
     Command("roll", Role.TRADER, "ways to roll a position: further out, out and down or up, or close it", life.roll,
-            Group.ACT, (POSITION,), acts=True),
-    Command("note", Role.TRADER, "write something down, about a trade when it begins with an id", trail.note, Group.ACT,
-            (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True),),
+            Group.TRADES, (POSITION,), acts=True),
+    Command("note", Role.TRADER, "write something down, about a trade when it begins with an id", trail.note,
+            Group.TRADES,
+            (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True,
+                       example="P00003 rolls too often"),),
             acts=True),
-    Command("adopt", Role.TRADER, "take into the books what the broker holds", broker.adopt, Group.ACT, (QUESTION,),
+    Command("adopt", Role.TRADER, "take into the books what the broker holds", broker.adopt, Group.DESK, (QUESTION,),
             acts=True, place=Place.SAME),
-    Command("ignore", Role.TRADER, "leave what the broker holds alone", broker.ignore, Group.ACT, (QUESTION,),
+    Command("ignore", Role.TRADER, "leave what the broker holds alone", broker.ignore, Group.DESK, (QUESTION,),
             acts=True, place=Place.SAME),
 )  # fmt: skip
 
 RUN = (
     Command("panic", Role.ADMIN, "freeze: no entries any more; flatten: close everything, after a second tap",
-            panic.panic, Group.RUN,
-            (Parameter("what", Kind.CHOICE, "freeze stops entries; flatten closes everything",
-                       choices=("freeze", "flatten")),), acts=True, protects=True),
-    Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.RUN,
-            (Parameter("why", Kind.TEXT, "why", required=False, rest=True),), acts=True, protects=True),
-    Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.RUN, acts=True),
+            panic.panic, Group.SAFETY,
+            (Parameter("what", Kind.CHOICE, "freeze stops entries; flatten closes everything", required=False,
+                       choices=("freeze", "flatten"), example="freeze"),), acts=True, protects=True),
+    Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.SAFETY,
+            (Parameter("why", Kind.TEXT, "why", required=False, rest=True, example="news"),), acts=True, protects=True),
+    Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.SAFETY, acts=True),
     Command("setlimit", Role.ADMIN, "set a limit: tighter at once, looser from the next session", limits.setlimit,
-            Group.RUN, (
-                Parameter("limit", Kind.TEXT, "a limit's name, such as daily_loss"),
-                Parameter("value", Kind.TEXT, "its value: 2% or 0.02", rest=True),
+            Group.SAFETY, (
+                Parameter("limit", Kind.TEXT, "a limit's name, such as daily_loss", example="daily_loss"),
+                Parameter("value", Kind.TEXT, "its value: 2% or 0.02", rest=True, example="2%"),
             ), acts=True),
-    Command("lock", Role.ADMIN, "stop entries of the desk, a strategy or a name; exits go on", limits.lock, Group.RUN,
+    Command("lock", Role.ADMIN, "stop entries of the desk, a strategy or a name; exits go on", limits.lock,
+            Group.SAFETY,
             (
-                Parameter("what", Kind.TEXT, "desk, a strategy or a ticker"),
-                Parameter("until", Kind.DATE, "the day from which it is free again", required=False),
+                Parameter("what", Kind.TEXT, "desk, a strategy or a ticker", example="AAPL"),
+                Parameter("until", Kind.DATE, "the day from which it is free again", required=False, example="friday"),
                 Parameter("why", Kind.TEXT, "why", required=False, rest=True),
             ), acts=True, protects=True),
-    Command("unlock", Role.ADMIN, "lift a lock", limits.unlock, Group.RUN,
-            (Parameter("lock", Kind.TEXT, "a lock's id, such as L00012"),), acts=True),
-    Command("enable", Role.ADMIN, "let a strategy trade again", limits.enable, Group.RUN, (STRATEGY,), acts=True),
+    Command("unlock", Role.ADMIN, "lift a lock", limits.unlock, Group.SAFETY,
+            (Parameter("lock", Kind.TEXT, "a lock's id, such as L00012", example="L00012"),), acts=True),
+    Command("enable", Role.ADMIN, "let a strategy trade again", limits.enable, Group.SAFETY, (STRATEGY,), acts=True),
     Command("disable", Role.ADMIN, "stop a strategy's scans and entries for good; its exits go on", limits.disable,
-            Group.RUN, (STRATEGY,), acts=True, protects=True),
+            Group.SAFETY, (STRATEGY,), acts=True, protects=True),
 )  # fmt: skip
 
 
@@ -153,7 +159,7 @@ def _tap(name: str, summary: str, handler: Handler, *parameters: Parameter) -> C
         Role.TRADER,
         summary,
         handler,
-        Group.ACT,
+        Group.SAFETY,
         (SHOWN, *parameters),
         acts=True,
         is_button=True,
@@ -162,12 +168,12 @@ def _tap(name: str, summary: str, handler: Handler, *parameters: Parameter) -> C
 
 
 BUTTONS = (
-    Command("flatten_now", Role.ADMIN, "the second tap: close everything", panic.flatten, Group.RUN, (FLATTEN,),
+    Command("flatten_now", Role.ADMIN, "the second tap: close everything", panic.flatten, Group.SAFETY, (FLATTEN,),
             acts=True, is_button=True, place=Place.SAME, protects=True),
-    Command("flatten_again", Role.ADMIN, "try again what was not closed", panic.again, Group.RUN, (FLATTEN,),
+    Command("flatten_again", Role.ADMIN, "try again what was not closed", panic.again, Group.SAFETY, (FLATTEN,),
             acts=True, is_button=True, place=Place.SAME, protects=True),
-    Command("suspend", Role.ADMIN, "block every order at the broker, exits too", panic.suspend, Group.RUN, (FLATTEN,),
-            acts=True, is_button=True, place=Place.SAME, protects=True),
+    Command("suspend", Role.ADMIN, "block every order at the broker, exits too", panic.suspend, Group.SAFETY,
+            (FLATTEN,), acts=True, is_button=True, place=Place.SAME, protects=True),
     _tap("approve", "send this proposal's order", act.approve),
     _tap("confirm", "the second tap on live money", act.confirm),
     _tap("reject", "decline this proposal", act.reject, NOTE),
@@ -180,16 +186,16 @@ BUTTONS = (
     _tap("sooner", "ask again one expiry sooner", act.sooner),
     Command("change", Role.VIEWER, "what else this proposal could be", act.change, parameters=(SHOWN,),
             is_button=True),
-    Command("choose", Role.TRADER, "roll the way this button says", life.choose, Group.ACT,
+    Command("choose", Role.TRADER, "roll the way this button says", life.choose, Group.TRADES,
             (Parameter("roll", Kind.ROLL, "a roll's id, version and candidate"),),
             acts=True, is_button=True, place=Place.SAME),
-    Command("close_now", Role.TRADER, "close it on live money, the second tap", closing.close_now, Group.ACT,
+    Command("close_now", Role.TRADER, "close it on live money, the second tap", closing.close_now, Group.TRADES,
             (POSITION,), acts=True, is_button=True, place=Place.SAME, protects=True),
-    Command("retry", Role.TRADER, "try an exit again that did not get done", closing.retry, Group.ACT,
+    Command("retry", Role.TRADER, "try an exit again that did not get done", closing.retry, Group.TRADES,
             (POSITION,), acts=True, is_button=True, protects=True),
     Command("revoke", Role.TRADER, "end an envelope: nothing more is approved in advance by it", envelopes.revoke,
-            Group.ACT, (ENVELOPE,), acts=True, is_button=True, protects=True),
-    Command("permit", Role.ADMIN, "put an envelope on live money in force", envelopes.permit, Group.ACT, (ENVELOPE,),
+            Group.TRADES, (ENVELOPE,), acts=True, is_button=True, protects=True),
+    Command("permit", Role.ADMIN, "put an envelope on live money in force", envelopes.permit, Group.TRADES, (ENVELOPE,),
             acts=True, is_button=True, place=Place.SAME),
     Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),
     Command("show", Role.VIEWER, "one proposal as it stands", look.show, parameters=(PROPOSAL,), is_button=True),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from bot.message import Card, Request
@@ -33,6 +34,21 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
+SHOWN_CHOICES = 3
+
+SAMPLES: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.TICKER: "AAPL",
+        Kind.STRATEGY: "wheel",
+        Kind.POSITION: "P00003",
+        Kind.APPROVAL: "A00004.1",
+        Kind.TICKET: "A00004.1",
+        Kind.ENVELOPE: "V00001",
+        Kind.DATE: "friday",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One typed word of a command.
@@ -40,6 +56,7 @@ class Parameter:
     Attributes:
         many: takes every word that is left. rest: takes the remaining text as it stands.
         choices: for CHOICE. low, high: bounds for numbers, both allowed.
+        example: what /help shows; an optional parameter is part of the command's example only when it has one.
     """
 
     name: str
@@ -51,13 +68,19 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: int | None = None
     high: int | None = None
+    example: str = ""
 
     @property
     def usage(self) -> str:
-        """`TICKER`, `[right=call|put]`, `[ticker ...]`."""
-        words = "|".join(self.choices) or self.name
+        """`TICKER`, `[put|call]`, `[TICKERS ...]`; many choices are left to the explanation."""
+        words = "|".join(self.choices) if 0 < len(self.choices) <= SHOWN_CHOICES else self.name.upper()
         words += " ..." if self.many else ""
         return words if self.required else f"[{words}]"
+
+    @property
+    def sample(self) -> str:
+        """What a person could write there."""
+        return self.example or next(iter(self.choices), "") or SAMPLES.get(self.kind, "")
 
 
 class Pool(StrEnum):
@@ -72,9 +95,11 @@ class Pool(StrEnum):
 class Group(StrEnum):
     """The headings of /help."""
 
-    LOOK = "Look"
-    ACT = "Act"
-    RUN = "Run"
+    TRADES = "Trades"
+    MARKET = "Market"
+    MONEY = "Money"
+    SAFETY = "Safety"
+    DESK = "Desk"
 
 
 class Place(StrEnum):
@@ -164,7 +189,7 @@ class Command:
     role: Role
     summary: str
     handler: Handler
-    group: Group = Group.LOOK
+    group: Group = Group.DESK
     parameters: tuple[Parameter, ...] = ()
     acts: bool = False
     is_button: bool = False
@@ -173,8 +198,14 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """`/chain TICKER [expiry]`."""
+        """`/chain TICKER [put|call] [EXPIRY]`."""
         return " ".join((f"/{self.name}", *(parameter.usage for parameter in self.parameters)))
+
+    @property
+    def example(self) -> str:
+        """`/close P00003 2`."""
+        words = (p.sample for p in self.parameters if p.required or p.example)
+        return " ".join((f"/{self.name}", *words))
 
     @property
     def pool(self) -> Pool:

@@ -10,6 +10,9 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.locks import LockStatus
 
 TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
+TOLD = frozenset({EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED, EventKind.STRATEGY_CHANGED})
+"""Their sentence says everything; what else is in their data is for the audit trail."""
+
 LABELS = {"by": "By", "why": "Why", "ticker": "Name", "instrument": "Contract", "quantity": "Quantity", "note": "Note"}
 
 TITLES: Mapping[EventKind, str] = {
@@ -48,13 +51,14 @@ def notice(event: Event, banner: str) -> Card:
     words = data.pop("words", "")
     for unsaid in ("campaign", "position"):
         data.pop(unsaid, None)
+    facts = () if words and event.kind in TOLD else tuple(data.items())
     return Card(
         title=title,
         tone=TONES[event.severity],
         lines=(words,) if words else (),
-        facts=tuple((_label(key), value) for key, value in data.items() if value and value != "None"),
+        facts=tuple((_label(key), value) for key, value in facts if value and value != "None"),
         buttons=_buttons(event),
-        footer=event.subject,
+        footer=event.subject if any(sign.isdigit() for sign in event.subject) else "",
         banner=banner,
         key=f"event:{event.id}",
     )

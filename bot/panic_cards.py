@@ -9,7 +9,17 @@ from bot.message import Button, Card, Tone
 from engine.model.flatten import ANSWERED_WITHIN, Flatten
 from engine.model.orders import Ticket
 
-NOT_TRADED = "What the desk cannot trade (crypto, parts of a share) is not touched either."
+NOT_TRADED = "Crypto and parts of a share stay as they are: the desk cannot trade them."
+
+
+def which_card(banner: str) -> Card:
+    """What a panic can do, the milder first; nothing is done yet."""
+    lines = (
+        "Freeze: no entry any more, what is held stays and keeps its exits. One tap, taken back with Resume.",
+        "Flatten: freeze, then close everything. The list comes first and waits for a second tap.",
+    )
+    buttons = (Button("Freeze", "panic:freeze", Tone.ASK), Button("Flatten", "panic:flatten", Tone.BAD))
+    return Card("Panic: freeze or flatten?", Tone.ASK, lines, buttons=(buttons,), banner=banner)
 
 
 def frozen_card(left: tuple[Ticket, ...], held: tuple[str, ...], untouched: tuple[str, ...], banner: str) -> Card:
@@ -22,7 +32,7 @@ def frozen_card(left: tuple[Ticket, ...], held: tuple[str, ...], untouched: tupl
             "Nothing is opened any more; exits go on. /resume allows entries again.",
             *pending,
             *_held(held),
-            *_untouched(untouched),
+            *((f"Held outside the books: {', '.join(untouched)}.",) if untouched else ()),
         ),
         buttons=((Button("Resume", "resume:", Tone.ASK),),),
         banner=banner,
@@ -32,11 +42,14 @@ def frozen_card(left: tuple[Ticket, ...], held: tuple[str, ...], untouched: tupl
 def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> Card:
     """The list and the second tap; entries are frozen already."""
     when = "at once" if is_open else f"from {words.moment(starts)} on, for the market is closed"
+    until = asked.asked_at + ANSWERED_WITHIN
     lines = (
-        f"Entries are frozen. Closing begins {when}; limits go from natural to 10 % beyond it, then you are asked.",
+        f"Entries are frozen, nothing is closed yet. {asked.by} has to tap again by {words.clock(until)}.",
+        f"Closing begins {when}, in this order:",
         *(f"{number}. {line.what} ({line.position_id})" for number, line in enumerate(asked.lines, start=1)),
+        "Each starts at the price the market pays and gives way by up to 10%; what still does not close asks you.",
         *_untouched(asked.untouched),
-        f"{asked.by} has to tap again within {ANSWERED_WITHIN.seconds} seconds.",
+        "Without a tap entries stay frozen and positions keep their exits; /resume allows entries again.",
     )
     return Card(
         title=f"Close everything? {words.count(len(asked.lines), 'position')}",
@@ -45,6 +58,7 @@ def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> 
         buttons=((Button("Close everything", f"flatten_now:{asked.id}", Tone.BAD),),),
         footer=asked.id,
         banner=banner,
+        expires_at=until.isoformat(),
     )
 
 

@@ -16,10 +16,11 @@ from engine.model.instruments import stock
 
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
-APPROVAL = re.compile(r"[A-Z0-9]+(\.\d+)?")
+APPROVAL = re.compile(r"[A-Z]\w*\d(\.\d+)?")
 ROLL = re.compile(r"R[A-Z0-9]+\.\d+\.\d+")
 LONGEST_ECHO = 40
 SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
+VALUES = frozenset({Kind.DATE, Kind.DECIMAL, Kind.INT})
 
 MEANT: Mapping[str, str] = MappingProxyType(
     {
@@ -108,6 +109,7 @@ def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value
     named, plain = _sorted_out(command, words)
     values: dict[str, Value] = {}
     for parameter in command.parameters:
+        plain = _without_name(parameter, plain)
         if parameter.name in named:
             values[parameter.name] = _one(parameter, named[parameter.name], desk)
         elif parameter.rest and plain:
@@ -124,6 +126,14 @@ def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value
     return values
 
 
+def _without_name(parameter: Parameter, words: list[str]) -> list[str]:
+    """The words without a parameter's name that stands before its value: `until friday`, `max_risk 2000`."""
+    if parameter.kind not in VALUES or len(words) < 2 or words[0].lower() != parameter.name:
+        return words
+    is_value = words[1][:1].isdigit() or words[1][:1] == "$" or _named_day(words[1], date.min) is not None
+    return words[1:] if is_value else words
+
+
 def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
     """Whether an optional word was skipped: what stands there can only be meant for a later parameter.
 
@@ -134,7 +144,7 @@ def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
         return False
     later = command.parameters[command.parameters.index(parameter) + 1 :]
     if parameter.kind is Kind.DATE and any(other.rest for other in later):
-        return not word[:1].isdigit() and word.lower() not in {*DAYS, "today"}
+        return not word[:1].isdigit() and _named_day(word, date.min) is None
     kinds = {other.kind for other in later} if parameter.kind in SKIPPED else set()
     if Kind.DATE in kinds and parameter.kind is Kind.CHOICE:
         return word[:1].isdigit()
@@ -214,7 +224,7 @@ def _position(parameter: Parameter, word: str, desk: Desk) -> str:
     with desk.store.read() as work:
         if work.find_position(text) is None:
             held = [position.id for position in work.open_positions()]
-            raise NotFound(f"There is no position “{word}”.{nearest(text, held)}")
+            raise NotFound(f"There is no position “{word}”.{nearest(text, held)} /positions lists them.")
     return text
 
 
@@ -225,7 +235,7 @@ def _ticket(parameter: Parameter, word: str, desk: Desk) -> str:
         known = [ticket.id for ticket in (*work.open_tickets(), *work.tickets(limit=200))]
     found = {ticket.lower(): ticket for ticket in known}.get(word.strip().lower())
     if found is None:
-        raise NotFound(f"There is no order “{word}”.{nearest(word, known)}")
+        raise NotFound(f"There is no order “{word}”.{nearest(word, known)} /orders lists them.")
     return found
 
 
@@ -234,7 +244,7 @@ def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
     try:
         number = int(word.replace(",", ""))
     except ValueError as error:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a whole number.") from error
+        raise BadRequest(f"{parameter.name}: “{word}” is not a whole number. It is {parameter.summary}.") from error
     _bounded(parameter, word, Decimal(number))
     return number
 
@@ -244,9 +254,9 @@ def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
     try:
         number = Decimal(word.replace(",", "").lstrip("$"))
     except InvalidOperation as error:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a number.") from error
+        raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.") from error
     if not number.is_finite():
-        raise BadRequest(f"{parameter.name}: “{word}” is not a number.")
+        raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.")
     _bounded(parameter, word, number)
     return number
 
@@ -272,16 +282,24 @@ def _envelope(parameter: Parameter, word: str, desk: Desk) -> str:
         return work.envelope(word.strip().upper()).id
 
 
+NEXT: Mapping[str, int] = MappingProxyType({"today": 0, "tomorrow": 1})
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def _date(parameter: Parameter, word: str, desk: Desk) -> date:
-    """A date as it is written, or `today`, or the next day of that name (today when it is one)."""
+def _named_day(word: str, today: date) -> date | None:
+    """The day that `today`, `tomorrow`, `friday` or `fri` means; None for any other word."""
     named = word.lower()
-    if named == "today":
-        return desk.today
-    if named in DAYS:
-        return desk.today + timedelta(days=(DAYS.index(named) - desk.today.weekday()) % 7)
+    if named in NEXT:
+        return today + timedelta(days=NEXT[named])
+    found = [place for place, day in enumerate(DAYS) if len(named) > 2 and day.startswith(named)]
+    return today + timedelta(days=(found[0] - today.weekday()) % 7) if found else None
+
+
+def _date(parameter: Parameter, word: str, desk: Desk) -> date:
+    """A date as it is written, or `today`, or the next day of that name (today when it is one), cut short or not."""
+    named = _named_day(word, desk.today)
+    if named is not None:
+        return named
     try:
         return date.fromisoformat(word)
     except ValueError as error:

@@ -181,7 +181,7 @@ def _pending(card: Card, approval: Approval, given: tuple[Consent, ...]) -> Card
     asks_again = approval.snoozed_until is not None
     card = replace(
         card,
-        title=f"{card.title}{' (snoozed)' if asks_again else ''}?",
+        title=f"{card.title}?{' (snoozed)' if asks_again else ''}",
         tone=Tone.ASK,
         lines=(*asked, *card.lines),
         facts=(*card.facts, ("Asks again" if asks_again else "Answer by", words.clock(approval.expires_at))),
@@ -197,7 +197,7 @@ def _pending(card: Card, approval: Approval, given: tuple[Consent, ...]) -> Card
         return replace(card, lines=(line, *card.lines))
     return replace(
         card,
-        title=f"{card.title} Tap again",
+        title=f"{card.title} (tap again)",
         tone=Tone.WARNING,
         lines=(f"{card.banner}: tap again to send. {names} tapped; confirm by {words.clock(until)}.", *card.lines),
         buttons=_confirmation(approval),

@@ -14,6 +14,7 @@ from engine.errors import BadRequest
 from engine.model.events import Event, EventKind
 from engine.model.limits import SETTABLE, WALLS, Limits
 from engine.model.locks import LimitChange
+from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 
 
@@ -88,13 +89,20 @@ def next_open(desk: Desk) -> datetime:
 
 
 def _event(desk: Desk, change: LimitChange, before: Decimal) -> Event:
+    step = f"{_percent(before)} → {_percent(change.value)}"
     data = {
-        "words": f"{change.name} {_percent(before)} → {_percent(change.value)}, set by {change.set_by}.",
+        "words": f"{change.name} {step}{_start(change)}, set by {change.set_by}.",
         "before": str(before),
         "value": str(change.value),
         "from": change.effective_at.isoformat(),
     }
     return Event(desk.new_id("E"), EventKind.LIMIT_CHANGED, change.created_at, change.name, data, actor=change.set_by)
+
+
+def _start(change: LimitChange) -> str:
+    """From when it holds, where that is later than now."""
+    at = change.effective_at.astimezone(NEW_YORK)
+    return "" if change.effective_at <= change.created_at else f" from {at:%Y-%m-%d %H:%M} ET on"
 
 
 def _percent(fraction: Decimal) -> str:

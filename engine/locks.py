@@ -110,7 +110,7 @@ def lift(desk: Desk, lock_id: str, by: str) -> Lock:
 def _still_held(desk: Desk, work: UnitOfWork, lock_id: str) -> Lock:
     lock = work.find_lock(lock_id)
     if lock is None:
-        raise NotFound(f"There is no lock {lock_id}.")
+        raise NotFound(f"There is no lock {lock_id}. /locks lists them.")
     if not lock.holds(desk.now()):
         raise AlreadyDecided(f"{lock.id} has ended already.")
     return lock

@@ -235,7 +235,10 @@ def _with_legs(desk: Desk, shown: Approval, chain: Chain, legs: tuple[Leg, ...],
         why = "; ".join(f"{step.rule} {step.value} ({step.limit})" for step in plan.sizing if not step.passed)
         raise BadRequest(f"Not changed: not even one is allowed: {why or 'no room'}.")
     names = " / ".join(str(option) for option in signal.options)
-    return _store(desk, shown, plan, f"{by} chose {names} at {abs(signal.limit):.2f}.", by, approvals.life(desk, plan))
+    before = shown.plan.quantity
+    size = f"; now {plan.quantity} instead of {before}" if plan.quantity != before else ""
+    note = f"Chosen by {by}: {names} at {abs(signal.limit):.2f}{size}."
+    return _store(desk, shown, plan, note, by, approvals.life(desk, plan))
 
 
 def _signal(desk: Desk, first: Signal, bare: Signal, chain: Chain, by: str) -> Signal:

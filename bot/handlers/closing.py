@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot import words
 from bot.command import Call
@@ -51,12 +52,20 @@ def retry(call: Call) -> Card:
 def _asked(call: Call, position_id: str, question: Question) -> Card:
     wanted = question.closing
     legs = words.legs_words(wanted.legs, wanted.units)
+    until = call.desk.now() + timedelta(seconds=question.seconds)
     lines = (
-        f"{legs} at {words.net(wanted.limit)} to begin with, then step by step to {words.net(wanted.natural)}.",
-        f"This is real money: tap again within {question.seconds} seconds.",
+        f"This is real money: tap again by {words.clock(until)}. Without a tap nothing is closed.",
+        f"To {legs} at {words.net(wanted.limit)} to begin with, then step by step to {words.net(wanted.natural)}.",
     )
     buttons = ((Button("Close now", f"close_now:{position_id}", Tone.BAD),),)
-    return Card(f"Close {position_id}?", Tone.ASK, lines, buttons=buttons, banner=call.room.banner())
+    return Card(
+        f"Close {position_id}?",
+        Tone.ASK,
+        lines,
+        buttons=buttons,
+        banner=call.room.banner(),
+        expires_at=until.isoformat(),
+    )
 
 
 def _working(call: Call, ticket: Ticket) -> Card:

@@ -102,16 +102,26 @@ def _facts(in_force: Limits, state: risk.RiskState | None) -> tuple[tuple[str, s
 def setlimit(call: Call) -> Card:
     """Set one limit: a tighter one at once, a looser one from the next session."""
     name, value = limit_name(call.text("limit")), fraction(call.text("value"))
+    with call.desk.store.read() as work:
+        before: Decimal = getattr(bounds.limits_in_force(call.desk, work), name)
     change = bounds.set_limit(call.desk, name, value, call.user.name)
     is_now = change.effective_at <= call.desk.now()
     when = "It holds from now on." if is_now else f"It is looser, so it holds from {words.moment(change.effective_at)}."
     return Card(
         f"{name}: {share(value)}",
         Tone.GOOD if is_now else Tone.WARNING,
-        (when,),
+        (when, *_way_back(name, before, value)),
         buttons=((Button("Limits", "refresh:/limits"),),),
         banner=call.room.banner(),
     )
+
+
+def _way_back(name: str, before: Decimal, value: Decimal) -> tuple[str, ...]:
+    """What it was and how a slip is taken back."""
+    if value == before:
+        return ("It was that already.",)
+    later = ", which is looser and waits for the next session" if value < before else ""
+    return (f"It was {share(before)}; /setlimit {name} {share(before)} goes back{later}.",)
 
 
 def limit_name(word: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bot.command import Call
 from bot.message import Card
-from bot.panic_cards import asked_card, frozen_card, panic_card
+from bot.panic_cards import asked_card, frozen_card, panic_card, which_card
 from engine import panic as emergencies
 from engine.model.flatten import Flatten
 
 
 def panic(call: Call) -> Card:
-    """Freeze at once; flatten asks for a second tap, with the list of what it would close."""
+    """Freeze at once; flatten asks for a second tap, with the list of what it would close; alone it asks which."""
+    if not call.text("what"):
+        return which_card(call.room.banner())
     if call.text("what") == "freeze":
         left = emergencies.freeze(call.desk, call.user.name)
         return frozen_card(left, _held(call), emergencies.untouched(call.desk), call.room.banner())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot import words
-from bot.command import Call, Command, Group
+from bot.command import SHOWN_CHOICES, Call, Command, Group, Parameter
 from bot.message import Button, Card, Tone
+from bot.people import Role
 from engine import halts, locks, panic
 from engine.errors import BrokerError, DataError
 from engine.model.instruments import Stock
@@ -100,20 +102,43 @@ def _halt(call: Call) -> Part:
 
 
 def help_card(call: Call, commands: tuple[Command, ...]) -> Card:
-    """The commands this person may use, or how one of them is used."""
+    """The commands this person may use by their names, those of one heading with what they do, or how one is used."""
     wanted = call.text("command").lstrip("/").lower()
     allowed = [c for c in commands if not c.is_button and call.user.role.covers(c.role)]
     chosen = next((c for c in allowed if c.name == wanted), None)
     if chosen is not None:
         return _usage(call, chosen)
-    lines = []
-    for group in Group:
-        names = [f"/{command.name}: {command.summary}" for command in allowed if command.group is group]
-        lines += [f"{group.value}", *names] if names else []
-    return Card("Commands", lines=tuple(lines), footer="/help COMMAND tells more.", banner=call.room.banner())
+    groups = {group: [c for c in allowed if c.group is group] for group in Group}
+    group = heading(wanted)
+    if group is not None and groups[group]:
+        lines = tuple(f"/{command.name}: {command.summary}" for command in groups[group])
+        return Card(f"Commands: {group}", lines=lines, buttons=_headings(groups), banner=call.room.banner())
+    names = [(group.value, " ".join(f"/{c.name}" for c in found)) for group, found in groups.items() if found]
+    return Card(
+        "Commands",
+        lines=tuple(line for pair in names for line in pair),
+        buttons=_headings(groups),
+        footer="A button tells what its commands do; /help close tells how one is used.",
+        banner=call.room.banner(),
+    )
+
+
+def heading(word: str) -> Group | None:
+    """The heading of /help that is meant, None for any other word."""
+    return next((group for group in Group if group.value.lower() == word.strip("/ ").lower()), None)
+
+
+def _headings(groups: Mapping[Group, Sequence[Command]]) -> tuple[tuple[Button, ...], ...]:
+    return (tuple(Button(group.value, f"refresh:/help {group.lower()}") for group, found in groups.items() if found),)
 
 
 def _usage(call: Call, command: Command) -> Card:
-    facts = tuple((p.name, f"{p.summary}{'' if p.required else ' (optional)'}") for p in command.parameters)
-    return Card(command.usage, lines=(command.summary, f"Needs the role {command.role}."), facts=facts,
-                banner=call.room.banner())  # fmt: skip
+    facts = tuple((p.name, _explained(p)) for p in command.parameters)
+    needs = () if command.role is Role.VIEWER else (f"Needs the role {command.role}.",)
+    lines = (command.summary, *((f"Such as: {command.example}",) if command.parameters else ()), *needs)
+    return Card(command.usage, lines=lines, facts=facts, banner=call.room.banner())
+
+
+def _explained(parameter: Parameter) -> str:
+    choices = f"; one of {', '.join(parameter.choices)}" if len(parameter.choices) > SHOWN_CHOICES else ""
+    return f"{parameter.summary}{choices}{'' if parameter.required else ' (optional)'}"

@@ -145,6 +145,7 @@ def card_json(card: Card, picture_ids: tuple[str, ...]) -> Frame:
     """The card as plain data; `picture_ids` are the names under which its pictures are served."""
     pictures = zip(picture_ids, card.pictures, strict=True)
     return {
+        "key": card.key,
         "title": card.title,
         "tone": card.tone.value,
         "lines": card.lines,

@@ -1,5 +1,6 @@
 """The one list of commands: complete, consistent, and what help and completion are made of."""
 
+import contextlib
 import inspect
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from bot.catalogue import ALL, COMMANDS
 from bot.command import Command, Group, Kind, Pool
 from bot.completion import complete
+from bot.message import Card
+from bot.parse import values_of, words_of
 from bot.people import Role
+from engine.errors import NotFound
 from tests import make
 from tests.bot.rooms import visit
 from tests.desk import propose
@@ -41,7 +45,6 @@ def test_a_command_is_complete_and_in_order(command: Command) -> None:
 def test_what_acts_needs_more_than_a_viewer_and_never_waits_with_the_look_ups(command: Command) -> None:
     assert command.role is not Role.VIEWER
     assert command.pool in (Pool.TRADE, Pool.PROTECT)
-    assert command.group is not Group.LOOK
 
 
 @pytest.mark.parametrize("name", ["close", "cancel", "halt"])
@@ -59,21 +62,46 @@ def test_what_looks_is_open_to_everybody_on_the_list(command: Command) -> None:
     assert command.pool is Pool.LOOK
 
 
+def names(card: Card) -> set[str]:
+    return {word.lstrip("/") for line in card.lines if line.startswith("/") for word in line.split()}
+
+
 def test_help_lists_what_the_person_may_do() -> None:
     desk = visit()
 
     admin, viewer = desk.card("/help"), desk.card("/help", who="web:vic")
 
-    assert any(line.startswith("/halt:") for line in admin.lines)
-    assert not any(line.startswith(("/halt:", "/close:")) for line in viewer.lines)
-    listed = {line.partition(":")[0].lstrip("/") for line in admin.lines if line.startswith("/")}
-    assert listed == {command.name for command in ALL if not command.is_button}
+    assert names(admin) == {command.name for command in ALL if not command.is_button}
+    assert names(viewer) == {command.name for command in ALL if not command.is_button and command.role is Role.VIEWER}
+    assert len(admin.lines) == 2 * len(Group), "more than a phone shows at a glance"
+
+
+def test_each_heading_of_help_has_a_button_that_tells_what_its_commands_do() -> None:
+    desk = visit()
+    (row,) = desk.card("/help").buttons
+
+    cards = [desk.card(action=button.action) for button in row]
+
+    assert [card.title for card in cards] == [f"Commands: {button.label}" for button in row]
+    told = {line for card in cards for line in card.lines}
+    assert told == {f"/{command.name}: {command.summary}" for command in ALL if not command.is_button}
+
+
+@pytest.mark.parametrize("command", [c for c in ALL if not c.is_button and c.parameters], ids=lambda one: one.name)
+def test_the_example_of_every_command_is_read_as_it_stands(command: Command) -> None:
+    """An id or a ticker that is not there yet is the only thing that may be wrong with it."""
+    desk = visit()
+
+    assert f"Such as: {command.example}" in desk.card(f"/help {command.name}").lines
+    with contextlib.suppress(NotFound):
+        values_of(command, words_of(command.example)[1:], desk.world.desk)
 
 
 def test_help_explains_one_command() -> None:
     card = visit().card("/help chain")
 
-    assert card.title == "/chain ticker [put|call] [expiry]"
+    assert card.title == "/chain TICKER [put|call] [EXPIRY]"
+    assert card.lines == ("options around the spot", "Such as: /chain AAPL")
     assert ("expiry", "an expiry, YYYY-MM-DD (optional)") in card.facts
 
 

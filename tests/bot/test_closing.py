@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -89,8 +90,10 @@ def test_real_money_is_closed_by_a_second_tap_of_the_same_person() -> None:
 
     asked = here.card("/close P00001 3", who="web:tom")
     assert limits(here) == []
-    assert "credit 2.25" in asked.lines[0]
-    assert "credit 2.20" in asked.lines[0]
+    assert "Without a tap nothing is closed." in asked.lines[0]
+    assert "credit 2.25" in asked.lines[1]
+    assert "credit 2.20" in asked.lines[1]
+    assert asked.expires_at == (here.world.desk.now() + timedelta(seconds=60)).isoformat()
     ((button,),) = asked.buttons
 
     here.card(action=button.action, who="web:tom")

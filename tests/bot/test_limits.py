@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from alerts.routes import card_key
 from bot.announce import card_for
 from bot.completion import complete
 from bot.handlers.limits import fraction
@@ -149,6 +150,38 @@ def test_a_locked_name_refuses_the_tap_until_it_is_unlocked() -> None:
 
     assert here.world.broker.posts == ["A00001.1.1"]
     assert here.card("/locks").title == "No locks"
+
+
+@pytest.mark.parametrize("line", ["/lock wheel until friday earnings", "/lock wheel fri earnings"])
+def test_a_day_may_be_cut_short_and_have_its_name_before_it(line: str) -> None:
+    assert "earnings; until 2026-06-22 09:30 ET" in visit().card(line).lines[0]  # the 19th is a holiday
+
+
+def test_a_day_that_is_only_spoken_of_ends_no_lock() -> None:
+    assert visit().card("/lock wheel until further notice").lines[0].endswith("until further notice.")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("1%", "It was 2%; /setlimit daily_loss 2% goes back, which is looser and waits for the next session."),
+        ("2%", "It was that already."),
+    ],
+)
+def test_a_limit_that_was_set_says_what_it_was_and_how_a_slip_is_taken_back(value: str, said: str) -> None:
+    assert visit().card(f"/setlimit daily_loss {value}").lines[1] == said
+
+
+def test_what_is_posted_of_a_limit_is_one_sentence() -> None:
+    here = visit()
+    here.card("/setlimit daily_loss 3%")
+    (event,) = here.events(EventKind.LIMIT_CHANGED)
+
+    card = card_for(here.world.desk, event, card_key(event), "PAPER")
+
+    assert card is not None
+    assert card.lines == ("daily_loss 2 % → 3 % from 2026-06-16 09:30 ET on, set by ann.",)
+    assert (card.facts, card.footer) == ((), "")
 
 
 def test_a_lock_until_a_day_ends_at_its_opening_bell() -> None:

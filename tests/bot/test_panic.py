@@ -168,13 +168,26 @@ def test_only_an_admin_may_panic(who: str, what: str) -> None:
     assert desk.broker.posts == []
 
 
+def test_panic_alone_asks_which_and_does_nothing_yet() -> None:
+    desk = holding("P00015")
+
+    card = desk.card("/panic")
+
+    assert [button.action for button in card.buttons[0]] == ["panic:freeze", "panic:flatten"]
+    with desk.world.store.read() as work:
+        assert halts.current(work) is None
+    assert desk.card(action=card.buttons[0][0].action).title == "Frozen"
+
+
 def test_flatten_freezes_at_once_and_closes_nothing_before_the_second_tap() -> None:
     desk = holding(*BOOK)
 
     card = desk.card("/panic flatten")
 
     assert desk.broker.posts == []
-    assert [line.rpartition("(")[2].rstrip(")") for line in card.lines[1:8]] == ORDER
+    assert [line.rpartition("(")[2].rstrip(")") for line in card.lines[2:9]] == ORDER
+    assert card.expires_at == (make.NOW + timedelta(seconds=60)).isoformat()
+    assert "nothing is closed yet" in card.lines[0]
     with desk.world.store.read() as work:
         assert halts.current(work) is not None
 
@@ -358,7 +371,7 @@ def test_with_the_market_closed_it_freezes_now_and_closes_from_0935() -> None:
         panic.advance(desk.world.desk)
         seen.append(len(closes(desk)))
 
-    assert "09:35 ET on, for the market is closed" in card.lines[0]
+    assert "09:35 ET on, for the market is closed" in card.lines[1]
     assert (before, seen) == ([], [0, 0, 0, 1])
     with desk.world.store.read() as work:
         assert halts.current(work) is not None

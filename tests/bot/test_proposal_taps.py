@@ -169,7 +169,7 @@ def test_a_snoozed_card_says_until_when_and_comes_back(how: str, until: str) -> 
 
     card = desk.card(how)
 
-    assert card.title == "wheel: sell 2 × XYZ 44 put (snoozed)?"
+    assert card.title == "wheel: sell 2 × XYZ 44 put? (snoozed)"
     assert f"Snoozed by ann until {until}." in card.lines
     assert ("Asks again", until) in card.facts
     desk.world.clock.advance(minutes=20)
@@ -338,7 +338,7 @@ async def test_every_platform_shows_the_first_tap_the_second_and_the_sending() -
 
     assert titles == [
         "wheel: sell 2 × XYZ 44 put?",
-        "wheel: sell 2 × XYZ 44 put? Tap again",
+        "wheel: sell 2 × XYZ 44 put? (tap again)",
         "wheel: sell 2 × XYZ 44 put (sending)",
         "wheel: sell 2 × XYZ 44 put (order working)",
     ]

@@ -11,6 +11,7 @@ from engine.approvals import Outcome
 from engine.errors import AlreadyDecided, BadRequest, DataInvalid, DataUnavailable, NotAllowed
 from engine.model.instruments import Option
 from engine.model.legs import ExitPlan, Leg, Structure
+from engine.model.limits import Limits
 from engine.model.market import DatesAhead
 from engine.model.orders import TicketStatus
 from engine.model.trade import Approval, Working
@@ -22,9 +23,9 @@ from tests.strategies import cases
 D = Decimal
 
 
-def scanned() -> tuple[World, Approval]:
+def scanned(**more: Limits) -> tuple[World, Approval]:
     """The wheel example as the desk proposes it: sell two 44 puts at 1.03, 35 days out; 40 and 48 are listed too."""
-    world = make_world(strategies=dict(CATALOGUE))
+    world = make_world(strategies=dict(CATALOGUE), **more)
     world.market.set_snapshot(cases.wheel_name())
     scanning.run(world.desk, "wheel", ["XYZ"])
     with world.store.read() as work:
@@ -84,7 +85,15 @@ def test_the_next_expiry_is_a_new_version_on_the_same_strike() -> None:
 
     assert option_of(later) == make.put(44, dte=60)
     assert later.plan.impact
-    assert later.note == f"ann chose {make.put(44, dte=60)} at 1.03."
+    assert later.note == f"Chosen by ann: {make.put(44, dte=60)} at 1.03."
+
+
+def test_a_size_that_another_strike_brings_with_it_is_said() -> None:
+    world, shown = scanned(limits=Limits(put_collateral_each=D("0.085")))  # room for one 44 put or two 40 puts
+
+    lower = variants.strike(world.desk, shown.id, 1, "ann", -1)
+
+    assert lower.note == f"Chosen by ann: {make.put(40)} at 0.33; now 2 instead of 1."
 
 
 def test_the_earlier_versions_are_kept_and_their_buttons_do_nothing() -> None:

@@ -2,10 +2,10 @@
 
 import { CommandBox } from "/completion.js";
 import { Connection } from "/connection.js";
-import { element } from "/card.js";
+import { element, isLive } from "/card.js";
 import { Feed } from "/feed.js";
 
-const QUICK = ["/proposals", "/positions", "/orders", "/risk", "/pnl", "/account", "/help"];
+const QUICK = ["/proposals", "/positions", "/orders", "/panic", "/risk", "/pnl", "/account", "/help"];
 const $ = (id) => document.getElementById(id);
 
 const feed = new Feed(tap);
@@ -51,6 +51,8 @@ function suggest(line) {
 
 function showClock({ now, shown, banner }) {
   $("banner").textContent = banner;
+  $("banner").classList.toggle("live", isLive(banner));
+  $("top").classList.toggle("is-live", isLive(banner));
   $("clock").textContent = shown;
   feed.tick(now);
 }

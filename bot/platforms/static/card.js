@@ -5,12 +5,14 @@ const HEADLINE = /^(?:([a-z][a-z0-9_]*): )?(.*?)(?: \(([^()]+)\))?$/s;
 const SIGNED = /^[+\-−][\d,]+(\.\d+)?$/;
 const LABELLED = /^(For|Against|Exit): (.*)$/s;
 const COMMAND = /^(\/[a-z]+): (.*)$/s;
+const NAMES = /^\/[a-z]+( \/[a-z]+)*$/;
 const HEADING = /^[A-Z][a-z]+$/;
 const RESULT = /p&l|realised|open|net|today|gain|loss/i;
 const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
-const FIGURES = [...TRADE, "Breakeven", "Expires", "Collateral", "Fees", "Spot"];
+const FIGURES = [...TRADE, "Your price", "Breakeven", "Expires", "Collateral", "Fees", "Spot"];
 const ODDS = "P(profit)";
+const SMALL = 12;
 
 export function element(tag, name = "", text = "") {
   const made = document.createElement(tag);
@@ -35,8 +37,10 @@ export function drawCard(card, onTap) {
   for (const picture of card.pictures) article.append(drawPicture(picture));
   if (isTrade) article.append(drawFigures(card.facts), ...drawButtons(card, onTap));
   if (isTrade) article.append(details);
-  if (labelled.length) details.append(drawReasons(labelled));
+  const reasons = labelled.length ? [drawReasons(labelled)] : [];
+  if (isTrade) details.append(...reasons);
   if (facts.length) details.append(drawFacts(facts));
+  if (!isTrade) details.append(...reasons);
   for (const table of card.tables) details.append(drawTable(table));
   if (!isTrade) article.append(...drawButtons(card, onTap));
   article.append(drawFooter(card));
@@ -80,14 +84,26 @@ function drawDetails(card) {
 
 // "/risk: limits in use" and the one-word headings of /help get a shape of their own.
 function drawLine(line) {
+  if (NAMES.test(line)) return drawNames(line);
   const [, command, summary] = COMMAND.exec(line) || [];
   if (!command) return element("p", HEADING.test(line) ? "heading" : "line", line);
   const made = element("p", "command");
+  made.append(drawFill(command), element("span", "", summary));
+  return made;
+}
+
+function drawNames(line) {
+  const made = element("p", "names");
+  made.append(...line.split(" ").map(drawFill));
+  return made;
+}
+
+// A command that goes into the box when it is tapped.
+function drawFill(command) {
   const button = element("button", "fill", command);
   button.type = "button";
   button.dataset.line = `${command} `;
-  made.append(button, element("span", "", summary));
-  return made;
+  return button;
 }
 
 function drawReasons(lines) {
@@ -167,9 +183,20 @@ export function showTheme(image) {
   if (image.getAttribute("src") !== wanted) image.src = wanted;
 }
 
+// A row of the card stays a row; rows of one small button each (a list of ids) flow into one.
 function drawButtons(card, onTap) {
   const [first = [], ...rest] = card.buttons;
-  return [drawRow(first, "buttons", onTap), drawRow(rest.flat(), "buttons more", onTap)].filter(Boolean);
+  const rows = [];
+  for (const row of rest) {
+    const before = rows.at(-1);
+    if (before && isSmall(row) && isSmall(before.slice(-1))) before.push(...row);
+    else rows.push([...row]);
+  }
+  return [drawRow(first, "buttons", onTap), ...rows.map((row) => drawRow(row, "buttons more", onTap))].filter(Boolean);
+}
+
+function isSmall(row) {
+  return row.length === 1 && row[0].label.length <= SMALL;
 }
 
 function drawRow(buttons, name, onTap) {
@@ -187,9 +214,14 @@ function drawRow(buttons, name, onTap) {
 
 function drawFooter(card) {
   const foot = element("footer");
-  if (card.banner) foot.append(element("span", "banner", card.banner));
+  if (card.banner) foot.append(element("span", isLive(card.banner) ? "banner live" : "banner", card.banner));
   if (card.footer) foot.append(element("span", "", card.footer));
   return foot;
+}
+
+// Real money is at stake: shown so that nobody overlooks it.
+export function isLive(banner) {
+  return banner.startsWith("LIVE");
 }
 
 // now, expires: ISO times of the desk's own clock.

@@ -52,6 +52,7 @@ export class Feed {
       left.textContent = now ? timeLeft(now, left.dataset.expires) : "";
       left.classList.toggle("soon", Date.parse(left.dataset.expires) - Date.parse(now) < 60000);
     }
+    this.#countQuestions();
   }
 
   theme() {
@@ -107,7 +108,7 @@ export class Feed {
     const node = message.card ? drawCard(message.card, (button, action) => this.#tap(message.id, button, action)) : said(message);
     if (known) this.#exchange(known.node, node);
     else this.#list.insertBefore(node, this.#list.querySelector(":scope > .waiting"));
-    this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, isQuestion: Boolean(message.card?.expires_at) });
+    this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, key: message.card?.key || message.id, expires: message.card?.expires_at || "" });
     if (this.#shown.size > KEPT) this.#drop();
   }
 
@@ -182,8 +183,16 @@ export class Feed {
     if (last.offsetHeight > this.#list.clientHeight) this.#reveal(last);
   }
 
+  // One card of everything that can still be answered, however often it is shown.
   #questions() {
-    return [...this.#shown.values()].filter(({ isQuestion }) => isQuestion).map(({ node }) => node);
+    const open = [...this.#shown.values()].filter(({ expires }) => expires && !(this.#now && Date.parse(expires) <= Date.parse(this.#now)));
+    return [...new Map(open.map(({ key, node }) => [key, node])).values()];
+  }
+
+  #countQuestions() {
+    const waiting = this.#questions().length;
+    this.#jump.hidden = !waiting;
+    this.#jump.textContent = `${waiting} to answer`;
   }
 
   #toQuestion() {
@@ -194,15 +203,12 @@ export class Feed {
   }
 
   #refresh() {
-    const waiting = this.#questions().length;
     this.#empty.hidden = this.#shown.size > 0;
-    this.#jump.hidden = !waiting;
-    this.#jump.textContent = `${waiting} to answer`;
     this.tick(this.#now);
   }
 
   #drop() {
-    const [id, { node }] = [...this.#shown].find(([, { isQuestion }]) => !isQuestion) || [...this.#shown][0];
+    const [id, { node }] = [...this.#shown].find(([, { expires }]) => !expires) || [...this.#shown][0];
     this.#forget(id, node);
   }
 
