@@ -16,11 +16,11 @@ from bot.notices import TITLES, notice
 from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
 from bot.roll_cards import roll_card
-from engine import audit, halts, mending, orders, portfolio, rolls
+from engine import audit, halts, mending, portfolio, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
-from engine.model.orders import NET
+from engine.model.orders import MANUAL, NET
 
 SILENT = frozenset(
     {
@@ -131,7 +131,7 @@ def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
     data = event.data
     facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
     return Card(
-        f"Closing {data.get('ticker')}" + ("" if data.get("reason") == orders.MANUAL else f": {data.get('reason')}"),
+        f"Closing {data.get('ticker')}" + ("" if data.get("reason") == MANUAL else f": {data.get('reason')}"),
         Tone.WARNING,
         lines=(str(data.get("words", "")),),
         facts=facts,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from engine import pauses
 from engine.desk import Desk
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
@@ -23,7 +24,6 @@ WAITING = "waiting:"
 
 PATIENCE = timedelta(seconds=10)
 FIRST_PAUSE = timedelta(seconds=15)
-LONGEST_PAUSE = timedelta(minutes=5)
 
 
 class Trouble(StrEnum):
@@ -44,7 +44,7 @@ class Alarm:
     @property
     def pause(self) -> timedelta:
         """How long the same trouble is not told again when nothing new was tried: 15 s, then twice as long each."""
-        return min(FIRST_PAUSE * float(1 << min(self.count - 1, 10)), LONGEST_PAUSE)
+        return pauses.doubled(FIRST_PAUSE, self.count)
 
 
 def running(work: UnitOfWork, position_id: str, trouble: Trouble) -> Alarm | None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 from itertools import takewhile
 
 import structlog
 
-from engine import alarms, halts, missing, modelled, nets, orders, risk, silence, triggers
+from engine import alarms, halts, missing, modelled, nets, orders, pauses, risk, silence, triggers
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
@@ -24,7 +23,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import Quote
-from engine.model.orders import ROLL, Order, Purpose, Ticket, TicketStatus
+from engine.model.orders import MANUAL, ROLL, Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
 from engine.modelled import GoodQuote, Modelled
 from engine.protection import (
@@ -42,11 +41,8 @@ from engine.triggers import Watched, due_exit, is_breached, is_heard, is_worthle
 
 log = structlog.get_logger()
 
-LONGEST_PAUSE = timedelta(minutes=5)
 URGENT = frozenset({"stop", "time", "expiry"})
 """Exits that do not wait for a smaller one to end."""
-EVERY = 1_000_000
-"""More tickets than any position has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class _Memory:
     def partly(self) -> Mapping[str, Ticket]:
         """The working order by which a person closes a part of a position: its stop watches the rest."""
         held = {position.id: position.units for position in self.positions}
-        by_hand = (t for t in self.tickets if t.purpose is Purpose.EXIT and t.reason == orders.MANUAL)
+        by_hand = (t for t in self.tickets if t.purpose is Purpose.EXIT and t.reason == MANUAL)
         return {t.position_id: t for t in by_hand if t.left < held.get(t.position_id, 0)}
 
     @property
@@ -259,19 +255,11 @@ def _make_way(desk: Desk, part: Ticket, due: Exit) -> None:
 def _is_too_soon(desk: Desk, position: Position) -> bool:
     """Whether the latest exit ended without closing it and was started a moment ago: 15 s, then twice as long each."""
     with desk.store.read() as reading:
-        tickets = [ticket for ticket in reading.tickets(position_id=position.id) if not _is_taken_back(ticket)]
+        tickets = [ticket for ticket in reading.tickets_of(position.id) if not ticket.was_optional]
     failed = list(takewhile(lambda t: t.purpose is Purpose.EXIT and t.status is TicketStatus.CLOSED, tickets))
     if not failed:
         return False
-    pause = timedelta(seconds=desk.rules.ladder_seconds) * float(1 << min(len(failed) - 1, 10))
-    return desk.now() - failed[0].created_at < min(pause, LONGEST_PAUSE)
-
-
-def _is_taken_back(ticket: Ticket) -> bool:
-    """Whether its end says nothing about whether the position can be closed: a net, a roll, a close taken back."""
-    if ticket.is_net or ticket.reason == ROLL:
-        return True
-    return ticket.reason == orders.MANUAL and ticket.cancel_requested
+    return desk.now() - failed[0].created_at < pauses.between_tries(len(failed), desk.rules)
 
 
 def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
@@ -336,7 +324,7 @@ def start(
         return None
     with desk.store.begin() as work:
         fresh = work.position(position.id)
-        tickets = work.tickets(position_id=position.id, limit=EVERY)
+        tickets = work.tickets_of(position.id)
         held = missing.units(work, fresh)
         if any(t.is_open for t in tickets) or in_the_way(work, fresh) or not held or not fresh.is_open:
             return None
@@ -492,7 +480,7 @@ def close(desk: Desk, position_id: str, by: str, units: int | None = None) -> Ti
     Raises:
         As `preview`; AlreadyDecided: somebody else's closing order was quicker.
     """
-    return _closed_by(desk, preview(desk, position_id, units), orders.MANUAL, f"asked for by {by}")
+    return _closed_by(desk, preview(desk, position_id, units), MANUAL, f"asked for by {by}")
 
 
 def retry(desk: Desk, position_id: str, by: str) -> Ticket:
@@ -503,10 +491,10 @@ def retry(desk: Desk, position_id: str, by: str) -> Ticket:
     """
     wanted = preview(desk, position_id)
     with desk.store.read() as reading:
-        tickets = reading.tickets(position_id=position_id)
+        tickets = reading.tickets_of(position_id)
     ended = (t for t in tickets if t.purpose is Purpose.EXIT and not t.is_net and t.reason != ROLL)
     latest = next(ended, None)
-    reason = latest.reason if latest is not None else orders.MANUAL
+    reason = latest.reason if latest is not None else MANUAL
     return _closed_by(desk, wanted, reason, f"tried again by {by}")
 
 

@@ -32,8 +32,6 @@ STAYS_ASIDE = timedelta(seconds=60)
 """Longer than what it made way for takes to be committed; from then on that is in the books."""
 
 NOTHING = Decimal(0)
-EVERY = 1_000_000
-"""More tickets than any position has."""
 
 SLACK = Decimal("0.02")
 """A net is not placed anew for less than this share of its trigger."""
@@ -155,7 +153,7 @@ def again(desk: Desk, position_id: str) -> Ticket:
 def _place(desk: Desk, position_id: str) -> tuple[Ticket, Order] | None:
     """Commit and send the net; None when something else is wanted by now. What came of it is told."""
     with desk.store.begin() as work:
-        position, tickets = work.position(position_id), work.tickets(position_id=position_id, limit=EVERY)
+        position, tickets = work.position(position_id), work.tickets_of(position_id)
         if any(ticket.is_open for ticket in tickets) or _is_aside(desk, work, position_id):
             return None
         wanted = _wanted(desk, work, position, work.open_tickets()) if position.is_open else None

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, grounds, looks, refusals
+from engine import alarms, attempts, fills, gateway, grounds, looks, pauses, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
@@ -21,7 +21,7 @@ from engine.errors import AlreadyDecided, BrokerError, BrokerUnavailable, OrderR
 from engine.looks import Look
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Option
-from engine.model.orders import ROLL, Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
+from engine.model.orders import Order, OrderStatus, OrderType, Purpose, Ticket, TicketStatus
 from engine.model.trade import Working
 from engine.protection import (
     PackagePrice,
@@ -34,9 +34,6 @@ from engine.refusals import Ticks
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
-
-MANUAL = "manual"
-"""Reason of an exit that a person asked for."""
 
 UNSENT_ALARM = timedelta(seconds=30)
 """How long the order of an exit may fail to reach the broker before people are told."""
@@ -246,8 +243,7 @@ def end(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> Ticket:
 
 def _told_failed(desk: Desk, work: UnitOfWork, ticket: Ticket, note: str) -> bool:
     """Whether an exit ended with its position still held; that is an alarm, each time."""
-    taken_back = ticket.reason == ROLL or (ticket.reason == MANUAL and ticket.cancel_requested)
-    if ticket.purpose is not Purpose.EXIT or ticket.is_net or taken_back:
+    if ticket.purpose is not Purpose.EXIT or ticket.was_optional:
         return False
     position = work.find_position(ticket.position_id)
     if position is None or not grounds.units_held(work, ticket) or not _is_last(work, ticket):
@@ -466,7 +462,7 @@ def _try_again(desk: Desk, ticket: Ticket, latest: Order) -> None:
     """The next order of an exit whose latest was refused: after a pause, and a person is told from the third on."""
     with desk.store.read() as reading:
         refused = refusals.in_a_row(reading.orders(ticket.id))
-    if desk.now() - (latest.done_at or latest.created_at) < refusals.pause(refused, desk.rules):
+    if desk.now() - (latest.done_at or latest.created_at) < pauses.between_tries(refused, desk.rules):
         return
     if refused >= refusals.TOO_MANY:
         with desk.store.begin() as work:

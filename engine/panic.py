@@ -34,9 +34,6 @@ ASKED = "panic:asked:"
 AFTER_OPEN = timedelta(minutes=5)
 """What was asked for while the market was closed begins at 09:35."""
 
-EVERY = 1_000_000
-"""More tickets than any position has."""
-
 
 def freeze(desk: Desk, by: str) -> tuple[Ticket, ...]:
     """Halt for good, take every working entry off, and return those whose end the broker has not confirmed yet.
@@ -182,7 +179,7 @@ def advance(desk: Desk) -> Flatten | None:
     _mend(desk)
     with desk.store.read() as work:
         queue = in_order(work, desk.today)
-        tickets = {one.id: work.tickets(position_id=one.id, limit=EVERY) for one in queue}
+        tickets = {one.id: work.tickets_of(one.id) for one in queue}
     lines = each(queue, lambda one: _line(desk, state, one, queue, tickets), lambda one: one.id)
     with desk.store.read() as work:
         still = {position.id for position in work.open_positions()}
@@ -193,7 +190,7 @@ def _withdraw(desk: Desk, state: Flatten) -> None:
     """Take off entries that came back, other closers and nets, one by one; a position waits for its own to be over."""
     with desk.store.read() as work:
         tickets = work.open_tickets()
-        spared = {t.position_id for t in tickets if _is_given_up(state, work.tickets(t.position_id, EVERY))}
+        spared = {t.position_id for t in tickets if _is_given_up(state, work.tickets_of(t.position_id))}
     spared |= {line.position_id for line in state.lines if line.is_given_up}
     for ticket in tickets:
         if ticket.purpose is Purpose.EXIT and (ticket.reason == PANIC or ticket.position_id in spared):

@@ -1,16 +1,14 @@
-"""What is done about an order the broker refused: kinds that have an answer, prices on wider ticks, pauses. Pure."""
+"""What is done about an order the broker refused: kinds that have an answer, prices on wider ticks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from itertools import takewhile
 
 from engine.errors import OrderRejected, Refusal
 from engine.model.instruments import Option
-from engine.model.limits import ApprovalRules
 from engine.model.orders import Order, OrderStatus, Purpose, Ticket
 
 IN_THE_WAY = frozenset({Refusal.HELD, Refusal.WASH_TRADE})
@@ -21,7 +19,6 @@ FROM = Decimal(3)
 """Dollars from which ticks are wider."""
 TOO_MANY = 3
 """Refusals in a row after which a person has to look."""
-LONGEST_PAUSE = timedelta(minutes=5)
 
 
 class Ticks(StrEnum):
@@ -104,8 +101,3 @@ def in_a_row(orders: Iterable[Order]) -> int:
     """How many of the latest orders of a ticket (given in any order) were refused, one after another."""
     latest = sorted(orders, key=lambda order: int(order.client_order_id.rpartition(".")[2]), reverse=True)
     return len(list(takewhile(lambda order: order.status is OrderStatus.REJECTED, latest)))
-
-
-def pause(refused: int, rules: ApprovalRules) -> timedelta:
-    """How long to wait after so many refusals in a row: a step of the ladder, then twice as long each, up to 5 min."""
-    return min(timedelta(seconds=rules.ladder_seconds) * float(1 << min(max(refused, 1) - 1, 10)), LONGEST_PAUSE)

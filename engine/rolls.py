@@ -377,7 +377,7 @@ def _end(desk: Desk, roll: Roll, status: RollStatus, note: str) -> None:
 
 def _exit_ticket(work: UnitOfWork, roll: Roll) -> Ticket | None:
     """The order that closes the old position: the latest of its kind since the choice, None before there is one."""
-    tickets = work.tickets(position_id=roll.position_id)
+    tickets = work.tickets_of(roll.position_id)
     since = roll.chosen_at or roll.created_at
     return next((t for t in tickets if t.reason == ROLL and t.created_at >= since), None)
 

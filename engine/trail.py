@@ -171,7 +171,7 @@ def _neighbours(work: UnitOfWork, name: str) -> set[str]:
     position = work.find_position(name)
     if position is not None:
         near |= {position.campaign}
-        near |= {ticket.approval_id for ticket in work.tickets(position_id=name, limit=1000) if ticket.approval_id}
+        near |= {ticket.approval_id for ticket in work.tickets_of(name) if ticket.approval_id}
         near |= {position.approval_id} if position.approval_id else set()
         near |= {a.id for a in work.approvals_on(position.ticker) if a.plan.signal.campaign == position.campaign}
     approval = work.find_approval(name)

@@ -59,7 +59,7 @@ class FakeBroker:
     happened: list[Activity] = field(default_factory=list)
     can: Capabilities = field(default_factory=lambda: Capabilities(frozenset(Ability)))
     suspended: bool = False
-    asked: int = 0
+    account_looks: int = 0
     """How often it was asked for the account."""
 
     def capabilities(self) -> Capabilities:
@@ -69,7 +69,7 @@ class FakeBroker:
         self.suspended = suspended
 
     def account(self) -> Account:
-        self.asked += 1
+        self.account_looks += 1
         if self.is_mute:
             raise BrokerUnavailable("no answer about the account")
         return make.account(

@@ -30,16 +30,14 @@ LAYERS = {
         "engine.indicators",
         "engine.ledger",
         "engine.packages",
+        "engine.pauses",
         "engine.payoff",
-        "engine.performance",
         "engine.pricing",
         "engine.protection",
         "engine.refusals",
         "engine.risk",
         "engine.sessions",
         "engine.sizing",
-        "engine.stress",
-        "engine.tax",
         "engine.volatility",
     ),
     "ports": ("engine.ports",),
@@ -52,9 +50,9 @@ LAYERS = {
         "engine.approvals",
         "engine.attempts",
         "engine.audit",
+        "engine.bounds",
         "engine.checks",
         "engine.closing",
-        "engine.bounds",
         "engine.comparison",
         "engine.consents",
         "engine.daytrades",
@@ -71,8 +69,8 @@ LAYERS = {
         "engine.locks",
         "engine.looks",
         "engine.mending",
-        "engine.modelled",
         "engine.missing",
+        "engine.modelled",
         "engine.nets",
         "engine.orders",
         "engine.outside",
@@ -93,7 +91,6 @@ LAYERS = {
     ),
     "brokers": ("engine.brokers",),
     "data": ("engine.data",),
-    "backtest": ("engine.backtest",),
     "strategies": ("strategies",),
     "alerts": ("alerts",),
     "bot": ("bot",),
@@ -111,11 +108,10 @@ MAY_IMPORT = {
     "use cases": _ENGINE,
     "brokers": (*_ENGINE, "brokers"),
     "data": (*_ENGINE, "data"),
-    "backtest": (*_ENGINE, "brokers", "data", "backtest"),
     "strategies": (*_PURE, "strategies"),
     "alerts": (*_ENGINE, "alerts"),
     "bot": (*_ENGINE, "strategies", "alerts", "bot", "composition"),
-    "composition": (*_ENGINE, "brokers", "data", "backtest", "strategies", "alerts", "bot"),
+    "composition": (*_ENGINE, "brokers", "data", "strategies", "alerts", "bot"),
 }
 
 # Where a library comes in. Everything else asks the module behind the door.
@@ -193,6 +189,10 @@ def none_of(complaints: rules.Complaints) -> None:
 
 def test_every_module_has_a_place():
     none_of(rules.unplaced(ours(), LAYERS))
+
+
+def test_every_place_is_taken():
+    assert [entry for entries in LAYERS.values() for entry in entries if entry not in ours()] == []
 
 
 def test_imports_point_one_way():

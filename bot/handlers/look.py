@@ -27,7 +27,7 @@ def position(call: Call) -> Card:
     wanted = call.text("position")
     with call.desk.store.read() as work:
         stored = work.position(wanted)
-        tickets = work.tickets(position_id=wanted)
+        tickets = work.tickets_of(wanted)
         notes = trail_card.note_lines(trail.notes(work, wanted))
     version = int((call.desk.now() - stored.opened_at).total_seconds()) * 10 + (0 if stored.is_open else 9)
     if not stored.is_open:

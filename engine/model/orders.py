@@ -65,6 +65,9 @@ class Purpose(StrEnum):
     EXIT = "exit"
 
 
+MANUAL = "manual"
+"""Reason of an exit that a person asked for."""
+
 ROLL = "roll"
 """Reason of an exit that is the first step of a roll: worked inside its bound, and given up like an entry."""
 
@@ -128,6 +131,11 @@ class Ticket:
     def is_net(self) -> bool:
         """Whether it rests under our own exits and is none of them: it steps aside for every other order."""
         return self.purpose is Purpose.EXIT and self.reason == NET
+
+    @property
+    def was_optional(self) -> bool:
+        """Whether its end leaves its position as well protected as before: a net, a roll, a close taken back."""
+        return self.is_net or self.reason == ROLL or (self.reason == MANUAL and self.cancel_requested)
 
     @property
     def bound(self) -> Decimal | None:

@@ -17,8 +17,9 @@ from engine.store.work import Params, Queries
 
 _TICKET = select(orders.c.body).where(orders.c.id == bindparam("id_"))
 _OPEN_TICKETS = select(orders.c.body).where(orders.c.status == "working").order_by(orders.c.id)
-_TICKETS = select(orders.c.body).order_by(orders.c.created_at.desc(), orders.c.id.desc()).limit(bindparam("limit_"))
-_TICKETS_OF = _TICKETS.where(orders.c.position_id == bindparam("position_"))
+_EVERY_TICKET = select(orders.c.body).order_by(orders.c.created_at.desc(), orders.c.id.desc())
+_TICKETS = _EVERY_TICKET.limit(bindparam("limit_"))
+_TICKETS_OF = _EVERY_TICKET.where(orders.c.position_id == bindparam("position_"))
 _SAVE_TICKET = (
     update(orders)
     .where(orders.c.id == bindparam("id_"))
@@ -125,11 +126,13 @@ class Orders(Queries):
         """Everything being worked, by id."""
         return self._tickets(_OPEN_TICKETS)
 
-    def tickets(self, position_id: str | None = None, limit: int = 50) -> tuple[Ticket, ...]:
-        """Tickets (of one position), newest first."""
-        if position_id is None:
-            return self._tickets(_TICKETS, {"limit_": limit})
-        return self._tickets(_TICKETS_OF, {"limit_": limit, "position_": position_id})
+    def tickets(self, limit: int = 50) -> tuple[Ticket, ...]:
+        """The latest tickets, newest first."""
+        return self._tickets(_TICKETS, {"limit_": limit})
+
+    def tickets_of(self, position_id: str) -> tuple[Ticket, ...]:
+        """Every ticket of a position, newest first."""
+        return self._tickets(_TICKETS_OF, {"position_": position_id})
 
     def _tickets(self, statement: Any, params: Params | None = None) -> tuple[Ticket, ...]:
         return tuple(load_frozen(Ticket, row[0]) for row in self._rows(statement, params))

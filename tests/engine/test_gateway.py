@@ -136,11 +136,11 @@ def test_silence_about_the_account_stops_no_exit_of_a_process_that_has_seen_it()
 def test_an_exit_of_a_process_that_has_seen_the_account_is_not_kept_waiting_for_it() -> None:
     world = live_world()
     gateway.check_account(world.desk)
-    asked = world.broker.asked
+    asked = world.broker.account_looks
 
     orders.send(world.desk, exit_order(world))
 
-    assert (len(world.broker.posts), world.broker.asked) == (1, asked)
+    assert (len(world.broker.posts), world.broker.account_looks) == (1, asked)
 
 
 def test_another_account_in_any_later_answer_stops_exits_too() -> None:

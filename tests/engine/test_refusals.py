@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import approvals, exits, orders, refusals
+from engine import approvals, exits, orders, pauses, refusals
 from engine.errors import OrderRejected, Refusal
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import ExitPlan
@@ -277,4 +277,4 @@ def test_a_refused_price_from_three_dollars_on_says_nothing_about_those_below() 
 def test_pauses_double_up_to_five_minutes() -> None:
     rules = ApprovalRules()
 
-    assert [refusals.pause(n, rules).total_seconds() for n in (1, 2, 3, 5, 6, 99)] == [15, 30, 60, 240, 300, 300]
+    assert [pauses.between_tries(n, rules).total_seconds() for n in (1, 2, 3, 5, 6, 99)] == [15, 30, 60, 240, 300, 300]

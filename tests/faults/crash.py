@@ -447,7 +447,7 @@ class CrashRun:
                 return approval.status.value
             ticket = work.ticket(approval.key)
             position = work.find_position(ticket.position_id)
-            tickets = work.tickets(position_id=ticket.position_id)
+            tickets = work.tickets_of(ticket.position_id)
             exits = [t for t in tickets if t.purpose is Purpose.EXIT and t.reason != NET]
         if ticket.is_open:
             return "entering"
@@ -509,7 +509,7 @@ class CrashRun:
             tickets: tuple[Ticket, ...] = ()
             if approval.status is ApprovalStatus.APPROVED:
                 entry = work.ticket(approval.key)
-                tickets = (entry, *(t for t in work.tickets(position_id=entry.position_id) if t.id != entry.id))
+                tickets = (entry, *(t for t in work.tickets_of(entry.position_id) if t.id != entry.id))
         problems = self.report.problems
         if approval.status is ApprovalStatus.PENDING and not (self.panics and self._is_halted()):
             problems.append(f"{trade.approval_id}: the approval was lost, it is still pending")

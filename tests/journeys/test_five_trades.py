@@ -101,7 +101,7 @@ def opened(half_year: Replayed, ticker: str, moment: str) -> Trade:
     """The position in `ticker` opened at that instant."""
     with half_year.store.read() as work:
         (position,) = [p for p in work.positions_closed(10_000) if p.ticker == ticker and _clock(p.opened_at) == moment]
-        tickets = sorted(work.tickets(position_id=position.id), key=lambda ticket: ticket.created_at)
+        tickets = sorted(work.tickets_of(position.id), key=lambda ticket: ticket.created_at)
         orders = tuple(
             order for ticket in tickets for order in sorted(work.orders(ticket.id), key=lambda order: order.created_at)
         )

@@ -311,7 +311,7 @@ def test_an_exit_that_was_working_on_friday_evening_is_taken_up_under_the_new_na
     week.pass_to(MONDAY, "09:30:00", "09:30:15", "09:30:30", "09:30:45", "09:31:00", "09:31:15")
 
     with desk.store.read() as work:
-        closed, tickets = work.position(call.id), work.tickets(position_id=call.id)
+        closed, tickets = work.position(call.id), work.tickets_of(call.id)
         fills = work.fills(position_id=call.id)
     assert (closed.is_open, closed.close_reason) == (False, "target")
     assert [(fill.instrument, fill.quantity) for fill in fills] == [(CALL, 1), (NEW_CALL, -7)]

@@ -34,8 +34,8 @@ def test_a_ticket_and_its_orders_come_back_as_stored(approved: Store):
         assert work.ticket("A00001.1") == ticket
         assert work.orders("A00001.1") == (first, second)
         assert work.recent_orders(1) == (second,)
-        assert work.tickets(position_id="P00001") == (ticket,)
-        assert work.tickets(position_id="P9") == ()
+        assert work.tickets_of("P00001") == (ticket,)
+        assert work.tickets_of("P9") == ()
 
 
 def test_an_ended_ticket_is_not_open(approved: Store):
