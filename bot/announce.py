@@ -16,7 +16,7 @@ from bot.notices import TITLES, notice
 from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
 from bot.roll_cards import roll_card
-from engine import audit, halts, mending, portfolio, rolls
+from engine import audit, halts, mending, panic, portfolio, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
@@ -92,6 +92,11 @@ def _digest(desk: Desk, event: Event, banner: str) -> Card:
 def _notice(desk: Desk, event: Event, banner: str) -> Card:
     del desk
     return notice(event, banner)
+
+
+def _halted(desk: Desk, event: Event, banner: str) -> Card | None:
+    """A halt; one that a panic began is told by the panic itself."""
+    return None if event.data.get("why") == panic.WHY else _notice(desk, event, banner)
 
 
 def _order_ended(desk: Desk, event: Event, banner: str) -> Card | None:
@@ -272,6 +277,7 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.EXIT_RECOVERED: _recovered,
     EventKind.DIGEST_READY: _digest,
     **dict.fromkeys(TITLES, _notice),
+    EventKind.HALTED: _halted,
     EventKind.LEG_LOST: _leg_lost,
     EventKind.EXIT_OFFERED: _exit_offered,
     EventKind.EXPIRY_AGENDA: _agenda,

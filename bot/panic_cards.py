@@ -44,20 +44,23 @@ def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> 
     when = "at once" if is_open else f"from {words.moment(starts)} on, for the market is closed"
     until = asked.asked_at + ANSWERED_WITHIN
     lines = (
-        f"Entries are frozen, nothing is closed yet. {asked.by} has to tap again by {words.clock(until)}.",
-        f"Closing begins {when}, in this order:",
+        f"Entries are frozen, nothing is closed yet. Asked by {asked.by}: tap again by {words.clock(until)}.",
+        f"Closed {when}, in this order, from what the market pays to 10% beyond it:"
+        if asked.lines
+        else "A tap blocks every order at the broker.",
         *(f"{number}. {line.what} ({line.position_id})" for number, line in enumerate(asked.lines, start=1)),
-        "Each starts at the price the market pays and gives way by up to 10%; what still does not close asks you.",
         *_untouched(asked.untouched),
-        "Without a tap entries stay frozen and positions keep their exits; /resume allows entries again.",
+        "Without a tap positions keep their exits; /resume allows entries again.",
     )
     return Card(
-        title=f"Close everything? {words.count(len(asked.lines), 'position')}",
+        title=f"Close everything? {words.count(len(asked.lines), 'position') if asked.lines else 'Nothing is held'}",
         tone=Tone.ASK,
         lines=lines,
         buttons=((Button("Close everything", f"flatten_now:{asked.id}", Tone.BAD),),),
         footer=asked.id,
         banner=banner,
+        key=f"panic:{asked.id}",
+        version=asked.version,
         expires_at=until.isoformat(),
     )
 

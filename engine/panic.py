@@ -34,13 +34,16 @@ ASKED = "panic:asked:"
 AFTER_OPEN = timedelta(minutes=5)
 """What was asked for while the market was closed begins at 09:35."""
 
+WHY = "panic"
+"""Why entries are halted when a panic did it."""
+
 
 def freeze(desk: Desk, by: str) -> tuple[Ticket, ...]:
     """Halt for good, take every working entry off, and return those whose end the broker has not confirmed yet.
 
     One entry that gives trouble holds up no other.
     """
-    halts.halt(desk, by, "panic")
+    halts.halt(desk, by, WHY)
     with desk.store.read() as work:
         entries = [ticket for ticket in work.open_tickets() if ticket.purpose is Purpose.ENTRY]
     for ticket in entries:

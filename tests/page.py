@@ -136,13 +136,13 @@ def cards(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def open_page(
-    world: World | None = None, people: People = PEOPLE, port: int = 0, threads: int = 1
+    world: World | None = None, people: People = PEOPLE, port: int = 0, threads: int = 1, banner: str = "PAPER"
 ) -> AsyncIterator[PageWorld]:
     """A served page whose work runs on `threads` threads; it stops by itself."""
     chosen = world or make_world()
     chosen.market.set_snapshot(make.snapshot())
     bulkheads = Bulkheads(threads)
-    room = build_room(chosen.desk, people, lambda: "PAPER", bulkheads.run)
+    room = build_room(chosen.desk, people, lambda: banner, bulkheads.run)
     web = await start_web(room, people, port)
     try:
         yield PageWorld(chosen, room, web, {web.name: web})

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.routes import card_key
 from bot.announce import card_for
 from bot.message import Card, as_text
 from engine import approvals, exits, halts, holdings, orders, panic
@@ -190,6 +191,27 @@ def test_flatten_freezes_at_once_and_closes_nothing_before_the_second_tap() -> N
     assert "nothing is closed yet" in card.lines[0]
     with desk.world.store.read() as work:
         assert halts.current(work) is not None
+
+
+def test_the_question_gives_way_to_the_progress_that_follows_it() -> None:
+    desk = holding("P00015")
+
+    asked = desk.card("/panic flatten")
+    running = desk.card(action=asked.buttons[0][0].action)
+
+    assert running.key == asked.key
+    assert running.version > asked.version
+
+
+def test_a_panic_is_posted_once_with_the_way_back() -> None:
+    desk = holding("P00015")
+    desk.card("/panic freeze")
+
+    drawn = [card_for(desk.world.desk, e, card_key(e), "PAPER") for e in desk.events(EventKind.HALTED, EventKind.PANIC)]
+
+    (told,) = [card for card in drawn if card is not None]
+    assert told.title == "Panic"
+    assert [button.action for button in told.buttons[0]] == ["resume:"]
 
 
 def test_everything_is_closed_in_the_order_that_leaves_nothing_naked() -> None:

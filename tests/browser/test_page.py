@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
-from bot.message import Card, Picture
+from bot.message import Button, Card, Picture
 from bot.platforms.web_feed import DESK
 from engine.model.trade import ApprovalStatus
 from tests import make
@@ -113,6 +114,59 @@ async def test_only_what_can_still_be_answered_is_counted(desk: PageWorld, tab: 
     await tab.get_by_role("button", name="Reject").click()
 
     await expect(tab.locator("#jump")).to_be_hidden()
+
+
+async def test_same_proposal_shown_twice_is_one_answer_and_a_question_whose_time_is_up_is_none(
+    desk: PageWorld, tab: Page
+):
+    await enter(desk, tab)
+    approval = await desk.propose()
+    await tab.locator(LINE).fill(f"show {approval.id}")
+    await tab.locator(LINE).press("Enter")
+    await expect(tab.locator("article")).to_have_count(2)
+    await expect(tab.locator("#jump")).to_have_text("1 to answer")
+
+    desk.world.clock.advance(seconds=301)
+
+    await expect(tab.locator("#jump")).to_be_hidden()
+
+
+async def test_live_money_is_told_on_the_top_and_on_every_card(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await expect(tab.locator("#banner")).to_have_text("PAPER")
+    await expect(tab.locator(".live, .is-live")).to_have_count(0)
+
+    async with open_page(banner="LIVE 123456789") as live:
+        await enter(live, tab)
+        await live.propose()
+        await expect(tab.locator("#top.is-live #banner.live")).to_have_text("LIVE 123456789")
+        await expect(tab.locator("article .banner.live")).to_have_text("LIVE 123456789")
+
+
+async def test_row_of_buttons_stays_a_row_and_a_list_of_ids_flows(desk: PageWorld, tab: Page):
+    await tab.set_viewport_size({"width": 360, "height": 740})
+    await enter(desk, tab)
+    ids = tuple((Button(f"P0000{number}", f"position:P0000{number}"),) for number in range(1, 4))
+    strikes = (Button("14 put", "b:1"), Button("16 put", "c:1"))
+    rows = ((Button("Approve", "a:1"),), strikes, (Button("Out and down +0.06", "d:1"),), *ids)
+    await desk.web.post(DESK, Card("Change", buttons=rows))
+    await expect(tab.get_by_role("button", name="P00003")).to_be_visible()
+
+    tops = await tab.evaluate(
+        "[...document.querySelectorAll('article .button')].map((one) => Math.round(one.getBoundingClientRect().top))"
+    )
+
+    assert [len(list(group)) for _, group in groupby(tops)] == [1, 2, 1, 3]
+
+
+async def test_help_names_fill_the_box(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await tab.locator(LINE).fill("/help")
+    await tab.locator(LINE).press("Enter")
+
+    await tab.get_by_role("button", name="/close").click()
+
+    await expect(tab.locator(LINE)).to_have_value("/close ")
 
 
 async def test_card_changes_on_the_other_persons_page_too(desk: PageWorld, tab: Page, browser: Browser):
