@@ -7,7 +7,6 @@ and stops it so that nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -26,7 +25,7 @@ from bot.command import Room
 from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.runtime import Runtime
-from engine import gateway, standing
+from engine import audit, gateway, standing
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.book import Account
@@ -167,7 +166,8 @@ async def _ended(serving: Serving, lease: Lease, tasks: list[asyncio.Task[None]]
     if late:
         log.warning("serve.loops_still_busy", loops=late)
     desk = serving.room.desk
-    with contextlib.suppress(ConfigError), desk.store.begin() as work:
+    audit.seal(desk.store)
+    with desk.store.begin() as work:
         work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now())
 
 
