@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from engine.errors import ConfigError
 from engine.store import database
@@ -29,8 +29,6 @@ from engine.store.promotions import Promotions
 from engine.store.sequences import Sequences
 
 __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
-
-_ONE_WRITER = text(f"SELECT pg_advisory_xact_lock({database.WRITER_LOCK})")
 
 
 class UnitOfWork(
@@ -142,8 +140,6 @@ class Store:
         if self._current.work is not None:
             raise RuntimeError("This thread is in a transaction already: end it before begin().")
         with self._writing, database.transaction(self._writer) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_ONE_WRITER)
             work = UnitOfWork(connection, writes=True)
             self._current.work = work
             try:

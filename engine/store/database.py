@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InvalidatePoolError
 from sqlalchemy.pool import StaticPool
 
 from engine.errors import ConfigError
@@ -22,6 +24,16 @@ BUSY_SECONDS = 30
 
 WRITER_LOCK = 7_302_115_001
 """PostgreSQL advisory lock held by the one transaction that may write."""
+
+IDLE_SECONDS = 1.0
+"""A connection to a server that was used more recently than this is taken for alive unless the server hung up."""
+
+BEGIN = "begin"
+"""Option of an engine: the words that begin its transactions."""
+SQLITE_WRITES, SQLITE_READS = "BEGIN IMMEDIATE", "BEGIN"
+POSTGRES_WRITES = f"BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
+"""Both in one round trip; what is read afterwards is what the writer before has left."""
+POSTGRES_READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 def parse(url: str) -> URL:
@@ -56,9 +68,11 @@ def connect(url: URL) -> Engine:
     """
     if file_of(url) is not None:
         arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        return _sqlite(create_engine(url, connect_args=arguments, pool_size=8, max_overflow=24))
+        return _sqlite(create_engine(url, connect_args=arguments, pool_use_lifo=True, pool_size=8, max_overflow=24))
     try:
-        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24)
+        return _postgres(
+            create_engine(url, isolation_level="AUTOCOMMIT", pool_use_lifo=True, pool_size=8, max_overflow=24)
+        )
     except ModuleNotFoundError as error:
         raise ConfigError('PostgreSQL needs its driver: pip install "wallstreetbots[postgres]".') from error
 
@@ -81,16 +95,41 @@ def _sqlite(engine: Engine) -> Engine:
     return engine
 
 
+def _postgres(engine: Engine) -> Engine:
+    """Never give out a connection whose server is gone.
+
+    A server that hangs up says so on the socket, which costs no round trip to look at; one that went without a word is
+    asked, when the connection has been idle.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def put_back(_connection: object, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def take_out(connection: Any, record: Any, _proxy: object) -> None:
+        try:
+            is_quiet = not select([connection], (), (), 0)[0]
+            if not is_quiet or time.monotonic() - record.info.get("used", 0.0) >= IDLE_SECONDS:
+                engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as gone:
+            raise InvalidatePoolError from gone
+
+    return engine
+
+
 def writer(engine: Engine) -> Engine:
-    """The same engine, for transactions that write."""
-    return engine.execution_options(writes=True)
+    """The same engine, for the one transaction at a time that writes."""
+    return engine.execution_options(**{BEGIN: SQLITE_WRITES if _is_sqlite(engine) else POSTGRES_WRITES})
 
 
 def reader(engine: Engine) -> Engine:
     """The same engine, for transactions that see one moment and change nothing."""
-    if engine.dialect.name == "sqlite":
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine.execution_options(**{BEGIN: SQLITE_READS if _is_sqlite(engine) else POSTGRES_READS})
+
+
+def _is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
 
 
 @contextmanager
@@ -112,14 +151,12 @@ def reached(engine: Engine) -> Iterator[None]:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A connection inside a transaction that has really begun: committed at the end, rolled back on any error.
 
-    The SQLite driver's own guesses begin too late for two writers to be safe. The word goes to the driver itself:
-    through SQLAlchemy, or from its event, it would cost as much as the rest of a short transaction.
+    The drivers' own guesses begin too late for two writers to be safe, and cost a round trip more. The word goes to
+    the driver itself: through SQLAlchemy, or from its event, it would cost as much as the rest of a short transaction.
     """
     with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            writes = engine.get_execution_options().get("writes", False)
-            driver: Any = connection.connection.driver_connection
-            driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        driver.execute(engine.get_execution_options()[BEGIN])
         yield connection
 
 

@@ -229,3 +229,20 @@ def test_every_store_in_memory_is_its_own():
             work.set_setting("mood", "good", "ann", make.NOW)
         with other.read() as work:
             assert work.setting("mood") is None
+
+
+@pytest.mark.postgres
+def test_connections_that_the_server_ended_are_not_used_again(postgres_url: str):
+    with Store.create(postgres_url) as store:
+        with store.begin() as work:
+            work.set_setting("mood", "good", "ann", make.NOW)
+        with create_engine(postgres_url).connect() as other:
+            ended = other.execute(
+                text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database()"
+                     " AND pid <> pg_backend_pid()")
+            ).all()  # fmt: skip
+        with store.begin() as work:
+            assert work.setting("mood") == "good"
+        with store.read() as work:
+            assert work.setting("mood") == "good"
+    assert (True,) in ended
