@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from engine import bounds, checks, consents, fills, gateway, nets, orders, risk, sizing, standing
+from engine import bounds, checks, consents, fills, gateway, halts, nets, orders, risk, sizing, standing
 from engine.checks import Change, Seen
 from engine.consents import Authority
 from engine.desk import Desk, Mode
@@ -24,6 +24,9 @@ from engine.model.trade import Approval, ApprovalStatus, TradePlan
 from engine.protection import entry_price, lifetime, nearest_dte, to_cent, worst_price
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
+
+READ = (halts.SETTING, *standing.READ)
+"""Settings that a decision reads."""
 
 WAKING = timedelta(seconds=60)
 """How long a proposal that wakes up is tried again while there is no quote to ask with."""
@@ -90,6 +93,7 @@ def _tapped(
     with desk.store.read() as reading:
         shown = pending(reading.approval(approval_id), version, desk.now())
         is_account_known = standing.account_is_known(desk, reading)
+        unknown = standing.missing_returns(desk, reading, [shown.plan.signal.ticker])
     signal = shown.plan.signal
     checks.check_open(desk, signal)
     covers = signal.covers
@@ -97,9 +101,10 @@ def _tapped(
         raise NotAllowed(f"The stop order under the shares of {covers} is being taken off; try again in a moment.")
     if not is_account_known:
         standing.refresh_account(desk)
-    standing.ensure_returns(desk, [signal.ticker])
+    standing.ask_returns(desk, unknown)
     seen = checks.at_tap(desk, signal)
     with desk.store.begin() as work:
+        work.read_ahead(signal.strategy, READ)
         approval = pending(work.approval(approval_id), version, desk.now())
         decision = _decide(desk, work, approval, seen, by, authority, warrant)
     if decision.order is not None:
@@ -142,23 +147,31 @@ def _decide(
         raise NotAllowed(f"{' '.join(closed)} {approval.id} stays pending.")
     changed = checks.change(desk, approval.plan.signal, seen)
     reviewed = review(desk, work, fresh)
-    work.add_event(_checked(desk, approval, seen, changed, reviewed, by))
+    checked = _checked(desk, approval, seen, changed, reviewed, by)
     if reviewed.wrong and warrant is not None:
         raise NotAllowed(f"{_sentence(reviewed.wrong)} {approval.id} stays pending.")
-    if reviewed.wrong:
-        return _block(desk, work, approval, by, reviewed.wrong)
     note = shrunk(approval.plan, reviewed.plan, "" if changed is None else changed.words)
     if note and warrant is not None:
         note = f"{left_by(by)} {note}"
-    if note:
-        return _ask_again(desk, work, approval, reviewed.plan, note, by)
-    missing = authority(desk, work, approval, by)
-    if missing:
-        return _ask_more(desk, work, approval, missing, by)
-    decision = _order(desk, work, approval, seen, by)
-    if warrant is not None:
+    if reviewed.wrong:
+        decision = _block(desk, work, approval, by, reviewed.wrong)
+    elif note:
+        decision = _ask_again(work, approval, reviewed.plan, note)
+    elif missing := authority(desk, work, approval, by):
+        decision = Decision(work.approval(approval.id), Outcome.ASKED, missing)
+    else:
+        decision = _order(desk, work, approval, seen, by)
+    work.add_events((checked, changed_event(desk, _told(decision), by)))
+    if warrant is not None and decision.outcome is Outcome.SENT:
         warrant.record(work, decision.approval)
     return decision
+
+
+def _told(decision: Decision) -> Approval:
+    """The proposal as its event tells it: with what is still missing, where something is."""
+    if decision.outcome is Outcome.ASKED:
+        return replace(decision.approval, note=decision.words)
+    return decision.approval
 
 
 def repriced(desk: Desk, plan: TradePlan, seen: Seen) -> TradePlan:
@@ -192,7 +205,7 @@ def review(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Review:
     limits = bounds.limits_in_force(desk, work)
     fitted = sizing.fitted(plan, state, limits, desk.costs)
     found = risk.check(fitted, state, limits)
-    shown = replace(fitted, impact=risk.impact(fitted, state, limits))
+    shown = replace(fitted, impact=risk.impact(found))
     return Review(shown, found, _problems(work, fitted, found, tickets))
 
 
@@ -238,8 +251,7 @@ def _sentence(wrong: tuple[str, ...]) -> str:
 
 def _block(desk: Desk, work: UnitOfWork, approval: Approval, by: str, wrong: tuple[str, ...]) -> Decision:
     note = "; ".join(wrong)
-    blocked = work.decide(approval.id, approval.version, ApprovalStatus.BLOCKED, by, desk.now(), note)
-    work.add_event(changed_event(desk, blocked, by))
+    blocked = work.decide_read(approval, ApprovalStatus.BLOCKED, by, desk.now(), note)
     return Decision(blocked, Outcome.BLOCKED, f"Not sent: {note}.")
 
 
@@ -248,9 +260,8 @@ def left_by(actor: str) -> str:
     return f"{actor[:1].upper()}{actor[1:]} did not approve this."
 
 
-def _ask_again(desk: Desk, work: UnitOfWork, approval: Approval, fresh: TradePlan, note: str, by: str) -> Decision:
+def _ask_again(work: UnitOfWork, approval: Approval, fresh: TradePlan, note: str) -> Decision:
     revised = work.revise(approval.id, approval.version, fresh, approval.expires_at, note)
-    work.add_event(changed_event(desk, revised, by))
     return Decision(revised, Outcome.MOVED, note)
 
 
@@ -261,15 +272,9 @@ def shrunk(before: TradePlan, after: TradePlan, words: str) -> str:
     return f"{words} Size {before.quantity} → {after.quantity}: at this price no more is allowed.".strip()
 
 
-def _ask_more(desk: Desk, work: UnitOfWork, approval: Approval, missing: str, by: str) -> Decision:
-    current = work.approval(approval.id)
-    work.add_event(changed_event(desk, replace(current, note=missing), by))
-    return Decision(current, Outcome.ASKED, missing)
-
-
 def _order(desk: Desk, work: UnitOfWork, approval: Approval, seen: Seen, by: str) -> Decision:
     now = desk.now()
-    decided = work.decide(approval.id, approval.version, ApprovalStatus.APPROVED, by, now)
+    decided = work.decide_read(approval, ApprovalStatus.APPROVED, by, now)
     wait = undo_window(desk, approval.plan, desk.today)
     ticket = _ticket(desk, approval, seen, now + wait, fills.new_position_id(desk, work))
     order = None
@@ -278,7 +283,6 @@ def _order(desk: Desk, work: UnitOfWork, approval: Approval, seen: Seen, by: str
     work.add_ticket(ticket)
     if order is not None:
         work.add_order(order)
-    work.add_event(changed_event(desk, decided, by))
     return Decision(decided, Outcome.SENT, f"Approved by {by}; order {ticket.id} is working.", order)
 
 

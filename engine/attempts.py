@@ -20,7 +20,12 @@ ACCEPTED, REFUSED, NO_ANSWER = "accepted", "refused", "no answer"
 
 
 def note(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, act: Act, problem: BrokerError | None) -> None:
-    """Write down a try and its answer: no problem is a yes, OrderRejected a no, everything else silence."""
+    """Write down a try and its answer."""
+    work.add_event(tried(desk, work, ticket, order, act, problem))
+
+
+def tried(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, act: Act, problem: BrokerError | None) -> Event:
+    """A try and its answer: no problem is a yes, OrderRejected a no, everything else silence."""
     data: dict[str, object] = {
         "client_order_id": order.client_order_id,
         "act": act.value,
@@ -30,7 +35,7 @@ def note(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, act: Act, p
         data["words"] = str(problem)
     if isinstance(problem, OrderRejected):
         data |= {"code": problem.code, "kind": problem.kind.value}
-    work.add_event(desk.event(EventKind.ATTEMPTED, ticket.id, data, correlation=story_of(work, ticket)))
+    return desk.event(EventKind.ATTEMPTED, ticket.id, data, correlation=story_of(work, ticket))
 
 
 def note_alone(desk: Desk, order: Order, act: Act, problem: BrokerError | None) -> None:

@@ -171,7 +171,7 @@ def _sized(position: Position, plan: TradePlan) -> Position:
 def new_position_id(desk: Desk, work: UnitOfWork) -> str:
     """An id that neither a position nor an order has: a clock that went back must not make two trades one."""
     id = desk.new_id("P")
-    while work.find_position(id) is not None or work.tickets_of(id):
+    while work.is_position_id(id):
         id = desk.new_id("P")
     return id
 

@@ -84,13 +84,14 @@ def send(desk: Desk, order: Order) -> Order:
     now = desk.now()
     accepted = replace(accepted, sent_at=order.created_at, accepted_at=now)
     with desk.store.begin() as work:
-        stored, ticket = work.order(order.client_order_id), work.ticket(order.ticket_id)
-        attempts.note(desk, work, ticket, order, Act.SUBMIT, None)
+        stored, ticket = work.order_with_ticket(order.client_order_id)
+        told = [attempts.tried(desk, work, ticket, order, Act.SUBMIT, None)]
         if stored.broker_id is None:
             stored = fills.unfilled(accepted)
             work.save_order(stored)
             ticket = _kept_open(work, ticket)
-            work.add_event(_order_event(desk, work, ticket, accepted))
+            told.append(_order_event(desk, work, ticket, accepted))
+        work.add_events(told)
     return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
 
 

@@ -389,9 +389,9 @@ def _fraction(rule: Rule, add: Exposure, state: RiskState, limits: Limits) -> Ch
     return Check(rule.name, state.share(before), after, limit, after <= limit or not more)
 
 
-def impact(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[str, ...]:
-    """What the plan does to the limits it touches, as before/after sentences."""
-    return tuple(found.words for found in check(plan, state, limits) if found.before != found.after)
+def impact(checks: Iterable[Check]) -> tuple[str, ...]:
+    """What a plan does to the limits it touches, as before/after sentences."""
+    return tuple(check.words for check in checks if check.before != check.after)
 
 
 def check(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[Check, ...]:

@@ -248,7 +248,7 @@ def _plan(
     if broken:
         return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
     skipped = (c for c in checks if not c.is_checked)
-    return replace(plan, impact=risk.impact(plan, state, now.limits)), (
+    return replace(plan, impact=risk.impact(checks)), (
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
         *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),
     )

@@ -36,6 +36,8 @@ HISTORY = 10
 """Closes among which yesterday's and last week's are found."""
 PEAK = "peak"
 """Setting: when a drawdown was last forgiven, and the equity (flows taken out) it is measured from since."""
+READ = (ACCOUNT, DELTAS, PEAK)
+"""Settings that `risk_state` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +187,23 @@ def known_account(desk: Desk, work: UnitOfWork) -> KnownAccount:
 
 
 def ensure_returns(desk: Desk, tickers: Iterable[str]) -> None:
-    """Have the daily returns of these names and of everything held and worked ready; asks the market for new ones.
+    """Have the daily returns of these names and of everything held and worked ready; asks the market for new ones."""
+    with desk.store.read() as reading:
+        missing = missing_returns(desk, reading, tickers)
+    ask_returns(desk, missing)
+
+
+def missing_returns(desk: Desk, work: UnitOfWork, tickers: Iterable[str]) -> tuple[str, ...]:
+    """Those of these names, and of everything held and worked, whose daily returns are not here yet."""
+    return desk.returns.missing(desk.today, {*tickers, *work.names_in_play()})
+
+
+def ask_returns(desk: Desk, missing: tuple[str, ...]) -> None:
+    """Have the market's daily returns of these names ready.
 
     A name without bars stays unknown and is asked for again next time.
     """
-    with desk.store.read() as reading:
-        known = {position.ticker for position in reading.open_positions()}
-        known |= {ticket.ticker for ticket in reading.open_tickets() if risk.is_entry(ticket)}
     today = desk.today
-    missing = desk.returns.missing(today, {*tickers, *known})
     if not missing:
         return
     last = desk.sessions.previous(today)

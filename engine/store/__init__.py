@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from engine.errors import ConfigError
 from engine.store import database
 from engine.store.adoptions import Adoptions
+from engine.store.ahead import Ahead
 from engine.store.approvals import Approvals
 from engine.store.consents import Consents
 from engine.store.envelopes import Envelopes
@@ -32,7 +33,18 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
 
 
 class UnitOfWork(
-    Adoptions, Approvals, Consents, Envelopes, Events, Locks, Operations, Orders, Positions, Promotions, Sequences
+    Adoptions,
+    Ahead,
+    Approvals,
+    Consents,
+    Envelopes,
+    Events,
+    Locks,
+    Operations,
+    Orders,
+    Positions,
+    Promotions,
+    Sequences,
 ):
     """One transaction: every query and every change of the desk, by name."""
 

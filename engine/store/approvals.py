@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -194,11 +195,19 @@ class Approvals(Queries):
             AlreadyDecided: somebody was first (it says who), or `version` is not the latest.
             NotFound: there is no such proposal.
         """
+        self._decide(id, version, status, by, at, note)
+        return self.approval(id)
+
+    def decide_read(self, read: Approval, status: ApprovalStatus, by: str, at: datetime, note: str = "") -> Approval:
+        """As `decide`, for the proposal as this very transaction has read it: it is not read again."""
+        self._decide(read.id, read.version, status, by, at, note)
+        return replace(read, status=status, decided_by=by, decided_at=at, note=note or read.note)
+
+    def _decide(self, id: str, version: int, status: ApprovalStatus, by: str, at: datetime, note: str) -> None:
         params = {"id_": id, "version_": version, "status_": status.value, "by_": by, "at_": at}
         changed = self._write(_DECIDE, params | {"note_": note}) if note else self._write(_DECIDE_KEEPING_NOTE, params)
         if not changed:
             raise self._too_late(id)
-        return self.approval(id)
 
     def postpone(self, id: str, version: int, expires_at: datetime) -> Approval:
         """The proposal with another end of its life, the version unchanged.

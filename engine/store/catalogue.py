@@ -16,7 +16,7 @@ DISABLED = "disabled"
 _STRATEGIES = select(strategies.c.name, strategies.c.risk_level, strategies.c.status, strategies.c.created_at).order_by(
     strategies.c.name
 )
-_STATUS = select(strategies.c.status).where(strategies.c.id == bindparam("name_"))
+STATUS = select(strategies.c.status).where(strategies.c.id == bindparam("name_"))
 _RISK_LIMITS = select(
     risk_limits.c.id,
     risk_limits.c.strategy_id,
@@ -58,7 +58,7 @@ class Catalogue(Queries):
 
     def is_enabled(self, name: str) -> bool:
         """Whether people let it trade; a strategy that is not known yet is enabled."""
-        row = self._row(_STATUS, {"name_": name})
+        row = self._row(STATUS, {"name_": name})
         return row is None or row[0] != DISABLED
 
     def strategies(self) -> tuple[StrategyRecord, ...]:

@@ -15,7 +15,7 @@ from engine.errors import DataInvalid, NotFound
 from engine.model.events import Event, EventKind, SealedEvent, Severity
 from engine.model.records import Delivery, DeliveryState, MessageRef
 from engine.schema.tables import events, message_refs, outbox
-from engine.store.work import Fields, Queries
+from engine.store.work import Fields, Params, Queries
 
 BEFORE_ALL = -(2**63)
 """Less than every number a row can have: one with a number of 0 or below must not hide from the chain."""
@@ -168,6 +168,19 @@ def data_text(event: Event) -> str:
         raise DataInvalid(f"Event {event.id} ({event.kind}) cannot be stored: {error}") from error
 
 
+def _row_of(event: Event) -> Params:
+    return {
+        "id": event.id,
+        "kind": event.kind.value,
+        "at": event.at,
+        "subject": event.subject,
+        "data": data_text(event),
+        "severity": event.severity.value,
+        "correlation": event.correlation,
+        "actor": event.actor,
+    }
+
+
 class Events(Queries):
     """What happened, in which order it was sealed, and who has been told."""
 
@@ -175,17 +188,11 @@ class Events(Queries):
 
     def add_event(self, event: Event) -> None:
         """Write down what happened, in the transaction that makes it happen."""
-        row = {
-            "id": event.id,
-            "kind": event.kind.value,
-            "at": event.at,
-            "subject": event.subject,
-            "data": data_text(event),
-            "severity": event.severity.value,
-            "correlation": event.correlation,
-            "actor": event.actor,
-        }
-        self._write(_ADD, row)
+        self._write(_ADD, _row_of(event))
+
+    def add_events(self, events: Iterable[Event]) -> None:
+        """`add_event` for several at once."""
+        self._write(_ADD, [_row_of(event) for event in events])
 
     def events(
         self, after_id: str = "", kinds: Iterable[EventKind] | None = None, limit: int = 500

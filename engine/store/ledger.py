@@ -15,7 +15,7 @@ from engine.model.records import StrategyTotals
 from engine.schema.tables import ledger, ledger_totals
 from engine.store.work import Queries
 
-_TOTALS = select(ledger_totals.c.kind, ledger_totals.c.cash, ledger_totals.c.realised)
+TOTALS = select(ledger_totals.c.kind, ledger_totals.c.cash, ledger_totals.c.realised)
 _POSTINGS = select(
     ledger.c.key,
     ledger.c.kind,
@@ -88,7 +88,7 @@ class Ledger(Queries):
 
     def totals(self) -> Totals:
         """Sums over the whole ledger (kept as it grows, so this reads six rows)."""
-        return _totals((row[0], row[1], row[2]) for row in self._rows(_TOTALS))
+        return _totals((row[0], row[1], row[2]) for row in self._rows(TOTALS))
 
     def postings(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Posting, ...]:
         """Ledger lines at or after `since` and before `until`, oldest first."""

@@ -14,10 +14,10 @@ from engine.schema.tables import limit_changes, locks
 from engine.store.work import Queries
 
 _LOCK = select(locks.c.body).where(locks.c.id == bindparam("id_"))
-_HELD = select(locks.c.body).where(locks.c.status == "held").order_by(locks.c.created_at, locks.c.id)
+HELD = select(locks.c.body).where(locks.c.status == "held").order_by(locks.c.created_at, locks.c.id)
 _SINCE = select(locks.c.body).where(locks.c.created_at >= bindparam("since_")).order_by(locks.c.created_at, locks.c.id)
 _END = update(locks).where(locks.c.id == bindparam("id_")).values(status=bindparam("status_"), body=bindparam("body_"))
-_CHANGES = select(
+CHANGES = select(
     limit_changes.c.id,
     limit_changes.c.name,
     limit_changes.c.value,
@@ -53,7 +53,7 @@ class Locks(Queries):
 
     def held_locks(self) -> tuple[Lock, ...]:
         """Every lock that nobody has ended, oldest first; the time of some may be over (`Lock.holds`)."""
-        return tuple(load_frozen(Lock, row[0]) for row in self._rows(_HELD))
+        return tuple(load_frozen(Lock, row[0]) for row in self._rows(HELD))
 
     def locks_since(self, since: datetime) -> tuple[Lock, ...]:
         """Locks made at or after `since`, ended ones too, oldest first."""
@@ -73,5 +73,5 @@ class Locks(Queries):
 
     def limit_changes(self) -> tuple[LimitChange, ...]:
         """Every limit that was ever set, oldest first."""
-        rows = self._rows(_CHANGES)
+        rows = self._rows(CHANGES)
         return tuple(LimitChange(row[0], row[1], Decimal(row[2]), row[3], row[4], row[5]) for row in rows)

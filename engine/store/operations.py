@@ -39,7 +39,7 @@ _SCANS = (
     .where(scans.c.asof < bindparam("until_"))
     .order_by(scans.c.asof, scans.c.id)
 )
-_SETTING = select(settings.c.value).where(settings.c.name == bindparam("name_"))
+SETTING = select(settings.c.value).where(settings.c.name == bindparam("name_"))
 _NAMED = select(settings.c.name, settings.c.value).where(settings.c.name.in_(bindparam("names_", expanding=True)))
 _SETTINGS = select(settings).order_by(settings.c.name)
 _EQUITY_COLUMNS = (
@@ -50,12 +50,13 @@ _EQUITY = (
     .order_by(equity_history.c.day.desc())
     .limit(bindparam("limit_"))
 )
-_PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()))).where(
+PEAK_SESSIONS = 260
+PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()))).where(
     equity_history.c.day.in_(
         select(equity_history.c.day).order_by(equity_history.c.day.desc()).limit(bindparam("limit_"))
     )
 )
-_PEAK_SINCE = _PEAK.where(equity_history.c.at > bindparam("since_", type_=equity_history.c.at.type))
+_PEAK_SINCE = PEAK.where(equity_history.c.at > bindparam("since_", type_=equity_history.c.at.type))
 _IV = (
     select(iv_history.c.iv)
     .where(iv_history.c.ticker == bindparam("ticker_"))
@@ -114,7 +115,7 @@ class Operations(Queries):
 
     def setting(self, name: str) -> str | None:
         """The value of a setting, None when it was never set."""
-        row = self._row(_SETTING, {"name_": name})
+        row = self._row(SETTING, {"name_": name})
         return None if row is None else str(row[0])
 
     def settings_named(self, names: Iterable[str]) -> dict[str, str]:
@@ -183,13 +184,13 @@ class Operations(Queries):
         """The last `limit` sessions, oldest first."""
         return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
 
-    def equity_peak(self, limit: int = 260, since: datetime | None = None) -> Decimal | None:
+    def equity_peak(self, limit: int = PEAK_SESSIONS, since: datetime | None = None) -> Decimal | None:
         """The highest close (after `since`) of the last `limit` sessions, deposits and withdrawals taken out.
 
         None before the first.
         """
         params = {"limit_": limit}
-        row = self._row(_PEAK, params) if since is None else self._row(_PEAK_SINCE, {**params, "since_": since})
+        row = self._row(PEAK, params) if since is None else self._row(_PEAK_SINCE, {**params, "since_": since})
         return None if row is None else row[0]
 
     def add_iv(self, ticker: str, day: date, iv: float, source: str) -> None:

@@ -6,26 +6,39 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, union, union_all, update
 from sqlalchemy.sql.base import Executable
 
 from engine.codec import dump, load_frozen
 from engine.errors import AlreadyDecided, NotFound
-from engine.model.orders import Activity, Fill, Order, Ticket
-from engine.schema.tables import activities, attempts, fills, orders
+from engine.model.orders import Activity, Fill, Order, Purpose, Ticket
+from engine.schema.tables import activities, attempts, fills, orders, positions
 from engine.store.work import Params, Queries
 
 _TICKET = select(orders.c.body).where(orders.c.id == bindparam("id_"))
-_OPEN_TICKETS = select(orders.c.body).where(orders.c.status == "working").order_by(orders.c.id)
+OPEN_TICKETS = select(orders.c.body).where(orders.c.status == "working").order_by(orders.c.id)
 _EVERY_TICKET = select(orders.c.body).order_by(orders.c.created_at.desc(), orders.c.id.desc())
 _TICKETS = _EVERY_TICKET.limit(bindparam("limit_"))
 _TICKETS_OF = _EVERY_TICKET.where(orders.c.position_id == bindparam("position_"))
+_IN_PLAY = union(
+    select(positions.c.ticker).where(positions.c.status == "open"),
+    select(orders.c.ticker).where(orders.c.status == "working").where(orders.c.purpose == Purpose.ENTRY.value),
+)
 _SAVE_TICKET = (
     update(orders)
     .where(orders.c.id == bindparam("id_"))
     .values(status=bindparam("status_"), send_after=bindparam("send_after_"), body=bindparam("body_"))
 )
 _ORDER = select(attempts.c.body).where(attempts.c.client_order_id == bindparam("id_"))
+_WITH_TICKET = (
+    select(attempts.c.body, orders.c.body)
+    .join_from(attempts, orders, attempts.c.order_id == orders.c.id)
+    .where(attempts.c.client_order_id == bindparam("id_"))
+)
+_TRADED_AS = union_all(
+    select(positions.c.id).where(positions.c.id == bindparam("id_")),
+    select(orders.c.position_id).where(orders.c.position_id == bindparam("id_")),
+).limit(1)
 _ORDERS = (
     select(attempts.c.body)
     .where(attempts.c.order_id == bindparam("id_"))
@@ -124,7 +137,11 @@ class Orders(Queries):
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         """Everything being worked, by id."""
-        return self._tickets(_OPEN_TICKETS)
+        return self._tickets(OPEN_TICKETS)
+
+    def names_in_play(self) -> frozenset[str]:
+        """The underlyings of everything held and of every entry being worked."""
+        return frozenset(row[0] for row in self._rows(_IN_PLAY))
 
     def tickets(self, limit: int = 50) -> tuple[Ticket, ...]:
         """The latest tickets, newest first."""
@@ -181,6 +198,21 @@ class Orders(Queries):
         if row is None:
             raise NotFound(f"There is no order {client_order_id}.")
         return load_frozen(Order, row[0])
+
+    def order_with_ticket(self, client_order_id: str) -> tuple[Order, Ticket]:
+        """One order and the ticket it was made from.
+
+        Raises:
+            NotFound: there is none of this client_order_id.
+        """
+        row = self._row(_WITH_TICKET, {"id_": client_order_id})
+        if row is None:
+            raise NotFound(f"There is no order {client_order_id}.")
+        return load_frozen(Order, row[0]), load_frozen(Ticket, row[1])
+
+    def is_position_id(self, id: str) -> bool:
+        """Whether a position has this id, or an order that may still become one."""
+        return self._row(_TRADED_AS, {"id_": id}) is not None
 
     def orders(self, ticket_id: str) -> tuple[Order, ...]:
         """The orders of one ticket, first to last."""

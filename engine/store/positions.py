@@ -21,7 +21,7 @@ from engine.store.ledger import Ledger
 from engine.store.work import Params
 
 _BY_ID = select(positions.c.body).where(positions.c.id == bindparam("id_"))
-_OPEN = select(positions.c.body).where(positions.c.status == "open").order_by(positions.c.id)
+OPEN = select(positions.c.body).where(positions.c.status == "open").order_by(positions.c.id)
 _CLOSED = (
     select(positions.c.body)
     .where(positions.c.status == "closed")
@@ -211,7 +211,7 @@ class Positions(Catalogue, Ledger):
 
     def open_positions(self, strategy: str | None = None, ticker: str | None = None) -> tuple[Position, ...]:
         """Everything held (by one strategy, in one underlying), by id."""
-        found = self._positions(_OPEN)
+        found = self._positions(OPEN)
         if strategy is None and ticker is None:
             return found
         return tuple(x for x in found if strategy in (None, x.strategy) and ticker in (None, x.ticker))

@@ -38,18 +38,28 @@ def upsert(dialect: str, table: Table) -> Executable:
 class Queries:
     """A transaction under way. Values go in and out; rows stay inside."""
 
-    __slots__ = ("_connection", "_dialect", "_writes")
+    __slots__ = ("_ahead", "_connection", "_dialect", "_writes")
 
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
         self._writes = writes
+        self._ahead: dict[Executable, dict[tuple[Any, ...], Sequence[Fields]]] = {}
 
     def _rows(self, statement: Executable, params: Params | None = None) -> Sequence[Fields]:
-        return self._connection.execute(statement, params).all()
+        known = self._known(statement, params)
+        return self._connection.execute(statement, params).all() if known is None else known
 
     def _row(self, statement: Executable, params: Params | None = None) -> Fields | None:
-        return self._connection.execute(statement, params).first()
+        known = self._known(statement, params)
+        if known is None:
+            return self._connection.execute(statement, params).first()
+        return known[0] if known else None
+
+    def _known(self, statement: Executable, params: Params | None) -> Sequence[Fields] | None:
+        """The rows that were read ahead for this question, None where none were."""
+        answers = self._ahead.get(statement)
+        return None if answers is None else answers.get(tuple((params or {}).values()))
 
     def _write(self, statement: Executable, params: Params | list[Params] | None = None) -> int:
         """Execute and return the number of rows touched."""
@@ -57,6 +67,7 @@ class Queries:
             raise RuntimeError("This transaction only reads: open it with store.begin() to write.")
         if isinstance(params, list) and not params:
             return 0
+        self._ahead = {}
         return int(self._connection.execute(statement, params).rowcount)
 
     def _insert_new(self, table: Table, params: Params) -> bool:
