@@ -221,9 +221,8 @@ def _problems(
         if isinstance(leg.instrument, Option) and (leg.instrument.multiplier != 100 or leg.instrument.is_adjusted):
             wrong.append(f"{leg.instrument} is an adjusted contract: it can only be closed")
     ours = {leg.instrument: leg.ratio for leg in plan.signal.legs}
-    for ticket in tickets:
-        if any(ours.get(leg.instrument, 0) * leg.ratio < 0 for leg in ticket.legs):
-            wrong.append(f"order {ticket.id} works the other side of the same contract")
+    crossed = {ticket.id for ticket in tickets for leg in ticket.legs if ours.get(leg.instrument, 0) * leg.ratio < 0}
+    wrong += [f"order {id} works the other side of the same contract" for id in sorted(crossed)]
     return tuple(wrong)
 
 

@@ -58,10 +58,12 @@ def load(kind: type[T], text: str) -> T:
 
 
 @lru_cache(maxsize=2048)
-def _shared(kind: Any, text: str) -> object:
+def _shared(kind: Any, text: str) -> Any:
     return load(kind, text)
 
 
 def load_frozen(kind: type[T], text: str) -> T:
     """As `load`, for values frozen all the way down: the same text gives the same object, read once."""
-    return cast("T", _shared(cast("Any", kind), text))
+    shared: Any = kind
+    value: T = _shared(shared, text)
+    return value

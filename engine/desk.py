@@ -12,6 +12,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
+from engine.reservations import Reservations
 from engine.sessions import Sessions
 from engine.store import Store
 
@@ -45,6 +46,8 @@ class Desk:
     """Account numbers the broker has answered with in this process and that were the pinned one."""
     returns: DailyReturns = field(default_factory=DailyReturns)
     """Daily returns of the names that were asked about today, for their correlations."""
+    reservations: Reservations = field(default_factory=Reservations)
+    """What the entries being worked take of the limits."""
 
     @property
     def today(self) -> date:

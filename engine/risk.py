@@ -490,13 +490,15 @@ def _names(exposures: Iterable[Exposure]) -> dict[str, frozenset[str]]:
     return {name: frozenset(group) for name, group in tickers.items()}
 
 
-def _bets(exposures: Iterable[Exposure], state: RiskState, limits: Limits) -> Bets:
-    return Bets(_names(exposures), state.correlations, float(limits.correlation), state.unknown)
+def _bets(names: Mapping[str, frozenset[str]], state: RiskState, limits: Limits) -> Bets:
+    return Bets(names, state.correlations, float(limits.correlation), state.unknown)
 
 
 def _correlated(add: Exposure, state: RiskState, limits: Limits) -> Check:
     """How many names the trade's bet would hold: its own group, and those of the names it joins."""
-    before, after = _bets(state.exposures, state, limits), _bets((*state.exposures, add), state, limits)
+    names = _names(state.exposures)
+    joined = {**names, add.name: names.get(add.name, frozenset()) | {add.ticker}}
+    before, after = _bets(names, state, limits), _bets(joined, state, limits)
     own = after.group(add.name)
     held = max((len(before.group(name)) for name in own if name in before.names), default=0)
     size, limit = Decimal(max(len(after.group(name)) for name in own)), Decimal(limits.correlated_names)
@@ -506,7 +508,7 @@ def _correlated(add: Exposure, state: RiskState, limits: Limits) -> Check:
 
 def most_correlated(state: RiskState, limits: Limits) -> int:
     """How many names the largest bet holds that move as one."""
-    bets = _bets(state.exposures, state, limits)
+    bets = _bets(_names(state.exposures), state, limits)
     return max((len(bets.group(name)) for name in bets.names), default=0)
 
 

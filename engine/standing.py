@@ -254,7 +254,7 @@ def state_at(
         equity=equity,
         buying_power=buying_power,
         held=risk.held_exposures(book, _deltas(work)),
-        reserved=_reserved(work, working),
+        reserved=desk.reservations.of(working, work.plans),
         day_pnl=_since(history, equity, book.totals, desk.today),
         week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
         drawdown=_drawdown(_peak(work, book.totals), equity - book.totals.flows),
@@ -276,13 +276,6 @@ def save_deltas(desk: Desk, work: UnitOfWork, deltas: Mapping[str, Decimal]) -> 
 def _deltas(work: UnitOfWork) -> dict[str, Decimal]:
     """The last remembered ones; a position opened since has none."""
     return {id: Decimal(dollars) for id, dollars in json.loads(work.setting(DELTAS) or "{}").items()}
-
-
-def _reserved(work: UnitOfWork, working: tuple[Ticket, ...]) -> tuple[risk.Exposure, ...]:
-    """What working entries take of the limits; their plans are read at once, for many may be working."""
-    keys = [(ticket.approval_id or "", ticket.version) for ticket in working]
-    plans = work.plans(keys)
-    return tuple(risk.ticket_exposure(ticket, plans[key]) for ticket, key in zip(working, keys, strict=True))
 
 
 def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal:

@@ -35,6 +35,7 @@ LAYERS = {
         "engine.pricing",
         "engine.protection",
         "engine.refusals",
+        "engine.reservations",
         "engine.risk",
         "engine.sessions",
         "engine.sizing",
