@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from engine.desk import Desk
 from engine.errors import BrokerError, OrderRejected
-from engine.model.events import EventKind
+from engine.model.events import Event, EventKind
 from engine.model.orders import Order, Ticket
 from engine.store import UnitOfWork
 
