@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
+from engine.model.book import ZERO
 from engine.model.orders import Ticket
 from engine.model.trade import TradePlan
-from engine.risk import Exposure, ticket_exposure
+from engine.risk import Exposure, plan_exposure
 
 Version = tuple[str, int]
 """An approval's id and version: what was shown under it never changes."""
+
+
+def ticket_exposure(ticket: Ticket, plan: TradePlan) -> Exposure:
+    """What the unfilled part of a working opening order may still add."""
+    whole = plan_exposure(plan)
+    share = Decimal(ticket.left) / plan.quantity if plan.quantity else ZERO
+    return replace(
+        whole,
+        counted=whole.counted * share,
+        collateral=whole.collateral * share,
+        max_loss=None if whole.max_loss is None else whole.max_loss * share,
+        delta=None if whole.delta is None else whole.delta * share,
+        pays=whole.pays * share,
+        source=ticket.id,
+    )
 
 
 class Reservations:

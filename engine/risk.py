@@ -276,21 +276,6 @@ def _shares_exposure(position: Position, delta: Decimal | None) -> Exposure:
     )
 
 
-def ticket_exposure(ticket: Ticket, plan: TradePlan) -> Exposure:
-    """What the unfilled part of a working opening order may still add."""
-    whole = plan_exposure(plan)
-    share = Decimal(ticket.left) / plan.quantity if plan.quantity else ZERO
-    return replace(
-        whole,
-        counted=whole.counted * share,
-        collateral=whole.collateral * share,
-        max_loss=None if whole.max_loss is None else whole.max_loss * share,
-        delta=None if whole.delta is None else whole.delta * share,
-        pays=whole.pays * share,
-        source=ticket.id,
-    )
-
-
 def is_entry(ticket: Ticket) -> bool:
     """Whether the ticket opens risk."""
     return ticket.purpose is Purpose.ENTRY
