@@ -16,9 +16,11 @@ from engine.model.instruments import stock
 
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
-APPROVAL = re.compile(r"[A-Z]\w*\d(\.\d+)?")
-ROLL = re.compile(r"R[A-Z0-9]+\.\d+\.\d+")
+APPROVAL = re.compile(r"[A-Z]\w*\d(\.[0-9]{1,9})?", re.ASCII)
+ROLL = re.compile(r"R[A-Z0-9]+(\.[0-9]{1,9}){2}")
 LONGEST_ECHO = 40
+MOST_DIGITS = 20
+"""Digits before or after the point of a number that somebody means."""
 SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
 VALUES = frozenset({Kind.DATE, Kind.DECIMAL, Kind.INT})
 
@@ -255,7 +257,7 @@ def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
         number = Decimal(word.replace(",", "").lstrip("$"))
     except InvalidOperation as error:
         raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.") from error
-    if not number.is_finite():
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
         raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.")
     _bounded(parameter, word, number)
     return number

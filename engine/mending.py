@@ -36,8 +36,13 @@ def is_broken(position: Position) -> bool:
 
 
 def mend(desk: Desk, position: Position) -> None:
-    """Restate a position that lost a leg, or part of one, by itself, and propose how to put it right."""
+    """Restate a position that lost a leg, or part of one, by itself, and propose how to put it right.
+
+    Not while an order is working on it: executions of a package come one leg after the other.
+    """
     with desk.store.begin() as work:
+        if any(ticket.position_id == position.id and not ticket.is_net for ticket in work.open_tickets()):
+            return
         left = mended(desk, work, work.position(position.id))
         if left is not None:
             tell(desk, work, left)

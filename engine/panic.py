@@ -339,13 +339,19 @@ def bare_rights(position: Position) -> set[Right]:
 
 
 def _noted(desk: Desk, state: Flatten, lines: tuple[Line, ...]) -> Flatten:
-    """Keep and tell how far it is, when that changed; end it when nothing is left."""
+    """Keep and tell how far it is, when that changed; end it when nothing is left.
+
+    Where somebody has ended it meanwhile, what was done at the broker is undone: nobody would look for it there.
+    """
     done = _finish(desk, state) if not lines else replace(state, lines=lines)
     with desk.store.begin() as work:
         kept = halts.flatten(work)
-        if kept is None or kept.id != state.id or not kept.is_running or kept == replace(done, version=kept.version):
-            return kept or done
-        return _save(desk, work, replace(done, tried_at=kept.tried_at), "desk")
+        is_ours = kept is not None and kept.id == state.id and kept.is_running
+        if kept is not None and is_ours and kept != replace(done, version=kept.version):
+            return _save(desk, work, replace(done, tried_at=kept.tried_at), "desk")
+    if done.is_suspended and not is_ours and not (kept is not None and kept.is_suspended):
+        desk.broker.suspend(False)
+    return kept or done
 
 
 def _finish(desk: Desk, state: Flatten) -> Flatten:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
-from bot.parse import nearest
+from bot.parse import MOST_DIGITS, nearest
 from engine import bounds, locks, risk, standing, watch
 from engine.bounds import Bound
 from engine.desk import Desk
@@ -151,7 +151,7 @@ def fraction(word: str) -> Decimal:
         number = Decimal(text.rstrip("% "))
     except InvalidOperation as error:
         raise BadRequest(f"value: “{word}” is not a number; write 2% or 0.02.") from error
-    if not number.is_finite():
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
         raise BadRequest(f"value: “{word}” is not a number; write 2% or 0.02.")
     if not is_percent and number > 1:
         raise BadRequest(f"value: “{word}” is more than everything; write {word}% or a fraction such as 0.02.")

@@ -581,3 +581,20 @@ def test_what_covers_a_short_option_waits_for_it(legs: Sequence[Leg], blocker: S
     found = panic.blocked_by(position, [position, other])
 
     assert (found is other) is is_blocked
+
+
+def test_a_resume_while_the_end_is_being_noted_leaves_nothing_blocked_at_the_broker() -> None:
+    desk = holding("P00015")
+    flatten(desk)
+    fill(desk, "P00015")
+    block = desk.broker.suspend
+
+    def too_late(suspended: bool) -> None:
+        if suspended:
+            panic.resume(desk.world.desk, "ann")
+        block(suspended)
+
+    desk.broker.suspend = too_late  # type: ignore[method-assign]
+    look(desk)
+
+    assert not desk.broker.suspended

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from engine.model.events import EventKind
 from engine.model.limits import ApprovalRules
 from engine.model.records import Consent, Need
 from engine.model.trade import ApprovalStatus
+from engine.store import Store
 from tests import make
 from tests.desk import World, make_world, propose, quote_all
+from tests.engine.exit_cases import address, restarted
 
 D = Decimal
 BIG = ApprovalRules(second_approver_above=D(8000))
@@ -252,3 +255,67 @@ def test_a_blocked_tap_leaves_the_limit_that_broke() -> None:
     limits = checked.data["limits"]
     assert isinstance(limits, list)
     assert "risk of this trade 0.0% → 13.2% (limit 10.0%): broken" in limits
+
+
+def killed(world: World, tmp_path: Path) -> World:
+    """The desk of a process that has just opened the same database; it has not seen the account yet."""
+    again = restarted(world, tmp_path)
+    return replace(again, desk=replace(again.desk, verified=set()))
+
+
+def test_a_first_tap_outlives_the_process_and_its_second_one_sends_once(tmp_path: Path) -> None:
+    world = live(store=Store.create(address(tmp_path)))
+    tap(world)
+    world = killed(world, tmp_path)
+    wait(world, 20)
+
+    decision = confirm(world)
+
+    assert decision.outcome is Outcome.SENT
+    wait(world, 5)
+    for _ in range(2):
+        orders.resume(world.desk)
+    assert world.broker.posts == ["A00001.1.1"]
+
+
+def test_a_first_tap_from_before_a_long_outage_sends_nothing(tmp_path: Path) -> None:
+    world = live(store=Store.create(address(tmp_path)))
+    tap(world)
+    world = killed(world, tmp_path)
+    wait(world, 31)
+
+    decision = confirm(world)
+
+    assert decision.outcome is Outcome.ASKED
+    assert "start over" in decision.words
+    assert world.broker.posts == []
+
+
+@pytest.mark.parametrize(("away", "posts"), [(20, ["A00001.1.1"]), (36, [])])
+def test_an_undo_window_that_ends_while_the_process_is_down_is_sent_once_or_too_late(
+    tmp_path: Path, away: float, posts: list[str]
+) -> None:
+    world = live(store=Store.create(address(tmp_path)))
+    tap(world)
+    confirm(world)
+    world = killed(world, tmp_path)
+    wait(world, away)
+
+    for _ in range(2):
+        orders.resume(world.desk)
+
+    assert world.broker.posts == posts
+
+
+def test_an_undo_between_a_kill_and_the_end_of_the_window_sends_nothing(tmp_path: Path) -> None:
+    world = live(store=Store.create(address(tmp_path)))
+    tap(world)
+    confirm(world)
+    world = killed(world, tmp_path)
+    wait(world, 3)
+
+    orders.cancel(world.desk, "A00001.1", "tom")
+
+    wait(world, 10)
+    orders.resume(world.desk)
+    assert world.broker.posts == []

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine import approvals, exits, orders
+from engine.errors import AlreadyDecided
 from engine.model.book import Position
 from engine.model.events import EventKind
 from engine.model.instruments import Instrument
@@ -340,3 +341,34 @@ def test_the_part_that_filled_while_it_made_way_is_not_sold_again() -> None:
     started = look(world, "1.47", "1.57")
 
     assert [(ticket.reason, ticket.quantity) for ticket in started] == [("stop", 3)]
+
+
+def test_a_second_close_does_not_tear_a_package_apart_whose_executions_are_coming_in() -> None:
+    legs = make.vertical(50, 45)
+    spread = make.position(
+        legs,
+        [make.held(leg.instrument, leg.ratio, 1) for leg in legs],
+        id="P00003",
+        structure=Structure.CREDIT_SPREAD,
+        opened_units=1,
+        approval_id=None,
+        exits=ExitPlan(stop=D(-90)),
+    )
+    world = holding(spread)
+    for leg, (bid, ask) in zip(legs, (("1.98", "2.02"), ("0.98", "1.02")), strict=True):
+        world.market.set_quote(leg.instrument, bid, ask)
+    world.market.set_quote(make.share(), "47.99", "48.01")
+    ticket = exits.close(world.desk, "P00003", "ann")
+    world.broker.fill(f"{ticket.id}.1")
+    late = world.broker.executions.pop()
+    orders.reconcile(world.desk)
+
+    with pytest.raises(AlreadyDecided, match="already has a working order"):
+        exits.close(world.desk, "P00003", "tom")
+
+    with world.store.read() as work:
+        assert (work.position("P00003").unit, work.position("P00003").exits.stop) == (legs, D(-90))
+    world.broker.executions.append(late)
+    orders.reconcile(world.desk)
+    with world.store.read() as work:
+        assert not work.position("P00003").is_open
