@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from alerts.routes import card_key
+from alerts.routes import SILENT, card_key
 from bot import words
 from bot.adoption_cards import adoption_card
 from bot.cards import closed_position_card, digest_card
@@ -21,21 +21,6 @@ from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.events import Event, EventKind
 from engine.model.orders import MANUAL, NET
-
-SILENT = frozenset(
-    {
-        EventKind.SCAN_FINISHED,
-        EventKind.COMMAND,
-        EventKind.DENIED,
-        EventKind.REFUSED,
-        EventKind.IMPORTED,
-        EventKind.CHECKED,
-        EventKind.ATTEMPTED,
-        EventKind.ENVELOPE_USED,
-        EventKind.NOTE,
-    }
-)
-"""Kept for the audit trail only: they show themselves through the cards of what they led to."""
 
 Draw = Callable[[Desk, Event, str], Card | None]
 

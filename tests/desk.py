@@ -14,6 +14,7 @@ from engine.approvals import Decision, Outcome
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, OrderRejected
 from engine.model.book import Account, Holding
+from engine.model.events import Event, EventKind
 from engine.model.limits import ApprovalRules
 from engine.model.orders import DONE, Activity, Fill, Order, OrderStatus
 from engine.model.trade import Approval, Strategy
@@ -162,6 +163,11 @@ class World:
     market: FakeMarket
     clock: FakeClock
     store: Store
+
+    def events(self, *kinds: EventKind) -> list[Event]:
+        """What happened of these kinds, in order."""
+        with self.store.read() as work:
+            return list(work.events(kinds=kinds))
 
 
 def make_world(

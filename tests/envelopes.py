@@ -9,7 +9,6 @@ from typing import Any
 
 from engine import approvals, envelopes
 from engine.model.envelopes import Bounds, Envelope
-from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument
 from engine.model.legs import Structure
 from engine.model.market import Quote
@@ -47,11 +46,6 @@ def made(world: World, by: str = "ann", **more: Any) -> Envelope:
 def stored(world: World, id: str = "A00001") -> Approval:
     with world.store.read() as work:
         return work.approval(id)
-
-
-def events(world: World, *kinds: EventKind) -> tuple[Event, ...]:
-    with world.store.read() as work:
-        return work.events(kinds=kinds)
 
 
 def proposals(world: World, count: int) -> list[str]:

@@ -13,7 +13,6 @@ from engine import approvals, orders
 from engine.brokers.alpaca import AlpacaBroker
 from engine.brokers.alpaca_http import Timeouts
 from engine.model.book import Position
-from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument
 from engine.model.orders import Ticket
 from tests import make
@@ -64,10 +63,6 @@ class WireWorld(World):
     def ticket(self, id: str = "A00001.1") -> Ticket:
         with self.store.read() as work:
             return work.ticket(id)
-
-    def events(self, kind: EventKind) -> list[Event]:
-        with self.store.read() as work:
-            return [event for event in work.events() if event.kind is kind]
 
     @property
     def placed(self) -> list[str]:

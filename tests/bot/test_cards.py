@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from alerts.routes import SILENT as NOT_ROUTED
+from alerts.routes import SILENT, Channels, routes
 from bot import announce, cards
 from bot.message import Card, Table, Tone, as_text, table_text
 from bot.proposal import Story, proposal_card
 from engine import audit, orders, portfolio
 from engine.model.book import PositionStatus
-from engine.model.events import Event, EventKind
+from engine.model.events import Event, EventKind, Severity
 from engine.model.market import Greeks
 from engine.model.orders import TicketStatus
 from engine.model.trade import Approval, ApprovalStatus, Working
@@ -260,11 +260,14 @@ def test_numbers_in_narrow_tables_are_right_aligned() -> None:
 
 @pytest.mark.parametrize("kind", list(EventKind), ids=str)
 def test_every_kind_of_event_has_a_card_or_is_silent_on_purpose(kind: EventKind) -> None:
-    assert (kind in announce.SILENT) != (kind in announce.DRAWN)
+    assert (kind in SILENT) != (kind in announce.DRAWN)
 
 
-def test_what_is_silent_is_not_routed_anywhere() -> None:
-    assert announce.SILENT == NOT_ROUTED
+@pytest.mark.parametrize("kind", sorted(SILENT), ids=str)
+def test_what_is_silent_is_not_routed_anywhere(kind: EventKind) -> None:
+    channels = Channels(("web:desk",), {kind: ("web:desk",)}, ("web:desk",))
+
+    assert routes(make.event(kind=kind, severity=Severity.URGENT), channels) == ()
 
 
 @pytest.mark.parametrize("kind", sorted(announce.DRAWN), ids=str)

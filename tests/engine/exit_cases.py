@@ -9,7 +9,6 @@ from typing import Any
 
 from engine import exits
 from engine.model.book import Position
-from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import Ticket
@@ -73,11 +72,6 @@ def look(
     world.clock.advance(seconds)
     quote(world, bid, ask, spot)
     return exits.supervise(world.desk)
-
-
-def told(world: World, *kinds: EventKind) -> list[Event]:
-    with world.store.read() as work:
-        return [event for event in work.events() if event.kind in kinds]
 
 
 def on_a_file(tmp_path: Path, *positions: Position, **more: Any) -> World:

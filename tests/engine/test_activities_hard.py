@@ -51,11 +51,6 @@ def position(world: World, id: str) -> Position:
         return work.position(id)
 
 
-def told(world: World, kind: EventKind) -> int:
-    with world.store.read() as work:
-        return sum(event.kind is kind for event in work.events())
-
-
 def test_the_long_leg_left_by_an_assignment_is_watched_told_and_can_be_closed() -> None:
     world = make_world()
     spread(world)
@@ -66,7 +61,7 @@ def test_the_long_leg_left_by_an_assignment_is_watched_told_and_can_be_closed() 
     left = position(world, "P00001")
     assert (left.structure, left.units, left.entry, left.max_loss) == (Structure.LONG_PUT, 1, D("0.40"), D("40.00"))
     assert not left.exits.has_stop
-    assert told(world, EventKind.LEG_LOST) == 1
+    assert len(world.events(EventKind.LEG_LOST)) == 1
     assert exits.close(world.desk, "P00001", "ann").limit == D("-0.41")
 
 
@@ -115,7 +110,7 @@ def test_an_activity_that_cannot_be_booked_is_told_once_and_holds_up_nothing() -
 
     with world.store.read() as work:
         assert work.book().totals.interest == D(5)
-    assert told(world, EventKind.POSITION_MISMATCH) == 1
+    assert len(world.events(EventKind.POSITION_MISMATCH)) == 1
 
 
 def test_orders_of_a_name_that_splits_are_withdrawn_and_the_position_is_watched_again() -> None:
@@ -149,7 +144,7 @@ def test_an_order_that_buys_back_an_assigned_put_is_withdrawn_at_once() -> None:
     orders.work(world.desk)
 
     assert world.broker.open_orders() == ()
-    assert told(world, EventKind.EXIT_FAILED) == 0
+    assert len(world.events(EventKind.EXIT_FAILED)) == 0
 
 
 def test_an_execution_more_than_was_held_is_never_closed_in_the_wrong_direction() -> None:
@@ -204,7 +199,7 @@ def test_an_assignment_takes_no_more_than_it_says_when_two_positions_hold_the_co
     assert [position(world, id).units for id in rows] == [1, 1]
     with world.store.read() as work:
         assert work.book().cash == D(100_000) - 4400
-    assert told(world, EventKind.POSITION_MISMATCH) == 0
+    assert len(world.events(EventKind.POSITION_MISMATCH)) == 0
 
 
 def short_put(world: World, id: str = "P00001", quantity: int = -2) -> None:
@@ -243,7 +238,7 @@ def test_an_assignment_told_before_the_fills_it_ends_waits_for_them_and_alarms_n
     world.broker.fill("A00001.1.1")
     world.clock.advance(1)
     happen(world, assignment(world, -2))
-    quiet = told(world, EventKind.POSITION_MISMATCH)
+    quiet = len(world.events(EventKind.POSITION_MISMATCH))
     orders.reconcile(world.desk)
 
     activities.settle(world.desk)
@@ -266,7 +261,7 @@ def test_contracts_opened_after_the_day_of_an_assignment_are_not_the_ones_it_end
     activities.settle(world.desk)
 
     assert position(world, "P00001").units == 1
-    assert told(world, EventKind.POSITION_MISMATCH) == 1
+    assert len(world.events(EventKind.POSITION_MISMATCH)) == 1
 
 
 def test_two_partial_assignments_of_a_campaign_make_one_pile_of_shares() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine import agenda, exits
 from engine.model.book import Position
-from engine.model.events import Event, EventKind
+from engine.model.events import EventKind
 from engine.model.instruments import Instrument
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import Dividend
@@ -49,11 +49,6 @@ def spot(world: World, price: str) -> None:
     world.market.set_quote(make.share(), middle - D("0.01"), middle + D("0.01"))
 
 
-def told(world: World, kind: EventKind) -> list[Event]:
-    with world.store.read() as work:
-        return list(work.events(kinds=[kind]))
-
-
 @pytest.mark.parametrize(
     ("price", "words"),
     [
@@ -68,7 +63,7 @@ def test_a_put_near_its_expiry_is_told_with_the_cash_it_takes(price: str, words:
 
     agenda.run(world.desk)
 
-    (event,) = told(world, EventKind.EXPIRY_AGENDA)
+    (event,) = world.events(EventKind.EXPIRY_AGENDA)
     assert event.data["lines"] == [f"P00001: -2 × XYZ 19 Jun 26 44 put, expires in 3 days, {words}"]
 
 
@@ -93,7 +88,7 @@ def test_it_is_told_once_a_session_whatever_happens_and_again_the_next_day() -> 
     spot(world, "48")
     agenda.run(world.desk)
 
-    assert len(told(world, EventKind.EXPIRY_AGENDA)) == 2
+    assert len(world.events(EventKind.EXPIRY_AGENDA)) == 2
 
 
 def test_a_position_that_is_new_today_is_told_by_itself() -> None:
@@ -104,7 +99,7 @@ def test_a_position_that_is_new_today_is_told_by_itself() -> None:
 
     agenda.run(world.desk)
 
-    assert [event.data["positions"] for event in told(world, EventKind.EXPIRY_AGENDA)] == [["P00001"], ["P00002"]]
+    assert [event.data["positions"] for event in world.events(EventKind.EXPIRY_AGENDA)] == [["P00001"], ["P00002"]]
 
 
 def test_seven_days_are_near_and_eight_are_not() -> None:
@@ -184,7 +179,7 @@ def test_a_call_whose_time_value_is_less_than_tomorrows_dividend_is_warned_of_on
     agenda.run(world.desk)
     agenda.run(world.desk)
 
-    found = [event.data["cause"] for event in told(world, EventKind.EXPIRY_WARNING)]
+    found = [event.data["cause"] for event in world.events(EventKind.EXPIRY_WARNING)]
     assert found == (["ex-dividend 2026-06-16"] if warned else [])
 
 
@@ -226,7 +221,7 @@ def test_a_spot_near_a_short_strike_on_its_last_day_is_a_pin(price: str, warned:
     agenda.run(world.desk)
     agenda.run(world.desk)
 
-    found = told(world, EventKind.EXPIRY_WARNING)
+    found = world.events(EventKind.EXPIRY_WARNING)
     assert [str(event.data["cause"]) for event in found] == ["pin 44 2026-06-18"] * warned
 
 
@@ -248,7 +243,7 @@ def test_a_long_call_that_would_exercise_itself_is_told_with_the_cash_it_takes(q
 
     agenda.run(world.desk)
 
-    (event,) = told(world, EventKind.EXPIRY_WARNING)
+    (event,) = world.events(EventKind.EXPIRY_WARNING)
     assert str(event.data["words"]).endswith(words)
 
 
@@ -271,4 +266,4 @@ def test_a_position_that_is_being_closed_is_not_warned_of() -> None:
 
     agenda.run(world.desk)
 
-    assert told(world, EventKind.EXPIRY_WARNING) == []
+    assert world.events(EventKind.EXPIRY_WARNING) == []

@@ -22,7 +22,6 @@ from tests.envelopes import (
     FRIDAY,
     bounds,
     confirmed,
-    events,
     made,
     proposals,
     stored,
@@ -43,7 +42,7 @@ def test_a_proposal_inside_the_bounds_becomes_one_order_that_cites_the_envelope(
     assert decision.outcome is Outcome.SENT
     assert world.broker.posts == ["A00001.1.1"]
     assert stored(world).decided_by == f"envelope {envelope.id} of ann"
-    (used,) = events(world, EventKind.ENVELOPE_USED)
+    (used,) = world.events(EventKind.ENVELOPE_USED)
     assert (used.subject, used.correlation, used.actor) == (envelope.id, "A00001", envelope.actor)
     assert used.data["today"] == "1 of 2"
     assert used.data["risk"] == "914"
@@ -246,7 +245,7 @@ def test_it_holds_to_the_close_of_its_last_session_and_then_ends_by_itself() -> 
     assert world.broker.posts == []
     with world.store.read() as work:
         assert work.envelope(envelope.id).status is EnvelopeStatus.EXPIRED
-    assert [(e.actor, e.data["status"]) for e in events(world, EventKind.ENVELOPE_CHANGED)][-1] == ("desk", "expired")
+    assert [(e.actor, e.data["status"]) for e in world.events(EventKind.ENVELOPE_CHANGED)][-1] == ("desk", "expired")
 
 
 def test_an_early_close_ends_it_at_one() -> None:

@@ -24,7 +24,6 @@ from tests.envelopes import (
     approves,
     busy,
     confirmed,
-    events,
     made,
     proposals,
     stored,
@@ -68,7 +67,7 @@ def test_eight_threads_on_one_database_pass_no_count(tmp_path: Path) -> None:
 
     assert len(world.broker.posts) == 3
     assert len(set(world.broker.posts)) == 3
-    assert len(events(world, EventKind.ENVELOPE_USED)) == 3
+    assert len(world.events(EventKind.ENVELOPE_USED)) == 3
     world.store.close()
 
 
@@ -186,7 +185,7 @@ def test_a_revoked_envelope_approves_nothing() -> None:
 
     assert (done.envelope.status, done.envelope.ended_by) == (EnvelopeStatus.REVOKED, "tom")
     assert world.broker.posts == []
-    assert [(e.actor, e.data["status"]) for e in events(world, EventKind.ENVELOPE_CHANGED)] == [
+    assert [(e.actor, e.data["status"]) for e in world.events(EventKind.ENVELOPE_CHANGED)] == [
         ("ann", "in force"), ("tom", "revoked"),
     ]  # fmt: skip
 

@@ -55,11 +55,6 @@ def look(world: World, bid: str, ask: str, seconds: float = 10, spot: make.Money
     return exits.supervise(world.desk)
 
 
-def events(world: World, kind: EventKind) -> int:
-    with world.store.read() as work:
-        return sum(event.kind is kind for event in work.events())
-
-
 def test_a_refused_exit_is_tried_again_later_and_not_at_every_look() -> None:
     world = holding()
     world.broker.faults = [Fault.REFUSE] * 20
@@ -68,7 +63,7 @@ def test_a_refused_exit_is_tried_again_later_and_not_at_every_look() -> None:
         look(world, "2.80", "2.90", seconds=1)
 
     assert len(world.broker.posts) == 3  # at once, after 15 s, after 30 s more
-    assert events(world, EventKind.EXIT_FAILED) == 3
+    assert len(world.events(EventKind.EXIT_FAILED)) == 3
 
 
 def test_an_exit_refused_a_hundred_times_is_still_tried() -> None:
@@ -154,7 +149,7 @@ def test_a_stop_that_hears_nothing_for_a_minute_says_so_once_and_again_after_a_g
     world = holding()
     for _ in range(4):
         look(world, "0.10", "6.00", seconds=30)
-    assert events(world, EventKind.DATA_STALE) == 1
+    assert len(world.events(EventKind.DATA_STALE)) == 1
 
     look(world, "2.20", "2.30", seconds=30)
     world.market.drop_quote(CALL)
@@ -162,7 +157,7 @@ def test_a_stop_that_hears_nothing_for_a_minute_says_so_once_and_again_after_a_g
         world.clock.advance(30)
         exits.supervise(world.desk)
 
-    assert events(world, EventKind.DATA_STALE) == 2
+    assert len(world.events(EventKind.DATA_STALE)) == 2
 
 
 def test_what_has_no_bid_is_left_and_told_once() -> None:
@@ -171,7 +166,7 @@ def test_what_has_no_bid_is_left_and_told_once() -> None:
     for _ in range(5):
         assert look(world, "0", "0.05") == ()
 
-    assert (world.broker.posts, events(world, EventKind.EXIT_OFFERED)) == ([], 1)
+    assert (world.broker.posts, len(world.events(EventKind.EXIT_OFFERED))) == ([], 1)
 
 
 def test_a_position_that_cannot_be_looked_at_does_not_hold_up_the_stop_of_the_next() -> None:
@@ -245,7 +240,7 @@ def test_shares_at_their_stop_whose_call_has_no_quote_are_an_alarm() -> None:
     for _ in range(3):
         look(world, "2.20", "2.30")
 
-    assert (world.broker.posts, events(world, EventKind.EXIT_FAILED)) == ([], 1)
+    assert (world.broker.posts, len(world.events(EventKind.EXIT_FAILED))) == ([], 1)
 
 
 def test_an_exit_that_waits_long_for_the_end_of_an_entry_is_an_alarm() -> None:
@@ -256,7 +251,7 @@ def test_an_exit_that_waits_long_for_the_end_of_an_entry_is_an_alarm() -> None:
         look(world, "2.20", "2.30", seconds=6)
 
     assert world.broker.posts == ["A00001.1.1"]
-    assert events(world, EventKind.EXIT_FAILED) == 1
+    assert len(world.events(EventKind.EXIT_FAILED)) == 1
 
 
 def test_an_imported_call_is_bought_back_before_imported_shares_are_sold() -> None:
@@ -316,7 +311,7 @@ def test_a_stop_does_not_wait_for_the_close_of_a_part() -> None:
     assert working == [f"{started[0].id}.1"]
     with world.store.read() as work:
         assert not work.ticket(part.id).is_open
-    assert events(world, EventKind.EXIT_FAILED) == 0
+    assert len(world.events(EventKind.EXIT_FAILED)) == 0
 
 
 def test_a_target_leaves_the_close_of_a_part_alone() -> None:

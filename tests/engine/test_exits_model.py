@@ -29,7 +29,6 @@ from tests.engine.exit_cases import (
     quote,
     quote_shares,
     restarted,
-    told,
 )
 from tests.fakes import FakeMarket
 
@@ -57,7 +56,7 @@ def test_one_breach_fires_when_the_model_at_the_live_spot_is_ten_percent_beyond(
     (ticket,) = look(world, "1.00", "1.10", seconds=1, spot=77)
 
     assert (ticket.reason, ticket.limit) == ("stop", D("-1.05"))
-    (begun,) = told(world, EventKind.EXIT_STARTED)
+    (begun,) = world.events(EventKind.EXIT_STARTED)
     assert "by the model" in str(begun.data["words"])
 
 
@@ -134,10 +133,10 @@ def test_after_a_minute_without_a_usable_quote_the_model_fires_the_stop_and_says
     assert silent(world, 60, spot=76) == []
     assert silent(world, 10, spot=76) == ["P00001.stop.1"]
 
-    (stale,) = told(world, EventKind.DATA_STALE)
+    (stale,) = world.events(EventKind.DATA_STALE)
     assert stale.severity is Severity.URGENT
     assert "the model decides" in str(stale.data["words"])
-    (begun,) = told(world, EventKind.EXIT_STARTED)
+    (begun,) = world.events(EventKind.EXIT_STARTED)
     assert "by the model" in str(begun.data["words"])
 
 
@@ -168,7 +167,7 @@ def test_a_model_above_the_stop_leaves_the_position_alone_and_a_person_is_told()
 
     assert silent(world, 300, spot=80) == []
 
-    (stale,) = told(world, EventKind.DATA_STALE)
+    (stale,) = world.events(EventKind.DATA_STALE)
     assert "It is worth 1.8" in str(stale.data["words"])
 
 
@@ -180,7 +179,7 @@ def test_without_a_good_volatility_or_a_price_of_the_shares_the_alert_says_that_
         world.market.set_quote(CALL, "0.10", "6.00")
         assert exits.supervise(world.desk) == ()
 
-    (stale,) = told(world, EventKind.DATA_STALE)
+    (stale,) = world.events(EventKind.DATA_STALE)
     assert "cannot fire" in str(stale.data["words"])
 
 
@@ -247,7 +246,7 @@ def test_an_outage_of_the_market_data_begins_the_silence_and_breaks_nothing() ->
         world.clock.advance(10)
         assert exits.supervise(deaf) == ()
 
-    assert len(told(world, EventKind.DATA_STALE)) == 1
+    assert len(world.events(EventKind.DATA_STALE)) == 1
 
 
 def test_a_time_exit_waits_for_no_volatility_and_no_delta() -> None:
@@ -267,7 +266,7 @@ def test_a_time_exit_without_any_quote_is_an_alarm_that_does_not_storm() -> None
         world.clock.advance(1)
         assert exits.supervise(world.desk) == ()
 
-    alarms = told(world, EventKind.EXIT_FAILED)
+    alarms = world.events(EventKind.EXIT_FAILED)
     assert [event.data["count"] for event in alarms] == [1, 2, 3, 4]  # at once, after 15, 30 and 60 s more
     assert len({event.data["alarm"] for event in alarms}) == 1
 
@@ -345,5 +344,5 @@ def test_a_delta_without_a_good_quote_is_taken_at_the_last_good_volatility_and_s
     started = look(world, "0.10", "20.00", spot=spot)
 
     assert [ticket.quantity for ticket in started] == ([2] if sells else [])
-    words = [str(event.data["words"]) for event in told(world, EventKind.EXIT_STARTED)]
+    words = [str(event.data["words"]) for event in world.events(EventKind.EXIT_STARTED)]
     assert [("last good volatility" in text) for text in words] == [True] * sells

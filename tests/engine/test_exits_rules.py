@@ -31,7 +31,6 @@ from tests.engine.exit_cases import (
     quote,
     quote_shares,
     restarted,
-    told,
 )
 from tests.engine.test_exits import long_call
 
@@ -117,7 +116,7 @@ def test_a_spread_that_has_lost_nearly_everything_with_time_left_is_asked_about(
     world = spread(lost, dte)
 
     assert len(world.broker.posts) == (0 if asks else 1)
-    assert len(told(world, EventKind.EXIT_OFFERED)) == (1 if asks else 0)
+    assert len(world.events(EventKind.EXIT_OFFERED)) == (1 if asks else 0)
 
 
 def test_the_question_about_a_nearly_lost_spread_is_asked_once_and_says_what_happens_unanswered() -> None:
@@ -126,7 +125,7 @@ def test_the_question_about_a_nearly_lost_spread_is_asked_once_and_says_what_hap
         world.clock.advance(10)
         exits.supervise(world.desk)
 
-    (asked,) = told(world, EventKind.EXIT_OFFERED)
+    (asked,) = world.events(EventKind.EXIT_OFFERED)
     assert "95% of what it can lose" in str(asked.data["words"])
     assert "unanswered, it is held" in str(asked.data["words"])
 
@@ -165,7 +164,7 @@ def test_silence_in_a_halt_is_the_halt_and_no_stale_data() -> None:
         world.clock.advance(10)
         exits.supervise(world.desk)
 
-    assert told(world, EventKind.DATA_STALE) == []
+    assert world.events(EventKind.DATA_STALE) == []
 
 
 # restarts
@@ -386,7 +385,7 @@ def test_an_exit_that_stays_unfilled_beyond_natural_is_told_again_with_longer_an
     for _ in range(44):  # eleven minutes
         step(world, "2.80", "2.90")
 
-    counts = [event.data["count"] for event in told(world, EventKind.EXIT_FAILED)]
+    counts = [event.data["count"] for event in world.events(EventKind.EXIT_FAILED)]
     assert counts == [1, 2, 3, 4, 5, 6]  # after one minute, then 15, 30, 60, 120 and 240 seconds more
 
 
@@ -397,6 +396,6 @@ def test_a_step_that_has_no_quote_is_an_alarm_and_the_ladder_goes_on_with_the_ne
     orders.work(world.desk)
     orders.work(world.desk)
 
-    (alarm,) = told(world, EventKind.EXIT_FAILED)
+    (alarm,) = world.events(EventKind.EXIT_FAILED)
     assert "no quote to price its next step with" in str(alarm.data["note"])
     assert step(world, "2.80", "2.90", seconds=1) == [D("-2.85"), D("-2.83")]

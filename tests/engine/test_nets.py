@@ -31,7 +31,6 @@ from tests.engine.exit_cases import (
     quote_shares,
     restarted,
     shares,
-    told,
 )
 
 D = Decimal
@@ -174,11 +173,11 @@ def test_a_net_that_stays_in_the_way_is_an_alarm_and_no_storm() -> None:
     world.broker.faults = [Fault.CANCEL_LOST] * 1000
     for _ in range(9):
         see(world, spot=59, seconds=1)
-    assert told(world, EventKind.EXIT_FAILED) == []
+    assert world.events(EventKind.EXIT_FAILED) == []
     for _ in range(30):
         see(world, spot=59, seconds=1)
 
-    alarms = told(world, EventKind.EXIT_FAILED)
+    alarms = world.events(EventKind.EXIT_FAILED)
     assert "not confirmed" in str(alarms[0].data["note"])
     assert [event.severity for event in alarms] == [Severity.URGENT] * len(alarms)
     assert len(alarms) <= 3
@@ -234,7 +233,7 @@ def test_an_expired_or_canceled_net_is_placed_again_and_nobody_is_alarmed() -> N
         see(world, seconds=15)
 
     assert [order.client_order_id for order in working(world)] == ["P00002.net.2.1"]
-    assert told(world, EventKind.EXIT_FAILED) == []
+    assert world.events(EventKind.EXIT_FAILED) == []
 
 
 def test_a_net_the_broker_does_not_know_any_more_is_placed_again() -> None:
@@ -263,7 +262,7 @@ def test_a_refused_net_is_told_once_each_time_and_our_own_stop_goes_on() -> None
     for _ in range(8):
         see(world, seconds=1)
 
-    (alarm,) = told(world, EventKind.EXIT_FAILED)
+    (alarm,) = world.events(EventKind.EXIT_FAILED)
     assert (alarm.severity, alarm.data["trouble"]) == (Severity.URGENT, "net")
     see(world, spot=59)
     assert [ticket.reason for ticket in see(world, spot=59)] == ["stop"]
@@ -275,8 +274,8 @@ def test_a_net_that_is_taken_at_last_ends_its_alarm() -> None:
     for _ in range(10):
         see(world)
 
-    assert [event.data["count"] for event in told(world, EventKind.EXIT_FAILED)] == [1, 2]
-    assert len(told(world, EventKind.EXIT_RECOVERED)) == 1
+    assert [event.data["count"] for event in world.events(EventKind.EXIT_FAILED)] == [1, 2]
+    assert len(world.events(EventKind.EXIT_RECOVERED)) == 1
     assert len(working(world)) == 1
 
 
@@ -445,7 +444,7 @@ def test_the_net_of_a_position_closed_by_an_assignment_is_taken_off() -> None:
 def test_the_net_of_a_trade_has_the_audit_of_any_order() -> None:
     world = netted()
 
-    (sent,) = told(world, EventKind.ORDER_SENT)
+    (sent,) = world.events(EventKind.ORDER_SENT)
 
     assert sent.data["client_order_id"] == "P00002.net.1.1"
 
