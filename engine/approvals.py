@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from engine import bounds, checks, consents, fills, gateway, halts, nets, orders, risk, sizing, standing
+from engine import bounds, checks, consents, fills, gateway, grounds, halts, nets, orders, risk, sizing, standing
 from engine.checks import Change, Seen
 from engine.consents import Authority
 from engine.desk import Desk, Mode
@@ -233,14 +233,9 @@ def _has_shares(work: UnitOfWork, plan: TradePlan, tickets: tuple[Ticket, ...]) 
     shares = work.find_position(plan.signal.covers)
     if shares is None or not shares.is_open:
         return False
-    pledged = sum(call.units for call in risk.calls_on(shares, work.open_positions(ticker=shares.ticker)))
-    for ticket in tickets:
-        if ticket.position_id == shares.id:
-            return False
-        if ticket.approval_id is not None and risk.is_entry(ticket):
-            written = work.approval_version(ticket.approval_id, ticket.version).plan.signal
-            pledged += ticket.left if written.covers == shares.id else 0
-    return shares.units >= 100 * (pledged + plan.quantity)
+    if any(ticket.position_id == shares.id for ticket in tickets):
+        return False
+    return shares.units >= grounds.pledged(work, shares, tickets) + 100 * plan.quantity
 
 
 def _sentence(wrong: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from engine import standing
 from engine.desk import Desk
 from engine.errors import NotFound
+from engine.looks import CLOCK_SKEW
 from engine.model.adoptions import AdoptionStatus
 from engine.model.book import Holding
 from engine.model.instruments import Instrument, Option, Right, Stock
@@ -23,9 +24,6 @@ from engine.store import UnitOfWork
 CASH = "cash"
 CASH_TOLERANCE = Decimal(5)
 """Dollars: estimated fees are trued up a day later, a cent at a time."""
-
-OVERLAP = timedelta(minutes=5)
-"""The broker's clock may be behind ours: executions are asked for from this much earlier; their ids tell repeats."""
 
 LATE_EXPIRY = timedelta(days=4)
 """How long after an expiry the broker may report it: a long weekend, and the morning after."""
@@ -242,8 +240,8 @@ def unbooked(desk: Desk, since: datetime) -> tuple[Fill, ...]:
     Raises:
         BrokerUnavailable: the broker does not say.
     """
-    executions = desk.broker.fills(since - OVERLAP)
+    executions = desk.broker.fills(since - CLOCK_SKEW)
     with desk.store.read() as work:
-        known = {fill.execution_id for fill in work.fills(since=since - 2 * OVERLAP)}
+        known = {fill.execution_id for fill in work.fills(since=since - 2 * CLOCK_SKEW)}
         ours = {order.client_order_id for order in work.open_orders()}
     return tuple(f for f in executions if f.execution_id not in known and f.client_order_id not in ours)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from engine import missing, triggers
+from engine import missing, risk, triggers
 from engine.desk import Desk
+from engine.model.book import Position
 from engine.model.instruments import Stock
 from engine.model.orders import PANIC, ROLL, Order, OrderStatus, Purpose, Ticket
 from engine.model.trade import ApprovalStatus, Working
@@ -99,3 +101,15 @@ def units_held(work: UnitOfWork, ticket: Ticket) -> int:
     """Whole units of the ticket's position that there are to close, here and at the broker."""
     position = work.find_position(ticket.position_id)
     return missing.units(work, position) if position is not None and position.is_open else 0
+
+
+def pledged(work: UnitOfWork, shares: Position, tickets: Iterable[Ticket]) -> int:
+    """How many of these shares written calls need, and calls that are being written with these open tickets."""
+    calls = risk.calls_on(shares, work.open_positions(ticker=shares.ticker))
+    taken = sum(call.units * sum(leg.instrument.multiplier for leg in call.unit) for call in calls)
+    for ticket in tickets:
+        if ticket.approval_id is None or not risk.is_entry(ticket):
+            continue
+        if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == shares.id:
+            taken += ticket.left * sum(leg.instrument.multiplier for leg in ticket.legs)
+    return taken

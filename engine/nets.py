@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine import alarms, missing, orders, risk
+from engine import alarms, grounds, missing, orders
 from engine.alarms import Trouble
 from engine.desk import Desk, Mode
 from engine.each import each
@@ -111,17 +111,7 @@ def _free_units(work: UnitOfWork, position: Position, tickets: Iterable[Ticket])
     there = missing.units(work, position)
     if not isinstance(position.unit[0].instrument, Stock):
         return there
-    pledged = sum(_shares_under(call) for call in risk.calls_on(position, work.open_positions(ticker=position.ticker)))
-    for ticket in tickets:
-        if ticket.approval_id is None or not risk.is_entry(ticket):
-            continue
-        if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == position.id:
-            pledged += ticket.left * sum(leg.instrument.multiplier for leg in ticket.legs)
-    return there - pledged
-
-
-def _shares_under(call: Position) -> int:
-    return call.units * sum(leg.instrument.multiplier for leg in call.unit)
+    return there - grounds.pledged(work, position, tickets)
 
 
 def again(desk: Desk, position_id: str) -> Ticket:

@@ -376,7 +376,7 @@ def work(desk: Desk, purpose: Purpose | None = None) -> None:
 def _work_one(desk: Desk, ticket: Ticket) -> None:
     with desk.store.read() as reading:
         orders = reading.orders(ticket.id)
-    latest = max(orders, key=lambda order: int(order.client_order_id.rpartition(".")[2]))
+    latest = max(orders, key=lambda order: order.attempt)
     if not latest.is_open:
         _go_on(desk, ticket, latest)
     elif _must_stop(desk, ticket, latest):

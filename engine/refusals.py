@@ -99,5 +99,5 @@ def barred(refusal: OrderRejected) -> str:
 
 def in_a_row(orders: Iterable[Order]) -> int:
     """How many of the latest orders of a ticket (given in any order) were refused, one after another."""
-    latest = sorted(orders, key=lambda order: int(order.client_order_id.rpartition(".")[2]), reverse=True)
+    latest = sorted(orders, key=lambda order: order.attempt, reverse=True)
     return len(list(takewhile(lambda order: order.status is OrderStatus.REJECTED, latest)))

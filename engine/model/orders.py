@@ -182,6 +182,11 @@ class Order:
     cancel_again_at: datetime | None = None
 
     @property
+    def attempt(self) -> int:
+        """Its number among the orders of its ticket, from 1: the end of its id."""
+        return int(self.client_order_id.rpartition(".")[2])
+
+    @property
     def is_open(self) -> bool:
         return self.status in OPEN
 
