@@ -20,7 +20,7 @@ from bot.people import People
 from bot.runtime import Runtime
 from bot.serve import Feed
 from bot.settings import Config
-from engine import standing
+from engine import activities
 from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
@@ -185,7 +185,7 @@ def open_books(desk: Desk, cash: Decimal | None) -> None:
     now = desk.now()
     with desk.store.begin() as work:
         if cash is not None:
-            work.add_postings((Posting(standing.START, PostingKind.START, now, cash),))
+            work.add_postings((Posting(activities.START, PostingKind.START, now, cash),))
         for name, strategy in desk.strategies.items():
             work.know_strategy(name, strategy.risk_level, now)
 

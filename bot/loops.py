@@ -128,7 +128,7 @@ def account_step(desk: Desk) -> None:
     account = standing.refresh_account(desk)
     gateway.observe(desk, account)
     if account.number in desk.verified or not desk.account:
-        standing.open_books(desk, account)
+        activities.open_books(desk, account)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from bot.command import Room
 from bot.deliver import Postman
 from bot.platforms.base import Platform
 from bot.runtime import Runtime
-from engine import audit, gateway, standing
+from engine import activities, audit, gateway
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.book import Account
@@ -113,8 +113,7 @@ async def serve(serving: Serving) -> None:
     desk = serving.room.desk
     account = await _check_account(desk)
     lease = take_lease(desk, holder())
-    if account is not None:
-        standing.open_books(desk, account)
+    await _open_books(desk, account)
     _end_on_signals()
     serving.runtime.start()
     for feed in serving.feeds:
@@ -146,6 +145,16 @@ async def _check_account(desk: Desk) -> Account | None:
     except (BrokerUnavailable, TimeoutError) as problem:
         log.warning("serve.account_unknown", problem=repr(problem))
         return None
+
+
+async def _open_books(desk: Desk, account: Account | None) -> None:
+    """Begin the books of an account at a broker; where it does not answer now, the loop of the books does."""
+    if account is None:
+        return
+    try:
+        await asyncio.wait_for(asyncio.to_thread(activities.open_books, desk, account), ACCOUNT_WITHIN)
+    except (BrokerUnavailable, TimeoutError) as problem:
+        log.warning("serve.books_not_open", problem=repr(problem))
 
 
 def _end_on_signals() -> None:

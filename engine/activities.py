@@ -19,7 +19,7 @@ from engine.desk import Desk
 from engine.each import each
 from engine.errors import DataInvalid
 from engine.mending import is_broken, share_exits
-from engine.model.book import Lot, Position, Posting, PostingKind
+from engine.model.book import Account, Lot, Position, Posting, PostingKind
 from engine.model.events import EventKind, Severity
 from engine.model.instruments import Right, Stock
 from engine.model.legs import ExitPlan, Structure
@@ -31,6 +31,12 @@ log = structlog.get_logger()
 CURSOR = "activities_since"
 OVERLAP = timedelta(days=7)
 """Brokers date activities after the fact: look back this far; ids make repeats harmless."""
+
+START = "start"
+"""Key of the opening balance in the ledger."""
+
+OPENED = "books:opened"
+"""Setting: when the books began with the balance of an account at a broker."""
 
 WAITING = "activities_waiting"
 """Setting: contracts the broker says have ended and no position holds: perhaps their fills are not booked yet."""
@@ -54,6 +60,28 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Waitings:
     all: tuple[Waiting, ...]
+
+
+def open_books(desk: Desk, account: Account) -> None:
+    """Start the ledger with the account's cash, once; what it holds besides is adopted by a person.
+
+    What the broker has reported until now is in that cash already, and so is what the ledger has booked before (a desk
+    that could not ask when it started): neither is booked on top of it.
+
+    Raises:
+        BrokerUnavailable: the broker does not say what it has reported; nothing was opened.
+    """
+    with desk.store.read() as reading:
+        if reading.totals().start or reading.setting(OPENED):
+            return
+    reported = desk.broker.activities(desk.now() - OVERLAP)
+    now = desk.now()
+    with desk.store.begin() as work:
+        opening = account.cash - work.totals().cash
+        work.add_postings((Posting(START, PostingKind.START, now, opening),))
+        for activity in reported:
+            work.add_activity(activity)
+        work.set_setting(OPENED, now.isoformat(), "desk", now)
 
 
 def settle(desk: Desk) -> tuple[Activity, ...]:

@@ -14,7 +14,7 @@ from engine import daytrades, risk
 from engine.correlation import log_returns
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
-from engine.model.book import ZERO, Account, Book, Posting, PostingKind, Totals
+from engine.model.book import ZERO, Account, Book, Totals
 from engine.model.instruments import Instrument, Option, instrument
 from engine.model.limits import DayTradeRule
 from engine.model.market import Quote
@@ -26,8 +26,6 @@ log = structlog.get_logger()
 
 MARKS = "marks"
 ACCOUNT = "account"
-START = "start"
-"""Key of the opening balance in the ledger."""
 MOVED = "account:moved"
 """Setting: when money last moved."""
 ACCOUNT_AGE = timedelta(seconds=60)
@@ -110,18 +108,6 @@ def refresh_account(desk: Desk) -> Account:
         if not moved or datetime.fromisoformat(moved) <= asked:
             work.set_setting(ACCOUNT, _account_text(account, asked), "desk", desk.now())
     return account
-
-
-def open_books(desk: Desk, account: Account) -> None:
-    """Start the ledger with the account's cash, once; what it holds besides is adopted by a person.
-
-    What the ledger has booked before (a desk that could not ask when it started) is in that cash already.
-    """
-    with desk.store.begin() as work:
-        totals = work.totals()
-        if not totals.start:
-            opening = account.cash - totals.cash
-            work.add_postings((Posting(START, PostingKind.START, desk.now(), opening),))
 
 
 def forget_account(desk: Desk, work: UnitOfWork) -> None:

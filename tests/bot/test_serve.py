@@ -26,11 +26,12 @@ from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
 from bot.serve import LEASE, Serving, holder, serve, take_lease
-from engine import orders
+from engine import activities, orders
 from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError
 from engine.model.book import PostingKind
 from engine.model.events import Event, EventKind
+from engine.model.orders import Activity, ActivityKind
 from engine.store import Store, UnitOfWork
 from tests import make
 from tests.desk import World, make_world
@@ -199,6 +200,22 @@ async def test_the_books_of_an_account_at_a_broker_begin_with_its_own_cash() -> 
         world.broker.cash += 1000
 
     assert _start(world) == Decimal("12345.67")
+
+
+async def test_what_the_broker_reported_before_the_books_began_is_not_booked_on_top() -> None:
+    world = make_world(deposit=None)
+    world.broker.cash = Decimal(10_000)
+    before = Activity("a1", ActivityKind.DEPOSIT, world.clock() - timedelta(days=2), None, 0, Decimal(10_000))
+    later = replace(before, id="a2", at=world.clock(), amount=Decimal(500))
+    world.broker.happened = [before]
+    account_step(world.desk)
+    world.broker.happened.append(later)
+
+    activities.settle(world.desk)
+
+    with world.store.read() as work:
+        totals = work.totals()
+    assert (totals.start, totals.flows, totals.cash) == (Decimal(10_000), Decimal(500), Decimal(10_500))
 
 
 async def test_books_that_could_not_be_opened_at_the_start_begin_with_the_first_answer() -> None:
