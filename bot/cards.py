@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,10 +16,13 @@ from bot.message import Button, Card, Picture, Table, Tone
 from bot.proposal import legs_table
 from engine.model.book import Position
 from engine.model.legs import Structure
-from engine.model.orders import Ticket
+from engine.model.orders import MANUAL, PANIC, Ticket
 from engine.model.records import EquityDay
 from engine.portfolio import AccountView, Digest, PnlView, PositionView, RiskView
 from engine.risk import LimitUse
+
+ENDINGS: Mapping[str, str] = MappingProxyType({MANUAL: "closed by hand", PANIC: "closed by a panic"})
+"""Reasons for an end that need more words than their own."""
 
 
 def positions_card(views: tuple[PositionView, ...], banner: str) -> Card:
@@ -118,13 +123,13 @@ def _ledger_facts(position: Position) -> list[tuple[str, str]]:
 def _plan_facts(position: Position) -> list[tuple[str, str]]:
     plan, facts = position.exits, []
     if plan.target is not None:
-        facts.append(("Target", f"{words.price(abs(plan.target))} a share"))
+        facts.append(("Target", f"{words.money(abs(plan.target))} a share"))
     if plan.stop is not None:
-        facts.append(("Stop", f"{words.price(abs(plan.stop))} a share"))
+        facts.append(("Stop", f"{words.money(abs(plan.stop))} a share"))
     if plan.stop_spot is not None:
-        facts.append(("Stop", f"{position.ticker} at {words.price(plan.stop_spot)} or below"))
+        facts.append(("Stop", f"{position.ticker} at {words.money(plan.stop_spot)} or below"))
     if plan.stop_spot_above is not None:
-        facts.append(("Stop", f"{position.ticker} at {words.price(plan.stop_spot_above)} or above"))
+        facts.append(("Stop", f"{position.ticker} at {words.money(plan.stop_spot_above)} or above"))
     if plan.close_on is not None:
         facts.append(("Time exit", plan.close_on.isoformat()))
     return facts
@@ -146,13 +151,18 @@ def closed_position_card(position: Position, now_version: int, banner: str) -> C
     return Card(
         title=f"Closed: {_position_title(position)}",
         tone=Tone.GOOD if result > 0 else Tone.BAD,
-        lines=(f"Ended: {position.close_reason or 'no reason kept'}.",),
-        facts=(*_ledger_facts(position), ("Net", words.gain(result))),
+        lines=(f"Ended: {_ending(position) or 'no reason kept'}.",),
+        facts=(("Net", words.gain(result)), *_ledger_facts(position)),
         footer=f"{position.id}, {position.strategy}",
         banner=banner,
         key=f"position:{position.id}",
         version=now_version,
     )
+
+
+def _ending(position: Position) -> str:
+    """Why it ended, in words: `closed by hand`, `target`."""
+    return ENDINGS.get(position.close_reason or "", position.close_reason or "")
 
 
 def account_card(view: AccountView, banner: str) -> Card:
@@ -288,7 +298,7 @@ def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:
 
 def _closed_lines(digest: Digest) -> list[str]:
     lines = [
-        f"{position.ticker} {position.structure} {position.close_reason}: "
+        f"{position.ticker} {position.structure}, {_ending(position)}: "
         f"{words.gain(position.realised + position.dividends - position.fees)} net"
         for position in islice(digest.closed, 6)
     ]

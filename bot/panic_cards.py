@@ -49,7 +49,7 @@ def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> 
         if asked.lines
         else "A tap blocks every order at the broker.",
         *(f"{number}. {line.what} ({line.position_id})" for number, line in enumerate(asked.lines, start=1)),
-        *_untouched(asked.untouched),
+        *((f"Not touched: {', '.join(asked.untouched)}.", NOT_TRADED) if asked.untouched else ()),
         "Without a tap positions keep their exits; /resume allows entries again.",
     )
     return Card(

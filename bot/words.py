@@ -133,6 +133,9 @@ def greeks_words(greeks: Greeks | None) -> str:
 
 
 def _shown(value: float) -> str:
+    """Four decimals of a small number, two of one above a dollar or a delta of one."""
+    if abs(value) >= 1:
+        return f"{value:+,.2f}"
     rounded = round(value, 4)
     return f"{rounded:+.4f}" if rounded else "0.0000"
 

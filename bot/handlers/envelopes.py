@@ -19,7 +19,10 @@ COUNTED = (
     "Risk is what counts toward the total-risk limit: the maximum loss, or for cash-secured puts and shares the loss "
     "if the underlying falls {move:.0%}; never less than what is paid. A put's collateral is bounded by the limits."
 )
-STILL = "Quotes, price bands, limits, halts and hours hold as for a tap; what does not pass them waits for people."
+STILL = (
+    "Quotes, price bands, limits, halts and hours hold as for a tap; what does not pass them waits for people, "
+    "and so does what waited before."
+)
 
 
 def create(call: Call) -> Card:
