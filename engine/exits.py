@@ -64,9 +64,9 @@ class _Memory:
     @property
     def partly(self) -> Mapping[str, Ticket]:
         """The working order by which a person closes a part of a position: its stop watches the rest."""
-        held = {position.id: position.units for position in self.positions}
-        by_hand = (t for t in self.tickets if t.purpose is Purpose.EXIT and t.reason == MANUAL)
-        return {t.position_id: t for t in by_hand if t.left < held.get(t.position_id, 0)}
+        by_hand = {t.position_id: t for t in self.tickets if t.purpose is Purpose.EXIT and t.reason == MANUAL}
+        held = {position.id: position.units for position in self.positions if position.id in by_hand}
+        return {id: ticket for id, ticket in by_hand.items() if ticket.left < held.get(id, 0)}
 
     @property
     def busy(self) -> frozenset[str]:
@@ -104,13 +104,15 @@ def supervise(desk: Desk) -> tuple[Ticket, ...]:
 
 
 def _mend_broken(desk: Desk, memory: _Memory) -> None:
-    broken = [position for position in memory.positions if is_broken(position) and position.id not in memory.busy]
+    busy = memory.busy
+    broken = [position for position in memory.positions if is_broken(position) and position.id not in busy]
     each(broken, lambda position: mend(desk, position), lambda position: position.id)
 
 
 def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str, Decimal]) -> None:
     """Start what is due; `started` gets the tickets, `prices` the value of what was looked at on good quotes."""
-    watching = [p for p in memory.positions if p.units and p.id not in memory.closing]
+    closing = memory.closing
+    watching = [p for p in memory.positions if p.units and p.id not in closing]
     halted = triggers.halted_names(desk, (position.ticker for position in watching))
     for position in watching:
         if position.ticker in halted:

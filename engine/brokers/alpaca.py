@@ -6,7 +6,7 @@ Source: Alpaca's trading API (OpenAPI 2.0.1, June 2026) and its change log up to
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,10 @@ log = structlog.get_logger()
 
 ORDERS_PAGE = 500
 ACTIVITIES_PAGE = 100
+OVER = frozenset({"filled", "canceled", "expired", "rejected"})
+"""Statuses that no order leaves again, so that what was read of it once stays true."""
+WORTH_A_PAGE = 3
+"""Orders to look up from which on one list of those that ended is cheaper than a question each."""
 LATE = timedelta(days=5)
 """How long after its day an activity may be reported: a long weekend and the morning after."""
 MARGIN = timedelta(minutes=1)
@@ -61,6 +65,7 @@ class AlpacaBroker:
         self._http = AlpacaHttp(key, secret, paper=paper, url=url, timeouts=timeouts or Timeouts())
         self._paper = paper
         self._parents: dict[str, str] = {}
+        self._ended: Mapping[str, Payload] = {}
         self._memory = memory
         self._found = (memory.recall() if memory is not None else {}) | {Ability.STOP_SHARES: True}
         self._lock = threading.Lock()
@@ -187,7 +192,10 @@ class AlpacaBroker:
         return tuple(sorted(text(row, "client_order_id") for page in self._order_pages("open") for row in page))
 
     def working(self, orders: Iterable[Order]) -> Mapping[str, Order]:
-        """Those of `orders` that Alpaca is still working, by client_order_id: one request for every 500 it works."""
+        """Those of `orders` that Alpaca is still working, by client_order_id: one request for every 500 it works.
+
+        When several are missing, those that ended are read in one request too, for `find` to answer from.
+        """
         ours = {order.client_order_id: order for order in orders}
         rows = [row for page in self._order_pages("open") for row in page if row.get("client_order_id") in ours]
         found: dict[str, Order] = {}
@@ -198,7 +206,19 @@ class AlpacaBroker:
                     found[order.client_order_id] = self._seen(order, row)
             except BrokerUnavailable as problem:
                 log.warning("alpaca.order_unreadable", client_order_id=order.client_order_id, problem=str(problem))
+        missing = ours.keys() - {text(row, "client_order_id") for row in rows}
+        self._ended = self._read_ended(missing) if len(missing) >= WORTH_A_PAGE else {}
         return found
+
+    def _read_ended(self, missing: Set[str]) -> Mapping[str, Payload]:
+        """Those of these that are among the latest orders that ended; the others are asked for alone."""
+        try:
+            page = next(self._order_pages("closed"), [])
+            ended = {text(row, "client_order_id"): row for row in page if row.get("status") in OVER}
+        except BrokerUnavailable as problem:
+            log.warning("alpaca.ended_orders_unread", problem=str(problem))
+            return {}
+        return {id: ended[id] for id in missing & ended.keys()}
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Executions at or after `since`, oldest first; those of a package's legs under the package's id.
@@ -230,6 +250,8 @@ class AlpacaBroker:
 
     def _lookup(self, order: Order) -> Payload | None:
         """Alpaca's order under the client_order_id, with its legs; None only when Alpaca itself says there is none."""
+        if order.client_order_id in (ended := self._ended):
+            return ended[order.client_order_id]
         try:
             found = _dict(self._http.get("/orders:by_client_order_id", {"client_order_id": order.client_order_id}))
         except Refused as refusal:

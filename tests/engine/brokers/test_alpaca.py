@@ -404,3 +404,35 @@ def test_an_execution_that_is_taken_back_is_not_one_more(
 
     assert [fill.quantity for fill in alpaca.fills(make.NOW)] == [-2]
     assert alpaca.holdings() == ()
+
+
+def test_several_orders_that_ended_are_looked_up_in_one_request(alpaca: AlpacaBroker, standin: AlpacaStandin) -> None:
+    ended = [make.order(limit="-5.00", quantity=1, client_order_id=f"A0000{number}.1.1") for number in range(1, 4)]
+    for order in ended:
+        alpaca.cancel(alpaca.submit(order))
+    asked_alone = [alpaca.find(order) for order in ended]
+    before = len(standin.journal.requests)
+
+    working = alpaca.working(ended)
+    found = [alpaca.find(order) for order in ended]
+
+    assert working == {}
+    assert found == asked_alone
+    assert {order.status for order in found if order is not None} == {OrderStatus.CANCELED}
+    assert len(standin.journal.requests) - before == 2
+
+
+def test_an_order_among_them_that_was_never_placed_is_still_asked_for(
+    alpaca: AlpacaBroker, standin: AlpacaStandin
+) -> None:
+    ended = [make.order(limit="-5.00", quantity=1, client_order_id=f"A0000{number}.1.1") for number in range(1, 4)]
+    for order in ended:
+        alpaca.cancel(alpaca.submit(order))
+    unsent = make.order(limit="-5.00", quantity=1, client_order_id="A00009.1.1")
+    alpaca.working([*ended, unsent])
+    before = len(standin.journal.requests)
+
+    found = alpaca.find(unsent)
+
+    assert found is None
+    assert len(standin.journal.requests) - before == 1
