@@ -16,13 +16,13 @@ import structlog
 from engine import triggers
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
+from engine.exposures import first_expiry
 from engine.model.book import ZERO, Book, Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import Quote
 from engine.model.orders import Purpose
-from engine.risk import first_expiry
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from engine import payoff
+from engine.exposures import first_expiry
 from engine.model.book import ZERO, Position
 from engine.model.instruments import Option, Right
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -16,7 +17,6 @@ from engine.model.market import Chain, Contract, Kind
 from engine.model.rolls import Candidate
 from engine.model.trade import RollRules, Signal
 from engine.protection import PackagePrice, band, to_cent
-from engine.risk import first_expiry
 
 FURTHER = 30
 """Days further out where a strategy does not say."""

@@ -13,10 +13,11 @@ from datetime import timedelta
 
 import structlog
 
-from engine import approvals, consents, orders, risk
+from engine import approvals, consents, orders
 from engine.desk import Desk, Mode
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DeskError, NotAllowed, NotFound
+from engine.exposures import is_entry
 from engine.model.book import ZERO
 from engine.model.envelopes import Bounds, Envelope, EnvelopeStatus, Usage, outside, risk_of, used_up
 from engine.model.events import Event, EventKind, Severity
@@ -117,7 +118,7 @@ def revoke(desk: Desk, envelope_id: str, by: str) -> Revoked:
 
 def _is_of(work: UnitOfWork, envelope: Envelope, ticket: Ticket) -> bool:
     """Whether the ticket is an entry this envelope approved."""
-    if not risk.is_entry(ticket) or ticket.approval_id is None:
+    if not is_entry(ticket) or ticket.approval_id is None:
         return False
     return work.approval(ticket.approval_id).decided_by == envelope.actor
 

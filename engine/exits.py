@@ -13,10 +13,11 @@ from itertools import takewhile
 
 import structlog
 
-from engine import alarms, halts, missing, modelled, nets, orders, pauses, risk, silence, triggers
+from engine import alarms, halts, missing, modelled, nets, orders, pauses, silence, triggers
 from engine.desk import Desk
 from engine.each import each
 from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
+from engine.exposures import calls_on
 from engine.mending import is_broken, mend
 from engine.model.book import Position
 from engine.model.events import Event, EventKind, Severity
@@ -278,7 +279,7 @@ def _call_over(desk: Desk, position: Position) -> Position | None:
         return None
     with desk.store.read() as reading:
         held = reading.open_positions(ticker=position.ticker)
-    return next(iter(risk.calls_on(position, held)), None)
+    return next(iter(calls_on(position, held)), None)
 
 
 def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:

@@ -10,12 +10,12 @@ from decimal import Decimal
 from engine import alarms, ledger, standing
 from engine.attempts import story_of
 from engine.desk import Desk
+from engine.exposures import plan_exposure
 from engine.model.book import ZERO, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.orders import DONE, Fill, Order, OrderStatus, Purpose, Ticket, TicketStatus
 from engine.model.trade import TradePlan
-from engine.risk import plan_exposure
 from engine.store import UnitOfWork
 
 UNFILLED = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from engine import missing, risk, triggers
+from engine import missing, triggers
 from engine.desk import Desk
+from engine.exposures import calls_on, is_entry
 from engine.model.book import Position
 from engine.model.instruments import Stock
 from engine.model.orders import PANIC, ROLL, Order, OrderStatus, Purpose, Ticket
@@ -105,10 +106,10 @@ def units_held(work: UnitOfWork, ticket: Ticket) -> int:
 
 def pledged(work: UnitOfWork, shares: Position, tickets: Iterable[Ticket]) -> int:
     """How many of these shares written calls need, and calls that are being written with these open tickets."""
-    calls = risk.calls_on(shares, work.open_positions(ticker=shares.ticker))
+    calls = calls_on(shares, work.open_positions(ticker=shares.ticker))
     taken = sum(call.units * sum(leg.instrument.multiplier for leg in call.unit) for call in calls)
     for ticket in tickets:
-        if ticket.approval_id is None or not risk.is_entry(ticket):
+        if ticket.approval_id is None or not is_entry(ticket):
             continue
         if work.approval_version(ticket.approval_id, ticket.version).plan.signal.covers == shares.id:
             taken += ticket.left * sum(leg.instrument.multiplier for leg in ticket.legs)

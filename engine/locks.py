@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from engine import risk, standing
+from engine import standing
 from engine.desk import Desk
 from engine.errors import AlreadyDecided, NotFound
+from engine.exposures import is_entry, name_of
 from engine.model.events import Event, EventKind, Severity
 from engine.model.locks import Lock, LockKind, LockStatus, Scope
 from engine.sessions import NEW_YORK
@@ -20,7 +21,7 @@ CURVES = "curves"
 
 def reasons(desk: Desk, work: UnitOfWork, strategy: str, ticker: str) -> tuple[str, ...]:
     """Why nothing of this strategy and name may be opened now, as sentences: locks, and a disabled strategy."""
-    names, now = frozenset({ticker, risk.name_of(ticker)}), desk.now()
+    names, now = frozenset({ticker, name_of(ticker)}), desk.now()
     found = [words(lock) for lock in work.held_locks() if lock.holds(now) and lock.covers(strategy, names)]
     if not work.is_enabled(strategy):
         found.append(f"{strategy} is disabled.")
@@ -56,8 +57,8 @@ def impose(
     lock = Lock(desk.new_id("L"), scope, subject, kind, reason, desk.now(), by, until, limit)
     work.add_lock(lock)
     for ticket in work.open_tickets():
-        names = frozenset({ticket.ticker, risk.name_of(ticket.ticker)})
-        if risk.is_entry(ticket) and lock.covers(ticket.strategy, names):
+        names = frozenset({ticket.ticker, name_of(ticket.ticker)})
+        if is_entry(ticket) and lock.covers(ticket.strategy, names):
             work.save_ticket(ticket.canceling(f"locked: {reason}"))
     work.add_event(_event(desk, lock, words(lock), by))
     return lock
@@ -164,7 +165,7 @@ def switch(desk: Desk, strategy: str, status: str, by: str) -> bool:
         work.set_strategy_status(strategy, status)
         if status == DISABLED:
             for ticket in work.open_tickets():
-                if risk.is_entry(ticket) and ticket.strategy == strategy:
+                if is_entry(ticket) and ticket.strategy == strategy:
                     work.save_ticket(ticket.canceling(f"{strategy} was disabled"))
         data = {"words": f"{strategy} was {status} by {by}.", "status": status}
         work.add_event(desk.event(EventKind.STRATEGY_CHANGED, strategy, data, Severity.WARNING, actor=by))

@@ -14,6 +14,7 @@ from decimal import Decimal
 from engine import fills, ledger, payoff
 from engine.desk import Desk
 from engine.errors import AlreadyDecided
+from engine.exposures import calls_on
 from engine.model.book import ZERO, Holding, Lot, Position, PositionLeg, Posting, PostingKind
 from engine.model.instruments import Instrument, Stock
 from engine.model.legs import ExitPlan, Structure
@@ -21,7 +22,6 @@ from engine.model.market import Quote
 from engine.model.orders import Fill
 from engine.packages import Package, Part, default_exits, packages
 from engine.protection import package_price
-from engine.risk import calls_on
 from engine.store import UnitOfWork
 
 STRATEGY = "adopted"

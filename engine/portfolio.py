@@ -12,6 +12,7 @@ import numpy as np
 from engine import bounds, pricing, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
+from engine.exposures import first_expiry
 from engine.model.book import ZERO, Account, Book, Position, Totals
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
@@ -154,7 +155,7 @@ def _spots(desk: Desk, tickers: set[str]) -> dict[str, Decimal]:
 def _view(
     desk: Desk, position: Position, marks: Marks, spot: Decimal | None, greeks: Mapping[Instrument, Greeks]
 ) -> PositionView:
-    expiry = risk.first_expiry(position.instruments)
+    expiry = first_expiry(position.instruments)
     stale = [marks.stale[x] for x in position.instruments if x in marks.stale]
     return PositionView(
         position=position,
@@ -364,7 +365,7 @@ def digest(desk: Desk) -> Digest:
         limits = bounds.limits_in_force(desk, work)
     views = _views(desk, book, marks)
     opened = tuple(v.position.id for v in views if v.position.opened_at >= start)
-    expiries = sorted({(day, v.position.ticker) for v in views if (day := risk.first_expiry(v.position.instruments))})
+    expiries = sorted({(day, v.position.ticker) for v in views if (day := first_expiry(v.position.instruments))})
     counts = {status.value: sum(a.status is status for a in approvals) for status in ApprovalStatus}
     return Digest(
         day=desk.today,

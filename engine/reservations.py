@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from engine.exposures import Exposure, plan_exposure
 from engine.model.book import ZERO
 from engine.model.orders import Ticket
 from engine.model.trade import TradePlan
-from engine.risk import Exposure, plan_exposure
 
 Version = tuple[str, int]
 """An approval's id and version: what was shown under it never changes."""

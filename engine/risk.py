@@ -13,24 +13,15 @@ from decimal import Decimal
 from enum import StrEnum
 
 from engine.correlation import Bets, Correlations
-from engine.model.book import ZERO, Book, Position
-from engine.model.instruments import Instrument, Option
+from engine.exposures import INDEX_STRATEGY, ON_SHARES, Exposure, plan_exposure
+from engine.model.book import ZERO
 from engine.model.legs import Structure
 from engine.model.limits import DayTradeRule, Limits
-from engine.model.orders import Purpose, Ticket
 from engine.model.trade import RiskLevel, TradePlan, Unknown
 
 PUT_OR_SHARES = frozenset({Structure.SHORT_PUT, Structure.SHARES, Structure.COVERED_CALL})
-DEFINED = frozenset({Structure.CREDIT_SPREAD, Structure.DEBIT_SPREAD, Structure.IRON_CONDOR})
-ON_SHARES = frozenset({Structure.COVERED_CALL, Structure.COLLAR})
-"""Written on shares that are counted already."""
 CASH_SECURED = frozenset({Structure.SHORT_PUT})
 LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
-CREDIT = frozenset({Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
-INDEX = frozenset({"SPX", "XSP", "SPY", "QQQ", "IWM"})
-"""Summed as one underlying."""
-INDEX_NAME = "INDEX"
-INDEX_STRATEGY = "spx_credit_spreads"
 LOTTO = "lotto"
 LEAPS = "leaps"
 PDT_EQUITY = Decimal(25_000)
@@ -38,67 +29,6 @@ PDT_MOST = 3
 """Day trades in five sessions, below PDT_EQUITY."""
 MARGIN_EQUITY = Decimal(2_000)
 """Equity below which there is no intraday margin: cash alone counts."""
-
-
-def name_of(ticker: str) -> str:
-    """The underlying the limits see: the broad indices and their funds are one.
-
-    >>> name_of("SPY"), name_of("KO")
-    ('INDEX', 'KO')
-    """
-    return INDEX_NAME if ticker in INDEX else ticker
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What one position, working order or plan adds to the account's risk. Dollars, all positive but `delta`.
-
-    Attributes:
-        counted: dollars counted toward max_total_risk. collateral: cash set aside. max_loss: None is unlimited.
-        delta: signed delta dollars (delta x spot x multiplier x quantity), None when it is not known.
-        pays: cash that leaves when it fills (debit), for buying power.
-        at_risk: fraction of equity its strategy wants at risk, in place of the cap of its kind; None has none.
-        source: id of the position or ticket it is of, "" for a plan.
-        is_at_broker: the buying power that the broker told is already without it.
-    """
-
-    strategy: str
-    ticker: str
-    structure: Structure
-    counted: Decimal
-    collateral: Decimal
-    max_loss: Decimal | None
-    expiry: date | None = None
-    delta: Decimal | None = None
-    pays: Decimal = ZERO
-    at_risk: Decimal | None = None
-    source: str = ""
-    is_at_broker: bool = False
-
-    @property
-    def size(self) -> Decimal:
-        """Dollars in one underlying: maximum loss for defined risk, else the larger of collateral and delta.
-
-        What is written on shares adds nothing: it takes delta off shares that are there already.
-        """
-        if self.structure in ON_SHARES:
-            return ZERO
-        if self.structure in DEFINED and self.max_loss is not None:
-            return self.max_loss
-        return max(self.collateral, abs(self.delta) if self.delta is not None else ZERO, self.counted)
-
-    @property
-    def loss(self) -> Decimal:
-        """Maximum loss, or what is counted where that is unlimited."""
-        return self.counted if self.max_loss is None else self.max_loss
-
-    @property
-    def name(self) -> str:
-        return name_of(self.ticker)
-
-    @property
-    def is_index_spread(self) -> bool:
-        return self.strategy == INDEX_STRATEGY or (self.structure in CREDIT and self.ticker in INDEX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,77 +138,6 @@ class Check:
         """`total risk 12.0 % -> 18.4 % (limit 30.0 %)`."""
         before, after, limit = (self.unit.shown(number) for number in (self.before, self.after, self.limit))
         return f"{self.name} {before} → {after} (limit {limit})"
-
-
-def first_expiry(instruments: Iterable[Instrument]) -> date | None:
-    """The earliest option expiry among `instruments`."""
-    return min((x.expiry for x in instruments if isinstance(x, Option)), default=None)
-
-
-def plan_exposure(plan: TradePlan) -> Exposure:
-    """What a plan would add."""
-    signal = plan.signal
-    return Exposure(
-        strategy=signal.strategy,
-        ticker=signal.ticker,
-        structure=signal.structure,
-        counted=plan.counted_risk,
-        collateral=plan.collateral,
-        max_loss=plan.max_loss,
-        expiry=first_expiry(leg.instrument for leg in signal.legs),
-        delta=_plan_delta(plan),
-        pays=max(-plan.net_cash, ZERO) + plan.fees,
-        at_risk=None if signal.at_risk is None else Decimal(str(signal.at_risk)),
-    )
-
-
-def _plan_delta(plan: TradePlan) -> Decimal | None:
-    greeks = plan.signal.outlook.greeks
-    if greeks is None:
-        return None
-    multiplier = plan.signal.legs[0].instrument.multiplier
-    return Decimal(f"{greeks.delta:.6f}") * plan.signal.spot * multiplier * plan.quantity
-
-
-def position_exposure(position: Position, delta: Decimal | None = None) -> Exposure:
-    """What an open position adds: its numbers at entry, scaled to what is still held.
-
-    `delta`: signed delta dollars of one unit as they are now, None takes those of the entry.
-    """
-    share = Decimal(position.units) / position.opened_units if position.opened_units else Decimal(1)
-    now = None if delta is None else delta * position.units
-    if position.structure is Structure.SHARES:
-        return _shares_exposure(position, now)
-    return Exposure(
-        strategy=position.strategy,
-        ticker=position.ticker,
-        structure=position.structure,
-        counted=position.risk * share,
-        collateral=position.collateral * share,
-        max_loss=None if position.max_loss is None else position.max_loss * share,
-        expiry=first_expiry(position.instruments),
-        delta=now if now is not None or position.delta is None else position.delta * share,
-        source=position.id,
-    )
-
-
-def _shares_exposure(position: Position, delta: Decimal | None) -> Exposure:
-    cost = abs(position.cost)
-    return Exposure(
-        strategy=position.strategy,
-        ticker=position.ticker,
-        structure=position.structure,
-        counted=cost * Decimal("0.20"),
-        collateral=cost,
-        max_loss=cost,
-        delta=cost if delta is None else delta,
-        source=position.id,
-    )
-
-
-def is_entry(ticket: Ticket) -> bool:
-    """Whether the ticket opens risk."""
-    return ticket.purpose is Purpose.ENTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -571,16 +430,3 @@ def spent(state: RiskState, limits: Limits) -> Mapping[str, Decimal]:
         for key, dollars in found.items():
             most[key] = max(most.get(key, ZERO), state.share(dollars))
     return most
-
-
-def calls_on(shares: Position, held: Iterable[Position]) -> tuple[Position, ...]:
-    """The open calls written on these shares: of the same campaign, or of one that has no shares of its own."""
-    same = [p for p in held if p.is_open and p.ticker == shares.ticker]
-    elsewhere = {p.campaign for p in same if p.structure is Structure.SHARES} - {shares.campaign}
-    return tuple(p for p in same if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
-
-
-def held_exposures(book: Book, deltas: Mapping[str, Decimal] | None = None) -> tuple[Exposure, ...]:
-    """The exposures of all open positions; `deltas`: delta dollars of one unit now, by position, where known."""
-    now = deltas or {}
-    return tuple(position_exposure(position, now.get(position.id)) for position in book.positions.values())

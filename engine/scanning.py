@@ -12,6 +12,7 @@ import numpy as np
 from engine import bounds, halts, locks, risk, sizing, standing
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
+from engine.exposures import is_entry, plan_exposure
 from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
@@ -73,7 +74,7 @@ def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
     """The plans of names that nobody else has proposed or begun to trade while this scan was looking."""
     pending = (a.plan.signal for a in work.pending_approvals())
     taken = {signal.ticker for signal in pending if signal.strategy == scan.strategy}
-    taken |= {t.ticker for t in work.open_tickets() if t.strategy == scan.strategy and risk.is_entry(t)}
+    taken |= {t.ticker for t in work.open_tickets() if t.strategy == scan.strategy and is_entry(t)}
     held = work.open_positions(strategy=scan.strategy)
     return [p for p in scan.plans if p.signal.ticker not in taken and not _is_held(p.signal, held)]
 
@@ -125,7 +126,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         state = standing.risk_state(desk, work, tickets)
         limits = bounds.limits_in_force(desk, work)
         pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
-        working = [t for t in tickets if t.strategy == strategy.name and risk.is_entry(t)]
+        working = [t for t in tickets if t.strategy == strategy.name and is_entry(t)]
         today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
         campaigns = work.campaigns(strategy.name)
         premiums = {p.campaign: _premiums(work.campaign(p.campaign)) for p in _of(book, strategy)}
@@ -227,7 +228,7 @@ def _plans(
         steps[signal.ticker] += verdict
         if plan is not None:
             plans.append(plan)
-            state = replace(state, reserved=(*state.reserved, risk.plan_exposure(plan)))
+            state = replace(state, reserved=(*state.reserved, plan_exposure(plan)))
     return tuple(plans)
 
 

@@ -13,10 +13,11 @@ from math import inf, isfinite
 
 from engine import payoff
 from engine.errors import BadRequest
+from engine.exposures import ON_SHARES
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Campaign, Signal, Step, TradePlan, Verdict
-from engine.risk import ALL_LEAPS, LEAPS, ON_SHARES, PUTS, RiskState, kind_cap
+from engine.risk import ALL_LEAPS, LEAPS, PUTS, RiskState, kind_cap
 
 ZERO = Decimal(0)
 

@@ -14,6 +14,7 @@ from engine import daytrades, risk
 from engine.correlation import log_returns
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
+from engine.exposures import held_exposures, is_entry
 from engine.model.book import ZERO, Account, Book, Totals
 from engine.model.instruments import Instrument, Option, instrument
 from engine.model.limits import DayTradeRule
@@ -233,13 +234,13 @@ def state_at(
 ) -> risk.RiskState:
     """As `risk_state`, at an equity of one's own."""
     book = work.book()
-    working = tuple(ticket for ticket in tickets if risk.is_entry(ticket) and ticket.approval_id)
+    working = tuple(ticket for ticket in tickets if is_entry(ticket) and ticket.approval_id)
     history = tuple(row for row in work.equity_history(limit=HISTORY) if row.day < desk.today)
     rule = daytrades.rule_of(desk)
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
-        held=risk.held_exposures(book, _deltas(work)),
+        held=held_exposures(book, _deltas(work)),
         reserved=desk.reservations.of(working, work.plans),
         day_pnl=_since(history, equity, book.totals, desk.today),
         week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),

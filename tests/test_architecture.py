@@ -27,6 +27,7 @@ LAYERS = {
         "engine.candidates",
         "engine.codec",
         "engine.correlation",
+        "engine.exposures",
         "engine.indicators",
         "engine.ledger",
         "engine.packages",

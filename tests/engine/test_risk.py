@@ -9,11 +9,12 @@ from decimal import Decimal
 import pytest
 
 from engine import risk
+from engine.exposures import Exposure, position_exposure
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Limits
 from engine.model.market import Greeks
 from engine.model.trade import RiskLevel, TradePlan
-from engine.risk import Check, Exposure, RiskState
+from engine.risk import Check, RiskState
 from tests import make
 
 D = Decimal
@@ -117,7 +118,7 @@ def test_a_held_call_keeps_the_delta_it_was_bought_with() -> None:
         max_loss=D(800),
     )
 
-    assert risk.position_exposure(held).size == D(15_000)
+    assert position_exposure(held).size == D(15_000)
 
 
 def test_shares_count_a_fifth_of_their_cost_and_tie_up_all_of_it() -> None:
@@ -125,7 +126,7 @@ def test_shares_count_a_fifth_of_their_cost_and_tie_up_all_of_it() -> None:
         structure=Structure.SHARES, unit=(Leg(make.share(), 1),), lots=(make.held(make.share(), 200, "42.97"),)
     )
 
-    counted = risk.position_exposure(shares)
+    counted = position_exposure(shares)
 
     assert (counted.counted, counted.collateral) == (D("1718.800"), D("8594.00"))
 

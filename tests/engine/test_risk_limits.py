@@ -14,11 +14,12 @@ import pytest
 
 from engine import risk
 from engine.correlation import Correlations
+from engine.exposures import Exposure
 from engine.model.legs import Leg, Structure
 from engine.model.limits import DayTradeRule, Limits
 from engine.model.market import Greeks
 from engine.model.trade import RiskLevel, TradePlan, Unknown
-from engine.risk import Check, DayTrades, Exposure, Margin, RiskState
+from engine.risk import Check, DayTrades, Margin, RiskState
 from tests import make
 
 D = Decimal

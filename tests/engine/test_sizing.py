@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from engine import sizing
 from engine.errors import BadRequest
+from engine.exposures import Exposure
 from engine.model.instruments import Right
 from engine.model.legs import Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Outlook, Signal, Step, TradePlan, Verdict
-from engine.risk import Exposure, RiskState
+from engine.risk import RiskState
 from tests import make
 from tests.make import D
 
