@@ -6,23 +6,28 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from threading import Barrier
+from itertools import count
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
 
-from engine import approvals
+from engine import approvals, standing
 from engine.approvals import Outcome
 from engine.errors import AlreadyDecided
+from engine.model.book import Account
 from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
+from engine.model.limits import Limits
 from engine.model.orders import Ticket
 from engine.model.trade import Approval, TradePlan
 from engine.store import Store
 from strategies import CATALOGUE
 from tests import make
-from tests.desk import World, make_world, propose
+from tests.desk import FakeBroker, World, make_world, propose
+from tests.fakes import FakeClock
 
 D = Decimal
 TAPS = 200
@@ -157,3 +162,59 @@ def test_two_hundred_taps_at_once_never_pass_a_limit_together(durable_url: str, 
     assert total(puts, lambda plan: plan.collateral) > (limits.put_collateral_total - D("0.10")) * equity
     assert outcomes.count(Outcome.SENT) == len(tickets) == len(world.broker.posts) == len(set(world.broker.posts))
     assert outcomes.count(Outcome.SENT) + outcomes.count(Outcome.BLOCKED) == TAPS
+
+
+class MovingClock(FakeClock):
+    """A microsecond passes with every look at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ticks = count(1)
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(microseconds=next(self._ticks))
+
+
+class HoldingBroker(FakeBroker):
+    """A broker whose buying power is without what its open orders would take, from the moment it takes them."""
+
+    def account(self) -> Account:
+        held = sum((44 * 100 * order.quantity for order in tuple(self.sent.values())), 0)
+        return replace(super().account(), options_buying_power=D(POWER - held))
+
+
+POWER = 60_000
+"""Less than the limits would allow, so that nothing but the broker's money stops the taps."""
+
+
+def test_taps_spend_the_brokers_money_once_while_it_is_asked_all_the_time(durable_url: str) -> None:
+    """Neither twice what is free, between an order and its answer, nor half of it, once the answer knows the order."""
+    rng = np.random.default_rng(3)
+    limits = Limits(put_collateral_total=D("0.95"), one_underlying=D("0.50"))
+    world = make_world(strategies=dict(CATALOGUE), store=Store.open(durable_url), limits=limits)
+    clock = MovingClock()
+    world = replace(world, desk=replace(world.desk, broker=HoldingBroker(clock), now=clock))
+    waiting = []
+    for number, ticker in enumerate(PUTS * 4):
+        world.market.set_bars(make.bars(48 * np.exp(np.cumsum(rng.normal(0, 0.02, 260))), ticker))
+        legs = (Leg(make.put(44, underlying=ticker), -1),)
+        plan = make.plan(make.signal(ticker=ticker, legs=legs), 1)
+        quote(world, plan)
+        waiting.append(propose(world, plan=plan, id=f"A{number:05d}"))
+    ended = Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            standing.refresh_account(world.desk)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    tap_all(world, waiting[:8])
+    standing.refresh_account(world.desk)
+    tap_all(world, waiting[8:])
+    ended.set()
+    asking.join()
+
+    with world.store.read() as work:
+        spent = sum(4_400 * ticket.quantity for ticket in work.open_tickets())
+    assert POWER - 4_400 < spent <= POWER
