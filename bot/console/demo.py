@@ -81,7 +81,7 @@ class Pace:
     async def run(self, pool: Pool, work: Callable[[], T]) -> T:
         """A `Runner`: everything that touches the desk happens on one thread."""
         result = await self._desk.run(pool, work)
-        if pool is Pool.TRADE:
+        if pool is not Pool.LOOK:
             self._acted.set()
         return result
 
@@ -122,7 +122,8 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     room = replace(journey.room, people=people, run=pace.run)
     page = await _page(room, config.web.port)
     journey = _on_the_page(replace(journey, room=room, pace=pace), page)
-    pace.waiting = lambda: options.approve == "ask" and bool(journey.chat.waiting())
+    desk = journey.made.desk
+    pace.waiting = lambda: options.approve == "ask" and (bool(journey.chat.waiting()) or page.is_asking(desk.now()))
     note(f"The desk is open: {page.login_url(NAME)}")
     note("Prices are real ones of 2009, option chains are modelled. Ctrl-C ends it.")
     try:

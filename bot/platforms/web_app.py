@@ -10,6 +10,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -81,6 +82,10 @@ class WebApp:
     def pages(self) -> tuple[Conversation, ...]:
         """The pages that are open now."""
         return tuple(self._open)
+
+    def is_asking(self, now: datetime) -> bool:
+        """Whether a question on the page can still be answered at `now`."""
+        return self._feed.is_asking(now)
 
     def login_url(self, name: str) -> str:
         """The address that logs `name` in when it is opened."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
 
 from bot.command import Place, Reply
@@ -37,6 +38,11 @@ class Message:
         """Whether it still waits for somebody's answer."""
         return self.card is not None and self.card.tone is Tone.ASK
 
+    def expires_after(self, now: datetime) -> bool:
+        """Whether its time is not up yet; what has no time has none left either."""
+        ends = self.card.expires_at if self.card else ""
+        return bool(ends) and datetime.fromisoformat(ends) > now
+
     @property
     def picture_ids(self) -> tuple[str, ...]:
         pictures = self.card.pictures if self.card else ()
@@ -67,6 +73,10 @@ class Feed:
         """What `name` sees, oldest first."""
         seen = (message for message in self._messages.values() if message.visible_to(name))
         return tuple(sorted(seen, key=lambda message: message.order))
+
+    def is_asking(self, now: datetime) -> bool:
+        """Whether a question of anybody's counts down still."""
+        return any(message.is_question and message.expires_after(now) for message in self._messages.values())
 
     def say(self, name: str, text: str) -> Message:
         """Keep what a person typed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -33,6 +33,15 @@ async def test_post_and_edit_reach_open_pages(page: PageWorld):
 
     assert (first["card"]["title"], second["card"]["title"]) == ("one", "two")
     assert first["id"] == second["id"] == ref.message
+
+
+async def test_page_asks_until_the_time_of_its_question_is_up(page: PageWorld):
+    await page.web.post(DESK, card("told", expires_at=make.NOW.isoformat()))
+    await page.web.post("ann", card("asked", tone=Tone.ASK, expires_at=make.NOW.isoformat()))
+
+    asking = [page.web.is_asking(make.NOW + timedelta(seconds=seconds)) for seconds in (-1, 0)]
+
+    assert asking == [True, False]
 
 
 async def test_post_to_one_person_is_seen_by_nobody_else(page: PageWorld):
