@@ -83,6 +83,11 @@ def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
             return [Completion(day) for day in ("today", *DAYS[:5])]
         case Kind.POSITION | Kind.APPROVAL | Kind.TICKET | Kind.ENVELOPE:
             return _stored(room, parameter.kind)
+        case Kind.TEXT if parameter.name == "id":
+            return [*_stored(room, Kind.POSITION), *_stored(room, Kind.APPROVAL)]
+        case Kind.TEXT if parameter.name == "what":
+            names = ("desk", *desk.strategies, *desk.tickers)
+            return [Completion(name) for name in names]
         case Kind.TEXT if parameter.name == "limit":
             return [Completion(name) for name in SETTABLE]
         case Kind.TEXT if parameter.name == "lock":

@@ -9,7 +9,7 @@ from bot.message import Button, Card, Tone
 from engine.model.flatten import ANSWERED_WITHIN, Flatten
 from engine.model.orders import Ticket
 
-NOT_TRADED = "Crypto and parts of a share stay as they are: the desk cannot trade them."
+NOT_TRADED = "Crypto and parts of a share are not closed: the desk cannot trade them."
 
 
 def which_card(banner: str) -> Card:
@@ -49,7 +49,7 @@ def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> 
         if asked.lines
         else "A tap blocks every order at the broker.",
         *(f"{number}. {line.what} ({line.position_id})" for number, line in enumerate(asked.lines, start=1)),
-        *((f"Not touched: {', '.join(asked.untouched)}.", NOT_TRADED) if asked.untouched else ()),
+        *_untouched(asked.untouched),
         "Without a tap positions keep their exits; /resume allows entries again.",
     )
     return Card(
@@ -98,10 +98,10 @@ def _buttons(state: Flatten) -> tuple[tuple[Button, ...], ...]:
     buttons = []
     if any(line.is_given_up for line in state.lines):
         buttons.append(Button("Retry", f"flatten_again:{state.id}", Tone.ASK))
-    if not state.is_suspended and (state.lines or state.untouched):
-        buttons.append(Button("Suspend: exits stop too", f"suspend:{state.id}", Tone.BAD))
     if state.ended_at is None or state.is_suspended:
         buttons.append(Button("Resume", "resume:"))
+    if not state.is_suspended and (state.lines or state.untouched):
+        buttons.append(Button("Suspend: exits stop too", f"suspend:{state.id}", Tone.BAD))
     return (tuple(buttons),) if buttons else ()
 
 
