@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine import approvals, exits, halts, orders
+from engine import approvals, exits, orders
 from engine.errors import AlreadyDecided, NotAllowed
 from engine.model.events import EventKind
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -119,13 +119,6 @@ def test_a_filled_exit_closes_the_position_and_realises_its_profit() -> None:
         assert (closed.realised, closed.fees, closed.close_reason) == (D("240.00"), D(8), "target")
         assert work.book().cash == D("100232.00")
         assert [trade.pnl for trade in work.trades()] == [D("240.00")]
-
-
-def test_exits_run_while_entries_are_halted() -> None:
-    world = holding()
-    halts.halt(world.desk, "ann")
-
-    assert look(world, "2.80", "2.90")
 
 
 def test_a_time_exit_waits_for_five_minutes_after_the_open() -> None:
