@@ -23,6 +23,7 @@ from engine import (
     holdings,
     orders,
     panic,
+    portfolio,
     rolls,
     standing,
     watch,
@@ -41,6 +42,7 @@ SEAL_EVERY = 0.5
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
+DAY_END_EVERY = timedelta(minutes=1)
 HEAD_EVERY = timedelta(hours=1)
 """What whoever changes the database can rewrite unnoticed is bounded by the heads in the log."""
 COMPARE_EVERY = timedelta(minutes=3)
@@ -119,6 +121,7 @@ def book_steps(desks: Desks) -> tuple[Step, ...]:
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", Compared(desk, desks.reconnected)),
+        ("day's end", Paced(desk, DAY_END_EVERY, lambda: portfolio.end_day_once(desk))),
         ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
 

@@ -157,7 +157,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     steps.append(("expire", lambda: approvals.expire_due(desk)))
     if moment.ends:
         steps.append(("holdings", lambda: holdings.reconcile(desk)))
-        steps.append(("digest", lambda: end_day(made)))
+        steps.append(("digest", lambda: portfolio.end_day(desk)))
     for name, step in steps:
         _guarded(made, name, step)
 
@@ -172,15 +172,3 @@ def _guarded(made: ReplayDesk, name: str, step: Callable[[], object]) -> None:
         data = {"step": name, "problem": str(problem), "kind": type(problem).__name__}
         with desk.store.begin() as work:
             work.add_event(desk.event(EventKind.ERROR, name, data, Severity.WARNING))
-
-
-def end_day(made: ReplayDesk) -> None:
-    """Write down the session's equity and announce its digest, with the head of the audit chain."""
-    desk = made.desk
-    row = portfolio.close_day(desk)
-    audit.seal(desk.store)
-    head = audit.head(desk.store)
-    data = {"equity": None if row is None else str(row.equity), "audit": str(head)}
-    day = desk.today.isoformat()
-    with desk.store.begin() as work:
-        work.add_event(desk.event(EventKind.DIGEST_READY, day, data))

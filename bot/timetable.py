@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from engine.model.trade import Needs, Strategy
+from engine.portfolio import AFTER_CLOSE
 from engine.sessions import Sessions
 
 FIRST_SCAN = "09:45"
 SECOND_LOOK = timedelta(minutes=5)
-AFTER_CLOSE = timedelta(minutes=15)
 LAST_ENTRY_EARLY = timedelta(minutes=90)
 """On a day that closes at 13:00 entries end at 11:30."""
 

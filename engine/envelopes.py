@@ -85,13 +85,17 @@ def confirm(desk: Desk, envelope_id: str, by: str) -> Envelope:
     """Put an envelope on live money in force: the second tap, in place of the two taps of each of its trades.
 
     Raises:
-        NotFound: no such envelope. AlreadyDecided: it is in force or has ended.
+        NotFound: no such envelope. AlreadyDecided: it is in force or has ended. NotAllowed: somebody else asked for it.
     """
     expire_due(desk)
     with desk.store.begin() as work:
         asked = work.envelope(envelope_id)
         if asked.status is not EnvelopeStatus.ASKED:
             raise AlreadyDecided(_state(asked))
+        if asked.created_by != by:
+            raise NotAllowed(
+                f"{asked.id} was asked for by {asked.created_by}, who taps again; make your own with /envelope."
+            )
         envelope = replace(asked, status=EnvelopeStatus.IN_FORCE, since=desk.now())
         work.save_envelope(envelope)
         work.add_event(_changed(desk, envelope, by))

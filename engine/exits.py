@@ -156,7 +156,7 @@ def _quotes(desk: Desk, positions: Sequence[Position]) -> Mapping[Instrument, Qu
     try:
         return desk.market.quotes(wanted)
     except DataError as problem:
-        log.warning("exits.no_quotes", problem=str(problem))
+        log.debug("exits.no_quotes", problem=str(problem))
         return {}
 
 

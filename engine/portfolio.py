@@ -9,11 +9,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import bounds, pricing, risk, standing
+from engine import audit, bounds, pricing, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.exposures import first_expiry
 from engine.model.book import ZERO, Account, Book, Position, Totals
+from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import NO_GREEKS, Greeks
@@ -21,6 +22,11 @@ from engine.model.records import EquityDay
 from engine.model.trade import ApprovalStatus
 from engine.standing import Marks
 from engine.store import UnitOfWork
+
+DAY_ENDED = "day:ended"
+"""Setting: the latest session whose digest was announced."""
+AFTER_CLOSE = timedelta(minutes=15)
+"""How long after the closing bell a session's numbers are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +346,29 @@ def close_day(desk: Desk) -> EquityDay | None:
         work.add_equity(row)
         standing.save_marks(work, marks, desk.now())
     return row
+
+
+def end_day(desk: Desk) -> None:
+    """Store the session's numbers and announce its digest, with the head of the audit chain as it is now."""
+    row = close_day(desk)
+    audit.seal(desk.store)
+    data = {"equity": None if row is None else str(row.equity), "audit": str(audit.head(desk.store))}
+    day = desk.today.isoformat()
+    with desk.store.begin() as work:
+        work.add_event(desk.event(EventKind.DIGEST_READY, day, data))
+        work.set_setting(DAY_ENDED, day, "desk", desk.now())
+
+
+def end_day_once(desk: Desk) -> bool:
+    """`end_day` from a quarter of an hour after the close on, once a session; False when it is not due."""
+    today = desk.today
+    if not desk.sessions.is_session(today) or desk.now() < desk.sessions.close(today) + AFTER_CLOSE:
+        return False
+    with desk.store.read() as work:
+        if work.setting(DAY_ENDED) == today.isoformat():
+            return False
+    end_day(desk)
+    return True
 
 
 def _day(desk: Desk) -> tuple[datetime, datetime]:

@@ -11,7 +11,7 @@ import pytest
 from engine import envelopes, orders, promotions, variants
 from engine.approvals import Outcome
 from engine.desk import Mode
-from engine.errors import AlreadyDecided, BadRequest, NotFound
+from engine.errors import AlreadyDecided, BadRequest, NotAllowed, NotFound
 from engine.model.envelopes import EnvelopeStatus, outside, risk_of
 from engine.model.events import EventKind
 from engine.model.legs import Structure
@@ -321,3 +321,14 @@ def test_a_second_tap_that_comes_too_late_puts_nothing_in_force() -> None:
 
     with pytest.raises(AlreadyDecided, match="is already expired"):
         envelopes.confirm(world.desk, asked.id, "ann")
+
+
+def test_only_who_asked_for_it_puts_an_envelope_on_live_money_in_force() -> None:
+    world = world_with(mode=Mode.LIVE)
+    asked = made(world)
+
+    with pytest.raises(NotAllowed, match="asked for by ann: only they confirm it"):
+        envelopes.confirm(world.desk, asked.id, "bob")
+
+    propose(world)
+    assert envelopes.apply(world.desk) == ()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from engine import standing
+from engine import portfolio, standing
 from engine.errors import DataUnavailable
 from engine.model.book import Account
+from engine.model.events import EventKind
 from tests.desk import FakeBroker, World, make_world
 
 D = Decimal
@@ -80,3 +82,26 @@ def test_an_answer_during_which_money_moved_is_not_believed() -> None:
 
     with pytest.raises(DataUnavailable, match="buying power is not known"):
         known(world)
+
+
+def test_a_session_ends_once_a_quarter_of_an_hour_after_its_close() -> None:
+    world = make_world()
+    assert not portfolio.end_day_once(world.desk)
+
+    world.clock.set(world.desk.sessions.close(world.desk.today) + timedelta(minutes=15))
+    ended = [portfolio.end_day_once(world.desk) for _ in range(2)]
+
+    assert ended == [True, False]
+    (digest,) = world.events(EventKind.DIGEST_READY)
+    assert digest.data["equity"] == "100000.000000"
+    with world.store.read() as work:
+        assert [row.day for row in work.equity_history()] == [world.desk.today]
+
+
+def test_a_session_that_closes_early_ends_at_a_quarter_past_one() -> None:
+    world = make_world()
+    world.clock.set(world.desk.sessions.at(date(2026, 11, 27), "13:14"))
+    before = portfolio.end_day_once(world.desk)
+    world.clock.advance(60)
+
+    assert (before, portfolio.end_day_once(world.desk)) == (False, True)
