@@ -94,7 +94,7 @@ def confirm(desk: Desk, envelope_id: str, by: str) -> Envelope:
             raise AlreadyDecided(_state(asked))
         if asked.created_by != by:
             raise NotAllowed(
-                f"{asked.id} was asked for by {asked.created_by}, who taps again; make your own with /envelope."
+                f"{asked.id} was asked for by {asked.created_by}: only they confirm it. /envelope makes another."
             )
         envelope = replace(asked, status=EnvelopeStatus.IN_FORCE, since=desk.now())
         work.save_envelope(envelope)
