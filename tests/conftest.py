@@ -1,11 +1,14 @@
-"""What holds for every test: no network beyond this machine, repeatable examples in CI, charts without a screen."""
+"""What holds for every test: no network beyond this machine, repeatable examples in CI, charts without a screen,
+log settings of its own."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.network import keep_to_this_machine
@@ -18,6 +21,13 @@ sys.addaudithook(keep_to_this_machine)
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("WSB_CI") == "1" else "default")
+
+
+@pytest.fixture(autouse=True)
+def log_settings_end_with_their_test() -> Iterator[None]:
+    """A command that sets its own log level must not silence the tests behind it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "no answer taken for not placed",
         "engine/orders.py",
-        "        tried = replace(stored, sent_at=now)\n",
-        "        tried = replace(stored, sent_at=now, status=OrderStatus.CANCELED, done_at=now)\n",
+        "tried = replace(stored, status=OrderStatus.NEW, sent_at=now, done_at=None",
+        "tried = replace(stored, status=OrderStatus.CANCELED, sent_at=now, done_at=now",
         ("504 after it was accepted", "cut after it was accepted"),
     ),
     Mistake(
