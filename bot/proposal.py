@@ -240,7 +240,8 @@ def _sizes(approval: Approval) -> tuple[Button, ...]:
 def change_card(approval: Approval, near: Neighbours | None, banner: str) -> Card:
     """The other versions a proposal can have, each a tap; `near` is None where there is no chain to choose from."""
     key, signal = approval.key, approval.plan.signal
-    lines = [f"Other contracts are priced and checked anew. Your own price: /myprice {key} 1.05"]
+    price = words.price(abs(signal.limit))
+    lines = [f"Other contracts are priced and checked anew. Your own price: /myprice {key} {price}"]
     if approval.plan.quantity > 1:
         lines.append(f"Any smaller size: /size {key} 1")
     if near is None:
