@@ -29,7 +29,8 @@ from engine import activities, audit, gateway
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.book import Account
-from engine.model.records import Lease
+from engine.model.events import Event
+from engine.model.records import Delivery, Lease
 
 log = structlog.get_logger()
 
@@ -53,13 +54,17 @@ class Feed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Everything one live process runs; its lease is renewed every so many seconds."""
+    """Everything one live process runs.
+
+    Its lease is renewed every `renew_every` seconds; a platform has `patience` seconds to take a message.
+    """
 
     room: Room
     runtime: Runtime
     platforms: Mapping[str, Platform]
     channels: Channels
     renew_every: float = 4.0
+    patience: float = 20.0
     feeds: tuple[Feed, ...] = ()
 
 
@@ -207,12 +212,16 @@ def _renew(desk: Desk, lease: Lease) -> bool:
 
 
 async def _pumped(serving: Serving) -> None:
-    """Deliver every event that waits; a failing platform never ends it."""
+    """Deliver every event that waits; a platform that fails or hangs holds up no other and never ends it."""
     desk = serving.room.desk
     postman = Postman(serving.room, serving.platforms)
+
+    async def deliver(event: Event, delivery: Delivery) -> str:
+        return await asyncio.wait_for(postman(event, delivery), serving.patience)
+
     while True:
         try:
-            await outbox.pump(desk.store, desk.now, lambda event: routes(event, serving.channels), postman)
+            await outbox.pump(desk.store, desk.now, lambda event: routes(event, serving.channels), deliver)
         except Exception as problem:
             log.error("serve.pump_failed", exc_info=problem)
         await asyncio.sleep(PUMP_EVERY)

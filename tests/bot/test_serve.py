@@ -22,6 +22,7 @@ from bot.bulkheads import inline
 from bot.command import Room
 from bot.config import load
 from bot.loops import Desks, account_step
+from bot.message import Card, MessageRef
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
@@ -126,6 +127,38 @@ async def test_a_served_desk_tells_what_happens_and_ends_on_a_signal() -> None:
         lease = work.lease(LEASE)
     assert lease is not None
     assert lease.expires <= world.clock()
+
+
+class HangingChat(ReplayChat):
+    """A platform that takes a message and never says that it has."""
+
+    @property
+    def name(self) -> str:
+        return "hung"
+
+    async def post(self, chat: str, card: Card) -> MessageRef:
+        await asyncio.Event().wait()
+        return MessageRef(self.name, chat, "")
+
+
+async def test_a_chat_that_hangs_holds_up_neither_the_exits_nor_the_alerts_elsewhere() -> None:
+    world, looks = make_world(), []
+    served, chat = serving(world, Work("exits", 0.01, (("look", lambda: looks.append(1)),)))
+    both = {"hung": HangingChat(), **served.platforms}
+    channels = Channels(("hung:desk", DESTINATION), {})
+    with world.store.begin() as work:
+        work.add_event(Event("E9", EventKind.HALTED, world.clock(), "desk", {"by": "ann"}))
+    task = asyncio.create_task(serve(replace(served, platforms=both, channels=channels, patience=0.1)))
+
+    async with asyncio.timeout(5):
+        while not chat.messages or len(looks) < 5:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait_for(task, 5)
+
+    assert [card.title for card in chat.messages.values()] == ["Entries halted"]
+    with world.store.read() as work:
+        assert work.outbox_waiting() == 1
 
 
 async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
