@@ -120,10 +120,22 @@ def book_steps(desks: Desks) -> tuple[Step, ...]:
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: account_step(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
-        ("holdings", Compared(desk, desks.reconnected)),
-        ("day's end", Paced(desk, DAY_END_EVERY, lambda: portfolio.end_day_once(desk))),
+        ("holdings", once_begun(desk, Compared(desk, desks.reconnected))),
+        ("day's end", once_begun(desk, Paced(desk, DAY_END_EVERY, lambda: portfolio.end_day_once(desk)))),
         ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
+
+
+def once_begun(desk: Desk, step: Callable[[], object]) -> Callable[[], None]:
+    """A step that waits until the books have their opening balance: before that they differ from everything."""
+
+    def taken() -> None:
+        with desk.store.read() as work:
+            has_begun = activities.have_begun(work)
+        if has_begun:
+            step()
+
+    return taken
 
 
 def account_step(desk: Desk) -> None:

@@ -62,6 +62,11 @@ class Waitings:
     all: tuple[Waiting, ...]
 
 
+def have_begun(work: UnitOfWork) -> bool:
+    """Whether the ledger has its opening balance: before that, equity is only what was booked since."""
+    return bool(work.totals().start or work.setting(OPENED))
+
+
 def open_books(desk: Desk, account: Account) -> None:
     """Start the ledger with the account's cash, once; what it holds besides is adopted by a person.
 
@@ -72,7 +77,7 @@ def open_books(desk: Desk, account: Account) -> None:
         BrokerUnavailable: the broker does not say what it has reported; nothing was opened.
     """
     with desk.store.read() as reading:
-        if reading.totals().start or reading.setting(OPENED):
+        if have_begun(reading):
             return
     reported = desk.broker.activities(desk.now() - OVERLAP)
     now = desk.now()

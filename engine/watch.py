@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import ceil, log
 from typing import Any
 
-from engine import bounds, locks, portfolio, risk, standing
+from engine import activities, bounds, locks, portfolio, risk, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Book
 from engine.model.instruments import Stock
@@ -62,12 +62,15 @@ class Memory:
 def look(desk: Desk) -> None:
     """One look: locks whose time is over end; while the market is open every limit is read.
 
-    While something held has no price at all, nothing is judged: a number would be made up.
+    While something held has no price at all, or the books have no opening balance yet, nothing is judged: a number
+    would be made up.
     """
     locks.expire_due(desk)
     if not desk.sessions.is_open(desk.now()):
         return
     with desk.store.read() as reading:
+        if not activities.have_begun(reading):
+            return
         book, stored, memory = reading.book(), standing.stored_marks(reading), _memory(reading)
     marks = standing.marks(desk, book, stored)
     mid, liquidation = book.equity(marks.prices), book.equity(marks.sides)

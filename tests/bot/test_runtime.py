@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from bot.loops import BOOKING, Compared, Desks, Once, Paced, book_steps, is_due, works
+from bot.loops import BOOKING, Compared, Desks, Once, Paced, book_steps, is_due, once_begun, works
 from bot.runtime import Loop, Runtime, Troubles, Work
 from engine import audit
 from engine.errors import DataUnavailable
 from engine.model.events import Event, EventKind, Severity
 from engine.sessions import NEW_YORK
+from tests import make
 from tests.desk import World, make_world
 
 SOON = 5.0
@@ -270,3 +271,16 @@ def test_the_stream_wakes_every_loop_that_books_fills() -> None:
     booking = [work.name for work in works(Desks(desk, desk, desk, desk, desk)) if "fills" in dict(work.steps)]
 
     assert sorted(BOOKING) == sorted(booking)
+
+
+def test_books_without_an_opening_balance_are_compared_with_nothing() -> None:
+    world, taken = make_world(deposit=None), []
+    step = once_begun(world.desk, lambda: taken.append(1))
+    step()
+    before = list(taken)
+
+    with world.store.begin() as work:
+        work.add_postings((make.deposit(),))
+    step()
+
+    assert (before, taken) == ([], [1])

@@ -76,6 +76,24 @@ def yesterday(made: World, equity: str, day: date = date(2026, 6, 12), flows: st
 # 300 shares at 48 are 14,400: under a fifth of the account. Every dollar they lose is 0.3 % of it.
 
 
+def test_nothing_is_judged_before_the_books_have_their_opening_balance() -> None:
+    """Nobody has heard of the account yet: what is held would be more than all there is."""
+    made = make_world(deposit=None)
+    position = make.position(
+        id="P00001",
+        approval_id=None,
+        structure=Structure.SHARES,
+        unit=(Leg(SHARES, 1),),
+        lots=(make.held(SHARES, 100, 48),),
+        opened_units=100,
+    )
+    with made.store.begin() as work:
+        work.save_position(position)
+    reprice(made, "48")
+
+    assert look(made) == ()
+
+
 def test_nothing_is_locked_while_every_limit_holds() -> None:
     assert look(world(300)) == ()
 

@@ -109,6 +109,8 @@ async def hung(folder: Path) -> AsyncIterator[Hung]:
 
 
 def _fill_desk(made: Hung, desk: Desk) -> None:
+    with desk.store.begin() as work:
+        work.add_postings((make.deposit(1_000_000),))
     for option, id in ((CALL, "P90001"), (OTHER, "P90002")):
         made.quote(option.symbol, "2.20", "2.30")
         made.quote(option.underlying, "47.99", "48.01")
