@@ -17,6 +17,19 @@ log = structlog.get_logger()
 Deliver = Callable[[Event, Delivery], Awaitable[str]]
 """Posts or edits the card of one delivery on its destination and returns the message's reference there."""
 
+
+class Later(Exception):
+    """The platform takes this message in so many seconds, not before: no failure, only a wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not before {seconds:g} s are over")
+        self.seconds = seconds
+
+
+class Undeliverable(Exception):
+    """This destination will never take the message: the bot was blocked or put out, or there is no such chat."""
+
+
 FIRST_RETRY = timedelta(seconds=2)
 LAST_RETRY = timedelta(minutes=5)
 BATCH = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from engine.model.events import Event, EventKind, Severity
 
@@ -21,6 +22,79 @@ SILENT = frozenset(
     }
 )
 """Kept for the audit trail, not posted: a scan shows itself through its proposals."""
+
+
+class Topic(StrEnum):
+    """What an event is about, in the words people choose channels and mute by."""
+
+    PROPOSALS = "proposals"
+    TRADES = "trades"
+    EXPIRIES = "expiries"
+    RISK = "risk"
+    BROKER = "broker"
+    DIGEST = "digest"
+    DESK = "desk"
+
+
+TOPICS: Mapping[EventKind, Topic] = {
+    **dict.fromkeys(
+        (EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ENVELOPE_CHANGED, EventKind.ROLL_OFFERED),
+        Topic.PROPOSALS,
+    ),
+    **dict.fromkeys(
+        (
+            EventKind.ORDER_SENT,
+            EventKind.ORDER_ENDED,
+            EventKind.FILLED,
+            EventKind.EXIT_STARTED,
+            EventKind.EXIT_OFFERED,
+            EventKind.EXIT_FAILED,
+            EventKind.EXIT_RECOVERED,
+            EventKind.POSITION_CLOSED,
+            EventKind.ROLL_CHANGED,
+        ),
+        Topic.TRADES,
+    ),
+    **dict.fromkeys(
+        (
+            EventKind.ASSIGNED,
+            EventKind.EXPIRED,
+            EventKind.CALLED_AWAY,
+            EventKind.DIVIDEND,
+            EventKind.SPLIT,
+            EventKind.EXPIRY_AGENDA,
+            EventKind.EXPIRY_WARNING,
+            EventKind.LEG_LOST,
+        ),
+        Topic.EXPIRIES,
+    ),
+    **dict.fromkeys((EventKind.RISK_BREACHED, EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED), Topic.RISK),
+    **dict.fromkeys(
+        (
+            EventKind.POSITION_MISMATCH,
+            EventKind.RECONCILED,
+            EventKind.ADOPTION_ASKED,
+            EventKind.ADOPTION_DECIDED,
+        ),
+        Topic.BROKER,
+    ),
+    EventKind.DIGEST_READY: Topic.DIGEST,
+    **dict.fromkeys(
+        (
+            EventKind.HALTED,
+            EventKind.RESUMED,
+            EventKind.PANIC,
+            EventKind.STRATEGY_CHANGED,
+            EventKind.DATA_STALE,
+            EventKind.ERROR,
+            EventKind.PLATFORM_DOWN,
+            EventKind.PLATFORM_UP,
+            EventKind.TEST_CARD,
+        ),
+        Topic.DESK,
+    ),
+}
+"""The topic of every kind that is posted (a test says none is forgotten)."""
 
 OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
 OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})

@@ -10,7 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from bot.message import Card, Request
+from bot.doctor import Finding
+from bot.message import Card, Progress, Request
 from bot.people import People, Role, User
 from engine.desk import Desk
 
@@ -117,6 +118,7 @@ class Room:
         run: executes blocking work in a bulkhead (`bot.bulkheads`). banner: "PAPER", "REPLAY 2019-03-04", "LIVE ...".
         protecting: the same desk through a broker session of its own, for what protects; None where one serves all.
         parts: further parts of the desk for /health: name, whether it is well, and in which words.
+        doctor: what `wsb check` would say now, for /setup.
     """
 
     desk: Desk
@@ -125,6 +127,7 @@ class Room:
     banner: Callable[[], str]
     protecting: Desk | None = None
     parts: Callable[[], tuple[tuple[str, tuple[bool, str]], ...]] = tuple
+    doctor: Callable[[], tuple[Finding, ...]] = tuple
 
     def for_command(self, command: Command) -> Room:
         """The room in which `command` is carried out."""
@@ -139,17 +142,30 @@ class Runner(Protocol):
     def __call__(self, pool: Pool, work: Callable[[], T]) -> Awaitable[T]: ...
 
 
+Tell = Callable[[Progress], None]
+"""Takes how far long work has come; raises `Canceled` when the person does not want it any more."""
+
+
+def unheard(progress: Progress) -> None:
+    """Nobody watches this work."""
+    del progress
+
+
 Value = str | int | Decimal | date | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command as understood: who, where, and its values by parameter name (optional ones may be missing)."""
+    """One command as understood: who, where, and its values by parameter name (optional ones may be missing).
+
+    Long work calls `tell` as it comes along.
+    """
 
     room: Room
     user: User
     request: Request
     values: Mapping[str, Value] = field(default_factory=dict)
+    tell: Tell = unheard
 
     @property
     def desk(self) -> Desk:
@@ -183,6 +199,7 @@ class Command:
         acts: changes something: runs once per update, is written to the audit trail, uses the trading bulkhead.
         place: whether the answer replaces the tapped card.
         protects: makes the account safer (closes, cancels, halts): it has a bulkhead and a broker session of its own.
+        is_private: its answer tells of the account or of a person: shown to them alone where others read along.
     """
 
     name: str
@@ -195,6 +212,7 @@ class Command:
     is_button: bool = False
     place: Place = Place.NEW
     protects: bool = False
+    is_private: bool = False
 
     @property
     def usage(self) -> str:

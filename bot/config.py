@@ -17,9 +17,11 @@ from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from alerts.routes import TOPICS, Topic
 from bot.people import People, Role, User
 from bot.settings import Config
 from engine.errors import ConfigError
+from engine.model.events import EventKind
 from engine.model.limits import COUNTS, FRACTIONS, ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
 from strategies import configured
@@ -55,7 +57,7 @@ VARIABLES = {
 }
 """Environment variable -> the keys it sets. Every other key is `WSB__SECTION__KEY`."""
 PREFIX = "WSB__"
-IDENTITY = re.compile(r"(web|discord|telegram|cli):\S+")
+IDENTITY = re.compile(r"(web|cli):\S+|(discord|discord-role|telegram):[0-9]{1,20}")
 SECTIONS = {item.name for item in fields(Config)} - {"people", "secrets", "strategies"}
 
 
@@ -267,7 +269,21 @@ def _checked(config: Config) -> Config:
         _check_live(config)
     if config.desk.broker == "alpaca" and not {"ALPACA_API_KEY", "ALPACA_SECRET_KEY"} <= config.secrets.keys():
         raise ConfigError('desk.broker = "alpaca" needs ALPACA_API_KEY and ALPACA_SECRET_KEY in the environment.')
+    _check_routes(config)
     return config
+
+
+def _check_routes(config: Config) -> None:
+    """Every channel's name is one that something is sent under, and its platform is connected to."""
+    known = (*Topic, *(kind for kind in EventKind if kind in TOPICS))
+    for name in config.alerts.channels:
+        if name not in known:
+            raise ConfigError(f"Unknown key alerts.channels.{name}{_nearest(name, known)}.")
+    for key, destinations in config.alerts.by_key:
+        for destination in destinations:
+            platform = destination.partition(":")[0]
+            if not config.connects(platform):
+                raise ConfigError(f"{key} names {destination}, but {platform.upper()}_TOKEN is not set.")
 
 
 def _check_limits(limits: Limits) -> None:

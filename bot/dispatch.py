@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 
 from bot.catalogue import COMMANDS
-from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room
+from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard
 from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request, values_of
 from bot.people import User
@@ -31,9 +31,9 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters and digits nobody confuses when reading a reference aloud."""
 
 
-async def dispatch(room: Room, request: Request) -> Reply:
-    """The answer to one request; never raises for what a person did."""
-    return await room.run(_pool(request), lambda: answer(room, request))
+async def dispatch(room: Room, request: Request, tell: Tell = unheard) -> Reply:
+    """The answer to one request; never raises for what a person did. Long work says to `tell` how far it has come."""
+    return await room.run(_pool(request), lambda: answer(room, request, tell))
 
 
 def _pool(request: Request) -> Pool:
@@ -44,15 +44,15 @@ def _pool(request: Request) -> Pool:
         return Pool.LOOK
 
 
-def answer(room: Room, request: Request) -> Reply:
+def answer(room: Room, request: Request, tell: Tell = unheard) -> Reply:
     """`dispatch` without the event loop: the work itself, in the caller's thread."""
     try:
-        return _answer(room, request)
+        return _answer(room, request, tell)
     except Exception as bug:  # noqa: BLE001 - the last line of defence: logged with its traceback, answered with a reference
         return _broken(room, request, bug)
 
 
-def _answer(room: Room, request: Request) -> Reply:
+def _answer(room: Room, request: Request, tell: Tell) -> Reply:
     """The answer, with every expected error told in words."""
     try:
         user, command, words = _admitted(room, request)
@@ -62,20 +62,20 @@ def _answer(room: Room, request: Request) -> Reply:
     except BadRequest as mistake:
         return _told(room, mistake, "bad request", "That did not work")
     try:
-        return _done(room, request, user, command, words)
+        return _done(room, request, user, command, words, tell)
     except Denied as refusal:
         _record_denial(room, request, str(refusal))
         return _told(room, refusal, "not allowed", "Not allowed")
     except DeskError as problem:
         if command.acts:
             _record(room, request, EventKind.REFUSED, str(problem), user.name)
-        return _explained(room, command, words, problem)
+        return _explained(room, request, command, words, problem)
 
 
-def _explained(room: Room, command: Command, words: list[str], problem: DeskError) -> Reply:
+def _explained(room: Room, request: Request, command: Command, words: list[str], problem: DeskError) -> Reply:
     """What a person is told when the command they may give could not be done."""
     if isinstance(problem, AlreadyDecided):
-        return _lost(room, command, words, problem)
+        return _lost(room, request, command, words, problem)
     if isinstance(problem, BadRequest | NotFound):
         return _told(room, problem, "bad request", "That did not work")
     log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
@@ -88,7 +88,7 @@ def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
     Raises:
         Denied: nobody on the list, or not their role. BadRequest: no such command.
     """
-    user = room.people.who(request.identity)
+    user = room.people.who(request.identity, request.groups)
     word, words = split_request(request.text, request.action)
     command = command_of(word, COMMANDS)
     if not user.role.covers(command.role):
@@ -96,8 +96,9 @@ def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
     return user, command, words
 
 
-def _done(room: Room, request: Request, user: User, command: Command, words: list[str]) -> Reply:
-    call = Call(room.for_command(command), user, request, values_of(command, words, room.desk))
+def _done(room: Room, request: Request, user: User, command: Command, words: list[str], tell: Tell) -> Reply:
+    values = values_of(command, words, room.desk, request.options)
+    call = Call(room.for_command(command), user, request, values, tell)
     if command.acts and not _record_act(call, command):
         return Reply((), command.place)
     cards = command.handler(call)
@@ -120,7 +121,7 @@ def _act(work: UnitOfWork, call: Call, command: Command) -> Event:
     desk, request = call.desk, call.request
     about = next((call.text(p.name) for p in command.parameters if _names_something(p, call.text(p.name))), "")
     data = {
-        "raw": request.action or request.text,
+        "raw": request.raw,
         "command": command.name,
         "identity": request.identity,
         "source": request.source,
@@ -146,7 +147,7 @@ def _record_denial(room: Room, request: Request, why: str) -> None:
 
 
 def _raw(request: Request) -> str:
-    return (request.action or request.text)[:200]
+    return request.raw[:200]
 
 
 def _record(room: Room, request: Request, kind: EventKind, why: str, by: str = "desk") -> None:
@@ -165,10 +166,10 @@ def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:
     return Reply((Card(title, tone, (str(problem),), banner=room.banner()),), Place.NEW, kind)
 
 
-def _lost(room: Room, command: Command, words: list[str], late: AlreadyDecided) -> Reply:
+def _lost(room: Room, request: Request, command: Command, words: list[str], late: AlreadyDecided) -> Reply:
     """Who was first, and the proposal's card as it stands since."""
     told = _told(room, late, "already decided", "Nothing was changed")
-    values = values_of(command, words, room.desk)
+    values = values_of(command, words, room.desk, request.options)
     names = [str(values[p.name]) for p in command.parameters if p.kind is Kind.APPROVAL and p.name in values]
     with room.desk.store.read() as work:
         stories = [story(work, work.approval(name.partition(".")[0])) for name in names]
@@ -180,7 +181,7 @@ def _broken(room: Room, request: Request, bug: Exception) -> Reply:
     """A bug: the person gets a reference, the log has it with the traceback, the audit trail as an ERROR event."""
     trace = "".join(traceback.format_exception(bug))
     ref = reference(trace, request)
-    log.error("command.broken", ref=ref, raw=(request.action or request.text)[:200], exc_info=bug)
+    log.error("command.broken", ref=ref, raw=_raw(request), exc_info=bug)
     _record_bug(room, request, ref)
     card = Card("Something broke here", Tone.BAD, (f"Something broke here (ref {ref}).",), banner=room.banner())
     return Reply((card,), Place.NEW, "broken", ref)
@@ -188,7 +189,7 @@ def _broken(room: Room, request: Request, bug: Exception) -> Reply:
 
 def _record_bug(room: Room, request: Request, ref: str) -> None:
     desk = room.desk
-    data = {"ref": ref, "raw": (request.action or request.text)[:200], "identity": request.identity}
+    data = {"ref": ref, "raw": _raw(request), "identity": request.identity}
     event = desk.event(EventKind.ERROR, ref, data, Severity.WARNING)
     try:
         with desk.store.begin() as work:
@@ -199,5 +200,5 @@ def _record_bug(room: Room, request: Request, ref: str) -> None:
 
 def reference(trace: str, request: Request) -> str:
     """Four characters that a person can read out and the log can be searched for."""
-    digest = hashlib.sha256(f"{trace}|{request.source}|{request.text}|{request.action}".encode()).digest()
+    digest = hashlib.sha256(f"{trace}|{request.source}|{request.raw}".encode()).digest()
     return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:4])

@@ -81,6 +81,9 @@ class Request:
         identity: `platform:id` of the person ("web:1", "discord:123"), never a display name.
         source: unique id of the update at the platform; the same one twice acts once.
         chat: where the answer goes.
+        options: values given by name, as they were typed into a platform's own fields: (("price", "1.05"),).
+        groups: further identities that come with the platform's own payload ("discord-role:456"), never typed.
+        age: seconds since the person did it, at most; None where the platform vouches that it was just now.
     """
 
     identity: str
@@ -88,14 +91,27 @@ class Request:
     action: str = ""
     source: str = ""
     chat: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
+    age: float | None = None
+
+    @property
+    def raw(self) -> str:
+        """What the person did, in one line, for the audit trail and the log.
+
+        >>> Request("web:1", "/close", options=(("position", "P00003"),)).raw
+        '/close position=P00003'
+        """
+        return " ".join((self.action or self.text, *(f"{name}={value}" for name, value in self.options)))
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far long work has come, 0 to 1, in words."""
+    """How far long work has come, 0 to 1, in words; `stop` is the action of the button that ends it."""
 
     fraction: float
     words: str
+    stop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,22 @@ class MessageRef:
     platform: str
     chat: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a message is put into a chat.
+
+    Attributes:
+        silent: without sound or vibration (quiet hours).
+        under: the card of the same trade that stands in this chat: the message goes into its thread, or answers it.
+    """
+
+    silent: bool = False
+    under: MessageRef | None = None
+
+
+PLAIN = Manner()
 
 
 def as_text(card: Card) -> str:

@@ -38,6 +38,9 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.ADOPTION_ASKED: "Not in the books: {ticker}",
     EventKind.ADOPTION_DECIDED: "Settled: {ticker}",
     EventKind.EXPIRY_WARNING: "Before expiry: {ticker}",
+    EventKind.PLATFORM_DOWN: "Not reachable: {subject}",
+    EventKind.PLATFORM_UP: "Reachable again: {subject}",
+    EventKind.TEST_CARD: "Test card",
 }
 """Kinds that are told as they happened; `{ticker}` comes from the event's data, `{subject}` is what it is about."""
 

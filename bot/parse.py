@@ -102,13 +102,16 @@ def split_request(text: str, action: str) -> tuple[str, list[str]]:
     return words[0], words[1:]
 
 
-def values_of(command: Command, words: list[str], desk: Desk) -> dict[str, Value]:
-    """The values of a command's parameters, in order or as `name=value`.
+def values_of(
+    command: Command, words: list[str], desk: Desk, options: Iterable[tuple[str, str]] = ()
+) -> dict[str, Value]:
+    """The values of a command's parameters: in order, as `name=value`, or given by name in `options`.
 
     Raises:
         BadRequest, NotFound: a word is missing, too many, or not what the parameter takes.
     """
     named, plain = _sorted_out(command, words)
+    named |= _options(command, options)
     values: dict[str, Value] = {}
     for parameter in command.parameters:
         plain = _without_name(parameter, plain)
@@ -172,11 +175,21 @@ def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], lis
     return named, plain
 
 
+def _options(command: Command, options: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The values that came by name from a platform's own fields; what was left empty was not given."""
+    names = [parameter.name for parameter in command.parameters]
+    given = {name: value.strip() for name, value in options if value.strip()}
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        raise BadRequest(f"/{command.name} has no option “{unknown}”.{nearest(unknown, names)} Usage: {command.usage}")
+    return given
+
+
 def _one(parameter: Parameter, word: str, desk: Desk) -> Value:
     if not word:
         raise BadRequest(f"{parameter.name}= has no value: {parameter.summary}.")
     if parameter.many:
-        return tuple(str(_read(parameter, part, desk)) for part in word.split(","))
+        return tuple(str(_read(parameter, part, desk)) for part in word.replace(",", " ").split())
     return _read(parameter, word, desk)
 
 

@@ -31,7 +31,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `ids` are `platform:id` ("discord:123"): never a display name, which anybody can copy."""
+    """A person. `ids` are `platform:id` ("discord:123"): never a display name, which anybody can copy.
+
+    An id such as "discord-role:456" lets in everybody whom the server gave that role.
+    """
 
     name: str
     role: Role
@@ -49,13 +52,17 @@ class People:
         known = {identity: user for user in self.users for identity in user.ids}
         object.__setattr__(self, "by_identity", known)
 
-    def who(self, identity: str) -> User:
-        """The person behind `identity`.
+    def who(self, identity: str, groups: Iterable[str] = ()) -> User:
+        """The person behind `identity`, or the entry of the first of `groups` that somebody gave a role to.
+
+        Everybody who comes in by one group ("discord-role:456") acts under that entry's one name: two of them are
+        never two approvers.
 
         Raises:
             Denied: nobody has it.
         """
-        user = self.by_identity.get(identity)
+        known = (self.by_identity.get(each) for each in (identity, *groups))
+        user = next((each for each in known if each is not None), None)
         if user is None:
             raise Denied(
                 f"“{identity}” is not on this desk's list of users. "

@@ -16,6 +16,9 @@ from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Snowflake = Annotated[str, Field(pattern=r"^[0-9]{0,20}$")]
+Chat = Annotated[str, Field(pattern=r"^(-?[0-9]{1,20}(/[0-9]{1,12})?)?$")]
+Destination = Annotated[str, Field(pattern=r"^(web:\S+|discord:[0-9]{1,20}|telegram:-?[0-9]{1,20}(/[0-9]{1,12})?)$")]
 Url = Annotated[str, Field(pattern=r"^((https?|wss?)://\S+)?$")]
 
 
@@ -42,16 +45,31 @@ class AlpacaSettings:
 
 @dataclass(frozen=True, slots=True)
 class DiscordSettings:
-    """`[discord]`: where the service is, for proxies and local servers."""
+    """`[discord]`: connected to when DISCORD_TOKEN is set. Ids are Discord's numbers, never names."""
 
+    guild: Snowflake = ""
+    """The one server the desk answers in."""
+    channel: Snowflake = ""
+    """Where cards go that have no channel of their own in `[alerts]`."""
+    threads: bool = False
+    """Whether a position's later cards go into a thread under its proposal."""
     api_url: Url = ""
     gateway_url: Url = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TelegramSettings:
-    """`[telegram]`: where the service is, for proxies and local servers."""
+    """`[telegram]`: connected to when TELEGRAM_TOKEN is set. Chats are Telegram's numbers, groups negative ones."""
 
+    chat: Chat = ""
+    """Where cards go that have no channel of their own in `[alerts]`: a chat, or `chat/topic`."""
+    groups: tuple[Chat, ...] = ()
+    """Further groups in which listed people are answered; private chats always are."""
+    max_age: Annotated[int, Field(ge=10, le=3600)] = 60
+    """Seconds after which a command that acts is not carried out any more."""
+    webhook_url: Url = ""
+    """Empty asks Telegram for updates (polling); an https address has them sent there."""
+    webhook_port: Port = 8443
     api_url: Url = ""
 
 
@@ -70,6 +88,12 @@ class DataSettings:
     folder: str = ""
     date: str = ""
     """The day of the folder to answer from (YYYY-MM-DD), its last one when empty."""
+    source: Literal["", "recorded"] = ""
+    """Where prices come from while the desk runs; "recorded" is practice on the days of the folder, or the demo."""
+    start: str = ""
+    """The first recorded day of the practice (YYYY-MM-DD), the folder's first when empty."""
+    speed: Annotated[float, Field(gt=0, le=100_000)] = 1.0
+    """Market seconds in one real second of the practice while no card waits."""
     yahoo_url: Url = ""
 
 
@@ -83,7 +107,25 @@ class ScheduleSettings:
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """`[alerts]`: no keys yet."""
+    """`[alerts]`: which cards go where. A destination is `discord:CHANNEL`, `telegram:CHAT`, `telegram:CHAT/TOPIC`,
+    `web:desk` or `web:NAME`.
+    """
+
+    default: tuple[Destination, ...] = ()
+    """What has no channel of its own; empty is the channel of every platform that is connected."""
+    warning: tuple[Destination, ...] = ()
+    """Where warnings and urgent cards go in addition."""
+    urgent: tuple[Destination, ...] = ()
+    """Where urgent cards go in addition."""
+    channels: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
+    """By topic (`proposals`, `digest`) or kind of event (`filled`); a kind goes before its topic."""
+
+    @property
+    def by_key(self) -> tuple[tuple[str, tuple[Destination, ...]], ...]:
+        """Every list of destinations with the key it stands under."""
+        lists = {name: getattr(self, name) for name in ("default", "warning", "urgent")}
+        lists |= {f"channels.{name}": found for name, found in self.channels.items()}
+        return tuple((f"alerts.{name}", found) for name, found in lists.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +173,20 @@ class Config:
     people: People = field(default_factory=People)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+
+    @property
+    def has_discord(self) -> bool:
+        """Whether the desk is in Discord."""
+        return self.connects("discord")
+
+    @property
+    def has_telegram(self) -> bool:
+        """Whether the desk is in Telegram."""
+        return self.connects("telegram")
+
+    def connects(self, platform: str) -> bool:
+        """Whether a platform is connected to: the page always is, the others where their token is set."""
+        return platform == "web" or f"{platform.upper()}_TOKEN" in self.secrets
 
     @property
     def is_live(self) -> bool:

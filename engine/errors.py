@@ -27,6 +27,10 @@ class AlreadyDecided(DeskError):
     """Somebody was first; the message says who and what."""
 
 
+class Canceled(DeskError):
+    """The person who asked does not want the answer any more; nothing was changed."""
+
+
 class DataError(DeskError):
     """Market data cannot be used."""
 

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bot import app
 from bot.config import require_admin
 from bot.console.output import emit, say
 from bot.console.replay import load_config
+from bot.doctor import Finding
 from bot.settings import Config
 from engine import gateway
 from engine.errors import ConfigError, DeskError
 from engine.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One part: `state` is ok, warn or fail."""
-
-    part: str
-    state: str
-    words: str
 
 
 def check(path: Path, environment: Mapping[str, str], as_json: bool) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.command import Room
 from bot.dispatch import dispatch
-from bot.message import Card, MessageRef, Request
+from bot.message import PLAIN, Card, Manner, MessageRef, Request
 
 IDENTITY = "replay:1"
 CHAT = "desk"
@@ -30,7 +30,8 @@ class ReplayChat:
     def name(self) -> str:
         return "replay"
 
-    async def post(self, chat: str, card: Card) -> MessageRef:
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
+        del manner
         message = str(next(self._numbers))
         self.messages[message] = card
         return MessageRef(self.name, chat, message)

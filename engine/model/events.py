@@ -67,6 +67,11 @@ class EventKind(StrEnum):
     LEG_LOST = "leg_lost"
     """A package lost a leg by itself (assignment, exercise): what is left, and how to put it right."""
     NOTE = "note"
+    PLATFORM_DOWN = "platform_down"
+    """A chat platform cannot be reached: told on the others."""
+    PLATFORM_UP = "platform_up"
+    TEST_CARD = "test_card"
+    """Somebody wants to see that every channel is reached."""
 
 
 class Severity(StrEnum):

@@ -22,7 +22,7 @@ class Delivery:
     """One event on its way to one destination. Table `outbox`.
 
     `key` is the card it draws ("approval:A00004"); `attempts` counts the failed tries; `ref` is what the platform
-    called the message once it was sent.
+    called the message once it was sent, at `sent_at`. An urgent one goes before the others of its destination.
     """
 
     id: str
@@ -35,6 +35,8 @@ class Delivery:
     next_try: datetime | None = None
     ref: str | None = None
     error: str = ""
+    urgent: bool = False
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,22 @@ class MessageRef:
     chat: str
     message: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptButton:
+    """A button as it was shown in a chat: its opaque token there, its action here. Table `buttons`.
+
+    `used_at` is the first press: a token counts once.
+    """
+
+    token: str
+    platform: str
+    chat: str
+    message: str
+    action: str
+    made_at: datetime
+    used_at: datetime | None = None
 
 
 class Need(StrEnum):

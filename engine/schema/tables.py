@@ -268,6 +268,8 @@ outbox = Table(
     Column("next_try", Instant),
     Column("ref", Text),
     Column("error", Text, nullable=False),
+    Column("urgent", Boolean, nullable=False, server_default=false()),
+    Column("sent_at", Instant),
     UniqueConstraint("event_id", "destination", "version"),
     Index("ix_outbox_state_event_id", "state", "event_id"),
 )
@@ -473,3 +475,18 @@ adoptions = Table(
     Index("ix_adoptions_symbol", "symbol"),
 )
 """What the broker holds and the books do not (or the other way round), and what a person decided about it."""
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("chat", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index("ix_buttons_platform_chat_message", "platform", "chat", "message"),
+    Index("ix_buttons_made_at", "made_at"),
+)
+"""Buttons whose platform shows what they carry to everybody: an opaque token out there, the action in here."""

@@ -19,6 +19,7 @@ from engine.store import database
 from engine.store.adoptions import Adoptions
 from engine.store.ahead import Ahead
 from engine.store.approvals import Approvals
+from engine.store.buttons import Buttons
 from engine.store.consents import Consents
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
@@ -36,6 +37,7 @@ class UnitOfWork(
     Adoptions,
     Ahead,
     Approvals,
+    Buttons,
     Consents,
     Envelopes,
     Events,

@@ -152,8 +152,8 @@ def _read(row: Fields) -> Event:
 
 
 def _delivery(row: Fields) -> Delivery:
-    id, event_id, destination, version, key, state, attempts, next_try, ref, error = row
-    return Delivery(id, event_id, destination, version, key, DeliveryState(state), attempts, next_try, ref, error)
+    id, event_id, destination, version, key, state, *rest = row
+    return Delivery(id, event_id, destination, version, key, DeliveryState(state), *rest)
 
 
 def data_text(event: Event) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from alerts.routes import SILENT, TOPICS, Topic
 from bot.config import load, require_admin
 from bot.people import Role
 from bot.settings import Config
 from engine.errors import ConfigError
+from engine.model.events import EventKind
 from strategies.params import described
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +68,7 @@ def test_every_key_there_is_stands_in_the_example() -> None:
         known.add(f"strategies.{name}.enabled")
 
     assert example_keys() - known == {"users.name", "users.role", "users.ids"}
-    assert known - example_keys() == set()
+    assert known - example_keys() == {"alerts.channels"}  # a section of its own, empty in the example
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
@@ -217,3 +219,28 @@ def test_a_desk_without_an_admin_who_can_be_recognised_does_not_start(tmp_path: 
             require_admin(load(written(tmp_path, text), {}))
 
     require_admin(load(EXAMPLE, {}))
+
+
+def test_a_channel_for_something_nobody_sends_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, '[alerts.channels]\nproposal = ["web:desk"]\n')
+
+    with pytest.raises(ConfigError, match=r"Unknown key alerts\.channels\.proposal \(did you mean proposals\?\)"):
+        load(path, {})
+
+
+def test_a_channel_of_a_platform_without_a_token_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, '[alerts]\nurgent = ["telegram:45"]\n')
+
+    with pytest.raises(ConfigError, match=r"alerts\.urgent names telegram:45, but TELEGRAM_TOKEN is not set"):
+        load(path, {})
+    assert load(path, {"TELEGRAM_TOKEN": "1:a"}).alerts.urgent == ("telegram:45",)
+
+
+def test_every_topic_is_named_in_the_example() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    assert [topic for topic in Topic if topic not in text] == []
+
+
+def test_every_posted_kind_of_event_has_a_topic() -> None:
+    assert [kind for kind in EventKind if (kind in SILENT) == (kind in TOPICS)] == []

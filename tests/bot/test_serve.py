@@ -22,7 +22,7 @@ from bot.bulkheads import inline
 from bot.command import Room
 from bot.config import load
 from bot.loops import Desks, account_step
-from bot.message import Card, MessageRef
+from bot.message import PLAIN, Card, Manner, MessageRef
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
@@ -136,7 +136,7 @@ class HangingChat(ReplayChat):
     def name(self) -> str:
         return "hung"
 
-    async def post(self, chat: str, card: Card) -> MessageRef:
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         await asyncio.Event().wait()
         return MessageRef(self.name, chat, "")
 

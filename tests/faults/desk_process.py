@@ -28,7 +28,7 @@ from bot.config import load
 from bot.console.output import configure_logging
 from bot.dispatch import dispatch
 from bot.loops import Desks, works
-from bot.message import Card, MessageRef, Request
+from bot.message import PLAIN, Card, Manner, MessageRef, Request
 from bot.runtime import Runtime
 from bot.serve import Serving, serve
 from bot.settings import LoggingSettings
@@ -90,7 +90,7 @@ class LineChat:
     def name(self) -> str:
         return "line"
 
-    async def post(self, chat: str, card: Card) -> MessageRef:
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         self._count += 1
         self.tell(card=card.title, key=card.key)
         return MessageRef(self.name, chat, str(self._count))

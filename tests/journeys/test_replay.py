@@ -16,7 +16,7 @@ import numpy as np
 from bot import app
 from bot.bulkheads import finish
 from bot.console.replay import ReplayOptions, load_config, make_journey, run_days
-from bot.message import Card, MessageRef, as_text
+from bot.message import PLAIN, Card, Manner, MessageRef, as_text
 from bot.replay import Journey
 from bot.summary import Json, summary
 from engine import audit
@@ -190,9 +190,9 @@ class Reader:
         self.shown: list[Card] = []
         self._chat = journey.chat
 
-    async def post(self, chat: str, card: Card) -> MessageRef:
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         self.shown.append(card)
-        return await self._chat.post(chat, card)
+        return await self._chat.post(chat, card, manner)
 
     async def edit(self, ref: MessageRef, card: Card) -> None:
         self.shown.append(card)

@@ -1,0 +1,78 @@
+"""What a person set for themselves: the time zone of clock times, quiet hours, what is told to them, how briefly.
+
+They count where the desk talks to that one person: answers to what they ask, and their private chats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from alerts.routes import Topic
+from engine.sessions import NEW_YORK
+from engine.store import UnitOfWork
+
+PREFIX = "person:"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """One person's settings; the defaults are the desk's.
+
+    Attributes:
+        zone: IANA name of the time zone that clock times are told in.
+        quiet_from, quiet_until: between them (in `zone`) only what is urgent makes a sound; equal: never quiet.
+        muted: topics that are not sent to their private chats, unless urgent.
+        compact: short cards.
+    """
+
+    zone: str = NEW_YORK.key
+    quiet_from: time = time(0)
+    quiet_until: time = time(0)
+    muted: frozenset[Topic] = frozenset()
+    compact: bool = False
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Whether `now` falls into the quiet hours.
+
+        >>> from datetime import UTC
+        >>> night = Preferences("Europe/Berlin", time(22), time(7))
+        >>> [night.is_quiet(datetime(2026, 11, 27, hour, 30, tzinfo=UTC)) for hour in (20, 22, 12)]
+        [False, True, False]
+        """
+        clock = now.astimezone(ZoneInfo(self.zone)).time()
+        if self.quiet_from <= self.quiet_until:
+            return self.quiet_from <= clock < self.quiet_until
+        return clock >= self.quiet_from or clock < self.quiet_until
+
+
+def preferences_of(work: UnitOfWork, name: str) -> Preferences:
+    """What the person called `name` has set."""
+    stored = work.setting(PREFIX + name)
+    return Preferences() if stored is None else _read(json.loads(stored))
+
+
+def save(work: UnitOfWork, name: str, wanted: Preferences, by: str, at: datetime) -> None:
+    """Keep a person's settings."""
+    body = {
+        "zone": wanted.zone,
+        "quiet_from": wanted.quiet_from.isoformat("minutes"),
+        "quiet_until": wanted.quiet_until.isoformat("minutes"),
+        "muted": sorted(wanted.muted),
+        "compact": wanted.compact,
+    }
+    work.set_setting(PREFIX + name, json.dumps(body), by, at)
+
+
+def _read(body: dict[str, object]) -> Preferences:
+    muted = body["muted"]
+    return Preferences(
+        zone=str(body["zone"]),
+        quiet_from=time.fromisoformat(str(body["quiet_from"])),
+        quiet_until=time.fromisoformat(str(body["quiet_until"])),
+        muted=frozenset(Topic(str(each)) for each in (muted if isinstance(muted, Iterable) else ())),
+        compact=bool(body["compact"]),
+    )
