@@ -279,6 +279,7 @@ def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner)
         run,
         lambda: live_banner(config),
         protecting=desks.protecting,
+        max_age=float(config.telegram.max_age),
         parts=lambda: tuple((f"Loop {beat.name}", (not beat.is_stalled, beat.words)) for beat in runtime.beats),
     )
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from bot.carry import carried_out
 from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
+from bot.gate import may
 from bot.handlers import act, broker, closing, envelopes, life, limits, look, market, panic, run, trail
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
-from engine.errors import BadRequest, Denied
+from engine.errors import BadRequest
 
 TICKER = Parameter("ticker", Kind.TICKER, "a ticker, such as AAPL")
 STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name")
@@ -23,6 +26,13 @@ FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 
+PRIVATE = frozenset({
+    "account", "adoptions", "agenda", "audit", "digest", "envelopes", "health", "limits", "orders", "pnl", "position",
+    "positions", "risk", "wheel", "whoami",
+})  # fmt: skip
+"""Looks that tell of the account or of a person."""
+STILL = frozenset({"help", "whoami"})
+
 
 def _help(call: Call) -> Card:
     wanted = call.text("command")
@@ -31,19 +41,28 @@ def _help(call: Call) -> Card:
     return run.help_card(call, ALL)
 
 
-def _refresh(call: Call) -> Card | tuple[Card, ...]:
+def _refresh(call: Call) -> tuple[Card, ...]:
     """The command line the button carries, asked again by the person who tapped."""
     word, *rest = words_of(call.text("line")) or [""]
     command = command_of(word, COMMANDS)
     if command.acts or command.name == "refresh":
-        raise BadRequest(f"/{command.name} cannot be refreshed.")
-    if not call.user.role.covers(command.role):
-        raise Denied(f"/{command.name} needs the role {command.role}; {call.user.name} is a {call.user.role}.")
-    return command.handler(Call(call.room, call.user, call.request, values_of(command, rest, call.desk)))
+        raise BadRequest(f"/{command.name} cannot be refreshed: send it as a command.")
+    may(call.room, call.request.identity, call.request.groups, command)
+    return carried_out(replace(call, values=values_of(command, rest, call.desk)), command, rest)
 
 
-def _look(group: Group, name: str, summary: str, handler: object, *parameters: Parameter) -> Command:
-    return Command(name, Role.VIEWER, summary, handler, group, parameters)  # type: ignore[arg-type]
+def _look(group: Group, name: str, summary: str, handler: Handler, *parameters: Parameter) -> Command:
+    return Command(
+        name,
+        Role.VIEWER,
+        summary,
+        handler,
+        group,
+        parameters,
+        is_private=name in PRIVATE,
+        is_long=name == "scan",
+        is_still=name in STILL,
+    )
 
 
 LOOK = (
@@ -118,7 +137,7 @@ ACT = (
             Group.TRADES,
             (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True,
                        example="P00003 rolls too often"),),
-            acts=True),
+            acts=True, is_safe_late=True),
     Command("adopt", Role.TRADER, "take into the books what the broker holds", broker.adopt, Group.DESK, (QUESTION,),
             acts=True, place=Place.SAME),
     Command("ignore", Role.TRADER, "leave what the broker holds alone", broker.ignore, Group.DESK, (QUESTION,),
@@ -129,9 +148,10 @@ RUN = (
     Command("panic", Role.ADMIN, "freeze: no entries any more; flatten: close everything, after a second tap",
             panic.panic, Group.SAFETY,
             (Parameter("what", Kind.CHOICE, "freeze stops entries; flatten closes everything", required=False,
-                       choices=("freeze", "flatten"), example="freeze"),), acts=True, protects=True),
+                       choices=("freeze", "flatten"), example="freeze"),), acts=True, is_safe_late=True, protects=True),
     Command("halt", Role.ADMIN, "stop all entries; exits go on", run.halt, Group.SAFETY,
-            (Parameter("why", Kind.TEXT, "why", required=False, rest=True, example="news"),), acts=True, protects=True),
+            (Parameter("why", Kind.TEXT, "why", required=False, rest=True, example="news"),),
+            acts=True, is_safe_late=True, protects=True),
     Command("resume", Role.ADMIN, "allow entries again", run.resume, Group.SAFETY, acts=True),
     Command("setlimit", Role.ADMIN, "set a limit: tighter at once, looser from the next session", limits.setlimit,
             Group.SAFETY, (
@@ -144,12 +164,12 @@ RUN = (
                 Parameter("what", Kind.TEXT, "desk, a strategy or a ticker", example="AAPL"),
                 Parameter("until", Kind.DATE, "the day from which it is free again", required=False, example="friday"),
                 Parameter("why", Kind.TEXT, "why", required=False, rest=True),
-            ), acts=True, protects=True),
+            ), acts=True, is_safe_late=True, protects=True),
     Command("unlock", Role.ADMIN, "lift a lock", limits.unlock, Group.SAFETY,
             (Parameter("lock", Kind.TEXT, "a lock's id, such as L00012", example="L00012"),), acts=True),
     Command("enable", Role.ADMIN, "let a strategy trade again", limits.enable, Group.SAFETY, (STRATEGY,), acts=True),
     Command("disable", Role.ADMIN, "stop a strategy's scans and entries for good; its exits go on", limits.disable,
-            Group.SAFETY, (STRATEGY,), acts=True, protects=True),
+            Group.SAFETY, (STRATEGY,), acts=True, is_safe_late=True, protects=True),
 )  # fmt: skip
 
 
@@ -164,6 +184,7 @@ def _tap(name: str, summary: str, handler: Handler, *parameters: Parameter) -> C
         acts=True,
         is_button=True,
         place=Place.SAME,
+        is_safe_late=name == "reject",
     )
 
 
@@ -194,7 +215,7 @@ BUTTONS = (
     Command("retry", Role.TRADER, "try an exit again that did not get done", closing.retry, Group.TRADES,
             (POSITION,), acts=True, is_button=True, protects=True),
     Command("revoke", Role.TRADER, "end an envelope: nothing more is approved in advance by it", envelopes.revoke,
-            Group.TRADES, (ENVELOPE,), acts=True, is_button=True, protects=True),
+            Group.TRADES, (ENVELOPE,), acts=True, is_safe_late=True, is_button=True, protects=True),
     Command("permit", Role.ADMIN, "put an envelope on live money in force", envelopes.permit, Group.TRADES, (ENVELOPE,),
             acts=True, is_button=True, place=Place.SAME),
     Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),

@@ -10,9 +10,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
+from bot.denials import Denials
 from bot.doctor import Finding
 from bot.message import Card, Progress, Request
 from bot.people import People, Role, User
+from bot.works import Works
 from engine.desk import Desk
 
 T = TypeVar("T")
@@ -119,6 +121,8 @@ class Room:
         protecting: the same desk through a broker session of its own, for what protects; None where one serves all.
         parts: further parts of the desk for /health: name, whether it is well, and in which words.
         doctor: what `wsb check` would say now, for /setup.
+        max_age: seconds after which what acts is not carried out any more, unless it is safe late.
+        denials, works: who was turned away, and the long work under way, since the desk was started.
     """
 
     desk: Desk
@@ -128,6 +132,9 @@ class Room:
     protecting: Desk | None = None
     parts: Callable[[], tuple[tuple[str, tuple[bool, str]], ...]] = tuple
     doctor: Callable[[], tuple[Finding, ...]] = tuple
+    max_age: float = 60.0
+    denials: Denials = field(default_factory=Denials)
+    works: Works = field(default_factory=Works)
 
     def for_command(self, command: Command) -> Room:
         """The room in which `command` is carried out."""
@@ -200,6 +207,9 @@ class Command:
         place: whether the answer replaces the tapped card.
         protects: makes the account safer (closes, cancels, halts): it has a bulkhead and a broker session of its own.
         is_private: its answer tells of the account or of a person: shown to them alone where others read along.
+        is_safe_late: makes nothing worse when it comes late (a halt, a rejection): carried out whatever its age.
+        is_long: takes a while: it says how far it has come, and can be stopped.
+        is_still: its answer is the same whenever it is asked: it needs no Refresh.
     """
 
     name: str
@@ -213,6 +223,9 @@ class Command:
     place: Place = Place.NEW
     protects: bool = False
     is_private: bool = False
+    is_safe_late: bool = False
+    is_long: bool = False
+    is_still: bool = False
 
     @property
     def usage(self) -> str:

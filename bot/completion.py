@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from bot.catalogue import COMMANDS
 from bot.command import Command, Kind, Parameter, Room
+from bot.gate import may, turned_away
+from bot.message import Request
 from bot.parse import DAYS
 from bot.people import User
 from engine.envelopes import words_of
-from engine.errors import NotAllowed
+from engine.errors import Denied
 from engine.model.limits import SETTABLE
 
 MOST = 25
@@ -25,19 +27,30 @@ class Completion:
     summary: str = ""
 
 
-def complete(room: Room, identity: str, line: str) -> tuple[Completion, ...]:
-    """Suggestions for the last word of `line`; none for somebody who is not known."""
-    try:
-        user = room.people.who(identity)
-    except NotAllowed:
-        return ()
+def complete(room: Room, identity: str, line: str, groups: Iterable[str] = ()) -> tuple[Completion, ...]:
+    """Suggestions for the last word of `line`; none for somebody who may not give the command, who is counted."""
     words = line.split()
     if line.endswith(" ") or not words:
         words.append("")
+    request = Request(identity, line, groups=tuple(groups))
+    try:
+        user = room.people.who(identity, request.groups)
+    except Denied as refusal:
+        turned_away(room, request, "", str(refusal))
+        return ()
     if len(words) == 1:
         return _commands(user, words[0])
+    return _of_command(room, request, words)
+
+
+def _of_command(room: Room, request: Request, words: list[str]) -> tuple[Completion, ...]:
     command = COMMANDS.get(words[0].lstrip("/").lower())
-    if command is None or not user.role.covers(command.role):
+    if command is None:
+        return ()
+    try:
+        may(room, request.identity, request.groups, command)
+    except Denied as refusal:
+        turned_away(room, request, command.name, str(refusal))
         return ()
     return _values(room, command, words[1:])
 

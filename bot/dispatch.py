@@ -1,7 +1,14 @@
 """The one gate: a request comes in, the *person* is authorised, the words are read, the command runs, errors are told.
 
 Every platform, the command line and the simulated person of a replay come through here. An acting request runs once
-per update id and leaves a COMMAND event; a refused one leaves a DENIED event.
+per update id and leaves a COMMAND event, or a REFUSED one with what the person was told. Who may not is counted and
+written down (`bot.gate`).
+
+What acts must be fresh. A request that has been on its way for longer than `Room.max_age` is not carried out: prices,
+positions and intentions have moved on. The answer offers it anew. Only what leaves the account no less safe than it
+was goes through at any age (`Command.is_safe_late`): a halt, a panic (freezing at once; flattening only asks), a lock,
+a disabled strategy, a rejection, a revoked envelope, a note, one's own settings, the stop of a scan. Closing and
+canceling are not among them: late, they can take off what was put on since.
 """
 
 from __future__ import annotations
@@ -12,14 +19,18 @@ from dataclasses import replace
 
 import structlog
 
+from bot import words as say
+from bot.carry import carried_out, fits, line_of
 from bot.catalogue import COMMANDS
 from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard
-from bot.message import Card, Request, Tone
-from bot.parse import command_of, split_request, values_of
+from bot.forms import form_of
+from bot.gate import KEPT, may, turned_away
+from bot.message import Button, Card, Request, Tone
+from bot.parse import clipped, command_of, split_request, values_of
 from bot.people import User
 from bot.proposal import proposal_card, story
 from engine import trail
-from engine.errors import AlreadyDecided, BadRequest, Denied, DeskError, NotFound
+from engine.errors import AlreadyDecided, BadRequest, Canceled, Denied, DeskError, NotFound
 from engine.model.events import Event, EventKind, Severity
 from engine.store import UnitOfWork
 
@@ -57,25 +68,39 @@ def _answer(room: Room, request: Request, tell: Tell) -> Reply:
     try:
         user, command, words = _admitted(room, request)
     except Denied as refusal:
-        _record_denial(room, request, str(refusal))
-        return _told(room, refusal, "not allowed", "Not allowed")
+        return _denied(room, request, refusal)
     except BadRequest as mistake:
         return _told(room, mistake, "bad request", "That did not work")
     try:
         return _done(room, request, user, command, words, tell)
     except Denied as refusal:
-        _record_denial(room, request, str(refusal))
-        return _told(room, refusal, "not allowed", "Not allowed")
+        return _denied(room, request, refusal)
     except DeskError as problem:
         if command.acts:
-            _record(room, request, EventKind.REFUSED, str(problem), user.name)
+            _record_refusal(room, request, str(problem), user.name)
         return _explained(room, request, command, words, problem)
+
+
+def _denied(room: Room, request: Request, refusal: Denied) -> Reply:
+    turned_away(room, request, _wanted(room, request), str(refusal))
+    return _told(room, refusal, "not allowed", "Not allowed")
+
+
+def _wanted(room: Room, request: Request) -> str:
+    """The name of the command a person on the list wanted; "" for a stranger, whatever it was."""
+    try:
+        room.people.who(request.identity, request.groups)
+        return command_of(split_request(request.text, request.action)[0], COMMANDS).name
+    except DeskError:
+        return ""
 
 
 def _explained(room: Room, request: Request, command: Command, words: list[str], problem: DeskError) -> Reply:
     """What a person is told when the command they may give could not be done."""
     if isinstance(problem, AlreadyDecided):
         return _lost(room, request, command, words, problem)
+    if isinstance(problem, Canceled):
+        return _told(room, problem, "stopped", "Stopped")
     if isinstance(problem, BadRequest | NotFound):
         return _told(room, problem, "bad request", "That did not work")
     log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
@@ -88,21 +113,47 @@ def _admitted(room: Room, request: Request) -> tuple[User, Command, list[str]]:
     Raises:
         Denied: nobody on the list, or not their role. BadRequest: no such command.
     """
-    user = room.people.who(request.identity, request.groups)
+    room.people.who(request.identity, request.groups)
     word, words = split_request(request.text, request.action)
     command = command_of(word, COMMANDS)
-    if not user.role.covers(command.role):
-        raise Denied(f"/{command.name} needs the role {command.role}; {user.name} is a {user.role}.")
-    return user, command, words
+    return may(room, request.identity, request.groups, command), command, words
 
 
 def _done(room: Room, request: Request, user: User, command: Command, words: list[str], tell: Tell) -> Reply:
     values = values_of(command, words, room.desk, request.options)
     call = Call(room.for_command(command), user, request, values, tell)
+    if command.acts and not command.is_safe_late and (request.age or 0.0) > room.max_age:
+        return _too_late(call, command, words)
     if command.acts and not _record_act(call, command):
         return Reply((), command.place)
-    cards = command.handler(call)
-    return Reply(cards if isinstance(cards, tuple) else (cards,), command.place)
+    return Reply(carried_out(call, command, words), command.place)
+
+
+def _too_late(call: Call, command: Command, words: list[str]) -> Reply:
+    """What was asked, how long ago, and a way to have it done now; nothing at all for what was handled in time."""
+    room, request = call.room, call.request
+    told = (
+        f"“{clipped(request.raw)}” took {say.age(request.age or 0.0)} to get here, and what acts may take "
+        f"{say.age(room.max_age)} at most: the market may have moved on. Nothing was done."
+    )
+    with room.desk.store.begin() as work:
+        if request.source and not work.first_time(request.source, room.desk.now()):
+            return Reply((), command.place)
+        work.add_event(_refusal(work, room, request, told, call.user.name))
+    again = _again(request, command, words)
+    how = "If you still want it, the button does it now." if again else "If you still want it, send it again."
+    buttons = ((Button("Do it now", again, Tone.ASK),),) if again else ()
+    return Reply((Card("Too late", Tone.WARNING, (told, how), buttons=buttons, banner=room.banner()),), error="too old")
+
+
+def _again(request: Request, command: Command, words: list[str]) -> str:
+    """The action that does the same again, "" where a button cannot carry it as it was said."""
+    said = (*words, *(value for _, value in request.options))
+    if any(not word or any(sign.isspace() or sign in '"“”' for sign in word) for word in said):
+        return ""
+    _, _, rest = line_of(command, words, request.options).partition(" ")
+    action = f"{command.name}:{rest}"
+    return action if fits(action) and form_of(action) is None else ""
 
 
 def _record_act(call: Call, command: Command) -> bool:
@@ -141,24 +192,21 @@ def _names_something(parameter: Parameter, text: str) -> bool:
     return parameter.kind in IDENTIFIERS or (parameter.kind is Kind.TEXT and trail.ID.fullmatch(text) is not None)
 
 
-def _record_denial(room: Room, request: Request, why: str) -> None:
-    log.warning("command.denied", identity=request.identity, raw=_raw(request))
-    _record(room, request, EventKind.DENIED, why)
+def _record_refusal(room: Room, request: Request, why: str, by: str) -> None:
+    with room.desk.store.begin() as work:
+        work.add_event(_refusal(work, room, request, why, by))
+
+
+def _refusal(work: UnitOfWork, room: Room, request: Request, why: str, by: str) -> Event:
+    """What somebody wanted and why it was not done, with the trade it was about."""
+    raw = _raw(request)
+    data = {"raw": raw, "identity": request.identity, "why": why}
+    about = trail.named_in(work, raw)
+    return room.desk.event(EventKind.REFUSED, request.identity, data, correlation=about, actor=by)
 
 
 def _raw(request: Request) -> str:
-    return request.raw[:200]
-
-
-def _record(room: Room, request: Request, kind: EventKind, why: str, by: str = "desk") -> None:
-    """Write down that somebody wanted something and why it was not done, with the trade it was about."""
-    desk, severity = room.desk, Severity.WARNING if kind is EventKind.DENIED else Severity.INFO
-    data = {"raw": _raw(request), "identity": request.identity, "why": why}
-    with desk.store.begin() as work:
-        about = trail.named_in(work, _raw(request))
-        who = request.identity
-        event = desk.event(kind, who, data, severity, correlation=about, actor=by)
-        work.add_event(event)
+    return request.raw[:KEPT]
 
 
 def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:

@@ -7,10 +7,13 @@ any other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.catalogue import COMMANDS
-from bot.command import Command, Parameter
+from bot.command import Command, Parameter, Room
+from bot.gate import may
+from engine.errors import Denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,15 @@ def form_of(action: str) -> Form | None:
     if not any(parameter.required for parameter in missing):
         return None
     return Form(command, action, missing)
+
+
+def form_for(room: Room, identity: str, groups: Iterable[str], action: str) -> Form | None:
+    """The form a tap on `action` opens for this person; None for somebody who may not, whom `dispatch` then tells."""
+    form = form_of(action)
+    if form is None:
+        return None
+    try:
+        may(room, identity, groups, form.command)
+    except Denied:
+        return None
+    return form

@@ -72,6 +72,15 @@ def nearest(word: str, known: Iterable[str], sign: str = "") -> str:
     return f" Did you mean {sign}{by_lower[best]}?"
 
 
+def clipped(text: str) -> str:
+    """What a person said, short enough to be said back.
+
+    >>> clipped("x" * 50) == "x" * 40 + "…"
+    True
+    """
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}…"
+
+
 def command_of(word: str, commands: Mapping[str, Command]) -> Command:
     """The command called `word` ("/risk", "risk", "/risk@my_bot").
 
@@ -82,8 +91,7 @@ def command_of(word: str, commands: Mapping[str, Command]) -> Command:
     if name not in commands:
         typed = [known for known, command in commands.items() if not command.is_button]
         meant = f" Did you mean /{MEANT[name]}?" if name in MEANT else nearest(name, typed, "/")
-        shown = word if len(word) <= LONGEST_ECHO else f"{word[:LONGEST_ECHO]}…"
-        raise BadRequest(f"“{shown}” is not a command.{meant} /help lists them all.")
+        raise BadRequest(f"“{clipped(word)}” is not a command.{meant} /help lists them all.")
     return commands[name]
 
 

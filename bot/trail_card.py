@@ -198,7 +198,8 @@ def _command(event: Event) -> str:
 
 
 def _denied(event: Event) -> str:
-    return f"“{_text(event, 'raw')[:60]}” of {_text(event, 'identity')} denied: {_text(event, 'why')}"
+    often = f", {event.data['times']} times," if event.data.get("times", 1) != 1 else ""
+    return f"“{_text(event, 'raw')[:60]}” of {_text(event, 'identity')}{often} denied: {_text(event, 'why')}"
 
 
 def _refused(event: Event) -> str:

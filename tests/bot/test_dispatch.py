@@ -151,7 +151,7 @@ def test_the_answer_to_a_tap_takes_the_place_of_the_card_and_why_does_not() -> N
         ("why A00002", "There is no proposal A00002. Did you mean A00001?"),
         ("approve A00001", "Say which version you have seen: A00001.1 is the latest of A00001."),
         ("approve what?", "“what?” is not a proposal id"),
-        ("refresh /halt", "/halt cannot be refreshed."),
+        ("refresh /halt", "/halt cannot be refreshed: send it as a command."),
         ("/help halted", "“halted” is not a command. Did you mean /halt?"),
         ("", "There is no command in that."),
         ("   ", "There is no command in that."),

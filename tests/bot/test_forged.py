@@ -65,7 +65,7 @@ def forms(command: Command, data: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("command", ACTING, ids=lambda command: command.name)
-def test_whoever_lacks_the_role_is_denied_whatever_the_request_carries_and_every_try_is_written_down(
+def test_whoever_lacks_the_role_is_denied_whatever_the_request_carries_and_every_try_is_counted(
     command: Command,
 ) -> None:
     here = room()
@@ -77,8 +77,10 @@ def test_whoever_lacks_the_role_is_denied_whatever_the_request_carries_and_every
     ]
 
     assert {reply.error for _, reply in asked} == {"not allowed"}
-    denied = [event.subject for event in here.events(EventKind.DENIED)]
-    assert denied == [who for who, _ in asked]
+    written = [(event.subject, event.data["times"]) for event in here.events(EventKind.DENIED)]
+    assert written == [(who, 1) for who in dict.fromkeys(who for who, _ in asked)], "one line each, not one a try"
+    untold = sum(tries.times for tries in here.room.denials.untold())
+    assert len(written) + untold == len(asked)
     assert (here.world.broker.posts, here.world.broker.suspended) == ([], False)
     assert not here.events(EventKind.COMMAND, EventKind.HALTED, EventKind.APPROVAL_CHANGED, EventKind.EXIT_STARTED)
 
