@@ -18,6 +18,8 @@ WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
 APPROVAL = re.compile(r"[A-Z]\w*\d(\.[0-9]{1,9})?", re.ASCII)
 ROLL = re.compile(r"R[A-Z0-9]+(\.[0-9]{1,9}){2}")
+LONE_COMMA = re.compile(r"^[^,.]*,[0-9]{1,2}$")
+"""`1,05`: read as thousands it would be a hundred times the price that is meant."""
 LONGEST_ECHO = 40
 MOST_DIGITS = 20
 """Digits before or after the point of a number that somebody means."""
@@ -274,6 +276,8 @@ def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
 
 def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
     del desk
+    if LONE_COMMA.search(word):
+        raise BadRequest(f"{parameter.name}: write “{word}” with a point, such as {word.replace(',', '.')}.")
     try:
         number = Decimal(word.replace(",", "").lstrip("$"))
     except InvalidOperation as error:

@@ -240,13 +240,10 @@ def _sizes(approval: Approval) -> tuple[Button, ...]:
 def change_card(approval: Approval, near: Neighbours | None, banner: str) -> Card:
     """The other versions a proposal can have, each a tap; `near` is None where there is no chain to choose from."""
     key, signal = approval.key, approval.plan.signal
-    price = words.price(abs(signal.limit))
-    lines = [f"Other contracts are priced and checked anew. Your own price: /myprice {key} {price}"]
-    if approval.plan.quantity > 1:
-        lines.append(f"Any smaller size: /size {key} 1")
+    lines = ["Whatever you choose is priced and checked anew, and asks again."]
     if near is None:
         lines.append("There is no option chain right now to choose a strike or an expiry from.")
-    rows = [(*_sizes(approval), Button("Better price", f"better:{key}"))]
+    rows = _other_terms(approval)
     if near is not None:
         rows += [_row(("strike_down", near.lower), ("strike_up", near.higher), key, _strikes)]
         rows += [_row(("sooner", near.sooner), ("later", near.later), key, _expiries)]
@@ -259,6 +256,15 @@ def change_card(approval: Approval, near: Neighbours | None, banner: str) -> Car
         footer=f"{approval.id}, version {approval.version}",
         banner=banner,
     )
+
+
+def _other_terms(approval: Approval) -> list[tuple[Button, ...]]:
+    """Sizes and prices; what ends in an ellipsis asks for a number."""
+    key, sizes = approval.key, _sizes(approval)
+    prices = (Button("Better price", f"better:{key}"), Button("Your price…", f"myprice:{key}"))
+    if len(sizes) < 2:
+        return [(*sizes, *prices)]
+    return [(*sizes, Button("Size…", f"size:{key}")), prices]
 
 
 Choice = tuple[str, tuple[Leg, ...] | None]

@@ -123,9 +123,9 @@ class PageSocket:
         await self.send(type="command", id=request, text=text)
         return await self.until_done(request)
 
-    async def tap(self, request: str, message: str, action: str) -> list[dict[str, Any]]:
-        """Tap a button and wait for the answer."""
-        await self.send(type="tap", id=request, message=message, action=action)
+    async def tap(self, request: str, message: str, action: str, **options: str) -> list[dict[str, Any]]:
+        """Tap a button, with what was filled into its form, and wait for the answer."""
+        await self.send(type="tap", id=request, message=message, action=action, options=options)
         return await self.until_done(request)
 
 

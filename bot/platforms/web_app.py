@@ -38,6 +38,8 @@ FILES = {
     "/feed.js": ("feed.js", "text/javascript"),
     "/completion.js": ("completion.js", "text/javascript"),
     "/connection.js": ("connection.js", "text/javascript"),
+    "/form.js": ("form.js", "text/javascript"),
+    "/waiting.js": ("waiting.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Everything that is served as a file: nothing else on this disk can be asked for."""

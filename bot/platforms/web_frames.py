@@ -2,20 +2,26 @@
 
 From the page (at most 4 KiB each; `id` is made by the page, unique, and comes back in every answer):
     {"type": "command", "id", "text"}            a command line
-    {"type": "tap", "id", "message", "action"}   a button of a message
+    {"type": "tap", "id", "message", "action", "options"}
+                                                 a button of a message, or of a request that is being worked on (then
+                                                 without a message); `options` are the values of its form, by name
     {"type": "complete", "id", "line"}           what could come next on this line
 
 From the server:
     {"type": "welcome", "name", "role"}          who is logged in
     {"type": "feed", "messages": [message]}      everything recent, oldest first; replaces what the page has
     {"type": "message", "message"}               a new message, or one that changed: the higher `rev` wins
-    {"type": "working", "id", "words"}           a request is being worked on
+    {"type": "working", "id", "words", "fraction", "stop"}
+                                                 a request is being worked on: how far it is, 0 to 1 (null: not known),
+                                                 and the action that ends it ("": none)
     {"type": "done", "id", "error", "last"}      it is answered; `last` is the message that holds the answer
     {"type": "completions", "id", "items": [{"text", "summary"}]}
     {"type": "clock", "now", "shown", "banner"}  the desk's time (ISO), the same in words, and its mode
     {"type": "error", "id", "words"}             a frame that was not understood
 
-A message is {"id", "rev", "order", "said"} with what a person typed, or {"id", "rev", "order", "card"}.
+A message is {"id", "rev", "order", "said"} with what a person typed, or {"id", "rev", "order", "card"}. A button of a
+card that still has to ask for values has its `form`: [{"name", "label", "kind", "required", "choices", "low", "high",
+"example"}].
 """
 
 from __future__ import annotations
@@ -27,13 +33,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.command import Parameter
 from bot.completion import Completion
-from bot.message import Button, Card, Table
+from bot.forms import form_of
+from bot.message import Button, Card, Progress, Table
 from engine.errors import BadRequest
 
 LONGEST_FRAME = 4096
 LONGEST_LINE = 500
 LONGEST_ACTION = 64
+LONGEST_OPTION = 500
+MOST_OPTIONS = 10
+OPTION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNREADABLE = {"Cc", "Cs"}
 """Control characters and half surrogates: no line of a person has them, and not every database takes them."""
@@ -51,11 +62,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """A button of a message that was tapped."""
+    """A button that was tapped, with what was filled into its form; `message` is "" where it belongs to none."""
 
     id: str
     message: str
     action: str
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +89,9 @@ def read(raw: str) -> Line | Tap | Typing:
         case "command":
             return Line(_identifier(frame, "id"), _text(frame, "text", LONGEST_LINE).strip())
         case "tap":
+            message = _identifier(frame, "message") if "message" in frame else ""
             action = _text(frame, "action", LONGEST_ACTION)
-            return Tap(_identifier(frame, "id"), _identifier(frame, "message"), action)
+            return Tap(_identifier(frame, "id"), message, action, _options(frame))
         case "complete":
             return Typing(_identifier(frame, "id"), _text(frame, "line", LONGEST_LINE))
     raise BadRequest("This frame has no type that is known here: command, tap or complete.")
@@ -112,6 +125,15 @@ def _text(frame: Mapping[str, object], key: str, longest: int) -> str:
     return value
 
 
+def _options(frame: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    given = frame.get("options", {})
+    if not isinstance(given, dict) or len(given) > MOST_OPTIONS:
+        raise BadRequest(f"options has to be an object of at most {MOST_OPTIONS} values.")
+    if not all(OPTION.fullmatch(name) for name in given):
+        raise BadRequest("The name of an option has to be 1 to 32 small letters, digits or _.")
+    return tuple((name, _text(given, name, LONGEST_OPTION)) for name in given)
+
+
 def identifier_of(raw: str) -> str:
     """The id of a frame that was refused, "" when there is none that could be sent back."""
     try:
@@ -124,8 +146,12 @@ def welcome(name: str, role: str) -> Frame:
     return {"type": "welcome", "name": name, "role": role}
 
 
-def working(request: str, words: str) -> Frame:
-    return {"type": "working", "id": request, "words": words}
+def working(request: str, words: str, progress: Progress | None = None) -> Frame:
+    frame: Frame = {"type": "working", "id": request, "words": words, "fraction": None, "stop": ""}
+    if progress is None:
+        return frame
+    fraction = round(min(max(progress.fraction, 0.0), 1.0), 3)
+    return frame | {"words": progress.words or words, "fraction": fraction, "stop": progress.stop}
 
 
 def done(request: str, error: str, last: str) -> Frame:
@@ -164,4 +190,19 @@ def _table(table: Table) -> Frame:
 
 
 def _button(button: Button) -> Frame:
-    return {"label": button.label, "action": button.action, "tone": button.tone.value}
+    shown: Frame = {"label": button.label, "action": button.action, "tone": button.tone.value}
+    form = form_of(button.action)
+    return shown if form is None else shown | {"form": [_field(parameter) for parameter in form.fields]}
+
+
+def _field(parameter: Parameter) -> Frame:
+    return {
+        "name": parameter.name,
+        "label": parameter.summary,
+        "kind": parameter.kind.value,
+        "required": parameter.required,
+        "choices": parameter.choices,
+        "low": parameter.low,
+        "high": parameter.high,
+        "example": parameter.sample,
+    }

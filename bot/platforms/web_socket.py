@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bot.command import Pool, Room
 from bot.completion import complete
 from bot.dispatch import dispatch
-from bot.message import Request
+from bot.message import Progress, Request
 from bot.platforms import web_frames
 from bot.platforms.web_feed import Feed
 from engine.errors import BadRequest
@@ -24,13 +24,29 @@ MOST_WAITING = 500
 """Frames a page may be behind before it is cut off; it connects again and gets the whole feed."""
 MOST_REQUESTS = 64
 """Requests of one page that may run at once."""
-TICK = 1.0
-"""Seconds between two signs of life of a request that takes long."""
+LOOK = 0.25
+"""Seconds between two looks at a request that takes long: work that tells of every ticker does not flood the page."""
 
 
 def identity_of(name: str) -> str:
     """Who the person is to the desk: `web:ann`."""
     return f"web:{name}"
+
+
+def _sign_of_life(waited: float) -> str:
+    """What is said of work that does not tell how far it is, after so many seconds."""
+    return f"Still working, {waited:.0f} s" if waited >= 1 else "Working…"
+
+
+class Watch:
+    """How far one request has come: told from the thread that works on it, looked at on the loop."""
+
+    def __init__(self) -> None:
+        self.latest: Progress | None = None
+
+    def tell(self, progress: Progress) -> None:
+        """Take the news; setting one attribute is safe from any thread."""
+        self.latest = progress
 
 
 class Conversation:
@@ -114,23 +130,29 @@ class Conversation:
                 self._feed.say(self.name, frame.text)
                 await self._ask(frame.id, self._request(frame.id, text=frame.text))
             case web_frames.Tap():
-                await self._ask(frame.id, self._request(frame.id, action=frame.action), frame.message)
+                request = self._request(frame.id, action=frame.action, options=frame.options)
+                await self._ask(frame.id, request, frame.message)
             case web_frames.Typing():
                 await self._suggest(frame)
 
-    def _request(self, request: str, *, text: str = "", action: str = "") -> Request:
+    def _request(
+        self, request: str, *, text: str = "", action: str = "", options: tuple[tuple[str, str], ...] = ()
+    ) -> Request:
         """The request with a source that no other person's page can make."""
         identity = identity_of(self.name)
-        return Request(identity, text, action, source=f"{identity}:{request}", chat=self.name)
+        return Request(identity, text, action, source=f"{identity}:{request}", chat=self.name, options=options)
 
     async def _ask(self, request_id: str, request: Request, tapped: str = "") -> None:
-        answer = asyncio.ensure_future(dispatch(self._room, request))
-        words, waited = "Working…", 0
+        watch, loop = Watch(), asyncio.get_running_loop()
+        answer = asyncio.ensure_future(dispatch(self._room, request, watch.tell))
+        began = loop.time()
+        shown: web_frames.Frame = {}
         while not answer.done():
-            self.send(web_frames.working(request_id, words))
-            await asyncio.wait({answer}, timeout=TICK)
-            waited += 1
-            words = f"Still working, {waited} s"
+            frame = web_frames.working(request_id, _sign_of_life(loop.time() - began), watch.latest)
+            if frame != shown:
+                self.send(frame)
+            shown = frame
+            await asyncio.wait({answer}, timeout=LOOK)
         reply = answer.result()
         last = self._feed.answer(self.name, reply, tapped)
         self.send(web_frames.done(request_id, reply.error, last))

@@ -11,6 +11,7 @@ import pytest
 from bot.bulkheads import inline
 from bot.command import Room
 from bot.dispatch import dispatch
+from bot.forms import form_of
 from bot.message import Card, Request, as_text
 from bot.platforms.replay_chat import ReplayChat
 from engine import approvals, orders, scanning
@@ -76,7 +77,11 @@ def test_change_offers_the_neighbours_by_name_and_each_leads_to_an_order() -> No
 
     card = desk.card(action=f"change:{first}")
 
-    assert labels(card) == [["Half (1)", "Better price"], ["40 put", "48 put"], ["03 Jul 26", "14 Aug 26"]]
+    assert labels(card) == [
+        ["Half (1)", "Better price", "Your price…"],
+        ["40 put", "48 put"],
+        ["03 Jul 26", "14 Aug 26"],
+    ]
     press(desk, press(desk, card, "40 put"), "Change")
     varied = desk.card(action=f"show:{first.partition('.')[0]}")
     assert varied.title == "wheel: sell 2 × XYZ 40 put?"
@@ -116,7 +121,7 @@ def test_where_there_is_no_other_contract_change_still_has_size_and_price() -> N
 
     card = desk.card(action="change:A00001.1")
 
-    assert labels(card) == [["Half (1)", "Better price"]]
+    assert labels(card) == [["Half (1)", "Better price", "Your price…"]]
     assert "There is no option chain right now to choose a strike or an expiry from." in card.lines
 
 
@@ -153,6 +158,18 @@ def test_a_smaller_size_can_be_typed_or_carried_by_a_button(how: str) -> None:
 
     assert "Size 5 → 3 by ann." in card.lines
     assert [order.quantity for order in desk.world.broker.sent.values()] == [3]
+
+
+def test_change_asks_for_any_size_and_any_price_of_your_own() -> None:
+    desk = visit()
+    propose(desk.world, plan=make.plan(make.signal(outlook=make.outlook(max_loss=make.D(400))), 5))
+    desk.world.market.set_snapshot(make.snapshot())
+
+    card = desk.card(action="change:A00001.1")
+
+    assert labels(card) == [["Half (2)", "One", "Size…"], ["Better price", "Your price…"]]
+    forms = [form_of(button.action) for row in card.buttons for button in row]
+    assert [[field.name for field in form.fields] for form in forms if form] == [["quantity"], ["price"]]
 
 
 def test_a_larger_size_is_not_to_be_had() -> None:
@@ -362,3 +379,12 @@ async def test_an_unconfirmed_first_tap_is_taken_off_every_card() -> None:
     with world.store.read() as work:
         kinds = [event.kind for event in work.events_about("A00001")]
     assert kinds.count(EventKind.APPROVAL_CHANGED) == 2
+
+
+def test_a_price_written_with_a_comma_is_never_a_hundred_times_itself() -> None:
+    desk = visit()
+    propose(desk.world)
+
+    said = desk.told("/myprice A00001.1 1,10")
+
+    assert said == "price: write “1,10” with a point, such as 1.10."

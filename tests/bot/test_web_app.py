@@ -8,9 +8,11 @@ import json
 import aiohttp
 import pytest
 
-from bot.platforms.web_frames import Line, Tap, Typing, read
+from bot.message import Progress
+from bot.platforms.web_frames import Line, Tap, Typing, read, working
 from engine.errors import BadRequest
 from engine.model.trade import ApprovalStatus
+from tests import make
 from tests.page import PageWorld, cards, open_page
 
 
@@ -88,6 +90,44 @@ async def test_viewer_cannot_approve(page: PageWorld):
         assert work.approval(approval.id).status is ApprovalStatus.PENDING
 
 
+async def test_button_that_needs_a_price_brings_its_form_and_the_price_makes_a_new_version(page: PageWorld):
+    approval = await page.propose()
+    async with page.socket() as socket:
+        message = (await socket.next("feed"))["messages"][0]
+        changed = await socket.tap("t1", message["id"], f"change:{approval.key}")
+        buttons = {one["label"]: one for row in cards(changed)[0]["buttons"] for one in row}
+        asked = buttons["Your price…"]
+        frames = await socket.tap("t2", changed[-1]["last"], asked["action"], price="1.10")
+
+    assert "form" not in buttons["Better price"]
+    assert asked["form"] == [
+        {
+            "name": "price",
+            "label": "dollars a share, such as 1.05",
+            "kind": "number",
+            "required": True,
+            "choices": [],
+            "low": None,
+            "high": None,
+            "example": "1.05",
+        }
+    ]
+    assert frames[-1]["error"] == ""
+    with page.world.store.read() as work:
+        assert work.approval(approval.id).plan.signal.yours == make.D("-1.10")
+
+
+async def test_form_of_somebody_who_may_not_act_changes_nothing(page: PageWorld):
+    approval = await page.propose()
+    async with page.socket("vic") as socket:
+        message = (await socket.next("feed"))["messages"][0]
+        frames = await socket.tap("t1", message["id"], f"myprice:{approval.key}", price="1.10")
+
+    assert frames[-1]["error"] == "not allowed"
+    with page.world.store.read() as work:
+        assert work.approval(approval.id).version == 1
+
+
 async def test_command_is_echoed_and_answered_to_who_asked(page: PageWorld):
     async with page.socket("ann") as ann, page.socket("ben") as ben:
         frames = await ann.ask("c1", " /risk ")
@@ -124,6 +164,18 @@ async def test_working_is_said_before_the_answer(page: PageWorld):
     assert types[:2] == ["message", "working"]
 
 
+@pytest.mark.parametrize(
+    ("progress", "told"),
+    [
+        (None, {"words": "Working…", "fraction": None, "stop": ""}),
+        (Progress(0.25, "12 of 48 names"), {"words": "12 of 48 names", "fraction": 0.25, "stop": ""}),
+        (Progress(7.0, "", "stop:J1"), {"words": "Working…", "fraction": 1.0, "stop": "stop:J1"}),
+    ],
+)
+def test_progress_is_told_with_its_bar_and_the_way_to_stop_it(progress: Progress | None, told: dict[str, object]):
+    assert working("c1", "Working…", progress) == {"type": "working", "id": "c1"} | told
+
+
 async def test_completion_comes_back_with_its_id(page: PageWorld):
     async with page.socket() as socket:
         await socket.send(type="complete", id="k1", line="/posi")
@@ -149,6 +201,13 @@ async def test_completion_comes_back_with_its_id(page: PageWorld):
         ('{"type": "command", "id": "a", "text": "\\ud800"}', "cannot be read"),
         (json.dumps({"type": "command", "id": "a", "text": "x" * 501}), "longer than 500"),
         (json.dumps({"type": "tap", "id": "a", "message": "m", "action": "x" * 65}), "longer than 64"),
+        ('{"type": "tap", "id": "a", "message": "m", "action": "size:A1", "options": ["2"]}', "options has to be"),
+        ('{"type": "tap", "id": "a", "message": "m", "action": "size:A1", "options": null}', "options has to be"),
+        ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"Quantity": "2"}}', "name of an option"),
+        ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"quantity": 2}}', "quantity has to be text"),
+        ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"quantity": "2\\n"}}', "cannot be read"),
+        (json.dumps({"type": "tap", "id": "a", "action": "b", "options": {"note": "x" * 501}}), "longer than 500"),
+        (json.dumps({"type": "tap", "id": "a", "action": "b", "options": {f"o{n}": "" for n in range(11)}}), "most 10"),
     ],
 )
 async def test_malformed_frame_is_answered_and_the_page_goes_on(page: PageWorld, raw: str, words: str):
@@ -182,6 +241,9 @@ async def test_frame_that_is_too_large_ends_the_connection_only(page: PageWorld)
 async def test_line_frames_are_read():
     assert read('{"type": "command", "id": "a-1", "text": "  /risk "}') == Line("a-1", "/risk")
     assert read('{"type": "tap", "id": "a", "message": "m1", "action": "why:A1"}') == Tap("a", "m1", "why:A1")
+    assert read('{"type": "tap", "id": "a", "action": "stop:1"}') == Tap("a", "", "stop:1")
+    filled = '{"type": "tap", "id": "a", "message": "m1", "action": "size:A1.1", "options": {"quantity": "2"}}'
+    assert read(filled) == Tap("a", "m1", "size:A1.1", (("quantity", "2"),))
     assert read('{"type": "complete", "id": "a", "line": "/ri "}') == Typing("a", "/ri ")
     with pytest.raises(BadRequest):
         read('{"type": ["tap"], "id": "a"}')

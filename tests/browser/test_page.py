@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests import make
 from tests.page import PageWorld, open_page
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, WebSocketRoute
 
 expect = pytest.importorskip("playwright.async_api", reason="needs Playwright (the dev extra)").expect
 expect.set_options(timeout=20_000)
@@ -157,6 +158,131 @@ async def test_row_of_buttons_stays_a_row_and_a_list_of_ids_flows(desk: PageWorl
     )
 
     assert [len(list(group)) for _, group in groupby(tops)] == [1, 2, 1, 3]
+
+
+async def open_change(desk: PageWorld, tab: Page, quantity: int = 2) -> str:
+    """Propose and open the card of other versions; returns the proposal's id."""
+    small = make.signal(outlook=make.outlook(max_loss=make.D(500), collateral=make.D(500)))
+    approval = await desk.propose(plan=make.plan(small, quantity=quantity))
+    await tab.get_by_role("button", name="Change").click()
+    await expect(tab.get_by_role("heading", name="Change wheel")).to_be_visible()
+    return approval.id
+
+
+async def test_price_of_your_own_is_filled_in_on_the_card_and_asked_anew(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    approval = await open_change(desk, tab)
+    opener = tab.get_by_role("button", name="Your price…")
+    await opener.click()
+    field = tab.get_by_label("Dollars a share, such as 1.05")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_attribute("inputmode", "decimal")
+
+    await field.fill("cheap")
+    await field.press("Enter")
+    await expect(tab.locator("form.asks").get_by_role("alert")).to_have_text("Write a number, such as 1.05.")
+    await field.fill("1,10")
+    await field.press("Enter")
+
+    await expect(tab.locator("article").first).to_contain_text("credit 1.10 or better")
+    await expect(tab.locator("form.asks")).to_have_count(0)
+    await expect(opener).to_have_attribute("aria-expanded", "false")
+    with desk.world.store.read() as work:
+        assert work.approval(approval).version == 2
+
+
+async def test_bounds_of_a_number_are_told_before_it_is_sent_and_what_the_desk_refuses_can_be_corrected(
+    desk: PageWorld, tab: Page
+):
+    await enter(desk, tab)
+    approval = await open_change(desk, tab, quantity=10)
+    await tab.get_by_role("button", name="Size…").click()
+    field = tab.get_by_label("How many, fewer than the card's")
+    await field.fill("0")
+    await field.press("Enter")
+    await expect(tab.locator("form.asks").get_by_role("alert")).to_have_text("The least is 1.")
+
+    await field.fill("12")
+    await field.press("Enter")
+    await expect(tab.locator("article").last).to_contain_text("12 is not a smaller size")
+    await expect(field).to_be_enabled()
+    await field.fill("4")
+    await field.press("Enter")
+
+    await expect(tab.locator("article").first).to_contain_text("Size 10 → 4 by ann.")
+    with desk.world.store.read() as work:
+        assert work.approval(approval).plan.quantity == 4
+
+
+async def test_form_is_given_up_with_escape_and_by_its_own_button(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    await open_change(desk, tab)
+    opener = tab.get_by_role("button", name="Your price…")
+    await opener.press("Enter")
+    await tab.keyboard.press("Escape")
+    await expect(opener).to_be_focused()
+    await expect(tab.locator("form.asks")).to_have_count(0)
+
+    await opener.press("Enter")
+    await expect(opener).to_have_attribute("aria-expanded", "true")
+    await tab.get_by_role("button", name="Not now").click()
+
+    await expect(opener).to_be_focused()
+    await expect(tab.locator("form.asks")).to_have_count(0)
+
+
+async def test_what_is_being_filled_in_survives_a_redraw_and_ends_when_its_button_is_gone(desk: PageWorld, tab: Page):
+    await enter(desk, tab)
+    ask = ((Button("Your price…", "myprice:A00009.1"),),)
+    ref = await desk.web.post(DESK, Card("Limit 1.03", buttons=ask, key="k", version=1))
+    await tab.get_by_role("button", name="Your price…").click()
+    field = tab.locator("form.asks input")
+    await field.fill("1.1")
+
+    await desk.web.edit(ref, Card("Limit 1.04", buttons=ask, key="k", version=2))
+    await expect(tab.locator("article h2")).to_have_text("Limit 1.04")
+    await expect(field).to_have_value("1.1")
+    await expect(field).to_be_focused()
+    await desk.web.edit(ref, Card("Filled", key="k", version=3))
+
+    await expect(tab.locator("article .problem")).to_have_text("This card has changed meanwhile: nothing was sent.")
+    await expect(tab.locator("form.asks")).to_have_count(0)
+
+
+async def test_bar_shows_how_far_it_is_and_can_be_stopped(desk: PageWorld, tab: Page):
+    """The test stands between page and server and plays the work, so that it stays where it is looked at."""
+    asked: list[str] = []
+    stopped: list[dict[str, str]] = []
+
+    async def between(page_side: WebSocketRoute) -> None:
+        server = page_side.connect_to_server()
+
+        def take(raw: str | bytes) -> None:
+            frame = json.loads(raw)
+            if frame["type"] == "command":
+                asked.append(frame["id"])
+                state = {"words": "12 of 48 names", "fraction": 0.25, "stop": "stop:J1"}
+                page_side.send(json.dumps({"type": "working", "id": frame["id"], **state}))
+            elif frame["type"] == "tap":
+                stopped.append(frame)
+                page_side.send(json.dumps({"type": "done", "id": asked[0], "error": "", "last": ""}))
+            else:
+                server.send(raw)
+
+        page_side.on_message(take)
+
+    await tab.route_web_socket("**/socket", between)
+    await enter(desk, tab)
+    await tab.locator(LINE).fill("/scan wheel")
+    await tab.locator(LINE).press("Enter")
+    bar = tab.get_by_role("progressbar", name="12 of 48 names")
+    await expect(bar).to_have_attribute("aria-valuenow", "25")
+    await expect(bar).to_have_js_property("clientHeight", 6)
+
+    await tab.get_by_role("button", name="Stop").click()
+
+    await expect(bar).to_have_count(0)
+    assert [(frame["action"], "message" in frame) for frame in stopped] == [("stop:J1", False)]
 
 
 async def test_help_names_fill_the_box(desk: PageWorld, tab: Page):

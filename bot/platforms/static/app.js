@@ -8,7 +8,7 @@ import { Feed } from "/feed.js";
 const QUICK = ["/proposals", "/positions", "/orders", "/panic", "/risk", "/pnl", "/account", "/help"];
 const $ = (id) => document.getElementById(id);
 
-const feed = new Feed(tap);
+const feed = new Feed({ tap, stop });
 const box = new CommandBox({ ask: suggest, send: command });
 const connection = new Connection({ frame: receive, online, offline, ended });
 
@@ -16,8 +16,8 @@ const receivers = {
   welcome: ({ name, role }) => ($("logout").title = `Logged in as ${name} (${role})`),
   feed: ({ messages }) => feed.replace(messages),
   message: ({ message }) => feed.add(message),
-  working: ({ id, words }) => feed.working(id, words),
-  done: ({ id, last }) => feed.done(id, last),
+  working: ({ id, ...state }) => feed.working(id, state),
+  done: ({ id, last, error }) => feed.done(id, last, Boolean(error)),
   completions: ({ id, items }) => box.show(id, items),
   error: ({ id, words }) => feed.refused(id, words),
   clock: showClock,
@@ -32,10 +32,14 @@ function request(frame) {
   return connection.send({ ...frame, id }) ? id : "";
 }
 
-function tap(action, message) {
-  const id = request({ type: "tap", action, message });
+function tap(action, message, options) {
+  const id = request({ type: "tap", action, message, options });
   if (!id) feed.note("Not sent: there is no connection to the desk.");
   return id;
+}
+
+function stop(action) {
+  return Boolean(request({ type: "tap", action }));
 }
 
 function command(text) {

@@ -21,7 +21,7 @@ export function element(tag, name = "", text = "") {
   return made;
 }
 
-// onTap(button, action) is called when one of the card's buttons is used.
+// onTap(button, what) is called when one of the card's buttons is used; `what` is the button as the desk described it.
 export function drawCard(card, onTap) {
   const article = element("article", `card tone-${card.tone}`);
   article.tabIndex = -1;
@@ -202,11 +202,12 @@ function isSmall(row) {
 function drawRow(buttons, name, onTap) {
   if (!buttons.length) return null;
   const row = element("div", name);
-  for (const { label, action, tone } of buttons) {
-    const button = element("button", `button ${tone}`, label);
+  for (const what of buttons) {
+    const button = element("button", `button ${what.tone}`, what.label);
     button.type = "button";
-    button.dataset.action = action;
-    button.addEventListener("click", () => onTap(button, action));
+    button.dataset.action = what.action;
+    if (what.form) button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => onTap(button, what));
     row.append(button);
   }
   return row;

@@ -1,6 +1,8 @@
 // The list of messages: adds, redraws in place, scrolls, and keeps the countdowns.
 
 import { drawCard, element, showTheme, timeLeft } from "/card.js";
+import { drawForm, hold } from "/form.js";
+import { drawWaiting, showState } from "/waiting.js";
 
 const KEPT = 220;
 const NEAR = 120;
@@ -16,10 +18,12 @@ export class Feed {
   #pending = new Map();
   #now = "";
   #onTap;
+  #onStop;
 
-  // onTap(action, message id) -> request id, or "" when it could not be sent
-  constructor(onTap) {
-    this.#onTap = onTap;
+  // tap(action, message id, options) -> request id, "" when it could not be sent; stop(action) -> whether it was sent
+  constructor({ tap, stop }) {
+    this.#onTap = tap;
+    this.#onStop = stop;
     this.#newer.addEventListener("click", () => this.#toBottom());
     this.#list.addEventListener("scroll", () => this.#seesLast() && (this.#newer.hidden = true), { passive: true });
     this.#jump.addEventListener("click", () => this.#toQuestion());
@@ -61,29 +65,29 @@ export class Feed {
 
   // A command line was sent: show that it is being worked on until it is answered.
   wait(request) {
-    const node = element("p", "waiting");
-    node.append(element("span", "progress"), element("span", "words", "Working…"));
+    const node = drawWaiting("Working…");
     this.#list.append(node);
     this.#pending.set(request, { node, remove: () => node.remove() });
     this.#toBottom();
   }
 
-  working(request, words) {
+  // state: {words, fraction, stop}
+  working(request, state) {
     const pending = this.#pending.get(request);
-    if (pending) pending.node.querySelector(".words").textContent = words;
+    if (pending) showState(pending.node, state, this.#onStop);
   }
 
-  done(request, last) {
+  done(request, last, failed) {
     const pending = this.#pending.get(request);
     if (!pending) return;
     this.#pending.delete(request);
-    pending.remove();
+    pending.remove(failed);
     const answer = this.#shown.get(last)?.node;
     if (answer && answer !== pending.card) this.#reveal(answer);
   }
 
   refused(request, words) {
-    this.done(request, "");
+    this.done(request, "", true);
     this.note(words);
   }
 
@@ -97,7 +101,7 @@ export class Feed {
   // No answer will come for what was sent before the connection was lost.
   forgetPending() {
     const lost = this.#pending.size;
-    for (const pending of this.#pending.values()) pending.remove();
+    for (const pending of this.#pending.values()) pending.remove(true);
     this.#pending.clear();
     return lost;
   }
@@ -105,7 +109,7 @@ export class Feed {
   #place(message) {
     const known = this.#shown.get(message.id);
     if (known && known.rev >= message.rev) return;
-    const node = message.card ? drawCard(message.card, (button, action) => this.#tap(message.id, button, action)) : said(message);
+    const node = message.card ? drawCard(message.card, (button, what) => this.#pressed(message.id, button, what)) : said(message);
     if (known) this.#exchange(known.node, node);
     else this.#list.insertBefore(node, this.#list.querySelector(":scope > .waiting"));
     this.#shown.set(message.id, { node, rev: message.rev, title: message.card?.title, key: message.card?.key || message.id, expires: message.card?.expires_at || "" });
@@ -113,35 +117,67 @@ export class Feed {
   }
 
   #exchange(old, node) {
-    const hadFocus = old.contains(document.activeElement);
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const details = [old.querySelector("details"), node.querySelector("details")];
     if (details[0] && details[1] && details[0].dataset.touched) details[1].open = details[0].open;
+    const form = old.querySelector("form");
     old.replaceWith(node);
+    if (form) this.#carryOver(form, node);
     settle(node);
-    if (!hadFocus) return;
-    node.focus({ preventScroll: true });
+    if (focused) (focused.isConnected ? focused : node).focus({ preventScroll: true });
   }
 
-  #tap(message, button, action) {
-    const request = this.#onTap(action, message);
-    if (!request) return;
+  // What is being filled in stays where the same button is still there; else what it was about has changed.
+  #carryOver(form, card) {
+    const opener = openerOf(form, card);
+    if (opener) return open(form, opener);
+    if (form.dataset.sent) return;
+    const words = "This card has changed meanwhile: nothing was sent.";
+    card.querySelector(".card-top").after(element("p", "problem", words));
+    this.#announce(words);
+  }
+
+  #pressed(message, button, what) {
+    if (!what.form) return this.#tap(message, button, what.action);
+    const card = button.closest(".card");
+    const known = card.querySelector("form");
+    if (known) close(known);
+    if (known?.dataset.action === what.action) return;
+    const send = (form, options) => this.#submit(message, form, options);
+    const form = drawForm(what, { send, give: giveUp });
+    open(form, button);
+    form.querySelector("input, select").focus();
+  }
+
+  #submit(message, form, options) {
+    const opener = openerOf(form);
+    if (!opener || !this.#tap(message, opener, form.dataset.action, options, form)) return;
+    form.dataset.sent = "yes";
+    hold(form, true);
+  }
+
+  // Send a tap; while it is worked on nothing else of the card can be used. Says whether it went out.
+  #tap(message, button, action, options, form) {
+    const request = this.#onTap(action, message, options);
+    if (!request) return false;
     const card = button.closest(".card");
     const label = button.textContent;
-    const buttons = [...card.querySelectorAll("button")].filter((other) => !other.disabled);
+    const buttons = [...card.querySelectorAll("button")].filter((other) => !other.disabled && !other.closest("form"));
     for (const other of buttons) other.disabled = true;
     button.textContent = "working…";
     button.classList.add("busy");
-    const line = element("p", "waiting");
-    line.append(element("span", "progress"), element("span", "words", ""));
-    button.closest(".buttons").after(line);
-    const remove = () => {
+    const line = drawWaiting("");
+    (form || button.closest(".buttons")).after(line);
+    const remove = (failed) => {
       line.remove();
       button.textContent = label;
       button.classList.remove("busy");
       for (const other of buttons) other.disabled = false;
+      if (form) answered(form, failed);
       if (document.activeElement === document.body && button.isConnected) button.focus({ preventScroll: true });
     };
     this.#pending.set(request, { node: line, card, remove });
+    return true;
   }
 
   #arrived(message, follows) {
@@ -216,6 +252,35 @@ export class Feed {
     node.remove();
     this.#shown.delete(id);
   }
+}
+
+// The button of the card that opens this form, where there still is one.
+function openerOf(form, card = form.closest(".card")) {
+  return [...card.querySelectorAll(".button")].find((button) => button.dataset.action === form.dataset.action);
+}
+
+function giveUp(form) {
+  const opener = openerOf(form);
+  close(form);
+  opener?.focus({ preventScroll: true });
+}
+
+function open(form, opener) {
+  opener.setAttribute("aria-expanded", "true");
+  opener.closest(".buttons").after(form);
+}
+
+function close(form) {
+  openerOf(form)?.setAttribute("aria-expanded", "false");
+  form.remove();
+}
+
+// What was refused can be corrected and sent again.
+function answered(form, failed) {
+  if (!form.isConnected) return;
+  delete form.dataset.sent;
+  hold(form, false);
+  if (!failed) close(form);
 }
 
 // The second half of a double tap meant the card as it was: what is drawn under it takes no tap for a moment.
