@@ -12,6 +12,7 @@ const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
 const FIGURES = [...TRADE, "Your price", "Breakeven", "Expires", "Collateral", "Fees", "Spot"];
 const ODDS = "P(profit)";
+const GREEK = /([ΔΓΘV]) (?=[+−-]?\d)/g; // a sign is never parted from its number
 const SMALL = 12;
 
 export function element(tag, name = "", text = "") {
@@ -121,7 +122,7 @@ function drawFacts(facts) {
   const list = element("dl", "facts");
   for (const [label, value] of facts) {
     const row = element("div");
-    row.append(element("dt", "", label), element("dd", sign(value), value));
+    row.append(element("dt", "", label), element("dd", sign(value), value.replace(GREEK, "$1\u00a0")));
     list.append(row);
   }
   return list;
@@ -192,7 +193,8 @@ function drawButtons(card, onTap) {
     if (before && isSmall(row) && isSmall(before.slice(-1))) before.push(...row);
     else rows.push([...row]);
   }
-  return [drawRow(first, "buttons", onTap), ...rows.map((row) => drawRow(row, "buttons more", onTap))].filter(Boolean);
+  const top = first.length > 2 ? "buttons more" : "buttons";
+  return [drawRow(first, top, onTap), ...rows.map((row) => drawRow(row, "buttons more", onTap))].filter(Boolean);
 }
 
 function isSmall(row) {

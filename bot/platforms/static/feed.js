@@ -74,7 +74,10 @@ export class Feed {
   // state: {words, fraction, stop}
   working(request, state) {
     const pending = this.#pending.get(request);
-    if (pending) showState(pending.node, state, this.#onStop);
+    if (!pending) return;
+    const follows = this.#mayFollow();
+    showState(pending.node, state, this.#onStop);
+    if (follows) this.#toBottom();
   }
 
   done(request, last, failed) {

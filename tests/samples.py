@@ -1,0 +1,256 @@
+"""One card of each kind as the desk draws it, by name: for the pinned texts of each platform and for the pictures.
+
+Every sample has a desk of its own, so that none depends on the order in which they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+
+from bot.announce import card_for
+from bot.message import Card
+from bot.notices import notice
+from bot.proposal import Story, proposal_card
+from engine import agenda, orders, panic, scanning
+from engine.model.events import Event, EventKind, Severity
+from engine.model.legs import Structure
+from engine.model.market import Greeks
+from engine.model.records import EquityDay
+from engine.model.trade import Approval, ApprovalStatus
+from tests import make
+from tests.bot.rooms import Visit, visit
+from tests.desk import Fault, propose, quote_all
+from tests.engine.exit_cases import calls, look
+from tests.rolling import open_market, short_put
+from tests.strategies import cases
+
+D = Decimal
+LIVE = "LIVE 123456789"
+
+
+PLAN = make.plan(make.signal(outlook=make.outlook(greeks=Greeks(0.2392, -0.0454, 0.0289, -0.0461))))
+"""Two 44 puts with every figure known."""
+
+
+def _unit() -> Approval:
+    return make.approval(PLAN)
+
+
+def _drawn(approval: Approval, banner: str = "PAPER", **more: object) -> Card:
+    return proposal_card(Story(approval, **more), make.NOW, banner)  # type: ignore[arg-type]
+
+
+def _spread() -> Card:
+    legs = (make.leg(make.put(46)), make.leg(make.put(44), 1))
+    unit = make.outlook(max_loss=D(160), max_gain=D(40), collateral=D(200), breakevens=(D("45.60"),))
+    signal = make.signal(
+        strategy="spx_credit_spreads", legs=legs, limit=D("-0.40"), structure=Structure.CREDIT_SPREAD, outlook=unit
+    )
+    return _drawn(make.approval(make.plan(signal, quantity=12)))
+
+
+def _moved() -> Card:
+    note = "The price moved -0.05 to 0.98: approve at the new price?"
+    return _drawn(replace(_unit(), version=2, note=note))
+
+
+def _blocked() -> Card:
+    note = "total risk would be 31.0%, more than 30.0%"
+    return _drawn(replace(_unit(), status=ApprovalStatus.BLOCKED, decided_by="ann", note=note))
+
+
+def _live() -> Card:
+    return _drawn(_unit(), LIVE)
+
+
+def _scanned() -> Visit:
+    """The wheel's example, proposed by a scan, with other strikes and expiries listed too."""
+    desk = visit()
+    desk.world.market.set_snapshot(cases.wheel_name())
+    scanning.run(desk.world.desk, "wheel", ["XYZ"])
+    return desk
+
+
+def _key(desk: Visit) -> str:
+    with desk.world.store.read() as work:
+        (approval,) = work.pending_approvals()
+    return approval.key
+
+
+def _of_the_scan(line: str) -> Card:
+    """The answer to a line or a button's action about the scanned proposal; `{key}` is its id and version."""
+    desk = _scanned()
+    key = _key(desk)
+    asked = line.format(key=key, id=key.partition(".")[0])
+    return desk.card(asked) if asked.startswith("/") else desk.card(action=asked)
+
+
+def _held() -> Visit:
+    """Two 44 puts sold at 1.03, now worth 0.80, and 24 closes behind the desk."""
+    desk = visit()
+    with desk.world.store.begin() as work:
+        for day, equity in zip(make.weekdays(24), _equity(24), strict=True):
+            at = make.NOW - (make.TODAY - day)
+            zero = D(0)
+            work.add_equity(EquityDay(day, at, equity, equity, zero, zero, zero, zero, zero, zero))
+    propose(desk.world, plan=PLAN)
+    desk.card(action="approve:A00001.1")
+    desk.world.broker.fill("A00001.1.1")
+    desk.world.clock.advance(seconds=1)
+    quote_all(desk.world)
+    orders.reconcile(desk.world.desk)
+    desk.world.clock.advance(hours=3)
+    quote_all(desk.world, "0.75", "0.85", "48.60")
+    return desk
+
+
+def _equity(count: int) -> tuple[Decimal, ...]:
+    """A curve that rises and falls: closes around 100,000 dollars."""
+    steps = np.arange(count)
+    curve = 98_800 + 50 * steps + 260 * np.sin(steps / 2.3)
+    return tuple(D(f"{value:.2f}") for value in curve)
+
+
+def _position_id(desk: Visit) -> str:
+    with desk.world.store.read() as work:
+        return work.open_positions()[0].id
+
+
+def _of_the_holder(line: str) -> Card:
+    desk = _held()
+    return desk.card(line.format(position=_position_id(desk)))
+
+
+def _filled() -> Card:
+    return _held().card(action="show:A00001")
+
+
+def _working() -> Card:
+    desk = visit()
+    propose(desk.world, plan=PLAN)
+    return desk.card(action="approve:A00001.1")
+
+
+def _closed() -> Card:
+    desk = _held()
+    position = _position_id(desk)
+    desk.card(f"/close {position}")
+    (key,) = desk.world.broker.open_orders()
+    desk.world.broker.fill(key)
+    desk.world.clock.advance(seconds=1)
+    orders.reconcile(desk.world.desk)
+    return _posted(desk, desk.events(EventKind.POSITION_CLOSED)[0])
+
+
+def _posted(desk: Visit, event: Event, key: str = "") -> Card:
+    card = card_for(desk.world.desk, event, key or f"event:{event.id}", "PAPER")
+    assert card is not None
+    return card
+
+
+def _digest() -> Card:
+    return _of_the_holder("/digest")
+
+
+def _alarm() -> Card:
+    desk = visit()
+    with desk.world.store.begin() as work:
+        work.save_position(calls())
+    desk.world.broker.faults = [Fault.REFUSE] * 3
+    for _ in range(3):
+        look(desk.world, "2.80", "2.90", seconds=301)
+    return _posted(desk, desk.events(EventKind.EXIT_FAILED)[-1])
+
+
+def _flattening() -> Card:
+    desk = _held()
+    asked = desk.card("/panic flatten")
+    desk.card(action=asked.buttons[0][0].action)
+    panic.advance(desk.world.desk)
+    event = [event for event in desk.events(EventKind.PANIC) if event.correlation][-1]
+    return _posted(desk, event, f"panic:{event.subject}")
+
+
+def _agenda() -> Card:
+    desk = visit()
+    short_put(desk.world)
+    desk.world.clock.advance(days=15)
+    open_market(desk.world)
+    agenda.run(desk.world.desk)
+    return _posted(desk, desk.events(EventKind.EXPIRY_AGENDA)[0])
+
+
+def _roll() -> Card:
+    desk = visit()
+    short_put(desk.world)
+    open_market(desk.world)
+    return desk.card("/roll P00001")
+
+
+def _assigned() -> Card:
+    words = "2 × XYZ 44 put were assigned: 200 shares bought at 44.00."
+    data = {"ticker": "XYZ", "instrument": "XYZ 20 Jul 26 44 put", "quantity": 2, "words": words}
+    return notice(make.event(EventKind.ASSIGNED, "P00003", data=data, severity=Severity.WARNING), "PAPER")
+
+
+def _breach() -> Card:
+    data = {"words": "Loss of the day 2.1%, the limit is 2.0%: nothing is opened until the next session."}
+    return notice(make.event(EventKind.RISK_BREACHED, "daily loss", data=data, severity=Severity.URGENT), "PAPER")
+
+
+def _asked(line: str, who: str = "web:ann") -> Card:
+    """The answer of an empty desk, right or wrong."""
+    desk = visit()
+    desk.world.market.set_snapshot(cases.wheel_name())
+    return desk.ask(line, who=who).cards[0]
+
+
+def _long_help() -> Card:
+    return _asked("/help trades")
+
+
+SAMPLES: dict[str, Callable[[], Card]] = {
+    "proposal": lambda: _drawn(_unit()),
+    "proposal-spread": _spread,
+    "proposal-moved": _moved,
+    "proposal-live": _live,
+    "change": lambda: _of_the_scan("change:{key}"),
+    "why": lambda: _of_the_scan("why:{id}"),
+    "payoff": lambda: _of_the_scan("/payoff {id}"),
+    "proposals": lambda: _of_the_scan("/proposals"),
+    "working": _working,
+    "filled": _filled,
+    "blocked": _blocked,
+    "closed": _closed,
+    "position": lambda: _of_the_holder("/position {position}"),
+    "positions": lambda: _of_the_holder("/positions"),
+    "orders": lambda: _of_the_holder("/orders"),
+    "risk": lambda: _of_the_holder("/risk"),
+    "pnl": lambda: _of_the_holder("/pnl"),
+    "account": lambda: _of_the_holder("/account"),
+    "audit": lambda: _of_the_holder("/audit {position}"),
+    "digest": _digest,
+    "chart": lambda: _asked("/chart XYZ"),
+    "chain": lambda: _asked("/chain XYZ"),
+    "scan": lambda: _asked("/scan wheel"),
+    "alarm": _alarm,
+    "breach": _breach,
+    "flattening": _flattening,
+    "halted": lambda: _asked("/halt news"),
+    "agenda": _agenda,
+    "roll": _roll,
+    "assigned": _assigned,
+    "limits": lambda: _asked("/limits"),
+    "health": lambda: _asked("/health"),
+    "help": lambda: _asked("/help"),
+    "help-trades": _long_help,
+    "help-close": lambda: _asked("/help close"),
+    "mistyped": lambda: _asked("/postions"),
+    "refused": lambda: _asked("/halt", who="web:vic"),
+    "stranger": lambda: _asked("/risk", who="discord:999"),
+}
+"""Name of the sample -> its card."""
