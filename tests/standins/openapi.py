@@ -1,4 +1,4 @@
-"""Whether requests and answers keep to an OpenAPI 3.0 document."""
+"""Whether requests and answers keep to an OpenAPI document, 3.0 or 3.1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import ValidationError
-from openapi_schema_validator import OAS30Validator, oas30_format_checker
+from jsonschema.exceptions import best_match
+from openapi_schema_validator import OAS30Validator, OAS31Validator, oas30_format_checker, oas31_format_checker
 
 PUBLISHED_EMPTY = frozenset({"symbol", "side", "asset_id", "asset_class", "type", "order_type"})
 """Alpaca's published example of a package answers "" here, against its own schema: the example is believed."""
@@ -21,9 +22,13 @@ class OpenApi:
 
     def __init__(self, path: Path) -> None:
         self._document = json.loads(path.read_text(encoding="utf-8"))
+        is_newer = self._document["openapi"].startswith("3.1")
+        self._validator = OAS31Validator if is_newer else OAS30Validator
+        self._formats = oas31_format_checker if is_newer else oas30_format_checker
         # "One of" two records without a required field can be kept by no record: "any of" is what is meant.
         for operation in (item for methods in self._document["paths"].values() for item in methods.values()):
             _loosen(operation)
+        _free_ids(self._document)
 
     @cached_property
     def _paths(self) -> list[tuple[re.Pattern[str], str]]:
@@ -79,9 +84,10 @@ class OpenApi:
 
     def _errors(self, schema: Mapping[str, Any], value: object, where: str) -> list[str]:
         whole = {**schema, "components": self._document["components"]}
-        checker = OAS30Validator(whole, format_checker=oas30_format_checker)
+        checker = self._validator(whole, format_checker=self._formats)
         errors = [error for error in checker.iter_errors(value) if not _is_published(error)]
-        return [f"{where}: {'/'.join(map(str, error.path))} {error.message}" for error in errors]
+        causes = [best_match([error]) or error for error in errors]
+        return [f"{where}: {'/'.join(map(str, cause.absolute_path))} {cause.message}" for cause in causes]
 
 
 def _loosen(node: object) -> None:
@@ -93,6 +99,18 @@ def _loosen(node: object) -> None:
     elif isinstance(node, list):
         for child in node:
             _loosen(child)
+
+
+def _free_ids(node: object) -> None:
+    """Discord reads an id that is sent as a number, too; its own library sends some so."""
+    if isinstance(node, dict):
+        if node.get("format") == "snowflake":
+            node |= {"type": ["string", "integer"]}
+        for child in node.values():
+            _free_ids(child)
+    elif isinstance(node, list):
+        for child in node:
+            _free_ids(child)
 
 
 def _typed(value: str, schema: Mapping[str, Any]) -> object:
