@@ -28,6 +28,10 @@ SHORT_INTENT = {
 }
 
 
+FOR_DECIDING = frozenset({"P(profit)", "Net Greeks", "Spot", "Data"})
+"""Figures of the moment of the decision: a card that has been answered is shorter without them; Why has them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """A proposal and what became of it; `ticket` and `position` are None before there is one.
@@ -104,7 +108,7 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         ("P(profit)", words.percent(outlook.pop) + (f", {outlook.pop_method}" if outlook.pop_method else "")),
         *_expiry(plan),
         ("Collateral", words.money(plan.collateral)),
-        ("Net Greeks", f"{words.greeks_words(outlook.greeks)} a share"),
+        ("Net Greeks", words.greeks_words(outlook.greeks) + (" a share" if outlook.greeks else "")),
         ("Fees", f"{words.money(plan.fees)} (a side)"),
         ("Spot", words.money(signal.spot)),
         ("Data", _data(plan, now)),
@@ -154,17 +158,23 @@ def _version(told: Story) -> int:
 
 
 def _in_state(card: Card, told: Story, now: datetime) -> Card:
+    short = _shortened(card)
     match told.approval.status:
         case ApprovalStatus.PENDING:
             return _pending(card, told.approval, tuple(given for given in told.consents if now < given.until))
         case ApprovalStatus.REJECTED:
-            return _ended(card, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
+            return _ended(short, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
         case ApprovalStatus.EXPIRED:
-            return _ended(card, "expired", Tone.NEUTRAL, "Expired", told.approval.note)
+            return _ended(short, "expired", Tone.NEUTRAL, "Expired", told.approval.note)
         case ApprovalStatus.BLOCKED:
-            return _ended(card, "blocked", Tone.BAD, "Not sent", told.approval.note)
+            return _ended(short, "blocked", Tone.BAD, "Not sent", told.approval.note)
         case ApprovalStatus.APPROVED:
-            return _approved(card, told)
+            return _approved(replace(short, lines=_exit_words(told.approval.plan)), told)
+
+
+def _shortened(card: Card) -> Card:
+    """Without what was there to decide by."""
+    return replace(card, lines=(), facts=tuple(fact for fact in card.facts if fact[0] not in FOR_DECIDING))
 
 
 def _who(approval: Approval) -> str:
@@ -343,7 +353,8 @@ def _filled(card: Card, ticket: Ticket, position: Position, by: str) -> Card:
     flow = "in" if paid < 0 else "out"
     line = f"Filled {ticket.filled} of {ticket.quantity} at {words.net(paid)} ({cash} {flow})."
     rest = () if whole else (f"The rest ended: {ticket.note}.",)
-    buttons = (Button("Position", f"position:{position.id}"), Button("Close", f"close:{position.id}", Tone.BAD))
+    look = (Button("Position", f"position:{position.id}"), Button("Why", f"why:{ticket.approval_id}"))
+    buttons = (*look, Button("Close", f"close:{position.id}", Tone.BAD))
     return replace(
         card, title=f"{card.title} ({state})", tone=Tone.GOOD, lines=(by, line, *rest, *card.lines), buttons=(buttons,)
     )

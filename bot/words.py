@@ -125,11 +125,11 @@ def legs_words(legs: Iterable[Leg], units: int) -> str:
 
 
 def greeks_words(greeks: Greeks | None) -> str:
-    """Net Greeks per share of one unit: `Δ +0.239 Γ -0.045 Θ +0.029 V -0.046`."""
+    """Net Greeks per share of one unit: `Δ +0.239 Γ -0.045 Θ +0.029 V -0.046`; no line ends inside one of them."""
     if greeks is None:
         return UNKNOWN
     parts = (("Δ", greeks.delta), ("Γ", greeks.gamma), ("Θ", greeks.theta), ("V", greeks.vega))
-    return " ".join(f"{sign} {_shown(value)}" for sign, value in parts)
+    return " ".join(f"{sign}\N{NO-BREAK SPACE}{_shown(value)}" for sign, value in parts)
 
 
 def _shown(value: float) -> str:

@@ -85,7 +85,7 @@ def _market(call: Call) -> Part:
         closed = not call.desk.sessions.is_open(call.desk.now())
         return "Data", (closed, f"{call.desk.market.name}: no quote of {share} now")
     age = words.age((call.desk.now() - quote.at).total_seconds())
-    return "Data", (True, f"{quote.source}, {len(tickers):,} names, {share} {age} old")
+    return "Data", (True, f"{quote.source}, {words.count(len(tickers), 'name')}, {share} {age} old")
 
 
 def _store(call: Call) -> Part:

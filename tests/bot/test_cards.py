@@ -47,7 +47,7 @@ def test_a_pending_proposal_is_complete() -> None:
         "P(profit)   76.5 %, N(d2) at the breakeven, IV linear in strike\n"
         "Expires     20 Jul 26 (35 days)\n"
         "Collateral  8,800.00\n"
-        "Net Greeks  Δ +0.2392 Γ -0.0454 Θ +0.0289 V -0.0461 a share\n"
+        "Net Greeks  Δ\u00a0+0.2392 Γ\u00a0-0.0454 Θ\u00a0+0.0289 V\u00a0-0.0461 a share\n"
         "Fees        2.00 (a side)\n"
         "Spot        48.00\n"
         "Data        test (recorded), 0 s; priced 10:00:00 ET, 3 s ago\n"
@@ -144,7 +144,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             "wheel: sell 2 × XYZ 44 put (filled) · good\n"
             "Approved by ann.\n"
             "Filled 2 of 2 at credit 1.04 (208.00 in).\n"
-            "[Position] [Close]",
+            "[Position] [Why] [Close]",
         ),
         (
             make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
@@ -156,7 +156,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             "Approved by ann.\n"
             "Filled 1 of 2 at credit 1.04 (104.00 in).\n"
             "The rest ended: canceled by ann.\n"
-            "[Position] [Close]",
+            "[Position] [Why] [Close]",
         ),
         (
             make.approval(status=ApprovalStatus.APPROVED, decided_by="ann"),
@@ -177,6 +177,24 @@ def test_every_state_of_a_proposal_says_what_happened(
     approval: Approval, story: dict[str, object], expected: str
 ) -> None:
     assert head(drawn(approval, **story)) == expected
+
+
+@pytest.mark.parametrize("status", [one for one in ApprovalStatus if one is not ApprovalStatus.PENDING], ids=str)
+def test_an_answered_card_is_without_what_was_there_to_decide_by(status: ApprovalStatus) -> None:
+    card = drawn(make.approval(status=status, decided_by="ann"), ticket=replace(TICKET, attempts=1))
+
+    assert not {"P(profit)", "Net Greeks", "Spot", "Data"} & dict(card.facts).keys()
+    assert {"Limit", "Max loss", "Max gain", "Breakeven", "Expires", "Collateral", "Fees"} <= dict(card.facts).keys()
+    assert [line for line in card.lines if line.startswith(("For:", "Against:"))] == []
+
+
+def test_the_way_to_the_reasons_stays_on_a_filled_card() -> None:
+    desk = filled()
+
+    card = desk.card(action="show:A00001")
+
+    (why,) = [button.action for row in card.buttons for button in row if button.label == "Why"]
+    assert "For: -0.24 delta, 46 % implied volatility" in desk.card(action=why).lines
 
 
 def test_a_later_state_has_a_higher_version() -> None:
@@ -205,7 +223,7 @@ def test_unlimited_and_unknown_are_said() -> None:
 
     assert facts["Max gain"] == "unlimited"
     assert facts["P(profit)"] == "unknown"
-    assert facts["Net Greeks"] == "unknown a share"
+    assert facts["Net Greeks"] == "unknown"
 
 
 def test_a_modelled_number_carries_the_word() -> None:

@@ -12,7 +12,6 @@ const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
 const FIGURES = [...TRADE, "Your price", "Breakeven", "Expires", "Collateral", "Fees", "Spot"];
 const ODDS = "P(profit)";
-const GREEK = /([ΔΓΘV]) (?=[+−-]?\d)/g; // a sign is never parted from its number
 const SMALL = 12;
 
 export function element(tag, name = "", text = "") {
@@ -122,7 +121,7 @@ function drawFacts(facts) {
   const list = element("dl", "facts");
   for (const [label, value] of facts) {
     const row = element("div");
-    row.append(element("dt", "", label), element("dd", sign(value), value.replace(GREEK, "$1\u00a0")));
+    row.append(element("dt", "", label), element("dd", sign(value), value));
     list.append(row);
   }
   return list;
