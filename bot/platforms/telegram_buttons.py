@@ -1,0 +1,89 @@
+"""The tokens behind Telegram's buttons: opaque, each for one place, single use where the button acts.
+
+Telegram shows a button's data to everybody's client, and lets a changed client send any data
+(https://core.telegram.org/bots/api#callbackquery): so it means nothing by itself. What it means is in the table
+`buttons`, which a restart does not lose.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bot.catalogue import COMMANDS
+from bot.message import Button
+from engine.desk import Desk
+from engine.model.records import KeptButton
+
+PLATFORM = "telegram"
+KEPT_FOR = timedelta(days=30)
+FORM = "~form:"
+"""What a prompt that asks for a value is kept under, before the action that it completes."""
+PAGE = "~page:"
+"""`~page:2 /positions`: another part of the answer to a look."""
+
+Keys = tuple[tuple[tuple[str, str], ...], ...]
+"""Rows of (label, token)."""
+
+
+def keep(desk: Desk, chat: str, message: str, rows: Iterable[Iterable[Button]]) -> Keys:
+    """New tokens for a keyboard in `chat`; `message` is "" until it is posted."""
+    made_at = desk.now()
+    keys = tuple(tuple((button.label, secrets.token_urlsafe(24), button.action) for button in row) for row in rows)
+    kept = [KeptButton(token, PLATFORM, chat, message, action, made_at) for row in keys for _, token, action in row]
+    if kept:
+        with desk.store.begin() as work:
+            work.add_buttons(kept)
+    return tuple(tuple((label, token) for label, token, _ in row) for row in keys)
+
+
+def place(desk: Desk, keys: Keys, message: str) -> None:
+    """Write down under which message the keyboard stands."""
+    tokens = [token for row in keys for _, token in row]
+    if tokens:
+        with desk.store.begin() as work:
+            work.place_buttons(tokens, message)
+
+
+def find(desk: Desk, token: str, chat: str, message: str) -> KeptButton | None:
+    """The button with this token if it was made for this place.
+
+    One whose message is not known is good in its chat: the desk was killed before it could write it down.
+    """
+    with desk.store.read() as work:
+        button = work.button(token)
+    if button is None or button.platform != PLATFORM or button.chat != chat or button.message not in ("", message):
+        return None
+    return button
+
+
+def claim(desk: Desk, token: str) -> bool:
+    """Whether this press is the token's first."""
+    with desk.store.begin() as work:
+        return work.use_button(token, desk.now())
+
+
+def under(desk: Desk, chat: str, message: str) -> tuple[KeptButton, ...]:
+    """Every button that was ever shown under a message, oldest first."""
+    with desk.store.read() as work:
+        return work.buttons_of(PLATFORM, chat, message)
+
+
+def known(desk: Desk, rows: Keys) -> tuple[tuple[Button, ...], ...]:
+    """The buttons of a keyboard as a person saw it."""
+    with desk.store.read() as work:
+        found = [[(label, work.button(token)) for label, token in row] for row in rows]
+    return tuple(tuple(Button(label, kept.action) for label, kept in row if kept is not None) for row in found)
+
+
+def forget_old(desk: Desk) -> int:
+    """Drop the tokens nobody will press any more."""
+    with desk.store.begin() as work:
+        return work.forget_buttons(desk.now() - KEPT_FOR)
+
+
+def acts(action: str) -> bool:
+    """Whether the button changes something: then its token counts once."""
+    command = COMMANDS.get(action.partition(":")[0])
+    return command is not None and command.acts

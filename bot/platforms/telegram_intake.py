@@ -1,0 +1,100 @@
+"""Updates as they arrive: each taken once, with the age it can have at most, and handed on by what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from itertools import groupby
+
+import structlog
+
+from bot.platforms.telegram_talk import Talk
+from bot.platforms.telegram_updates import (
+    A_DAY,
+    Membership,
+    Migrated,
+    Pressed,
+    Raw,
+    Said,
+    Update,
+    age_of,
+    number_of,
+    read,
+)
+
+log = structlog.get_logger()
+
+REMEMBERED = 10_000
+
+
+class Calm:
+    """When Telegram last had nothing more for us: what comes later cannot have happened before.
+
+    On the monotonic clock, so that no change of this machine's time makes a fresh tap old or an old one fresh.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at: float | None = None
+
+    def is_now(self) -> None:
+        """Everything that had happened until now has been received."""
+        self._at = self._clock()
+
+    @property
+    def gap(self) -> float:
+        """Seconds since then; a day where it was never calm yet."""
+        return A_DAY if self._at is None else self._clock() - self._at
+
+
+class Intake:
+    """Hands updates to who answers them."""
+
+    def __init__(
+        self,
+        talk: Talk,
+        now: Callable[[], datetime],
+        max_age: float,
+        moved: Callable[[str, str], Awaitable[None]],
+        joined: Callable[[Membership], Awaitable[None]],
+    ) -> None:
+        self._talk = talk
+        self._now = now
+        self._max_age = max_age
+        self._moved = moved
+        self._joined = joined
+        self._seen: dict[int, None] = {}
+
+    async def take(self, raws: Iterable[Raw], gap: float) -> None:
+        """Take what came together, `gap` seconds after it was last calm."""
+        updates = [update for raw in raws if self._is_new(raw) and (update := read(raw)) is not None]
+        late: list[Pressed] = []
+        for update in updates:
+            if isinstance(update, Pressed) and gap > self._max_age:
+                late.append(update)
+            else:
+                await self._hand_on(update, gap)
+        late.sort(key=lambda press: press.where.chat)  # stable: in a chat they keep their order
+        for _, presses in groupby(late, key=lambda press: press.where.chat):
+            self._talk.late(tuple(presses), gap)
+
+    async def _hand_on(self, update: Update, gap: float) -> None:
+        match update:
+            case Said():
+                self._talk.said(update, age_of(gap, update.at, self._now(), self._max_age))
+            case Pressed():
+                self._talk.pressed(update, gap)
+            case Migrated():
+                await self._moved(update.old, update.new)
+            case Membership():
+                await self._joined(update)
+
+    def _is_new(self, raw: Raw) -> bool:
+        number = number_of(raw)
+        if number is None or number in self._seen:
+            log.info("telegram.update_ignored", update=number)
+            return False
+        self._seen[number] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
