@@ -91,9 +91,13 @@ class Limits:
         windows = (window.wait(now, urgency, ahead) for window in self._windows(chat))
         return max(0.0, held, self._all.wait(now, urgency), *windows)
 
-    def took(self, chat: str, now: float) -> None:
-        """A message or an edit went to `chat`."""
-        for window in (self._all, *self._windows(chat)):
+    def begins(self, now: float) -> None:
+        """A message or an edit is on its way: several chats have theirs at once."""
+        self._all.took(now)
+
+    def ended(self, chat: str, now: float) -> None:
+        """It has arrived in `chat`. Counted from here, two never come too close together there."""
+        for window in self._windows(chat):
             window.took(now)
 
     def hold(self, chat: str, now: float, seconds: float) -> None:
@@ -213,6 +217,7 @@ class Outgoing:
     def _start(self, job: _Job) -> None:
         self._jobs.remove(job)
         self._busy.add(job.chat)
+        self.limits.begins(self._clock())
         task = asyncio.create_task(self._do(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -233,7 +238,7 @@ class Outgoing:
                 job.done.set_result(result)
         finally:
             self._busy.discard(job.chat)
-            self.limits.took(job.chat, self._clock())
+            self.limits.ended(job.chat, self._clock())
             self._drive()
 
     def _flooded(self, job: _Job, flood: Flooded) -> None:
