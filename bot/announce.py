@@ -16,6 +16,7 @@ from bot.notices import TITLES, notice
 from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
 from bot.roll_cards import roll_card
+from bot.setup_cards import channel_test, seen_by
 from engine import audit, halts, mending, panic, portfolio, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
@@ -167,6 +168,13 @@ def _roll_button(event: Event) -> Button:
     return Button("Roll", f"roll:{event.subject}", Tone.ASK)
 
 
+def _test_card(desk: Desk, event: Event, banner: str) -> Card:
+    """The test card with everybody who has seen it by now."""
+    with desk.store.read() as work:
+        names = seen_by(work, event.id)
+    return channel_test(event, names, banner)
+
+
 def _warned(desk: Desk, event: Event, banner: str) -> Card:
     """A warning before expiry, with what can be done about it while the position is held."""
     card = notice(event, banner)
@@ -267,6 +275,7 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.EXIT_OFFERED: _exit_offered,
     EventKind.EXPIRY_AGENDA: _agenda,
     EventKind.EXPIRY_WARNING: _warned,
+    EventKind.TEST_CARD: _test_card,
     EventKind.ROLL_OFFERED: _roll,
     EventKind.ROLL_CHANGED: _roll,
 }

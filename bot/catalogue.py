@@ -9,10 +9,26 @@ from types import MappingProxyType
 from bot.carry import carried_out
 from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
 from bot.gate import may
-from bot.handlers import act, broker, closing, envelopes, life, limits, look, market, panic, run, trail
+from bot.handlers import (
+    act,
+    broker,
+    closing,
+    envelopes,
+    life,
+    limits,
+    look,
+    market,
+    panic,
+    people,
+    run,
+    setup,
+    trail,
+)
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
+from bot.setup_cards import Step
+from bot.wishes import WISHES
 from engine.errors import BadRequest
 
 TICKER = Parameter("ticker", Kind.TICKER, "a ticker, such as AAPL")
@@ -101,6 +117,13 @@ LOOK = (
     _look(Group.SAFETY, "locks", "what may not be opened, and why", limits.show_locks),
     _look(Group.DESK, "whoami", "your name and role", run.whoami),
     _look(Group.DESK, "health", "whether every part answers", run.health),
+    Command("users", Role.ADMIN, "who is on the list and what they did last, and who was turned away", people.users,
+            Group.DESK, is_private=True),
+    Command("setup", Role.ADMIN, "set the desk up: what is to do, a test card to every channel, a first paper order",
+            setup.setup, Group.DESK,
+            (Parameter("step", Kind.CHOICE, "one step; the first that is not done when left out", required=False,
+                       choices=tuple(Step)),),
+            place=Place.SAME, is_private=True, is_still=True),
 )  # fmt: skip
 
 ACT = (
@@ -138,6 +161,12 @@ ACT = (
             (Parameter("text", Kind.TEXT, "an id of the trade if it is about one, then the text", rest=True,
                        example="P00003 rolls too often"),),
             acts=True, is_safe_late=True),
+    Command("settings", Role.VIEWER, "your own settings: time zone, quiet hours, what is told to you, short cards",
+            people.settings, Group.DESK,
+            (Parameter("setting", Kind.CHOICE, "what to set", required=False, choices=tuple(WISHES), example="zone"),
+             Parameter("value", Kind.TEXT, "its value: a time zone, hours or off, a topic", required=False, rest=True,
+                       example="Europe/Berlin")),
+            acts=True, place=Place.SAME, is_private=True, is_safe_late=True),
     Command("adopt", Role.TRADER, "take into the books what the broker holds", broker.adopt, Group.DESK, (QUESTION,),
             acts=True, place=Place.SAME),
     Command("ignore", Role.TRADER, "leave what the broker holds alone", broker.ignore, Group.DESK, (QUESTION,),
@@ -218,6 +247,19 @@ BUTTONS = (
             Group.TRADES, (ENVELOPE,), acts=True, is_safe_late=True, is_button=True, protects=True),
     Command("permit", Role.ADMIN, "put an envelope on live money in force", envelopes.permit, Group.TRADES, (ENVELOPE,),
             acts=True, is_button=True, place=Place.SAME),
+    Command("note_on", Role.TRADER, "write something down about this trade", trail.note_on, Group.TRADES,
+            (Parameter("about", Kind.TEXT, "an id of the trade", example="P00003"),
+             Parameter("text", Kind.TEXT, "what there is to say", rest=True)),
+            acts=True, is_button=True, is_safe_late=True),
+    Command("test_card", Role.ADMIN, "send a test card to every channel", setup.send_card, acts=True, is_button=True,
+            place=Place.SAME, is_private=True),
+    Command("seen", Role.TRADER, "say that a test card is seen", setup.seen,
+            parameters=(Parameter("event", Kind.TEXT, "the id on the card"),), acts=True, is_button=True,
+            place=Place.SAME),
+    Command("setup_scan", Role.ADMIN, "scan a strategy on paper and propose what passes", setup.scan,
+            parameters=(STRATEGY,), acts=True, is_button=True, place=Place.SAME, is_private=True, is_long=True),
+    Command("stop_work", Role.VIEWER, "end long work you asked for", people.stop,
+            parameters=(Parameter("work", Kind.TEXT, "its id"),), acts=True, is_button=True, is_safe_late=True),
     Command("why", Role.VIEWER, "why this trade and this size", look.why, parameters=(PROPOSAL,), is_button=True),
     Command("show", Role.VIEWER, "one proposal as it stands", look.show, parameters=(PROPOSAL,), is_button=True),
     Command("refresh", Role.VIEWER, "the same card, drawn now", _refresh, is_button=True, place=Place.SAME,

@@ -178,6 +178,14 @@ class Call:
     def desk(self) -> Desk:
         return self.room.desk
 
+    def hear(self, fraction: float, words: str) -> None:
+        """Pass on how far the engine has come.
+
+        Raises:
+            Canceled: the person does not want it any more.
+        """
+        self.tell(Progress(fraction, words))
+
     def text(self, name: str, default: str = "") -> str:
         value = self.values.get(name, default)
         return value if isinstance(value, str) else str(value)
@@ -242,6 +250,8 @@ class Command:
     def pool(self) -> Pool:
         if self.protects:
             return Pool.PROTECT
+        if self.is_long:
+            return Pool.LOOK
         return Pool.TRADE if self.acts else Pool.LOOK
 
 

@@ -11,10 +11,12 @@ from bot.gate import may, turned_away
 from bot.message import Request
 from bot.parse import DAYS
 from bot.people import User
+from bot.wishes import suggestions
 from engine.envelopes import words_of
 from engine.errors import Denied
 from engine.model.limits import SETTABLE
 
+WISH = COMMANDS["settings"].parameters[1]
 MOST = 25
 """Discord shows at most 25 choices."""
 
@@ -70,8 +72,18 @@ def _values(room: Room, command: Command, words: list[str]) -> tuple[Completion,
     if parameter is None:
         return ()
     prefix = words[-1].lower()
-    fits = (item for item in candidates(room, parameter) if item.text.lower().startswith(prefix))
-    return tuple(fits)[:MOST]
+    found = _wishes(words[0]) if parameter is WISH else candidates(room, parameter)
+    return tuple(item for item in found if _begins(item.text.lower(), prefix))[:MOST]
+
+
+def _begins(text: str, prefix: str) -> bool:
+    """Whether the text, or the city of a time zone, begins so."""
+    return text.startswith(prefix) or text.rpartition("/")[2].startswith(prefix)
+
+
+def _wishes(setting: str) -> list[Completion]:
+    """What could be wished for, by the setting named before it."""
+    return [Completion(text) for text in suggestions(setting.lower())]
 
 
 def _parameter(command: Command, index: int) -> Parameter | None:

@@ -54,7 +54,7 @@ class Works:
         if progress.fraction - work.told < STEP:
             return
         work.told = progress.fraction
-        tell(replace(progress, stop=f"stop:{id}"))
+        tell(replace(progress, stop=f"stop_work:{id}"))
 
     def _end(self, work: Work) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -38,6 +38,14 @@ MARKET_TICKER = "SPY"
 PANEL_SESSIONS = 60
 SESSIONS_AHEAD = 30
 
+Hear = Callable[[float, str], None]
+"""Hears how far a scan has come, 0 to 1, and in which words; what it raises ends the scan before anything is stored."""
+
+
+def unheard(fraction: float, words: str) -> None:
+    """Nobody watches this scan."""
+    del fraction, words
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -50,8 +58,10 @@ class Standing:
     context: Context
 
 
-def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan | None:
+def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan | None:
     """Scan, store the result and propose every plan that passes sizing and limits; None for a disabled strategy.
+
+    `heard` is told of every name; what it raises ends the scan without a trace.
 
     Raises:
         NotFound: no such strategy or ticker.
@@ -59,7 +69,7 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) ->
     with desk.store.read() as reading:
         if not reading.is_enabled(strategy_name):
             return None
-    scan = preview(desk, strategy_name, tickers)
+    scan = preview(desk, strategy_name, tickers, heard)
     with desk.store.begin() as work:
         work.add_scan(scan)
         free = [] if halts.current(work) else _not_there_yet(work, scan)
@@ -79,14 +89,15 @@ def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
     return [p for p in scan.plans if p.signal.ticker not in taken and not _is_held(p.signal, held)]
 
 
-def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None) -> Scan:
+def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan:
     """The same scan without a trace: nothing is stored or proposed."""
     strategy = _strategy(desk, strategy_name)
     universe = tuple(tickers) if tickers is not None else desk.tickers
-    snapshots, steps = _snapshots(desk, universe)
+    snapshots, steps = _snapshots(desk, universe, heard)
     standing_now = _standing(desk, strategy, snapshots)
     signals: list[Signal] = []
-    for ticker, snapshot in snapshots.items():
+    for place, (ticker, snapshot) in enumerate(snapshots.items()):
+        heard((1 + place / len(snapshots)) / 2, f"Rules on {ticker}, {place + 1:,} of {len(snapshots):,}")
         found = strategy.find(snapshot, standing_now.context, strategy.params)
         steps[ticker] = found.steps
         signals += [replace(signal, dates=snapshot.dates_ahead) for signal in found.signals]
@@ -105,11 +116,14 @@ def _strategy(desk: Desk, name: str) -> Strategy:
     return desk.strategies[name]
 
 
-def _snapshots(desk: Desk, universe: tuple[str, ...]) -> tuple[dict[str, MarketSnapshot], dict[str, tuple[Step, ...]]]:
+def _snapshots(
+    desk: Desk, universe: tuple[str, ...], heard: Hear
+) -> tuple[dict[str, MarketSnapshot], dict[str, tuple[Step, ...]]]:
     """Snapshots by ticker, and a failed first step for every name that has none."""
     snapshots: dict[str, MarketSnapshot] = {}
     steps: dict[str, tuple[Step, ...]] = {}
-    for ticker in universe:
+    for place, ticker in enumerate(universe):
+        heard(place / len(universe) / 2, f"Prices of {ticker}, {place + 1:,} of {len(universe):,}")
         try:
             snapshots[ticker] = desk.market.snapshot(ticker)
         except DataError as problem:

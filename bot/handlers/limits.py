@@ -111,7 +111,7 @@ def setlimit(call: Call) -> Card:
         f"{name}: {share(value)}",
         Tone.GOOD if is_now else Tone.WARNING,
         (when, *_way_back(name, before, value)),
-        buttons=((Button("Limits", "refresh:/limits"),),),
+        buttons=((Button("Limits", "limits:"),),),
         banner=call.room.banner(),
     )
 

@@ -41,7 +41,7 @@ def position(call: Call) -> Card:
 def _noted(card: Card, notes: tuple[str, ...]) -> Card:
     """The card with what people wrote about the trade, and the way to its story."""
     position = card.key.partition(":")[2]
-    buttons = (*card.buttons, (Button("Story", f"audit:{position}"),))
+    buttons = (*card.buttons, (Button("Note…", f"note_on:{position}"), Button("Story", f"audit:{position}")))
     return replace(card, lines=(*card.lines, *notes), buttons=buttons)
 
 
@@ -117,7 +117,8 @@ def show(call: Call) -> Card:
 def scan(call: Call) -> Card:
     """Run a strategy's rules now, without proposing anything."""
     tickets = call.words("tickers") or None
-    return scan_cards.scan_card(scanning.preview(call.desk, call.text("strategy"), tickets), call.room.banner())
+    found = scanning.preview(call.desk, call.text("strategy"), tickets, call.hear)
+    return scan_cards.scan_card(found, call.room.banner())
 
 
 def funnel(call: Call) -> Card:

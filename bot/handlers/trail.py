@@ -28,7 +28,16 @@ def _latest(call: Call) -> Card:
 
 def note(call: Call) -> Card:
     """Write down what a person has to say about a trade, or about the desk."""
-    written = trail.note(call.desk, call.text("text"), call.user.name, call.request.identity)
+    return _noted(call, call.text("text"))
+
+
+def note_on(call: Call) -> Card:
+    """The same from the button of a trade's card."""
+    return _noted(call, f"{call.text('about')} {call.text('text')}")
+
+
+def _noted(call: Call, text: str) -> Card:
+    written = trail.note(call.desk, text, call.user.name, call.request.identity)
     about = written.subject if written.correlation else ""
     buttons = ((Button("Story", f"audit:{about}"),),) if about else ()
     return Card(

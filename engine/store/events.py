@@ -55,6 +55,11 @@ _NEWEST = (
     .order_by(events.c.id.desc())
     .limit(bindparam("limit_"))
 )
+_LAST_ACTS = (
+    select(events.c.actor, func.max(events.c.at))
+    .where(events.c.kind == EventKind.COMMAND.value)
+    .group_by(events.c.actor)
+)
 _UNROUTED = select(*_COLUMNS).where(events.c.routed.is_(False)).order_by(events.c.id).limit(bindparam("limit_"))
 _ROUTED = update(events).where(events.c.id == bindparam("id_")).values(routed=True)
 _SEALS = (events.c.number, events.c.previous, events.c.hash)
@@ -112,6 +117,9 @@ _FAILED = (
         next_try=bindparam("next_"),
         error=bindparam("error_"),
     )
+)
+_DELIVERIES = (
+    select(outbox).where(outbox.c.event_id == bindparam("event_")).order_by(outbox.c.destination, outbox.c.version)
 )
 _WAITING = select(func.count()).select_from(outbox).where(outbox.c.state == "waiting")
 _REFS = (
@@ -230,6 +238,10 @@ class Events(Queries):
         rows = self._rows(_NEWEST, {"kinds_": [kind.value for kind in kinds], "limit_": limit})
         return tuple(_read(row) for row in rows)
 
+    def last_acts(self) -> dict[str, datetime]:
+        """When each person acted last, by name."""
+        return {row[0]: row[1] for row in self._rows(_LAST_ACTS)}
+
     def unrouted_events(self, limit: int = 500) -> tuple[Event, ...]:
         """Events nobody has been assigned to tell about yet, by id."""
         return tuple(_event(row) for row in self._rows(_UNROUTED, {"limit_": limit}))
@@ -338,6 +350,10 @@ class Events(Queries):
         """Deliveries to try now, in the order of their events; none of the destinations in `skip`."""
         rows = self._rows(_DUE, {"now_": now, "limit_": limit, "skip_": sorted(skip)})
         return tuple(_delivery(row) for row in rows)
+
+    def deliveries(self, event_id: str) -> tuple[Delivery, ...]:
+        """Where an event was sent or is on its way to, by destination."""
+        return tuple(_delivery(row) for row in self._rows(_DELIVERIES, {"event_": event_id}))
 
     def outbox_waiting(self) -> int:
         """How many deliveries are not done yet."""

@@ -41,10 +41,19 @@ def test_a_command_is_complete_and_in_order(command: Command) -> None:
     assert inspect.getdoc(command.handler) or command.handler.__name__.startswith("_")
 
 
+OWN = {"settings", "stop_work"}
+"""Acts that touch nothing but what belongs to whoever asks."""
+
+
 @pytest.mark.parametrize("command", [c for c in ALL if c.acts], ids=lambda command: command.name)
 def test_what_acts_needs_more_than_a_viewer_and_never_waits_with_the_look_ups(command: Command) -> None:
-    assert command.role is not Role.VIEWER
-    assert command.pool in (Pool.TRADE, Pool.PROTECT)
+    assert (command.role is Role.VIEWER) == (command.name in OWN)
+    assert command.is_long or command.pool in (Pool.TRADE, Pool.PROTECT)
+
+
+def test_a_stop_never_waits_behind_the_long_work_it_stops() -> None:
+    assert {command.pool for command in ALL if command.is_long} == {Pool.LOOK}
+    assert COMMANDS["stop_work"].pool is Pool.TRADE
 
 
 @pytest.mark.parametrize("name", ["close", "cancel", "halt"])
@@ -57,8 +66,8 @@ def test_what_opens_positions_runs_with_the_trades() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in ALL if not c.acts], ids=lambda command: command.name)
-def test_what_looks_is_open_to_everybody_on_the_list(command: Command) -> None:
-    assert command.role is Role.VIEWER
+def test_what_looks_is_open_to_everybody_on_the_list_unless_it_tells_of_people(command: Command) -> None:
+    assert command.role is (Role.ADMIN if command.name in {"users", "setup"} else Role.VIEWER)
     assert command.pool is Pool.LOOK
 
 
@@ -73,6 +82,8 @@ def test_help_lists_what_the_person_may_do() -> None:
 
     assert names(admin) == {command.name for command in ALL if not command.is_button}
     assert names(viewer) == {command.name for command in ALL if not command.is_button and command.role is Role.VIEWER}
+    trader = names(desk.card("/help", who="web:tom"))
+    assert trader & {"close", "halt", "users"} == {"close"}
     assert len(admin.lines) == 2 * len(Group), "more than a phone shows at a glance"
 
 
@@ -130,6 +141,11 @@ def completions(line: str, who: str = "web:ann") -> list[str]:
         ("/quote ZZ", []),
         ("/nothing ", []),
         ("/risk ", []),
+        ("/settings z", ["zone"]),
+        ("/settings zone berl", ["Europe/Berlin"]),
+        ("/settings quiet ", ["22:00-07:00", "off"]),
+        ("/settings mute d", ["digest", "desk"]),
+        ("/setup c", ["checks", "channels"]),
     ],
 )
 def test_completion_knows_what_could_come_next(line: str, expected: list[str]) -> None:

@@ -48,7 +48,11 @@ FORGED = (
     "desk 0001-01-01",
 )
 ACTING = [command for command in ALL if command.acts]
-NEEDED = {Role.TRADER: ("web:vic", "discord:999"), Role.ADMIN: ("web:vic", "web:tom", "discord:999")}
+NEEDED = {
+    Role.VIEWER: ("discord:999",),
+    Role.TRADER: ("web:vic", "discord:999"),
+    Role.ADMIN: ("web:vic", "web:tom", "discord:999"),
+}
 
 
 def room() -> Visit:

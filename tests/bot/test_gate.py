@@ -148,7 +148,7 @@ def test_what_leaves_the_account_no_less_safe_is_done_however_late_it_comes() ->
 def test_what_could_make_it_worse_is_never_safe_late() -> None:
     """The whole list, so that a new command has to be thought about."""
     assert {command.name for command in ALL if command.is_safe_late} == {
-        "disable", "halt", "lock", "note", "panic", "reject", "revoke",
+        "disable", "halt", "lock", "note", "note_on", "panic", "reject", "revoke", "settings", "stop_work",
     }  # fmt: skip
 
 
@@ -300,7 +300,7 @@ def test_no_refresh_where_it_would_not_fit_act_or_change_anything() -> None:
 
 def test_what_tells_of_the_account_or_of_a_person_is_for_the_asker_alone() -> None:
     told = {"account", "pnl", "risk", "digest", "positions", "position", "orders", "wheel", "agenda", "envelopes",
-            "limits", "audit", "whoami", "health", "adoptions"}  # fmt: skip
+            "limits", "audit", "whoami", "health", "adoptions", "settings", "users", "setup"}  # fmt: skip
 
     assert [name for name in told if not COMMANDS[name].is_private] == []
     assert not any(COMMANDS[name].is_private for name in ("proposals", "quote", "approve", "help", "scan"))
