@@ -116,7 +116,7 @@ def help_card(call: Call, commands: tuple[Command, ...]) -> Card:
     names = [(group.value, " ".join(f"/{c.name}" for c in found)) for group, found in groups.items() if found]
     return Card(
         "Commands",
-        lines=tuple(line for pair in names for line in pair),
+        facts=tuple(names),
         buttons=_headings(groups),
         footer="A button tells what its commands do; /help close tells how one is used.",
         banner=call.room.banner(),

@@ -133,6 +133,8 @@ def _blocks(card: Card, pictures: tuple[Drawn, ...]) -> Iterator[Block]:
         yield line(card.banner, "i")
     yield line(MARKS[card.tone] + card.title, "b")
     yield from (line(text) for text in card.lines)
+    if card.lines and card.facts:
+        yield line("")
     for label, value in card.facts:
         yield Block((Run(clean(label), "b"), Run("  " + clean(value))))
     for table in card.tables:

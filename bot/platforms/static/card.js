@@ -6,7 +6,6 @@ const SIGNED = /^[+\-−][\d,]+(\.\d+)?$/;
 const LABELLED = /^(For|Against|Exit): (.*)$/s;
 const COMMAND = /^(\/[a-z]+): (.*)$/s;
 const NAMES = /^\/[a-z]+( \/[a-z]+)*$/;
-const HEADING = /^[A-Z][a-z]+$/;
 const RESULT = /p&l|realised|open|net|today|gain|loss/i;
 const NOTED = /^(.*?) \(([^()]+)\)$/;
 const TRADE = ["Limit", "Max loss", "Max gain"];
@@ -82,19 +81,12 @@ function drawDetails(card) {
   return details;
 }
 
-// "/risk: limits in use" and the one-word headings of /help get a shape of their own.
+// "/risk: limits in use" gets a shape of its own.
 function drawLine(line) {
-  if (NAMES.test(line)) return drawNames(line);
   const [, command, summary] = COMMAND.exec(line) || [];
-  if (!command) return element("p", HEADING.test(line) ? "heading" : "line", line);
+  if (!command) return element("p", "line", line);
   const made = element("p", "command");
   made.append(drawFill(command), element("span", "", summary));
-  return made;
-}
-
-function drawNames(line) {
-  const made = element("p", "names");
-  made.append(...line.split(" ").map(drawFill));
   return made;
 }
 
@@ -120,8 +112,10 @@ function drawReasons(lines) {
 function drawFacts(facts) {
   const list = element("dl", "facts");
   for (const [label, value] of facts) {
-    const row = element("div");
-    row.append(element("dt", "", label), element("dd", sign(value), value));
+    const row = element("div", NAMES.test(value) ? "names" : "");
+    const shown = element("dd", sign(value), row.className ? "" : value);
+    if (row.className) shown.append(...value.split(" ").map(drawFill));
+    row.append(element("dt", "", label), shown);
     list.append(row);
   }
   return list;

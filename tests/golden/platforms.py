@@ -1,0 +1,52 @@
+"""The chats a card is drawn for, and which samples are pinned and pictured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.message import Card
+from tests.golden import telegram
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """How one chat shows a card: in text, exactly as sent, and as the HTML of a phone's screen."""
+
+    text_of: Callable[[Card], str]
+    page_of: Callable[[Card], str]
+
+
+PLATFORMS = {
+    "telegram": Platform(telegram.text_of, telegram.page_of),
+}
+
+PINNED = (
+    "proposal",
+    "proposal-spread",
+    "proposal-live",
+    "change",
+    "working",
+    "filled",
+    "closed",
+    "position",
+    "positions",
+    "risk",
+    "digest",
+    "alarm",
+    "roll",
+    "help-close",
+    "refused",
+)
+"""Samples whose text is kept beside this file: the ones that change only when a card or a renderer does."""
+
+PICTURED = ("proposal", "filled", "position", "digest", "alarm", "help")
+"""Samples whose pictures stand in the guides."""
+
+
+def file_of(platform: str, sample: str) -> Path:
+    """Where the text is kept."""
+    return HERE / platform / f"{sample}.txt"

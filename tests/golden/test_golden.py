@@ -1,0 +1,36 @@
+"""What is sent to each chat for a stable set of cards: a change of wording or layout has to be meant."""
+
+from __future__ import annotations
+
+import difflib
+
+import pytest
+
+from tests.golden.platforms import HERE, PINNED, PLATFORMS, file_of
+from tests.samples import SAMPLES
+
+
+@pytest.mark.parametrize("sample", PINNED)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_card_is_sent_as_it_was_pinned(platform: str, sample: str):
+    kept = file_of(platform, sample)
+    pinned = kept.read_text(encoding="utf-8") if kept.exists() else ""
+
+    drawn = PLATFORMS[platform].text_of(SAMPLES[sample]())
+
+    lines = difflib.unified_diff(pinned.splitlines(), drawn.splitlines(), "pinned", "drawn", lineterm="")
+    assert drawn == pinned, "\n".join(("if this is meant, `python -m tests.golden` writes it anew", *lines))
+
+
+def test_nothing_is_pinned_that_is_not_drawn():
+    kept = {path.relative_to(HERE) for path in HERE.glob("*/*.txt")}
+
+    assert kept == {file_of(platform, sample).relative_to(HERE) for platform in PLATFORMS for sample in PINNED}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_sample_can_be_drawn(platform: str, sample: str):
+    page = PLATFORMS[platform].page_of(SAMPLES[sample]())
+
+    assert "http" not in page.replace("https://www.w3.org", "")
