@@ -39,11 +39,12 @@ PINNED = (
     "alarm",
     "roll",
     "help-close",
+    "settings",
     "refused",
 )
 """Samples whose text is kept beside this file: the ones that change only when a card or a renderer does."""
 
-PICTURED = ("proposal", "filled", "position", "digest", "alarm", "help")
+PICTURED = ("proposal", "filled", "position", "digest", "alarm", "help", "settings")
 """Samples whose pictures stand in the guides."""
 
 
