@@ -17,7 +17,7 @@ from bot.tried import TurnedAway
 SHOWN = 3
 """Strangers whose lines for the configuration are spelled out."""
 LISTED = 10
-IN_A_ROW = 4
+IN_A_ROW = 2
 
 
 def settings_card(name: str, own: Preferences, now: datetime, banner: str) -> Card:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -11,8 +13,12 @@ import pytest
 from bot.message import Progress
 from bot.platforms.web_frames import Line, Tap, Typing, read, working
 from engine.errors import BadRequest
+from engine.model.market import MarketSnapshot
 from engine.model.trade import ApprovalStatus
+from strategies import CATALOGUE
 from tests import make
+from tests.desk import World, make_world
+from tests.fakes import FakeMarket
 from tests.page import PageWorld, cards, open_page
 
 
@@ -174,6 +180,41 @@ async def test_working_is_said_before_the_answer(page: PageWorld):
 )
 def test_progress_is_told_with_its_bar_and_the_way_to_stop_it(progress: Progress | None, told: dict[str, object]):
     assert working("c1", "Working…", progress) == {"type": "working", "id": "c1"} | told
+
+
+class HeldMarket(FakeMarket):
+    """A market that is slow with its last name, until it is let go."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self.go = threading.Event()
+
+    def snapshot(self, ticker: str) -> MarketSnapshot:
+        if ticker == "ZZZ":
+            self.go.wait(timeout=10)
+        return super().snapshot(ticker)
+
+
+async def test_scan_shows_its_bar_and_ends_when_it_is_stopped():
+    world = make_world(strategies=dict(CATALOGUE))
+    market = HeldMarket(world)
+    for ticker in ("AAA", "BBB", "ZZZ"):
+        market.set_snapshot(make.snapshot(ticker))
+    world = replace(world, market=market, desk=replace(world.desk, market=market))
+    async with open_page(world, threads=2) as page, page.socket() as socket:
+        await socket.send(type="command", id="c1", text="/scan wheel AAA BBB ZZZ")
+        state = await socket.next("working")
+        while state["fraction"] is None:
+            state = await socket.next("working")
+
+        await socket.send(type="tap", id="t1", action=state["stop"])
+        stopping = await socket.until_done("t1")
+        market.go.set()
+        ended = await socket.until_done("c1")
+
+    assert 0 < state["fraction"] < 1
+    assert [card["title"] for card in cards(stopping)] == ["Stopping"]
+    assert (ended[-1]["error"], cards(ended)[-1]["title"]) == ("stopped", "Stopped")
 
 
 async def test_completion_comes_back_with_its_id(page: PageWorld):

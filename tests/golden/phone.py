@@ -22,7 +22,7 @@ pre, code { font: 13.5px/1.4 "DejaVu Sans Mono", monospace; }
 pre { padding: 7px 8px; border-radius: 6px; background: var(--code); }
 img { display: block; width: 100%; }
 .dot { display: inline-block; width: .8em; height: .8em; border-radius: 50%; }
-.keys { display: grid; gap: 5px; }
+.keys { display: grid; grid-template-columns: minmax(0, 1fr); gap: 5px; }
 .row { display: flex; gap: 5px; }
 .key { min-width: 0; text-align: center; }
 a { color: var(--link); text-decoration: none; }
