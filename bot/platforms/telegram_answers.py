@@ -84,8 +84,15 @@ class Answers:
             if not spot:
                 spot, bar = bar, ""
             await self._show(chat, spot, await self._sheet(card, again), card, way)
+            if spot and spot == asked.card != asked.message:
+                await self._point_to(card, chat, spot)
         if bar:
             await self._sender.remove(chat, bar)
+
+    async def _point_to(self, card: Card, chat: str, spot: str) -> None:
+        """Say where the answer to a written text is: the card that changed may have scrolled out of sight."""
+        told = Card(card.title, card.tone, ("The card this answers is up to date.",))
+        await self._sender.post(chat, told, Way(under=spot.split(",")[-1]))
 
     async def turn(self, asked: Asked, reply: Reply, page: int, again: str) -> None:
         """Show another page of the answer in its place."""

@@ -46,16 +46,19 @@ class TelegramApp:
         token: str,
         channels: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
+        outgoing: Callable[[], Outgoing] = Outgoing,
     ) -> None:
         self._room = room
         self._settings = settings
         self._token = token
         self._clock = clock
+        self._outgoing = outgoing
         self._chats = Chats(room, (settings.chat, *settings.groups, *channels))
         self._calm = Calm(clock)
         self._sender: Sender | None = None
         self._state = State(False, "not connected yet")
         self.listener: Polling | Webhook | None = None
+        self._talk: Talk | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +69,11 @@ class TelegramApp:
         """How the connection is doing."""
         return self._state
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an update is being answered."""
+        return self._talk is not None and self._talk.is_busy
+
     async def run(self) -> None:
         """Connect and serve until canceled; may be called again after it has ended.
 
@@ -73,7 +81,7 @@ class TelegramApp:
             Refused: Telegram does not know TELEGRAM_TOKEN. Trouble, Flooded: it cannot be reached.
         """
         self._state = State(False, "connecting")
-        wire, queue = Wire(self._token, self._settings.api_url), Outgoing(self._clock)
+        wire, queue = Wire(self._token, self._settings.api_url), self._outgoing()
         try:
             await wire.open()
             await self._chats.load()
@@ -93,7 +101,7 @@ class TelegramApp:
         self._sender = sender = Sender(self._room, wire, self._chats, queue)
         answers = Answers(self._room, self._chats, sender, wire.name)
         door = Door(self._room, self._chats, self._clock)
-        talk = Talk(self._room, wire, door, sender, answers, self._clock)
+        self._talk = talk = Talk(self._room, wire, door, sender, answers, self._clock)
         menus = Menus(self._room, wire)
         max_age = self._room.max_age
         intake = Intake(talk, self._room.desk.now, max_age, self._moved, lambda seen: self._joined(seen, menus))

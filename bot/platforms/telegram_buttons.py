@@ -19,7 +19,7 @@ from engine.model.records import KeptButton
 PLATFORM = "telegram"
 KEPT_FOR = timedelta(days=30)
 FORM = "~form:"
-"""What a prompt that asks for a value is kept under, before the action that it completes."""
+"""`~form:77 myprice:A00004.1`: a prompt for a value, the message of the card it came from, what it completes."""
 PAGE = "~page:"
 """`~page:2 /positions`: another part of the answer to a look."""
 
@@ -81,6 +81,20 @@ def forget_old(desk: Desk) -> int:
     """Drop the tokens nobody will press any more."""
     with desk.store.begin() as work:
         return work.forget_buttons(desk.now() - KEPT_FOR)
+
+
+def form_action(card: str, action: str) -> str:
+    """What a prompt is kept as."""
+    return f"{FORM}{card} {action}"
+
+
+def form_in(kept: Iterable[KeptButton]) -> tuple[str, str] | None:
+    """The card's message and the action of a prompt, None where it is none."""
+    prompts = [each.action.removeprefix(FORM) for each in kept if each.action.startswith(FORM)]
+    if not prompts:
+        return None
+    card, _, action = prompts[-1].partition(" ")
+    return card, action
 
 
 def acts(action: str) -> bool:

@@ -12,7 +12,7 @@ from bot.doctor import Finding
 from bot.people import People
 from bot.platforms.base import Refused
 from bot.platforms.telegram_chats import Address, Chats
-from bot.platforms.telegram_queue import Flooded
+from bot.platforms.telegram_queue import Flooded, is_group
 from bot.platforms.telegram_wire import Moved, Trouble, Wire
 
 PART = "telegram"
@@ -35,7 +35,6 @@ async def examined(wire: Wire, chats: Chats, people: People, webhook_url: str) -
     """One finding after the other; after a token that is refused or a server that is silent there is no other."""
     try:
         await wire.open()
-        me = await wire.do(wire.bot.get_me)
     except Refused as refused:
         yield _fail(str(refused))
         return
@@ -45,11 +44,9 @@ async def examined(wire: Wire, chats: Chats, people: People, webhook_url: str) -
     yield _ok(f"TELEGRAM_TOKEN is that of @{wire.name}.")
     for finding in [await _webhook(wire, webhook_url), *_places(chats, people)]:
         yield finding
-    groups = False
     for chat in chats.configured:
-        groups = groups or chat.startswith("-")
         yield await _chat(wire, chats, chat)
-    if groups and me.can_read_all_group_messages:
+    if any(map(is_group, chats.configured)) and wire.bot.can_read_all_group_messages:
         yield _warn(
             f"@{wire.name} reads everything in its groups: it only needs commands and answers. "
             "@BotFather, /setprivacy, Enable."
@@ -106,7 +103,7 @@ async def _chat(wire: Wire, chats: Chats, chat: str) -> Finding:
 
 
 def _missing(wire: Wire, address: Address) -> str:
-    if address.chat.startswith("-"):
+    if is_group(address.chat):
         return (
             f"@{wire.name} is not in this group, or there is none of this number: add it, or correct the configuration"
         )

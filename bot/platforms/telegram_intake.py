@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import structlog
 
@@ -55,8 +56,8 @@ class Intake:
         talk: Talk,
         now: Callable[[], datetime],
         max_age: float,
-        moved: Callable[[str, str], Awaitable[None]],
-        joined: Callable[[Membership], Awaitable[None]],
+        moved: Callable[[str, str], Coroutine[Any, Any, None]],
+        joined: Callable[[Membership], Coroutine[Any, Any, None]],
     ) -> None:
         self._talk = talk
         self._now = now
@@ -65,7 +66,7 @@ class Intake:
         self._joined = joined
         self._seen: dict[int, None] = {}
 
-    async def take(self, raws: Iterable[Raw], gap: float) -> None:
+    def take(self, raws: Iterable[Raw], gap: float) -> None:
         """Take what came together, `gap` seconds after it was last calm."""
         updates = [update for raw in raws if self._is_new(raw) and (update := read(raw)) is not None]
         late: list[Pressed] = []
@@ -73,21 +74,21 @@ class Intake:
             if isinstance(update, Pressed) and gap > self._max_age:
                 late.append(update)
             else:
-                await self._hand_on(update, gap)
+                self._hand_on(update, gap)
         late.sort(key=lambda press: press.where.chat)  # stable: in a chat they keep their order
         for _, presses in groupby(late, key=lambda press: press.where.chat):
             self._talk.late(tuple(presses), gap)
 
-    async def _hand_on(self, update: Update, gap: float) -> None:
+    def _hand_on(self, update: Update, gap: float) -> None:
         match update:
             case Said():
                 self._talk.said(update, age_of(gap, update.at, self._now(), self._max_age))
             case Pressed():
                 self._talk.pressed(update, gap)
             case Migrated():
-                await self._moved(update.old, update.new)
+                self._talk.aside(update.old, self._moved(update.old, update.new))
             case Membership():
-                await self._joined(update)
+                self._talk.aside(update.where.chat, self._joined(update))
 
     def _is_new(self, raw: Raw) -> bool:
         number = number_of(raw)

@@ -95,7 +95,7 @@ class Polling:
         if len(raws) < MOST_UPDATES:
             self._calm.is_now()  # a full answer may have left older ones behind
         numbers = [number for raw in raws if (number := number_of(raw)) is not None]
-        await self._intake.take(raws, gap)
+        self._intake.take(raws, gap)
         if numbers:
             self._offset = max(numbers) + 1
 
@@ -183,7 +183,7 @@ class Webhook:
         except (ValueError, RecursionError):
             return web.Response(status=400)
         if isinstance(raw, dict):
-            await self._intake.take([raw], self._calm.gap)
+            self._intake.take([raw], self._calm.gap)
         return web.Response()
 
 

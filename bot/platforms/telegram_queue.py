@@ -162,15 +162,22 @@ class Outgoing:
         Raises:
             Later: it would have to wait longer than `patience` seconds.
         """
-        expected = self.expected(chat, urgency)
-        if patience is not None and expected > patience:
-            raise Later(expected)
+        self.ask(chat, urgency, patience)
         self._number += 1
         job = _Job(chat, urgency, self._number, work, patience, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._drive()
         result: T = await job.done
         return result
+
+    def ask(self, chat: str, urgency: Urgency, patience: float | None) -> None:
+        """Whether a message may wait for its turn: for whoever has work to do before there is one.
+
+        Raises:
+            Later: it would have to wait longer than `patience` seconds.
+        """
+        if patience is not None and (expected := self.expected(chat, urgency)) > patience:
+            raise Later(expected)
 
     def expected(self, chat: str, urgency: Urgency) -> float:
         """Seconds a message to `chat` would wait now."""

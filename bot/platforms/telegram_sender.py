@@ -76,6 +76,7 @@ class Sender:
 
     async def post(self, chat: str, card: Card, way: Way = ANSWER) -> MessageRef:
         """Put all of a card into `chat`; the reference names every message of it."""
+        self._queue.ask(self._chats.address(chat).chat, way.urgency, way.patience)
         return await self.put(chat, sheet_of(card, await self.drawn(card)), way, lambda: sheet_of(card))
 
     async def put(
@@ -157,6 +158,7 @@ class Sender:
         Raises:
             MessageGone: it does not stand there any more, or has to become another kind of message: post it anew.
         """
+        self._queue.ask(self._chats.address(chat).chat, way.urgency, way.patience)
         await self.change(chat, message, sheet_of(card, await self.drawn(card)), way)
 
     async def change(self, chat: str, message: str, sheet: Sheet, way: Way = ANSWER) -> None:
@@ -244,7 +246,7 @@ class Sender:
         way = Way(under=under)
         prompt = ForceReply(selective=True, input_field_placeholder=hint)
         (message,) = await self._to(chat, self._sending(Text(html), way, prompt), way)
-        row = ((Button("", buttons.FORM + action),),)
+        row = ((Button("", buttons.form_action(under, action)),),)
         await self._keys(self._chats.address(chat).chat, str(message.message_id), row)
 
     async def remove(self, chat: str, message: str) -> None:

@@ -86,6 +86,11 @@ class Talk:
         self._running: set[asyncio.Task[None]] = set()
         self._busy: Counter[str] = Counter()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an update is being answered."""
+        return bool(self._running)
+
     def said(self, said: Said, age: float) -> None:
         """Answer a text, `age` seconds old at most."""
         if not said.who.is_bot:
@@ -98,6 +103,10 @@ class Talk:
     def late(self, presses: tuple[Pressed, ...], age: float) -> None:
         """Answer taps of one chat that waited too long, all in one message."""
         self._begin(presses[0].where.chat, self._late(presses, age))
+
+    def aside(self, chat: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something else that an update asks for."""
+        self._begin(chat, work)
 
     async def close(self, seconds: float = 2.0) -> None:
         """Let what has begun come to its end for a while, then give it up."""
@@ -174,13 +183,13 @@ class Talk:
         text = said.text.strip()
         if not text.startswith("/"):
             return text if said.where.is_private and text and not said.reply_to else None
-        word, space, rest = text.partition(" ")
+        word, *rest = text.split(None, 1)
         name, at, bot = word.partition("@")
         if at and bot.lower() != self._wire.name.lower():
             return None
         if name.lower() == "/start":
             return "/help"
-        return f"{name}{space}{rest}"
+        return " ".join((name, *rest))
 
     async def _meant(self, said: Said, line: str | None) -> tuple[Request | None, str]:
         """The request, and the card it is about; None for talk.
@@ -191,9 +200,9 @@ class Talk:
         if line is not None:
             return Request("", line), ""
         known = await self._keep(lambda: buttons.under(self._room.desk, said.where.chat, said.reply_to))
-        forms = [each.action.removeprefix(buttons.FORM) for each in known if each.action.startswith(buttons.FORM)]
-        if forms:
-            return Request("", action=forms[-1], options=values_in(forms[-1], said.text)), ""
+        if form := buttons.form_in(known):
+            card, action = form
+            return Request("", action=action, options=values_in(action, said.text)), card
         if known:
             found = replies.meant(said.text, [each.action for each in known])
             return Request("", action=found.action, options=found.options), said.reply_to

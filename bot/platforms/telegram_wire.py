@@ -1,8 +1,7 @@
 """The one door to Telegram's servers: every call goes through `Wire.do` and comes back as a result or an error of ours.
 
 The token stands in the address of every request. So it may be in the text of any error of the library below: what
-leaves this module is redacted, and carries no cause with it. The library that speaks HTTP logs addresses: it is
-silenced here.
+leaves this module is redacted, and carries no cause with it. The libraries log addresses too: they are silenced here.
 
 What the errors say is the text of Telegram's own server, https://github.com/tdlib/telegram-bot-api (Client.cpp) and
 https://github.com/tdlib/td (MessagesManager.cpp): the documentation lists the codes only.
@@ -13,16 +12,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import httpx
+import structlog
 from telegram import Bot, error
 from telegram.request import HTTPXRequest, RequestData
 
 from alerts.outbox import Undeliverable
 from bot.platforms.base import MessageGone, Refused
 from bot.platforms.telegram_queue import Flooded
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 Raw = dict[str, Any]
@@ -40,7 +43,7 @@ UNKNOWN_TOKEN = (
 )
 EMPTY = b'{"ok":true,"result":[]}'
 
-for _name in ("httpx", "httpcore"):
+for _name in ("httpx", "httpcore", "telegram"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 # python-telegram-bot 22 warns of every waiting time it names unless one chose the type of the next version.
@@ -178,8 +181,7 @@ class Wire:
             Refused: the token is not one of Telegram's.
         """
         await self.do(self.bot.initialize)
-        me = await self.do(self.bot.get_me)
-        self.name, self.id = me.username or "", str(me.id)
+        self.name, self.id = self.bot.bot.username or "", str(self.bot.bot.id)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -204,11 +206,14 @@ class Wire:
             return await call()
         except error.TelegramError as problem:
             found = self._ours(problem, what)
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            log.warning("telegram.answer_unreadable", problem=self.redacted(repr(problem)))
+            found = Unsure("an answer that cannot be read")
         raise found
 
     def redacted(self, text: str) -> str:
-        """The text without the token."""
-        return text.replace(self._token, SECRET) if self._token else text
+        """The text without the token, in whatever case a library has put it."""
+        return re.sub(re.escape(self._token), SECRET, text, flags=re.IGNORECASE)
 
     def _ours(self, problem: error.TelegramError, what: str) -> Exception:
         words = self.redacted(problem.message)
