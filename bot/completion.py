@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.catalogue import COMMANDS
 from bot.command import Command, Kind, Parameter, Room
-from bot.gate import may, turned_away
+from bot.gate import may, readable, turned_away
 from bot.message import Request
 from bot.parse import DAYS
 from bot.people import User
@@ -34,9 +34,9 @@ def complete(room: Room, identity: str, line: str, groups: Iterable[str] = ()) -
     words = line.split()
     if line.endswith(" ") or not words:
         words.append("")
-    request = Request(identity, line, groups=tuple(groups))
+    request = readable(Request(identity, line, groups=tuple(groups)))
     try:
-        user = room.people.who(identity, request.groups)
+        user = room.people.who(request.identity, request.groups)
     except Denied as refusal:
         turned_away(room, request, "", str(refusal))
         return ()

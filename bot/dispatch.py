@@ -24,7 +24,7 @@ from bot.carry import carried_out, fits, line_of
 from bot.catalogue import COMMANDS
 from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard
 from bot.forms import form_of
-from bot.gate import KEPT, may, turned_away
+from bot.gate import KEPT, may, readable, turned_away
 from bot.message import Button, Card, Request, Tone
 from bot.parse import clipped, command_of, split_request, values_of
 from bot.people import User
@@ -57,6 +57,7 @@ def _pool(request: Request) -> Pool:
 
 def answer(room: Room, request: Request, tell: Tell = unheard) -> Reply:
     """`dispatch` without the event loop: the work itself, in the caller's thread."""
+    request = readable(request)
     try:
         return _answer(room, request, tell)
     except Exception as bug:  # noqa: BLE001 - the last line of defence: logged with its traceback, answered with a reference

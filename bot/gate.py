@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -18,6 +19,29 @@ log = structlog.get_logger()
 
 KEPT = 200
 """Characters of a request that are written down."""
+
+
+def readable(request: Request) -> Request:
+    """The request in text that can be stored and shown: without the halves of characters and the zeros that JSON can
+    carry and not every database takes."""
+    return replace(
+        request,
+        identity=_plain(request.identity),
+        text=_plain(request.text),
+        action=_plain(request.action),
+        source=_plain(request.source),
+        chat=_plain(request.chat),
+        options=tuple((_plain(name), _plain(value)) for name, value in request.options),
+        groups=tuple(map(_plain, request.groups)),
+    )
+
+
+def _plain(text: str) -> str:
+    """
+    >>> _plain("a\\ud800b\\x00c")
+    'a?b c'
+    """
+    return text.encode(errors="replace").decode().replace("\0", " ")
 
 
 def may(room: Room, identity: str, groups: Iterable[str], command: Command) -> User:

@@ -21,6 +21,8 @@ ROLL = re.compile(r"R[A-Z0-9]+(\.[0-9]{1,9}){2}")
 LONE_COMMA = re.compile(r"^[^,.]*,[0-9]{1,2}$")
 """`1,05`: read as thousands it would be a hundred times the price that is meant."""
 LONGEST_ECHO = 40
+LONGEST_TEXT = 600
+LONGEST_VALUE = 100
 MOST_DIGITS = 20
 """Digits before or after the point of a number that somebody means."""
 SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
@@ -137,7 +139,7 @@ def values_of(
         elif parameter.required:
             raise BadRequest(f"/{command.name} needs {parameter.name}: {parameter.summary}. Usage: {command.usage}")
     if plain:
-        raise BadRequest(f"“{plain[0]}” is one word too many. Usage: {command.usage}")
+        raise BadRequest(f"“{clipped(plain[0])}” is one word too many. Usage: {command.usage}")
     return values
 
 
@@ -180,7 +182,7 @@ def _sorted_out(command: Command, words: list[str]) -> tuple[dict[str, str], lis
             named[match[1].lower()] = match[2]
         else:
             raise BadRequest(
-                f"/{command.name} has no option “{match[1]}”.{nearest(match[1], names)} Usage: {command.usage}"
+                f"/{command.name} has no option “{clipped(match[1])}”.{nearest(match[1], names)} Usage: {command.usage}"
             )
     return named, plain
 
@@ -191,7 +193,9 @@ def _options(command: Command, options: Iterable[tuple[str, str]]) -> dict[str, 
     given = {name: value.strip() for name, value in options if value.strip()}
     unknown = next((name for name in given if name not in names), None)
     if unknown is not None:
-        raise BadRequest(f"/{command.name} has no option “{unknown}”.{nearest(unknown, names)} Usage: {command.usage}")
+        raise BadRequest(
+            f"/{command.name} has no option “{clipped(unknown)}”.{nearest(unknown, names)} Usage: {command.usage}"
+        )
     return given
 
 
@@ -204,6 +208,10 @@ def _one(parameter: Parameter, word: str, desk: Desk) -> Value:
 
 
 def _read(parameter: Parameter, word: str, desk: Desk) -> Value:
+    if parameter.kind is not Kind.TEXT and len(word) > LONGEST_VALUE:
+        raise BadRequest(
+            f"{parameter.name}: “{clipped(word)}” is too long for a {parameter.kind}: {parameter.summary}."
+        )
     return READERS[parameter.kind](parameter, word, desk)
 
 
@@ -212,14 +220,16 @@ def _ticker(parameter: Parameter, word: str, desk: Desk) -> str:
     ticker = stock(word).ticker
     known = desk.market.universe()
     if known and ticker not in known and ticker not in desk.tickers:
-        raise NotFound(f"“{word}” is not a ticker the {desk.market.name} data knows.{nearest(ticker, known)}")
+        raise NotFound(f"“{clipped(word)}” is not a ticker the {desk.market.name} data knows.{nearest(ticker, known)}")
     return ticker
 
 
 def _strategy(parameter: Parameter, word: str, desk: Desk) -> str:
     del parameter
     if word.lower() not in desk.strategies:
-        raise NotFound(f"“{word}” is not a strategy here.{nearest(word, desk.strategies)} {_list(desk.strategies)}")
+        raise NotFound(
+            f"“{clipped(word)}” is not a strategy here.{nearest(word, desk.strategies)} {_list(desk.strategies)}"
+        )
     return word.lower()
 
 
@@ -231,7 +241,7 @@ def _approval(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     text = word.strip().upper()
     if not APPROVAL.fullmatch(text):
-        raise BadRequest(f"“{word}” is not a {parameter.kind}: expected one such as A00004 or A00004.1.")
+        raise BadRequest(f"“{clipped(word)}” is not a {parameter.kind}: expected one such as A00004 or A00004.1.")
     return text
 
 
@@ -239,7 +249,7 @@ def _roll(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     text = word.strip().upper()
     if not ROLL.fullmatch(text):
-        raise BadRequest(f"“{word}” names no way to roll: expected a {parameter.kind} such as R00012.1.0.")
+        raise BadRequest(f"“{clipped(word)}” names no way to roll: expected a {parameter.kind} such as R00012.1.0.")
     return text
 
 
@@ -249,7 +259,7 @@ def _position(parameter: Parameter, word: str, desk: Desk) -> str:
     with desk.store.read() as work:
         if work.find_position(text) is None:
             held = [position.id for position in work.open_positions()]
-            raise NotFound(f"There is no position “{word}”.{nearest(text, held)} /positions lists them.")
+            raise NotFound(f"There is no position “{clipped(word)}”.{nearest(text, held)} /positions lists them.")
     return text
 
 
@@ -260,7 +270,7 @@ def _ticket(parameter: Parameter, word: str, desk: Desk) -> str:
         known = [ticket.id for ticket in (*work.open_tickets(), *work.tickets(limit=200))]
     found = {ticket.lower(): ticket for ticket in known}.get(word.strip().lower())
     if found is None:
-        raise NotFound(f"There is no order “{word}”.{nearest(word, known)} /orders lists them.")
+        raise NotFound(f"There is no order “{clipped(word)}”.{nearest(word, known)} /orders lists them.")
     return found
 
 
@@ -269,7 +279,9 @@ def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
     try:
         number = int(word.replace(",", ""))
     except ValueError as error:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a whole number. It is {parameter.summary}.") from error
+        raise BadRequest(
+            f"{parameter.name}: “{clipped(word)}” is not a whole number. It is {parameter.summary}."
+        ) from error
     _bounded(parameter, word, Decimal(number))
     return number
 
@@ -277,29 +289,29 @@ def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
 def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
     del desk
     if LONE_COMMA.search(word):
-        raise BadRequest(f"{parameter.name}: write “{word}” with a point, such as {word.replace(',', '.')}.")
+        raise BadRequest(f"{parameter.name}: write “{clipped(word)}” with a point, such as {word.replace(',', '.')}.")
     try:
         number = Decimal(word.replace(",", "").lstrip("$"))
     except InvalidOperation as error:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.") from error
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” is not a number. It is {parameter.summary}.") from error
     if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
-        raise BadRequest(f"{parameter.name}: “{word}” is not a number. It is {parameter.summary}.")
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” is not a number. It is {parameter.summary}.")
     _bounded(parameter, word, number)
     return number
 
 
 def _bounded(parameter: Parameter, word: str, number: Decimal) -> None:
     if parameter.low is not None and number < parameter.low:
-        raise BadRequest(f"{parameter.name}: “{word}” is too small, the least is {parameter.low}.")
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” is too small, the least is {parameter.low}.")
     if parameter.high is not None and number > parameter.high:
-        raise BadRequest(f"{parameter.name}: “{word}” is too large, the most is {parameter.high}.")
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” is too large, the most is {parameter.high}.")
 
 
 def _choice(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     if word.lower() not in parameter.choices:
         known = " or ".join(parameter.choices)
-        raise BadRequest(f"{parameter.name}: “{word}” should be {known}.{nearest(word, parameter.choices)}")
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” should be {known}.{nearest(word, parameter.choices)}")
     return word.lower()
 
 
@@ -332,12 +344,14 @@ def _date(parameter: Parameter, word: str, desk: Desk) -> date:
     except ValueError as error:
         known = nearest(word, DAYS) if word.isalpha() else ""
         raise BadRequest(
-            f"{parameter.name}: “{word}” is not a date: expected YYYY-MM-DD, today or friday.{known}"
+            f"{parameter.name}: “{clipped(word)}” is not a date: expected YYYY-MM-DD, today or friday.{known}"
         ) from error
 
 
 def _text(parameter: Parameter, word: str, desk: Desk) -> str:
-    del parameter, desk
+    del desk
+    if len(word) > LONGEST_TEXT:
+        raise BadRequest(f"{parameter.name}: {len(word):,} characters are too many, the most are {LONGEST_TEXT}.")
     return word
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.errors import Denied
+
+IDENTITY = re.compile(r"[a-z][a-z-]{0,20}:-?\w{1,64}", re.ASCII)
 
 
 class Role(StrEnum):
@@ -64,10 +67,7 @@ class People:
         known = (self.by_identity.get(each) for each in (identity, *groups))
         user = next((each for each in known if each is not None), None)
         if user is None:
-            raise Denied(
-                f"“{identity}” is not on this desk's list of users. "
-                f'An admin can add it: [[users]] ids = ["{identity}"].'
-            )
+            raise Denied(_unknown(identity))
         return user
 
     def named(self, name: str) -> User | None:
@@ -77,6 +77,13 @@ class People:
     @property
     def admins(self) -> tuple[User, ...]:
         return tuple(user for user in self.users if user.role is Role.ADMIN)
+
+
+def _unknown(identity: str) -> str:
+    """What a stranger is told: their own id and nothing else of what they sent."""
+    if not IDENTITY.fullmatch(identity):
+        return "You are not on this desk's list of users, and no id of yours is known to add you by."
+    return f'“{identity}” is not on this desk\'s list of users. An admin can add it: [[users]] ids = ["{identity}"].'
 
 
 def owner(identities: Iterable[str]) -> People:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
-from bot.parse import MOST_DIGITS, nearest
+from bot.parse import MOST_DIGITS, clipped, nearest
 from engine import bounds, locks, risk, standing, watch
 from engine.bounds import Bound
 from engine.desk import Desk
@@ -132,7 +132,9 @@ def limit_name(word: str) -> str:
     """
     name = word.strip().lower().replace("-", "_").replace(" ", "_")
     if name not in SETTABLE:
-        raise BadRequest(f"“{word}” is not a limit that can be set.{nearest(name, SETTABLE)} /limits lists them.")
+        raise BadRequest(
+            f"“{clipped(word)}” is not a limit that can be set.{nearest(name, SETTABLE)} /limits lists them."
+        )
     return name
 
 
@@ -150,11 +152,13 @@ def fraction(word: str) -> Decimal:
     try:
         number = Decimal(text.rstrip("% "))
     except InvalidOperation as error:
-        raise BadRequest(f"value: “{word}” is not a number; write 2% or 0.02.") from error
+        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.") from error
     if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
-        raise BadRequest(f"value: “{word}” is not a number; write 2% or 0.02.")
+        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.")
     if not is_percent and number > 1:
-        raise BadRequest(f"value: “{word}” is more than everything; write {word}% or a fraction such as 0.02.")
+        raise BadRequest(
+            f"value: “{clipped(word)}” is more than everything; write {clipped(word)}% or a fraction such as 0.02."
+        )
     return number / 100 if is_percent else number
 
 
@@ -190,9 +194,8 @@ def _subject(desk: Desk, word: str) -> str:
     ticker = stock(word).ticker
     known = desk.market.universe()
     if known and ticker not in known and ticker not in desk.tickers:
-        raise BadRequest(
-            f"“{word}” is neither desk, nor a strategy, nor a known ticker.{nearest(word, (*desk.strategies, *known))}"
-        )
+        near = nearest(word, (*desk.strategies, *known))
+        raise BadRequest(f"“{clipped(word)}” is neither desk, nor a strategy, nor a known ticker.{near}")
     return ticker
 
 
