@@ -8,11 +8,12 @@ Telegram shows a button's data to everybody's client, and lets a changed client 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from bot.catalogue import COMMANDS
-from bot.message import Button
+from bot.message import Button, Tone
 from engine.desk import Desk
 from engine.model.records import KeptButton
 
@@ -23,24 +24,31 @@ FORM = "~form:"
 PAGE = "~page:"
 """`~page:2 /positions`: another part of the answer to a look."""
 
-Keys = tuple[tuple[tuple[str, str], ...], ...]
-"""Rows of (label, token)."""
+STYLES: Mapping[Tone, str] = MappingProxyType(
+    {Tone.NEUTRAL: "", Tone.GOOD: "success", Tone.BAD: "danger", Tone.WARNING: "danger", Tone.ASK: "primary"}
+)
+"""The colours a button can have: https://core.telegram.org/bots/api#inlinekeyboardbutton; "" leaves it to the app."""
+TONES: Mapping[str, Tone] = MappingProxyType({"success": Tone.GOOD, "danger": Tone.BAD, "primary": Tone.ASK})
+
+Key = tuple[str, str, str]
+"""Label, token and style of a button."""
+Keys = tuple[tuple[Key, ...], ...]
 
 
 def keep(desk: Desk, chat: str, message: str, rows: Iterable[Iterable[Button]]) -> Keys:
     """New tokens for a keyboard in `chat`; `message` is "" until it is posted."""
     made_at = desk.now()
-    keys = tuple(tuple((button.label, secrets.token_urlsafe(24), button.action) for button in row) for row in rows)
-    kept = [KeptButton(token, PLATFORM, chat, message, action, made_at) for row in keys for _, token, action in row]
+    made = [[(button, secrets.token_urlsafe(24)) for button in row] for row in rows]
+    kept = [KeptButton(token, PLATFORM, chat, message, one.action, made_at) for row in made for one, token in row]
     if kept:
         with desk.store.begin() as work:
             work.add_buttons(kept)
-    return tuple(tuple((label, token) for label, token, _ in row) for row in keys)
+    return tuple(tuple((button.label, token, STYLES[button.tone]) for button, token in row) for row in made)
 
 
 def place(desk: Desk, keys: Keys, message: str) -> None:
     """Write down under which message the keyboard stands."""
-    tokens = [token for row in keys for _, token in row]
+    tokens = [token for row in keys for _, token, _ in row]
     if tokens:
         with desk.store.begin() as work:
             work.place_buttons(tokens, message)
@@ -73,8 +81,10 @@ def under(desk: Desk, chat: str, message: str) -> tuple[KeptButton, ...]:
 def known(desk: Desk, rows: Keys) -> tuple[tuple[Button, ...], ...]:
     """The buttons of a keyboard as a person saw it."""
     with desk.store.read() as work:
-        found = [[(label, work.button(token)) for label, token in row] for row in rows]
-    return tuple(tuple(Button(label, kept.action) for label, kept in row if kept is not None) for row in found)
+        found = [
+            [(label, work.button(token), TONES.get(style, Tone.NEUTRAL)) for label, token, style in row] for row in rows
+        ]
+    return tuple(tuple(Button(label, kept.action, tone) for label, kept, tone in row if kept) for row in found)
 
 
 def forget_old(desk: Desk) -> int:

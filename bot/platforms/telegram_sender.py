@@ -313,5 +313,8 @@ def _markup(keys: buttons.Keys) -> InlineKeyboardMarkup | None:
 
 def _keyboard(keys: buttons.Keys) -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(label, callback_data=token) for label, token in row] for row in keys]
+        [
+            [InlineKeyboardButton(label, callback_data=token, style=style or None) for label, token, style in row]
+            for row in keys
+        ]
     )

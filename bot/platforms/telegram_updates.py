@@ -71,8 +71,8 @@ class Pressed:
     message: str
     query: str
     data: str
-    keyboard: tuple[tuple[tuple[str, str], ...], ...] = ()
-    """Rows of (label, data), as the person saw them."""
+    keyboard: tuple[tuple[tuple[str, str, str], ...], ...] = ()
+    """Rows of (label, data, style), as the person saw them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +155,18 @@ def _pressed(update: int, query: Raw) -> Pressed | None:
     return Pressed(update, where, who, str(number), id, data, _keyboard(message))
 
 
-def _keyboard(message: Raw) -> tuple[tuple[tuple[str, str], ...], ...]:
+def _keyboard(message: Raw) -> tuple[tuple[tuple[str, str, str], ...], ...]:
     markup = _object(message, "reply_markup") or {}
     rows = markup.get("inline_keyboard")
     return tuple(tuple(_buttons(row)) for row in (rows if isinstance(rows, list) else ()) if isinstance(row, list))
 
 
-def _buttons(row: list[Any]) -> Iterator[tuple[str, str]]:
+def _buttons(row: list[Any]) -> Iterator[tuple[str, str, str]]:
     for each in row:
-        label, data = (_text(each, key) if isinstance(each, dict) else None for key in ("text", "callback_data"))
+        told = each if isinstance(each, dict) else {}
+        label, data = _text(told, "text"), _text(told, "callback_data")
         if label is not None and data is not None:
-            yield label, data
+            yield label, data, _text(told, "style") or ""
 
 
 def _membership(update: int, member: Raw) -> Membership | None:

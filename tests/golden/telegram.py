@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 
-from bot.message import Card
+from bot.message import Button, Card
+from bot.platforms.telegram_buttons import STYLES
 from bot.platforms.telegram_render import Album, Drawn, Photo, Piece, Rows, Text, pieces_of, rows_of
 from tests.golden import phone
 
@@ -16,6 +17,7 @@ STYLE = """
 .keys { max-width: 356px; }
 .key { flex: 1 1 0; padding: 9px 5px; border-radius: 8px; background: #8fa5b6; color: #fff; font-size: 14.5px;
   font-weight: 500; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+.key.success { background: #3f9a5f; } .key.danger { background: #c4524c; } .key.primary { background: #3d7fc0; }
 """
 
 
@@ -28,8 +30,13 @@ def text_of(card: Card) -> str:
     """Every message as it is sent, its HTML as it stands, then the rows of buttons."""
     pieces, rows = _sent(card)
     shown = [_text(piece) for piece in pieces]
-    shown += [" ".join(f"[{button.label}]" for button in row) for row in rows]
+    shown += [" ".join(f"[{button.label}{_colour(button)}]" for button in row) for row in rows]
     return "\n".join(shown) + "\n"
+
+
+def _colour(button: Button) -> str:
+    style = STYLES[button.tone]
+    return f": {style}" if style else ""
 
 
 def _text(piece: Piece) -> str:
@@ -52,6 +59,10 @@ def page_of(card: Card) -> str:
         for row in rows
     )
     return phone.page(STYLE, "".join(map(_bubble, pieces)) + f'<div class="keys">{keys}</div>')
+
+
+def _key(button: Button) -> str:
+    return f'<div class="key {STYLES[button.tone]}">{html.escape(button.label)}</div>'
 
 
 def _bubble(piece: Piece) -> str:

@@ -66,13 +66,22 @@ def test_what_somebody_passes_on_is_known(key: str) -> None:
 
 
 def test_a_press_is_read_with_its_keyboard() -> None:
-    shown = {"inline_keyboard": [[{"text": "Approve", "callback_data": "tok"}, {"text": "Site", "url": "https://x"}]]}
+    shown = {
+        "inline_keyboard": [
+            [{"text": "Approve", "callback_data": "tok", "style": "success"}, {"text": "Site", "url": "https://x"}]
+        ]
+    }
     query = {"id": "q", "from": ANN, "data": "tok", "message": message(reply_markup=shown)}
 
     found = read(update(callback_query=query))
 
     assert isinstance(found, Pressed)
-    assert (found.query, found.data, found.message, found.keyboard) == ("q", "tok", "9", ((("Approve", "tok"),),))
+    assert (found.query, found.data, found.message, found.keyboard) == (
+        "q",
+        "tok",
+        "9",
+        ((("Approve", "tok", "success"),),),
+    )
 
 
 def test_a_press_without_a_message_does_nothing() -> None:
