@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import combinations
 from threading import Lock
 
 import numpy as np
@@ -58,7 +59,7 @@ class Correlations:
         """The correlation of two names, None where it is unknown."""
         if one not in self.returns or other not in self.returns:
             return None
-        pair = (min(one, other), max(one, other))
+        pair = (one, other) if one < other else (other, one)
         if pair not in self.pairs:
             self.pairs[pair] = correlation(self.returns[one], self.returns[other])
         return self.pairs[pair]
@@ -86,10 +87,25 @@ class Bets:
         """Whether some correlation with `name` is not known."""
         return any(None in self._pairs(name, other) for other in self.names if other != name)
 
+    def largest(self) -> int:
+        """How many names the largest group holds; each pair is looked at once."""
+        sizes = dict.fromkeys(self.names, 1)
+        for one, other in combinations(self.names, 2):
+            if self._is_one(one, other):
+                sizes[one] += 1
+                sizes[other] += 1
+        return max(sizes.values(), default=0)
+
     def _is_one(self, name: str, other: str) -> bool:
-        pairs = self._pairs(name, other)
-        high = any(known is not None and known > self.threshold for known in pairs)
-        return high or (None in pairs and self.unknown is Unknown.REJECT)
+        is_unknown = False
+        for a in self.names[name]:
+            for b in self.names[other]:
+                known = self.correlations.between(a, b)
+                if known is None:
+                    is_unknown = True
+                elif known > self.threshold:
+                    return True
+        return is_unknown and self.unknown is Unknown.REJECT
 
     def _pairs(self, name: str, other: str) -> list[float | None]:
         return [self.correlations.between(a, b) for a in self.names[name] for b in self.names[other]]

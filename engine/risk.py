@@ -352,8 +352,7 @@ def _correlated(add: Exposure, state: RiskState, limits: Limits) -> Check:
 
 def most_correlated(state: RiskState, limits: Limits) -> int:
     """How many names the largest bet holds that move as one."""
-    bets = _bets(_names(state.exposures), state, limits)
-    return max((len(bets.group(name)) for name in bets.names), default=0)
+    return _bets(_names(state.exposures), state, limits).largest()
 
 
 def breaches(checks: Iterable[Check]) -> tuple[Check, ...]:

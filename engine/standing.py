@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -58,6 +59,7 @@ def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]]
     """Prices of every instrument in the book, from quotes now or the last stored marks."""
     wanted = sorted({x for position in book.positions.values() for x in position.instruments}, key=lambda x: x.symbol)
     quotes = desk.market.quotes(wanted)
+    held = _quantities(book)
     prices: dict[Instrument, Decimal] = {}
     sides: dict[Instrument, Decimal] = {}
     stale: dict[Instrument, datetime] = {}
@@ -65,7 +67,7 @@ def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]]
         quote = quotes.get(item)
         if quote is not None and _is_mark(quote):
             prices[item] = quote.mid
-            sides[item] = _closing_side(book, item, quote)
+            sides[item] = _closing_side(held[item], quote)
         elif stored and item.symbol in stored:
             prices[item], stale[item] = stored[item.symbol]
             sides[item] = prices[item]
@@ -78,8 +80,16 @@ def _is_mark(quote: Quote) -> bool:
     return quote.ask >= quote.bid and quote.ask > 0 and (quote.bid > 0 or isinstance(quote.instrument, Option))
 
 
-def _closing_side(book: Book, item: Instrument, quote: Quote) -> Decimal:
-    held = sum(leg.quantity for p in book.positions.values() for leg in p.legs if leg.instrument == item)
+def _quantities(book: Book) -> Counter[Instrument]:
+    """How much of each instrument is held in all, negative for what is sold."""
+    held: Counter[Instrument] = Counter()
+    for position in book.positions.values():
+        for leg in position.legs:
+            held[leg.instrument] += leg.quantity
+    return held
+
+
+def _closing_side(held: int, quote: Quote) -> Decimal:
     return quote.bid if held > 0 else quote.ask
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from engine.correlation import Correlations, DailyReturns, correlation, log_returns
+from engine.correlation import Bets, Correlations, DailyReturns, correlation, log_returns
+from engine.model.trade import Unknown
 from tests import make
 
 DAYS = make.weekdays(61)
@@ -64,3 +65,16 @@ def test_returns_are_kept_for_one_trading_date() -> None:
     assert kept.missing(tomorrow, ["AAA"]) == ("AAA",)
     assert kept.known(tomorrow) == Correlations()
     assert kept.known(make.TODAY).between("AAA", "BBB") is None
+
+
+@pytest.mark.parametrize("unknown", list(Unknown))
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_bet_is_as_large_as_the_largest_group_of_any_name(seed: int, unknown: Unknown) -> None:
+    dice = np.random.default_rng(seed)
+    market = dice.normal(0, 0.01, 90)
+    names = [f"N{number}" for number in range(12)]
+    returns = {name: market * dice.random() + dice.normal(0, 0.01, 90) for name in names[:-1]}
+    bets = Bets({name: frozenset({name}) for name in names}, Correlations(returns), 0.4, unknown)
+
+    assert bets.largest() == max(len(bets.group(name)) for name in names)
+    assert Bets({}, Correlations(), 0.4, unknown).largest() == 0
