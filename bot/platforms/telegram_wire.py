@@ -216,7 +216,7 @@ class Wire:
         return re.sub(re.escape(self._token), SECRET, text, flags=re.IGNORECASE)
 
     def _ours(self, problem: error.TelegramError, what: str) -> Exception:
-        words = self.redacted(problem.message)
+        words = self.redacted(problem.message).partition(". Parsing the server response")[0]
         match problem:
             case error.InvalidToken():
                 return Refused(UNKNOWN_TOKEN)
