@@ -60,7 +60,11 @@ class Message:
 
 
 class Feed:
-    """The latest messages of every chat. `tell` hears of each one that is new or changed."""
+    """The latest messages of every chat. `tell` hears of each one that is new or changed.
+
+    A card for everybody brings every copy of it up to date, whoever has one. A card for one person is drawn as that
+    person wants it, in their time zone: it changes their own copies alone.
+    """
 
     def __init__(self, tell: Callable[[Message], None]) -> None:
         self._tell = tell
@@ -83,14 +87,14 @@ class Feed:
         return self._add(name, said=text)
 
     def post(self, chat: str, card: Card) -> Message:
-        """A new message; an older card of the same key changes with it."""
-        self._redraw(card)
+        """A new message; older cards of the same key change with it."""
+        self._redraw(chat, card)
         return self._add(chat, card=card)
 
     def edit(self, message_id: str, chat: str, card: Card) -> Message:
         """Draw a message again unless a newer card is already there; one that is not known here any more comes new."""
         known = self._messages.get(message_id)
-        self._redraw(card)
+        self._redraw(known.chat if known else chat, card)
         if known is None:
             return self._add(chat, card=card, message_id=message_id)
         if known.key != card.key or not card.key:
@@ -117,11 +121,12 @@ class Feed:
             return None
         return dict(zip(message.picture_ids, message.card.pictures, strict=True)).get(picture_id)
 
-    def _redraw(self, card: Card) -> None:
-        """Bring every message with the card's key to it, newer versions excepted."""
+    def _redraw(self, chat: str, card: Card) -> None:
+        """Bring the messages with the card's key to it, newer versions excepted: all of them from everybody's chat."""
         if not card.key:
             return
-        same = [message for message in self._messages.values() if message.key == card.key]
+        reached = [message for message in self._messages.values() if chat in (DESK, message.chat)]
+        same = [message for message in reached if message.key == card.key]
         for message in same:
             if message.card is not None and message.card.version <= card.version:
                 self._change(message, card)

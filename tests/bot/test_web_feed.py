@@ -155,14 +155,31 @@ def test_answer_never_changes_another_persons_message():
     assert [message.card.title for message in feed.recent("ben") if message.card] == ["for ben"]
 
 
-def test_newer_card_of_a_key_changes_every_copy():
+def titles(feed: Feed, name: str) -> list[str]:
+    return [message.card.title for message in feed.recent(name) if message.card]
+
+
+def test_newer_card_for_everybody_changes_every_copy():
     feed, _ = feed_of()
-    feed.post(DESK, card("asked", key="approval:A1", version=1))
+    posted = feed.post(DESK, card("asked", key="approval:A1", version=1))
     feed.post("ann", card("asked", key="approval:A1", version=1))
 
-    feed.post("ben", card("filled", key="approval:A1", version=2))
+    feed.edit(posted.id, DESK, card("filled", key="approval:A1", version=2))
 
-    assert [message.card.title for message in feed.recent("ann") if message.card] == ["filled", "filled"]
+    assert titles(feed, "ann") == ["filled", "filled"]
+
+
+def test_card_as_one_person_wants_it_changes_that_persons_copies_alone():
+    feed, _ = feed_of()
+    feed.post(DESK, card("asked, 10:05 ET", key="approval:A1", version=1))
+    feed.post("ben", card("asked, 10:05 ET", key="approval:A1", version=1))
+    own = feed.post("ann", card("asked, 16:05 Berlin", key="approval:A1", version=1))
+
+    feed.edit(own.id, "ann", card("sending, 16:04 Berlin", key="approval:A1", version=2))
+    feed.post("ann", card("working, since 16:04 Berlin", key="approval:A1", version=3))
+
+    assert titles(feed, "ann") == ["asked, 10:05 ET", *["working, since 16:04 Berlin"] * 2]
+    assert titles(feed, "ben") == ["asked, 10:05 ET"] * 2
 
 
 def test_feed_forgets_the_oldest_but_keeps_what_waits_for_an_answer():

@@ -455,10 +455,13 @@ async def test_nothing_is_wider_than_the_screen_and_buttons_fit_a_finger(desk: P
     await tab.set_viewport_size({"width": width, "height": 740})
     await enter(desk, tab)
     await desk.propose()
-    for line in ("/risk", "/orders", "/pnl", "/help"):
+    for line in ("/risk", "/orders", "/pnl", "/limits", "/settings", "/help"):
         await tab.locator(LINE).fill(line)
         await tab.locator(LINE).press("Enter")
     await expect(tab.get_by_role("heading", name="Commands")).to_be_visible()
+    await tab.get_by_role("button", name="Change").first.click()
+    await tab.get_by_role("button", name="Your price…").click()
+    await expect(tab.locator("form.asks")).to_be_visible()
 
     wide = await tab.evaluate(
         "[...document.querySelectorAll('body *')].filter((e) => !e.closest('.quick, .unseen, .skip')"
