@@ -42,7 +42,8 @@ def resize(desk: Desk, approval_id: str, version: int, by: str, quantity: int) -
     shown = _shown(desk, approval_id, version)
     most = shown.plan.quantity
     if not 1 <= quantity < most:
-        raise BadRequest(f"{quantity} is not a smaller size: this proposal is for {most}.")
+        smaller = f"say {most - 1} or fewer" if most > 1 else "there is none smaller"
+        raise BadRequest(f"{quantity} is not a smaller size: this proposal is for {most}; {smaller}.")
     chosen = Step(f"{CHOSEN} {by}", f"of {most}", str(quantity), Verdict.PASSED)
     plan = sizing.resize(shown.plan, quantity, desk.costs)
     plan = replace(plan, sizing=(*plan.sizing, chosen))

@@ -155,6 +155,8 @@ def fraction(word: str) -> Decimal:
         raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.") from error
     if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
         raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.")
+    if not is_percent and number > 100:
+        raise BadRequest(f"value: “{clipped(word)}” is more than everything; write a share of equity: 2% or 0.02.")
     if not is_percent and number > 1:
         raise BadRequest(
             f"value: “{clipped(word)}” is more than everything; write {clipped(word)}% or a fraction such as 0.02."
@@ -191,9 +193,12 @@ def _subject(desk: Desk, word: str) -> str:
     """`desk`, a strategy's name or a ticker."""
     if word.lower() == "desk" or word.lower() in desk.strategies:
         return word.lower()
-    ticker = stock(word).ticker
     known = desk.market.universe()
-    if known and ticker not in known and ticker not in desk.tickers:
+    try:
+        ticker = stock(word).ticker
+    except BadRequest:
+        ticker = ""
+    if not ticker or (known and ticker not in known and ticker not in desk.tickers):
         near = nearest(word, (*desk.strategies, *known))
         raise BadRequest(f"“{clipped(word)}” is neither desk, nor a strategy, nor a known ticker.{near}")
     return ticker

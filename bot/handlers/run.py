@@ -105,7 +105,7 @@ def help_card(call: Call, commands: tuple[Command, ...]) -> Card:
     """The commands this person may use by their names, those of one heading with what they do, or how one is used."""
     wanted = call.text("command").lstrip("/").lower()
     allowed = [c for c in commands if not c.is_button and call.user.role.covers(c.role)]
-    chosen = next((c for c in allowed if c.name == wanted), None)
+    chosen = next((c for c in commands if c.name == wanted and not c.is_button), None)
     if chosen is not None:
         return _usage(call, chosen)
     groups = {group: [c for c in allowed if c.group is group] for group in Group}
@@ -113,12 +113,13 @@ def help_card(call: Call, commands: tuple[Command, ...]) -> Card:
     if group is not None and groups[group]:
         lines = tuple(f"/{command.name}: {command.summary}" for command in groups[group])
         return Card(f"Commands: {group}", lines=lines, buttons=_headings(groups), banner=call.room.banner())
+    example = "close" if call.user.role.covers(Role.TRADER) else "chart"
     names = [(group.value, " ".join(f"/{c.name}" for c in found)) for group, found in groups.items() if found]
     return Card(
         "Commands",
         facts=tuple(names),
         buttons=_headings(groups),
-        footer="A button tells what its commands do; /help close tells how one is used.",
+        footer=f"A button tells what its commands do; /help {example} tells how one is used.",
         banner=call.room.banner(),
     )
 
@@ -134,9 +135,17 @@ def _headings(groups: Mapping[Group, Sequence[Command]]) -> tuple[tuple[Button, 
 
 def _usage(call: Call, command: Command) -> Card:
     facts = tuple((p.name, _explained(p)) for p in command.parameters)
-    needs = () if command.role is Role.VIEWER else (f"Needs the role {command.role}.",)
-    lines = (command.summary, *((f"Such as: {command.example}",) if command.parameters else ()), *needs)
+    example = (f"Such as: {command.example}",) if command.parameters else ()
+    lines = (command.summary, *example, *_needs(call, command))
     return Card(command.usage, lines=lines, facts=facts, banner=call.room.banner())
+
+
+def _needs(call: Call, command: Command) -> tuple[str, ...]:
+    """Who may give it, where not everybody on the list may."""
+    if command.role is Role.VIEWER:
+        return ()
+    lacks = "" if call.user.role.covers(command.role) else f"; you are a {call.user.role}"
+    return (f"Needs the role {command.role}{lacks}.",)
 
 
 def _explained(parameter: Parameter) -> str:

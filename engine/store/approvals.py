@@ -147,7 +147,7 @@ class Approvals(Queries):
         """
         found = self.find_approval(id)
         if found is None:
-            raise NotFound(f"There is no proposal {id}.{self._nearest(id)}")
+            raise NotFound(f"There is no proposal {id}.{self._nearest(id)} /proposals lists them.")
         return found
 
     def find_approval(self, id: str) -> Approval | None:

@@ -57,7 +57,8 @@ class Envelopes(Queries):
         if row is not None:
             return load(Envelope, row[0])
         close = difflib.get_close_matches(id.upper(), [found[0] for found in self._rows(_IDS)], n=1)
-        raise NotFound(f"There is no envelope {id}." + (f" Did you mean {close[0]}?" if close else ""))
+        near = f" Did you mean {close[0]}?" if close else ""
+        raise NotFound(f"There is no envelope {id}.{near} /envelopes lists them.")
 
     def open_envelopes(self) -> tuple[Envelope, ...]:
         """Those in force or waiting for their confirmation, oldest first."""

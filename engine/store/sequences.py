@@ -45,7 +45,7 @@ class Sequences(Queries):
         """
         row = self._row(_ONE, {"id_": id})
         if row is None:
-            raise NotFound(f"There is no {id} here.")
+            raise NotFound(f"There is no {id} here: ask anew from the card of the position, /positions lists them.")
         return Sequence(*row)
 
     def sequences_in(self, kind: str, statuses: Iterable[str]) -> tuple[Sequence, ...]:

@@ -108,6 +108,19 @@ def test_the_example_of_every_command_is_read_as_it_stands(command: Command) -> 
         values_of(command, words_of(command.example)[1:], desk.world.desk)
 
 
+def test_help_tells_who_may_give_a_command() -> None:
+    desk = visit()
+
+    told = [desk.card("/help halt", who=who).lines[-1] for who in ("web:vic", "web:tom", "web:ann")]
+
+    assert told == [
+        "Needs the role admin; you are a viewer.", "Needs the role admin; you are a trader.", "Needs the role admin.",
+    ]  # fmt: skip
+    assert desk.card("/help chart", who="web:vic").lines == ("closing prices as a picture", "Such as: /chart AAPL 60")
+    assert "/help chart tells" in desk.card("/help", who="web:vic").footer
+    assert "/help close tells" in desk.card("/help", who="web:tom").footer
+
+
 def test_help_explains_one_command() -> None:
     card = visit().card("/help chain")
 
