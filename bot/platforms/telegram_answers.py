@@ -18,6 +18,7 @@ from bot.platforms.telegram_chats import Chats
 from bot.platforms.telegram_render import Sheet, page_of, sheet_of
 from bot.platforms.telegram_sender import Sender, Way
 from bot.platforms.telegram_updates import Where, Who
+from bot.replies import proposal_in
 from engine.errors import BadRequest
 
 log = structlog.get_logger()
@@ -80,6 +81,7 @@ class Answers:
         bar = asked.bar
         for number, card in enumerate(reply.cards):
             is_in_place = number == 0 and reply.place is Place.SAME and reply.is_ok
+            is_in_place = is_in_place or _is_about(card, request, command)
             spot = asked.card if is_in_place else await self._standing(card, chat, asked.card)
             if not spot:
                 spot, bar = bar, ""
@@ -170,6 +172,12 @@ class Answers:
             for ref in work.refs(card.key):
                 if (ref.platform, ref.chat, ref.message) == (buttons.PLATFORM, chat, message):
                     work.save_ref(card.key, ref.platform, ref.chat, message, max(card.version, ref.version))
+
+
+def _is_about(card: Card, request: Request, command: Command | None) -> bool:
+    """Whether a card is that of the proposal somebody acts on: then it takes the place of what was tapped."""
+    proposal = proposal_in((request.action,)).partition(".")[0]
+    return command is not None and command.acts and bool(proposal) and card.key == f"approval:{proposal}"
 
 
 def _paged(card: Card, page: int, again: str) -> Sheet:

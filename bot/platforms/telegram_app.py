@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -108,7 +109,7 @@ class TelegramApp:
         self.listener = self._listener(wire, intake)
         self._tell(State(True, f"connected as @{wire.name}"))
         log.info("telegram.connected", bot=wire.name)
-        aside = [asyncio.create_task(menus.write()), asyncio.create_task(self._tidied())]
+        aside = [asyncio.create_task(_aside(work)) for work in (menus.write(), self._tidied())]
         try:
             await self.listener.run()
         finally:
@@ -183,6 +184,14 @@ class TelegramApp:
         log.info("telegram.membership", chat=seen.where.chat, status=seen.status, by=seen.who.id)
         if seen.where.is_private and seen.status == "member":
             await menus.write_for(seen.who.identity)
+
+
+async def _aside(work: Coroutine[Any, Any, None]) -> None:
+    """Do what the connection does not depend on."""
+    try:
+        await work
+    except Exception as problem:
+        log.error("telegram.aside_failed", exc_info=problem)
 
 
 def _urgency(card: Card) -> Urgency:

@@ -42,6 +42,7 @@ T = TypeVar("T")
 MOST_AT_ONCE = 30
 """Updates of one chat that are worked on at once."""
 LONGEST_ALERT = 200
+Work = Coroutine[Any, Any, None]
 UNKNOWN = (
     "This button is not known here any more: it is older than a month, or it was not made by this desk. "
     "Nothing was done. Ask for the card again, with /proposals or /positions."
@@ -93,18 +94,20 @@ class Talk:
 
     def said(self, said: Said, age: float) -> None:
         """Answer a text, `age` seconds old at most."""
-        if not said.who.is_bot:
-            self._begin(said.where.chat, self._said(said, age))
+        if said.who.is_bot:
+            return
+        busy = Card("Not done", Tone.WARNING, (BUSY,))
+        self._begin(said.where.chat, self._said(said, age), self._answers.tell(said.where, busy, said.message))
 
     def pressed(self, pressed: Pressed, age: float) -> None:
         """Answer a tap."""
-        self._begin(pressed.where.chat, self._pressed(pressed, age))
+        self._begin(pressed.where.chat, self._pressed(pressed, age), self._acknowledge(pressed, BUSY))
 
     def late(self, presses: tuple[Pressed, ...], age: float) -> None:
         """Answer taps of one chat that waited too long, all in one message."""
         self._begin(presses[0].where.chat, self._late(presses, age))
 
-    def aside(self, chat: str, work: Coroutine[Any, Any, None]) -> None:
+    def aside(self, chat: str, work: Work) -> None:
         """Do something else that an update asks for."""
         self._begin(chat, work)
 
@@ -116,8 +119,14 @@ class Talk:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _begin(self, chat: str, work: Coroutine[Any, Any, None]) -> None:
-        if self._busy[chat] >= MOST_AT_ONCE:
+    def _begin(self, chat: str, work: Work, instead: Work | None = None) -> None:
+        """Start `work`; where the chat has too much of it under way `instead`, and in the end nothing at all."""
+        if instead is not None and self._busy[chat] < MOST_AT_ONCE:
+            instead.close()
+        elif instead is not None:
+            work.close()
+            work = instead
+        if self._busy[chat] >= 2 * MOST_AT_ONCE:
             log.warning("telegram.too_busy", chat=chat)
             work.close()
             return
@@ -126,7 +135,7 @@ class Talk:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _guarded(self, chat: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, chat: str, work: Work) -> None:
         try:
             await work
         except (Trouble, MessageGone, Undeliverable) as problem:
@@ -297,7 +306,9 @@ class Talk:
             await self._answers.redraw(asked, shown.cards[0])
 
     async def _rekey(self, pressed: Pressed, rows: tuple[tuple[Button, ...], ...]) -> None:
-        if any(rows):
+        """Fresh buttons for the card that was pressed, unless it has others by now."""
+        stands = any(token == pressed.data for row in pressed.keyboard for _, token, _ in row)
+        if stands and any(rows):
             await self._sender.rekey(pressed.where.chat, pressed.message, rows)
 
     async def _ask(self, pressed: Pressed, form: Form) -> None:

@@ -138,6 +138,31 @@ async def test_a_card_that_stays_gets_a_fresh_button_in_place_of_the_one_that_wa
         assert button(card, "Why") != other
 
 
+async def test_a_chat_that_asks_for_too_much_at_once_is_told() -> None:
+    async with telegram() as world:
+        hanging = Hanging(world, Pool.LOOK)
+        for _ in range(35):
+            world.say("/risk")
+        await world.card("Too many requests of this chat")
+        hanging.released.set()
+
+        await world.card("🟢 Risk")
+
+
+async def test_who_comes_second_is_told_and_sees_the_card_in_its_place() -> None:
+    async with telegram() as world:
+        card = await proposed(world)
+        reject = button(card, "Reject")
+        world.press(card, "Approve")
+        await until(lambda: world.orders)
+        await until(lambda: "Approve" not in labels(card))
+        world.press(card, "Reject", data=reject)
+        await world.card("Nothing was changed")
+        await world.settled()
+
+        assert len([each for each in world.cards() if "sell 2 × XYZ 44 put" in each.text]) == 1
+
+
 async def test_long_work_is_one_message_with_a_bar_that_the_answer_replaces() -> None:
     async with telegram() as world:
         sender = world.app._connected()
