@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from bot.catalogue import COMMANDS
 from bot.command import Command, Kind, Parameter, Room
@@ -17,6 +18,8 @@ from engine.errors import Denied
 from engine.model.limits import SETTABLE
 
 WISH = COMMANDS["settings"].parameters[1]
+SUGGESTED = frozenset({"command", "id", "limit", "lock", "what"})
+"""The free texts that `candidates` knows something for."""
 MOST = 25
 """Discord shows at most 25 choices."""
 
@@ -45,16 +48,39 @@ def complete(room: Room, identity: str, line: str, groups: Iterable[str] = ()) -
     return _of_command(room, request, words)
 
 
+def suggest(room: Room, request: Request, name: str, typed: str) -> tuple[Completion, ...]:
+    """Suggestions for the option `name` of the command that is the request's text, on platforms with a field for each;
+    what was typed may stand anywhere in a suggestion. None for somebody who may not give the command, who is counted.
+    """
+    command = COMMANDS.get(request.text.lstrip("/"))
+    parameter = next((each for each in command.parameters if each.name == name), None) if command else None
+    if command is None or parameter is None or not _is_let_in(room, request, command):
+        return ()
+    before, space, last = typed.rpartition(" ") if parameter.many else ("", "", typed)
+    found = _wishes(dict(request.options).get("setting", "")) if parameter is WISH else candidates(room, parameter)
+    fits = (item for item in found if last.lower() in f"{item.text} {item.summary}".lower())
+    return tuple(Completion(f"{before}{space}{item.text}", item.summary) for item in islice(fits, MOST))
+
+
+def is_suggested(parameter: Parameter) -> bool:
+    """Whether there is ever something to suggest for it."""
+    return parameter.kind is not Kind.TEXT or parameter.name in SUGGESTED or parameter is WISH
+
+
 def _of_command(room: Room, request: Request, words: list[str]) -> tuple[Completion, ...]:
     command = COMMANDS.get(words[0].lstrip("/").lower())
-    if command is None:
+    if command is None or not _is_let_in(room, request, command):
         return ()
+    return _values(room, command, words[1:])
+
+
+def _is_let_in(room: Room, request: Request, command: Command) -> bool:
     try:
         may(room, request.identity, request.groups, command)
     except Denied as refusal:
         turned_away(room, request, command.name, str(refusal))
-        return ()
-    return _values(room, command, words[1:])
+        return False
+    return True
 
 
 def _commands(user: User, prefix: str) -> tuple[Completion, ...]:

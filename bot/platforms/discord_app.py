@@ -1,0 +1,224 @@
+"""Discord as a platform of the desk: one bot in one server, cards out and requests in."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import discord
+import structlog
+
+from bot.catalogue import ALL
+from bot.command import Room
+from bot.doctor import Finding
+from bot.message import PLAIN, Card, Manner, MessageRef
+from bot.platforms.base import Refused, State
+from bot.platforms.discord_answers import Answers
+from bot.platforms.discord_buttons import DeskButton, view_of
+from bot.platforms.discord_check import examined
+from bot.platforms.discord_commands import are_same, payloads
+from bot.platforms.discord_draw import drawn
+from bot.platforms.discord_refs import NAME, place_of
+from bot.platforms.discord_render import NO_MENTIONS
+from bot.platforms.discord_threads import Threads
+from bot.platforms.discord_wire import LONGEST_WAIT, direct, why_not_sent, why_refused
+from bot.settings import DiscordSettings
+
+log = structlog.get_logger()
+
+ENDING = 2.0
+"""Seconds for answers that are being given when the desk ends, and as many for the goodbye."""
+
+
+class DeskClient(discord.Client):
+    """One connection. It listens to nothing but the server itself and what people do with the bot."""
+
+    def __init__(self, room: Room, settings: DiscordSettings) -> None:
+        super().__init__(intents=discord.Intents(guilds=True), allowed_mentions=NO_MENTIONS)
+        # The library's own setting is 30 s at least; the outbox gives a message 20 s.
+        self.http.max_ratelimit_timeout = LONGEST_WAIT
+        self.answers = Answers(room, int(settings.guild))
+        self.is_up = False
+        self._desk_guild = discord.Object(int(settings.guild))
+        self.trouble = ""
+
+    async def setup_hook(self) -> None:
+        """Once for each connection, before the gateway: the server, the buttons and the commands.
+
+        Raises:
+            Refused: the bot is not in the server.
+        """
+        try:
+            await self.fetch_guild(self._desk_guild.id, with_counts=False)
+        except (discord.Forbidden, discord.NotFound) as problem:
+            raise Refused(self._not_there()) from problem
+        self.add_dynamic_items(DeskButton)
+        try:
+            await self._offer_commands()
+        except discord.Forbidden as problem:
+            self.trouble = f"without slash commands: invite the bot again with {invitation(self.application_id)}"
+            log.error("discord.commands_refused", problem=repr(problem))
+
+    def _not_there(self) -> str:
+        return (
+            f"The bot is not in the server discord.guild = {self._desk_guild.id}: check that number, or invite the bot "
+            f"with {invitation(self.application_id)}"
+        )
+
+    async def _offer_commands(self) -> None:
+        """Have Discord offer our commands in the server, unless it does so already."""
+        application = self.application_id
+        assert application is not None  # known since login
+        wanted = payloads(ALL)
+        offered: list[Any] = await self.http.get_guild_commands(application, self._desk_guild.id)
+        if are_same(wanted, offered):
+            return
+        await self.http.bulk_upsert_guild_commands(application, self._desk_guild.id, payload=wanted)
+        log.info("discord.commands_changed", count=len(wanted))
+
+    async def pressed(self, interaction: discord.Interaction, action: str) -> None:
+        """A button of a card of ours."""
+        await self.answers.press(interaction, action)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        await self.answers.take(interaction)
+
+    async def on_ready(self) -> None:
+        self._is_connected()
+
+    async def on_resumed(self) -> None:
+        self._is_connected()
+
+    def _is_connected(self) -> None:
+        self.is_up = True
+        log.info("discord.connected")
+
+    async def on_disconnect(self) -> None:
+        self.is_up = False
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """The bot was put out of the server: whoever runs it starts it again, and is told why that is of no use."""
+        if guild.id == self._desk_guild.id:
+            await self.close()
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        log.exception("discord.event_broken", what=event_method)
+
+
+def invitation(application: int | None) -> str:
+    """The address at which somebody lets the bot into a server, with what it needs there."""
+    wanted = discord.Permissions(
+        view_channel=True,
+        send_messages=True,
+        embed_links=True,
+        attach_files=True,
+        read_message_history=True,
+        create_public_threads=True,
+        send_messages_in_threads=True,
+    )
+    return discord.utils.oauth_url(application or "", permissions=wanted, scopes=("bot", "applications.commands"))
+
+
+class DiscordApp:
+    """The desk in Discord, in the one server of the settings."""
+
+    def __init__(self, room: Room, settings: DiscordSettings, token: str, channels: tuple[str, ...] = ()) -> None:
+        self.room = room
+        self.settings = settings
+        self._token = token
+        self._channels = channels
+        self._client: DeskClient | None = None
+        self._threads = Threads(enabled=settings.threads)
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def state(self) -> State:
+        """Whether people can be reached there now."""
+        client = self._client
+        if client is None or not client.is_up:
+            return State(False, "not connected")
+        return State(not client.trouble, client.trouble or "connected")
+
+    def new_client(self) -> DeskClient:
+        """The client that the next connection uses."""
+        if not self.settings.guild:
+            raise Refused("discord.guild is empty: set it to the number of the server the desk answers in.")
+        direct(self.settings)
+        self._client = DeskClient(self.room, self.settings)
+        return self._client
+
+    async def run(self) -> None:
+        """Connect and serve until canceled.
+
+        Raises:
+            Refused: the token, the intents or the server are wrong. ConnectionError: Discord ended the connection.
+        """
+        client = self.new_client()
+        try:
+            await client.login(self._token)
+            await client.connect()
+        except (discord.DiscordException, OSError) as problem:
+            raise why_refused(problem) or problem from problem
+        finally:
+            await self._end(client)
+        raise ConnectionError("Discord ended the connection.")
+
+    async def _end(self, client: DeskClient) -> None:
+        """Let answers be given, say goodbye, and leave the rest to the end of the process."""
+        self._client = None
+        await client.answers.finish(ENDING)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING):
+                await client.close()
+
+    async def check(self) -> tuple[Finding, ...]:
+        """What a doctor finds: the token, the server, the channels and the permissions there."""
+        direct(self.settings)
+        return await examined(self.settings, self._token, self._channels)
+
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
+        """Put a card into a channel, or into the thread of its trade there.
+
+        Raises:
+            Later, Undeliverable: as `bot.platforms.base` says. ConnectionError: not connected now.
+        """
+        client = self._connected()
+        shown = await drawn(self.room, card)
+        arguments = shown.new(view_of(shown.rows)) | {"silent": manner.silent}
+        try:
+            if manner.under is not None:
+                return await self._threads.post(client, manner.under, card, arguments)
+            sent = await client.get_partial_messageable(int(chat)).send(**arguments)
+        except discord.DiscordException as problem:
+            raise why_not_sent(problem, self._where(client, int(chat))) from problem
+        return MessageRef(NAME, chat, str(sent.id))
+
+    async def edit(self, ref: MessageRef, card: Card) -> None:
+        """Draw a message again.
+
+        Raises:
+            MessageGone, Later, Undeliverable: as `bot.platforms.base` says. ConnectionError: not connected now.
+        """
+        client = self._connected()
+        channel, message = place_of(ref)
+        shown = await drawn(self.room, card)
+        try:
+            partial = client.get_partial_messageable(channel).get_partial_message(message)
+            await partial.edit(**shown.again(view_of(shown.rows)))
+        except discord.DiscordException as problem:
+            raise why_not_sent(problem, self._where(client, channel)) from problem
+
+    def _connected(self) -> DeskClient:
+        if self._client is None or self._client.http.token is None:
+            raise ConnectionError("not connected to Discord")
+        return self._client
+
+    def _where(self, client: DeskClient, channel: int) -> str:
+        """The channel as people know it, and its number."""
+        known = client.get_channel(channel)
+        name = getattr(known, "name", None)
+        return f"channel #{name} ({channel})" if name else f"channel {channel}"

@@ -1,0 +1,1 @@
+"""Discord as people use it, on a simulated server."""
