@@ -173,8 +173,8 @@ async def test_a_button_that_needs_a_price_asks_for_it_and_the_proposal_changes(
     assert sent.acknowledged
     with server.here.world.store.read() as work:
         changed = work.approval("A00001")
-    assert (changed.version, str(changed.plan.signal.limit)) == (2, "-1.06")
-    assert "credit 1.06" in told(server.desk.last_message)
+    assert (changed.version, str(changed.plan.signal.yours)) == (2, "-1.06")
+    assert "Your price 1.06 or better" in told(server.desk.last_message)
 
 
 async def test_who_may_not_gets_no_form(server: Server) -> None:
