@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
@@ -14,6 +17,26 @@ from engine.sessions import NEW_YORK
 UNLIMITED = "unlimited"
 UNKNOWN = "unknown"
 SIGNED_LIMIT = "Limit in dollars a share: + is received, - is paid."
+
+_ZONE: ContextVar[ZoneInfo] = ContextVar("zone", default=NEW_YORK)
+
+
+@contextmanager
+def told_in(zone: str) -> Iterator[None]:
+    """Tell clock times in the time zone of this IANA name while a card is drawn; New York's is the default.
+
+    It holds for the thread it is entered in: enter it where the card is drawn, inside of `Room.run`.
+
+    >>> from datetime import UTC
+    >>> with told_in("Europe/Berlin"):
+    ...     clock(datetime(2019, 1, 2, 15, 0, 5, tzinfo=UTC))
+    '16:00:05 CET'
+    """
+    before = _ZONE.set(ZoneInfo(zone))
+    try:
+        yield
+    finally:
+        _ZONE.reset(before)
 
 
 def money(amount: Decimal | None, none: str = UNKNOWN) -> str:
@@ -94,18 +117,32 @@ def percent(fraction: float | Decimal | None, digits: int = 1) -> str:
 
 
 def clock(at: datetime) -> str:
-    """The time in New York.
+    """The time of day where it is told: in New York unless `told_in` says otherwise.
 
     >>> from datetime import UTC
     >>> clock(datetime(2019, 1, 2, 15, 0, 5, tzinfo=UTC))
     '10:00:05 ET'
     """
-    return f"{at.astimezone(NEW_YORK):%H:%M:%S} ET"
+    return _told(at, "%H:%M:%S")
 
 
 def moment(at: datetime) -> str:
-    """The date and time in New York."""
-    return f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET"
+    """The date and time where it is told."""
+    return _told(at, "%Y-%m-%d %H:%M")
+
+
+def _told(at: datetime, form: str) -> str:
+    zone = _ZONE.get()
+    there = at.astimezone(zone)
+    return f"{there:{form}} {_zone_name(there, zone)}"
+
+
+def _zone_name(there: datetime, zone: ZoneInfo) -> str:
+    """`ET` all year round, else the zone's own letters; zones without letters have their distance from UTC."""
+    if zone.key == NEW_YORK.key:
+        return "ET"
+    letters = there.tzname() or ""
+    return letters if letters.isalpha() else f"UTC{letters}"
 
 
 def contract(option: Option) -> str:
