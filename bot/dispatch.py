@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -28,6 +29,8 @@ from bot.gate import KEPT, may, readable, turned_away
 from bot.message import Button, Card, Request, Tone
 from bot.parse import clipped, command_of, split_request, values_of
 from bot.people import User
+from bot.personal import personal, told_to
+from bot.preferences import Preferences, preferences_of
 from bot.proposal import proposal_card, story
 from engine import trail
 from engine.errors import AlreadyDecided, BadRequest, Canceled, Denied, DeskError, NotFound
@@ -127,7 +130,33 @@ def _done(room: Room, request: Request, user: User, command: Command, words: lis
         return _too_late(call, command, words)
     if command.acts and not _record_act(call, command):
         return Reply((), command.place)
-    return Reply(carried_out(call, command, words), command.place)
+    return Reply(_as_wished(call, command, words), command.place)
+
+
+def _as_wished(call: Call, command: Command, words: list[str]) -> tuple[Card, ...]:
+    """The cards in the person's own time zone and length."""
+    own = _wishes(call, command)
+    with told_to(own):
+        cards = carried_out(call, command, words)
+    return tuple(personal(card, own) for card in cards)
+
+
+def _wishes(call: Call, command: Command) -> Preferences:
+    """What the person set for themselves; the desk's own for a card that others see too, and for whoever has none.
+
+    Settings that cannot be read keep nobody from halting the desk.
+    """
+    is_shared = command.acts and command.place is Place.SAME and not command.is_private
+    if is_shared or call.request.identity not in call.room.people.by_identity:
+        return Preferences()
+    try:
+        with call.desk.store.read() as work:
+            own = preferences_of(work, call.user.name)
+        ZoneInfo(own.zone)
+    except (ValueError, KeyError, TypeError) as problem:
+        log.warning("preferences.unreadable", name=call.user.name, problem=repr(problem))
+        return Preferences()
+    return own
 
 
 def _too_late(call: Call, command: Command, words: list[str]) -> Reply:

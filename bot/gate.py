@@ -65,6 +65,7 @@ def turned_away(room: Room, request: Request, what: str, why: str) -> None:
 
     `what` is the command's name for a person on the list, "" for a stranger: strangers are counted by who they are.
     """
+    request = readable(request)
     log.warning("command.denied", identity=request.identity, raw=request.raw[:KEPT])
     due = room.denials.count(request.identity, what, request.raw[:KEPT], why, room.desk.now())
     if due:

@@ -45,4 +45,3 @@ def compact(card: Card) -> Card:
         tables=() if is_digest else card.tables,
         pictures=() if is_digest else card.pictures,
     )
-

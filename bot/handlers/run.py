@@ -12,7 +12,6 @@ from bot.people import Role
 from engine import halts, locks, panic
 from engine.errors import BrokerError, DataError
 from engine.model.instruments import Stock
-from engine.sessions import NEW_YORK
 
 
 def whoami(call: Call) -> Card:
@@ -57,7 +56,8 @@ def health(call: Call) -> Card:
 
 
 def _exact(now: datetime) -> str:
-    return f"{now.astimezone(NEW_YORK):%Y-%m-%d} {words.clock(now)}"
+    """The date and the time of day to the second, where it is told."""
+    return f"{words.moment(now)[:10]} {words.clock(now)}"
 
 
 Part = tuple[str, tuple[bool, str]]

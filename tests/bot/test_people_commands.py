@@ -16,6 +16,7 @@ from bot.people import People, Role, User
 from bot.preferences import Preferences, preferences_of
 from engine.model.events import EventKind
 from tests.bot.rooms import PEOPLE, Visit, visit
+from tests.desk import propose
 
 
 def stored(here: Visit, name: str = "vic") -> Preferences:
@@ -134,6 +135,43 @@ def test_one_persons_settings_are_nobody_elses() -> None:
     settings(here, "compact", who="web:vic")
 
     assert (stored(here, "vic").compact, stored(here, "tom").compact) == (True, False)
+
+
+# What they change.
+
+
+def test_answers_tell_the_time_where_the_person_is() -> None:
+    here = visit()
+    settings(here, "zone Europe/Berlin", who="web:ann")
+
+    assert dict(here.card("/health").facts)["Desk time"] == "2026-06-15 16:00:00 CEST"
+    assert dict(here.card("/health", who="web:vic").facts)["Desk time"] == "2026-06-15 10:00:00 ET"
+    assert dict(here.card(action="refresh:/health").facts)["Desk time"] == "2026-06-15 16:00:00 CEST"
+    settings(here, "zone Pacific/Auckland", who="web:ann")
+    assert dict(here.card("/health").facts)["Desk time"] == "2026-06-16 02:00:00 NZST"
+
+
+def test_a_card_that_everybody_sees_stays_as_the_desk_tells_it() -> None:
+    here = visit()
+    propose(here.world)
+    settings(here, "zone Europe/Berlin", who="web:ann")
+    settings(here, "compact", who="web:ann")
+    full = here.card(action="show:A00001", who="web:tom")
+
+    shown, changed = here.card(action="show:A00001"), here.card(action="half:A00001.1")
+
+    assert len(shown.lines) < len(full.lines), "asked for by one person"
+    assert any(line.startswith("For: ") for line in changed.lines), "drawn in place for all"
+
+
+def test_settings_that_cannot_be_read_keep_nobody_from_halting() -> None:
+    here = visit()
+    for stored_text in ("{", '{"zone": "Mars/Base"}', '{"zone": "Mars/Base", "quiet_from": "00:00", '
+                        '"quiet_until": "00:00", "muted": [], "compact": false}'):  # fmt: skip
+        with here.world.store.begin() as work:
+            work.set_setting("person:ann", stored_text, "ann", here.world.clock())
+
+        assert here.card("/halt storm").title == "Entries halted"
 
 
 def test_users_lists_everybody_with_role_ids_and_last_act() -> None:
