@@ -82,5 +82,5 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
     if event.kind in {EventKind.HALTED, EventKind.PANIC}:
         return ((Button("Resume", "resume:", Tone.ASK),),)
     if event.kind in {EventKind.RISK_BREACHED, EventKind.LOCK_CHANGED} and event.data.get("status") == LockStatus.HELD:
-        return ((Button("Unlock", f"unlock:{event.subject}", Tone.ASK), Button("Locks", "refresh:/locks")),)
+        return ((Button("Unlock", f"unlock:{event.subject}", Tone.ASK), Button("Locks", "locks:")),)
     return ()

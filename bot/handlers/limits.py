@@ -225,7 +225,7 @@ def unlock(call: Call) -> Card:
     lifted = locks.lift(call.desk, call.text("lock").upper(), call.user.name)
     rest = "Another lock or a limit may still stop it: /locks and /limits tell."
     lines = (f"It was: {lifted.reason}.", rest)
-    buttons = ((Button("Locks", "refresh:/locks"),),)
+    buttons = ((Button("Locks", "locks:"),),)
     return Card(f"{lifted.id} lifted", Tone.GOOD, lines, buttons=buttons, banner=call.room.banner())
 
 

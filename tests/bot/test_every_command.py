@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from bot.bulkheads import finish
-from bot.catalogue import ALL
+from bot.catalogue import ALL, COMMANDS
 from bot.command import Command, Reply
 from bot.completion import complete
 from bot.dispatch import dispatch
@@ -166,3 +166,18 @@ def test_what_is_missing_is_named_with_its_meaning(command: Command) -> None:
 
     assert told.error == "bad request"
     assert f"/{command.name} needs {first.name}: {first.summary}. Usage: " in told.cards[0].lines[0]
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in ALL if not c.is_private and c.name != "refresh"], ids=lambda command: command.name
+)
+def test_no_card_that_others_see_is_turned_into_a_private_one_by_a_tap(command: Command) -> None:
+    """A refresh draws in place: what is private has to be asked for by its own name, which opens an answer apart."""
+    here = room()
+    admin = next(who for who in everybody() if who.role is Role.ADMIN)
+
+    replies = asked(here, admin, command)
+
+    taps = [button.action for reply in replies for card in reply.cards for row in card.buttons for button in row]
+    redrawn = [COMMANDS[tap.partition("/")[2].split()[0]] for tap in taps if tap.startswith("refresh:/")]
+    assert [other.name for other in redrawn if other.is_private] == []
