@@ -184,9 +184,11 @@ async def test_price_of_your_own_is_filled_in_on_the_card_and_asked_anew(desk: P
     await field.fill("1,10")
     await field.press("Enter")
 
-    await expect(tab.locator("article").first).to_contain_text("credit 1.10 or better")
+    await expect(tab.locator("article").last).to_contain_text("credit 1.10 or better")
     await expect(tab.locator("form.asks")).to_have_count(0)
     await expect(opener).to_have_attribute("aria-expanded", "false")
+    await desk.pump()
+    await expect(tab.locator("article").first).to_contain_text("credit 1.10 or better")
     with desk.world.store.read() as work:
         assert work.approval(approval).version == 2
 
@@ -209,7 +211,7 @@ async def test_bounds_of_a_number_are_told_before_it_is_sent_and_what_the_desk_r
     await field.fill("4")
     await field.press("Enter")
 
-    await expect(tab.locator("article").first).to_contain_text("Size 10 → 4 by ann.")
+    await expect(tab.locator("article").last).to_contain_text("Size 10 → 4 by ann.")
     with desk.world.store.read() as work:
         assert work.approval(approval).plan.quantity == 4
 
