@@ -124,6 +124,8 @@ def _blocks(card: Card, until: int | None, hidden: Iterable[Drawing], left_out: 
     if until is not None:
         yield f"Open until <t:{until}:T> (<t:{until}:R>)"
     yield from (escaped(line) for line in card.lines if line.strip())
+    if card.lines and card.facts:
+        yield ""
     yield from (f"**{escaped(label)}** {escaped(value)}" for label, value in card.facts)
     yield from chain.from_iterable(code_blocks(table) for table in card.tables)
     yield from (escaped(f"{each.trouble} {each.picture.alt}") for each in hidden)

@@ -78,6 +78,11 @@ class Feed:
         seen = (message for message in self._messages.values() if message.visible_to(name))
         return tuple(sorted(seen, key=lambda message: message.order))
 
+    def is_shared(self, message_id: str) -> bool:
+        """Whether everybody sees this message."""
+        known = self._messages.get(message_id)
+        return known is not None and known.chat == DESK
+
     def is_asking(self, now: datetime) -> bool:
         """Whether a question of anybody's counts down still."""
         return any(message.is_question and message.expires_after(now) for message in self._messages.values())

@@ -42,7 +42,7 @@ from engine.errors import BadRequest
 LONGEST_FRAME = 4096
 LONGEST_LINE = 500
 LONGEST_ACTION = 64
-LONGEST_OPTION = 500
+LONGEST_OPTION = 1000
 MOST_OPTIONS = 10
 OPTION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from bot.catalogue import COMMANDS
 from bot.command import Pool, Room
 from bot.completion import complete
 from bot.dispatch import dispatch
@@ -131,9 +132,15 @@ class Conversation:
                 await self._ask(frame.id, self._request(frame.id, text=frame.text))
             case web_frames.Tap():
                 request = self._request(frame.id, action=frame.action, options=frame.options)
-                await self._ask(frame.id, request, frame.message)
+                await self._ask(frame.id, request, self._redrawn_by(frame))
             case web_frames.Typing():
                 await self._suggest(frame)
+
+    def _redrawn_by(self, tap: web_frames.Tap) -> str:
+        """The message the answer may be drawn into: a look, drawn as its asker wants it, changes no card for all."""
+        command = COMMANDS.get(tap.action.partition(":")[0])
+        acts = command is not None and command.acts
+        return tap.message if acts or not self._feed.is_shared(tap.message) else ""
 
     def _request(
         self, request: str, *, text: str = "", action: str = "", options: tuple[tuple[str, str], ...] = ()

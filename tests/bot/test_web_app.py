@@ -10,7 +10,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from bot.message import Progress
+from bot.message import Button, Card, Progress
+from bot.platforms.web_feed import DESK
 from bot.platforms.web_frames import Line, Tap, Typing, read, working
 from engine.errors import BadRequest
 from engine.model.market import MarketSnapshot
@@ -83,6 +84,23 @@ async def test_the_same_id_of_two_people_is_two_requests(page: PageWorld):
         late = await ben.tap("t1", message["id"], f"approve:{approval.key}")
 
     assert late[-1]["error"] == "already decided"
+
+
+async def test_look_at_a_card_everybody_sees_is_drawn_for_its_asker_alone(page: PageWorld):
+    with page.world.store.begin() as work:
+        work.save_position(make.position(approval_id=None))
+    button = Button("Refresh", "refresh:/position P00001")
+    await page.web.post(DESK, Card("As it was", buttons=((button,),), key="position:P00001"))
+    async with page.socket("ann") as ann:
+        message = (await ann.next("feed"))["messages"][0]
+        await ann.ask("s1", "/settings zone Europe/Berlin")
+        frames = await ann.tap("t1", message["id"], button.action)
+    async with page.socket("ben") as ben:
+        feed = await ben.next("feed")
+
+    assert "Berlin" not in str(feed)
+    assert [one["card"]["title"] for one in feed["messages"]] == ["As it was"]
+    assert "XYZ cash-secured put" in cards(frames)[-1]["title"]
 
 
 async def test_viewer_cannot_approve(page: PageWorld):
@@ -247,7 +265,7 @@ async def test_completion_comes_back_with_its_id(page: PageWorld):
         ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"Quantity": "2"}}', "name of an option"),
         ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"quantity": 2}}', "quantity has to be text"),
         ('{"type": "tap", "id": "a", "action": "size:A1", "options": {"quantity": "2\\n"}}', "cannot be read"),
-        (json.dumps({"type": "tap", "id": "a", "action": "b", "options": {"note": "x" * 501}}), "longer than 500"),
+        (json.dumps({"type": "tap", "id": "a", "action": "b", "options": {"note": "x" * 1001}}), "longer than 1000"),
         (json.dumps({"type": "tap", "id": "a", "action": "b", "options": {f"o{n}": "" for n in range(11)}}), "most 10"),
     ],
 )

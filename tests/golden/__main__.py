@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images" / "chat"
-COLOURS = 96
+COLOURS = 64
 """Of a picture that is kept: flat surfaces and text need no more, and the file is a quarter of the size."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.message import Card
-from tests.golden import telegram
+from tests.golden import discord, telegram
 
 HERE = Path(__file__).parent
 
@@ -21,6 +21,7 @@ class Platform:
 
 
 PLATFORMS = {
+    "discord": Platform(discord.text_of, discord.page_of),
     "telegram": Platform(telegram.text_of, telegram.page_of),
 }
 

@@ -52,12 +52,7 @@ def _text(piece: Piece) -> str:
 def page_of(card: Card) -> str:
     """The chat on a phone."""
     pieces, rows = _sent(card)
-    keys = "".join(
-        '<div class="row">'
-        + "".join(f'<div class="key">{html.escape(button.label)}</div>' for button in row)
-        + "</div>"
-        for row in rows
-    )
+    keys = "".join(f'<div class="row">{"".join(map(_key, row))}</div>' for row in rows)
     return phone.page(STYLE, "".join(map(_bubble, pieces)) + f'<div class="keys">{keys}</div>')
 
 

@@ -63,7 +63,7 @@ function drawField(field, problem) {
 
 function input(field, more = {}) {
   const control = element("input");
-  Object.assign(control, { type: "text", autocomplete: "off", spellcheck: false, maxLength: 200, ...more });
+  Object.assign(control, { type: "text", autocomplete: "off", spellcheck: false, maxLength: 300, ...more });
   control.setAttribute("autocapitalize", "none");
   if (control.type === "text" && field.example) control.placeholder = field.example;
   return control;
