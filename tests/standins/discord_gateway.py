@@ -91,6 +91,9 @@ class Gateway:
         self.heard: list[Row] = []
         """Every frame of the bot but heartbeats."""
         self.unknown: list[str] = []
+        self.lets_in = asyncio.Event()
+        """While not set, whoever knocks waits."""
+        self.lets_in.set()
         self.identifies = self.resumes = self.heartbeats = self.handshakes = 0
 
     @property
@@ -124,6 +127,7 @@ class Gateway:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One connection from handshake to end."""
+        await self.lets_in.wait()
         self.handshakes += 1
         response = web.WebSocketResponse(compress=False, autoping=True, max_msg_size=0)
         await response.prepare(request)

@@ -23,6 +23,7 @@ with or without asyncio: what a person does gives an `Asked`, which is awaited o
     server.refuse(MISSING_PERMISSIONS, method="PATCH")     # any `Refusal` of discord_rules
     server.limit("POST", "/channels/{channel}/messages", 5, 5.0); server.rates.refused
     server.deny(desk, "SEND_MESSAGES"); server.allow(desk, "SEND_MESSAGES"); server.delete(card)
+    server.hold_gateway(); server.drop(); server.let_in()  # in between, events are missed; told on RESUME
     server.drop(); server.reconnect(); server.invalidate(); server.close_gateway(4000); server.gateway.resumable = False
     server.down(); server.up()                             # nobody answers, then the same port again
     server.assert_valid()                                  # nothing unknown was asked, nothing against the schemas
@@ -457,6 +458,14 @@ class DiscordServer:
     def drop(self) -> None:
         """Cut the gateway's sockets without a word; the session can be resumed unless `gateway.resumable` says no."""
         self._now(_soon(self.gateway.drop))
+
+    def hold_gateway(self) -> None:
+        """Whoever comes to the gateway waits at the door until `let_in`: events are missed meanwhile, not lost."""
+        self.gateway.lets_in.clear()
+
+    def let_in(self) -> None:
+        """The gateway's door is open again."""
+        self._now(_soon(self.gateway.lets_in.set))
 
     def reconnect(self) -> None:
         """The gateway asks the bot to come again."""
