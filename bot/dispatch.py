@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import traceback
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -142,21 +141,12 @@ def _as_wished(call: Call, command: Command, words: list[str]) -> tuple[Card, ..
 
 
 def _wishes(call: Call, command: Command) -> Preferences:
-    """What the person set for themselves; the desk's own for a card that others see too, and for whoever has none.
-
-    Settings that cannot be read keep nobody from halting the desk.
-    """
+    """What the person set for themselves; the desk's own for a card that others see too, and for whoever has none."""
     is_shared = command.acts and command.place is Place.SAME and not command.is_private
     if is_shared or call.request.identity not in call.room.people.by_identity:
         return Preferences()
-    try:
-        with call.desk.store.read() as work:
-            own = preferences_of(work, call.user.name)
-        ZoneInfo(own.zone)
-    except (ValueError, KeyError, TypeError) as problem:
-        log.warning("preferences.unreadable", name=call.user.name, problem=repr(problem))
-        return Preferences()
-    return own
+    with call.desk.store.read() as work:
+        return preferences_of(work, call.user.name)
 
 
 def _too_late(call: Call, command: Command, words: list[str]) -> Reply:

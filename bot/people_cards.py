@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from alerts.routes import Topic
 from bot import words
 from bot.message import Button, Card, Tone
-from bot.people import People, Role, User
+from bot.people import IDENTITY, People, Role, User
 from bot.preferences import Preferences
 from bot.tried import TurnedAway
 
@@ -74,7 +74,7 @@ def users_card(people: People, acts: Mapping[str, datetime], turned_away: Iterab
     return Card(
         f"{words.count(len(people.users), 'person', 'people')} on the list",
         Tone.WARNING if strangers else Tone.NEUTRAL,
-        lines=(*lines, *_how(strangers[:SHOWN])),
+        lines=(*lines, *_how(tuple(each for each in strangers if IDENTITY.fullmatch(each.identity))[:SHOWN])),
         footer="People are changed in config.toml only, never from a chat; start the desk again after it.",
         banner=banner,
     )

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from alerts.routes import Topic
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
+
+log = structlog.get_logger()
 
 PREFIX = "person:"
 
@@ -50,9 +54,15 @@ class Preferences:
 
 
 def preferences_of(work: UnitOfWork, name: str) -> Preferences:
-    """What the person called `name` has set."""
+    """What the person called `name` has set; what cannot be read counts as not set: it keeps nobody from an answer."""
     stored = work.setting(PREFIX + name)
-    return Preferences() if stored is None else _read(json.loads(stored))
+    if stored is None:
+        return Preferences()
+    try:
+        return _read(json.loads(stored))
+    except (ValueError, KeyError, TypeError) as problem:
+        log.warning("preferences.unreadable", name=name, problem=repr(problem))
+        return Preferences()
 
 
 def save(work: UnitOfWork, name: str, wanted: Preferences, by: str, at: datetime) -> None:
@@ -68,9 +78,10 @@ def save(work: UnitOfWork, name: str, wanted: Preferences, by: str, at: datetime
 
 
 def _read(body: dict[str, object]) -> Preferences:
+    """Raises ValueError, KeyError or TypeError for what was never saved here, a time zone nobody knows included."""
     muted = body["muted"]
     return Preferences(
-        zone=str(body["zone"]),
+        zone=ZoneInfo(str(body["zone"])).key,
         quiet_from=time.fromisoformat(str(body["quiet_from"])),
         quiet_until=time.fromisoformat(str(body["quiet_until"])),
         muted=frozenset(Topic(str(each)) for each in (muted if isinstance(muted, Iterable) else ())),

@@ -172,6 +172,7 @@ def test_settings_that_cannot_be_read_keep_nobody_from_halting() -> None:
             work.set_setting("person:ann", stored_text, "ann", here.world.clock())
 
         assert here.card("/halt storm").title == "Entries halted"
+        assert dict(here.card("/settings").facts)["Quiet hours"] == "off"
 
 
 def test_users_lists_everybody_with_role_ids_and_last_act() -> None:
@@ -199,6 +200,17 @@ def test_users_tells_who_was_turned_away_how_often_and_the_lines_that_let_them_i
     start = card.lines.index("[[users]]")
     added = tomllib.loads("\n".join(card.lines[start : start + 4]))
     assert added == {"users": [{"name": "NAME", "role": "viewer", "ids": ["discord:666"]}]}
+
+
+def test_who_has_no_id_to_be_let_in_by_is_counted_and_no_line_is_made_up() -> None:
+    here = visit()
+    here.ask("/positions", who="")
+    here.ask("/positions", who='discord:1"]\nrole = "admin')
+
+    lines = here.card("/users").lines
+
+    assert len([line for line in lines if line.startswith("Turned away: ")]) == 2
+    assert "[[users]]" not in lines
 
 
 def test_what_was_denied_before_a_restart_is_still_told() -> None:
