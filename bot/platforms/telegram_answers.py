@@ -14,9 +14,10 @@ from bot.message import Card, Request, Tone
 from bot.parse import command_of, split_request
 from bot.platforms import telegram_buttons as buttons
 from bot.platforms.base import MessageGone
+from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_chats import Chats
 from bot.platforms.telegram_render import Sheet, page_of, sheet_of
-from bot.platforms.telegram_sender import Sender, Way
+from bot.platforms.telegram_sender import Sender
 from bot.platforms.telegram_updates import Where, Who
 from bot.replies import proposal_in
 from engine.errors import BadRequest
@@ -121,7 +122,7 @@ class Answers:
         again = asked_again(request)
         try:
             for card in reply.cards:
-                await self._sender.put(asked.who.id, await self._sheet(card, again))
+                await self._sender.put(asked.who.id, await self._sheet(card, again), card=card)
         except Undeliverable:
             told = Card(
                 "Open a private chat with me first",
@@ -143,13 +144,13 @@ class Answers:
     async def _show(self, chat: str, spot: str, sheet: Sheet, card: Card, way: Way) -> None:
         if spot:
             try:
-                await self._sender.change(chat, spot, sheet)
+                await self._sender.change(chat, spot, sheet, card=card)
             except MessageGone as gone:
                 log.info("telegram.answered_anew", chat=chat, message=spot, why=str(gone))
             else:
                 await self._note(card, chat, spot)
                 return
-        await self._sender.put(chat, sheet, way, lambda: sheet_of(card))
+        await self._sender.put(chat, sheet, way, card)
 
     async def _standing(self, card: Card, chat: str, message: str) -> str:
         """`message` if it is where this very card stands, else ""."""

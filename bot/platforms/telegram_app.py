@@ -15,6 +15,7 @@ from bot.message import PLAIN, Card, Manner, MessageRef, Tone
 from bot.platforms import telegram_buttons as buttons
 from bot.platforms.base import Refused, State
 from bot.platforms.telegram_answers import Answers
+from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_chats import Chats
 from bot.platforms.telegram_check import examined
 from bot.platforms.telegram_door import Door
@@ -22,7 +23,7 @@ from bot.platforms.telegram_intake import Calm, Intake
 from bot.platforms.telegram_listen import Polling, Webhook
 from bot.platforms.telegram_menu import Menus
 from bot.platforms.telegram_queue import Outgoing, Urgency
-from bot.platforms.telegram_sender import Sender, Way
+from bot.platforms.telegram_sender import Sender
 from bot.platforms.telegram_talk import Talk
 from bot.platforms.telegram_updates import Membership
 from bot.platforms.telegram_wire import Trouble, Wire

@@ -9,8 +9,9 @@ import structlog
 from alerts.outbox import Undeliverable
 from bot.message import Button, Card, Progress
 from bot.platforms.base import MessageGone
+from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_queue import is_group
-from bot.platforms.telegram_sender import Sender, Way
+from bot.platforms.telegram_sender import Sender
 from bot.platforms.telegram_wire import Trouble
 
 log = structlog.get_logger()

@@ -25,10 +25,11 @@ from bot.platforms import telegram_buttons as buttons
 from bot.platforms import telegram_turns as turns
 from bot.platforms.base import MessageGone
 from bot.platforms.telegram_answers import Answers, Asked, command_in
+from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_door import Door
 from bot.platforms.telegram_progress import Bar
 from bot.platforms.telegram_prompts import prompt_of, values_in
-from bot.platforms.telegram_sender import Sender, Way
+from bot.platforms.telegram_sender import Sender
 from bot.platforms.telegram_text import clipped
 from bot.platforms.telegram_updates import Pressed, Said
 from bot.platforms.telegram_wire import TooOld, Trouble, Wire

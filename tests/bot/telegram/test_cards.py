@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -52,6 +53,18 @@ async def test_a_card_that_looks_the_same_is_edited_without_complaint() -> None:
         await world.app.edit(ref, Card("Halted"))
 
         assert len(world.cards()) == 1
+
+
+async def test_an_older_version_never_replaces_a_newer_one() -> None:
+    async with telegram() as world:
+        ref = await world.app.post(str(ANN), Card("First", key="approval:A00001", version=1))
+        await asyncio.gather(
+            world.app.post(str(ANN), Card("Something before")),
+            world.app.edit(ref, Card("Third", key="approval:A00001", version=3)),
+            world.app.edit(ref, Card("Second", key="approval:A00001", version=2)),
+        )
+
+        assert "Third" in world.cards()[0].text
 
 
 async def test_a_card_somebody_deleted_is_gone() -> None:

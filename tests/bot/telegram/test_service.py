@@ -16,9 +16,9 @@ from bot.command import Pool
 from bot.doctor import Finding
 from bot.message import Card, Progress
 from bot.platforms.telegram_app import TelegramApp
+from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_listen import Webhook
 from bot.platforms.telegram_progress import Bar
-from bot.platforms.telegram_sender import Way
 from bot.platforms.telegram_text import LONGEST_TEXT, units
 from bot.platforms.telegram_wire import Trouble
 from engine.model.events import EventKind
