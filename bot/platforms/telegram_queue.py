@@ -49,9 +49,9 @@ class Window:
         self.reserve = reserve
         self._ends: deque[float] = deque(maxlen=most)
 
-    def took(self, at: float) -> None:
-        """A message went out."""
-        self._ends.append(at)
+    def took(self, at: float, messages: int = 1) -> None:
+        """So many messages went out."""
+        self._ends.extend([at] * messages)
 
     def wait(self, now: float, urgency: Urgency, ahead: int = 0) -> float:
         """Seconds until one more may go, when `ahead` others go before it.
@@ -91,14 +91,14 @@ class Limits:
         windows = (window.wait(now, urgency, ahead) for window in self._windows(chat))
         return max(0.0, held, self._all.wait(now, urgency), *windows)
 
-    def begins(self, now: float) -> None:
-        """A message or an edit is on its way: several chats have theirs at once."""
-        self._all.took(now)
+    def begins(self, now: float, messages: int = 1) -> None:
+        """Messages or edits are on their way: several chats have theirs at once."""
+        self._all.took(now, messages)
 
-    def ended(self, chat: str, now: float) -> None:
-        """It has arrived in `chat`. Counted from here, two never come too close together there."""
+    def ended(self, chat: str, now: float, messages: int = 1) -> None:
+        """They have arrived in `chat`. Counted from here, two never come too close together there."""
         for window in self._windows(chat):
-            window.took(now)
+            window.took(now, messages)
 
     def hold(self, chat: str, now: float, seconds: float) -> None:
         """Telegram takes nothing for `chat` now. A second chat of which it says so at once means: for none."""
@@ -121,6 +121,7 @@ class _Job:
     number: int
     work: Callable[[], Awaitable[Any]]
     patience: float | None
+    messages: int
     done: asyncio.Future[Any] = field(repr=False)
 
     @property
@@ -156,15 +157,17 @@ class Outgoing:
         work: Callable[[], Awaitable[T]],
         urgency: Urgency = Urgency.PERSON,
         patience: float | None = None,
+        messages: int = 1,
     ) -> T:
-        """What `work` returns, once it is its turn. It may raise `Flooded`: it is done again later.
+        """What `work` returns, once it is its turn; it makes so many messages. It may raise `Flooded`: it is done
+        again later.
 
         Raises:
             Later: it would have to wait longer than `patience` seconds.
         """
         self.ask(chat, urgency, patience)
         self._number += 1
-        job = _Job(chat, urgency, self._number, work, patience, asyncio.get_running_loop().create_future())
+        job = _Job(chat, urgency, self._number, work, patience, messages, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._drive()
         result: T = await job.done
@@ -224,7 +227,7 @@ class Outgoing:
     def _start(self, job: _Job) -> None:
         self._jobs.remove(job)
         self._busy.add(job.chat)
-        self.limits.begins(self._clock())
+        self.limits.begins(self._clock(), job.messages)
         task = asyncio.create_task(self._do(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -245,7 +248,7 @@ class Outgoing:
                 job.done.set_result(result)
         finally:
             self._busy.discard(job.chat)
-            self.limits.ended(job.chat, self._clock())
+            self.limits.ended(job.chat, self._clock(), job.messages)
             self._drive()
 
     def _flooded(self, job: _Job, flood: Flooded) -> None:

@@ -18,7 +18,7 @@ from bot.platforms.base import MessageGone
 from bot.platforms.telegram_calls import ANSWER, Edit, Markup, Way, editing, keyboard_of, sending
 from bot.platforms.telegram_chats import Address, Chats
 from bot.platforms.telegram_queue import Outgoing
-from bot.platforms.telegram_render import Drawn, Piece, Sheet, Text, may_be_sent, sheet_of
+from bot.platforms.telegram_render import Album, Drawn, Piece, Sheet, Text, may_be_sent, sheet_of
 from bot.platforms.telegram_wire import BadPhoto, Moved, Trouble, Unchanged, Unsent, Wire
 
 log = structlog.get_logger()
@@ -70,7 +70,8 @@ class Sender:
             ends = markup if number == len(pieces) else None
             # What has begun is brought to its end: half a card is worse than a late one.
             turn = way if number == 1 else Way(way.urgency, None, way.silent)
-            sent = await self._to(chat, sending(piece, turn, ends), turn)
+            count = len(piece.pictures) if isinstance(piece, Album) else 1
+            sent = await self._to(chat, sending(piece, turn, ends), turn, count)
             ids += [str(message.message_id) for message in sent]
         return ids
 
@@ -183,14 +184,14 @@ class Sender:
     async def _keys(self, chat: str, message: str, rows: Iterable[Iterable[Button]]) -> buttons.Keys:
         return await self._room.run(Pool.PROTECT, lambda: buttons.keep(self._room.desk, chat, message, rows))
 
-    async def _to(self, chat: str, call: Callable[[Bot, Address], Awaitable[T]], way: Way) -> T:
+    async def _to(self, chat: str, call: Callable[[Bot, Address], Awaitable[T]], way: Way, messages: int = 1) -> T:
         """Do one call when it is the chat's turn; a group that has moved is followed."""
 
         def work() -> Awaitable[T]:
             return self._wire.do(lambda: call(self._wire.bot, self._chats.address(chat)), chat)
 
         async def queued() -> T:
-            return await self._queue.send(self._chats.address(chat).chat, work, way.urgency, way.patience)
+            return await self._queue.send(self._chats.address(chat).chat, work, way.urgency, way.patience, messages)
 
         try:
             return await queued()

@@ -297,7 +297,7 @@ async def test_pages_of_a_long_answer_are_turned_in_place() -> None:
 
 async def test_menus_are_written_once_for_each_role() -> None:
     async with telegram() as world:
-        await until(lambda: len(world.calls("setMyCommands")) == 4)
+        await until(lambda: len(world.kept("telegram:menu:")) == 4)
         await world.restart()
         world.say("/whoami")
         await world.card("ann")

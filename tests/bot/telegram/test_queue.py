@@ -83,6 +83,15 @@ async def test_a_group_gets_twenty_a_minute() -> None:
     assert chat.texts == [str(number) for number in range(45)]
 
 
+async def test_every_photo_of_an_album_counts() -> None:
+    chat = Chat()
+
+    await chat.queue.send(GROUP, chat.work(GROUP, "album"), messages=10)
+    await asyncio.gather(*(chat.send(GROUP, str(number)) for number in range(12)))
+
+    assert most_within(chat.times(GROUP), 59.999) == 11
+
+
 async def test_all_chats_together_get_less_than_thirty_a_second() -> None:
     chat = Chat()
 

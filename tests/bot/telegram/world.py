@@ -131,6 +131,11 @@ class World:
         await until(lambda: self.server.offset > 0 or not self.server.updates)
         await until(lambda: not self.app.is_busy, "nothing under way")
 
+    def kept(self, prefix: str) -> list[str]:
+        """The names of durable settings that begin so."""
+        with self.desk.store.read() as work:
+            return [each.name for each in work.settings() if each.name.startswith(prefix)]
+
     def calls(self, method: str) -> list[dict[str, str]]:
         return [data for name, data in self.server.calls if name == method]
 
