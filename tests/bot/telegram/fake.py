@@ -177,6 +177,10 @@ class FakeTelegram:
         found.text, found.keyboard = text, keyboard
         return found.body
 
+    def _deleteWebhook(self, given: dict[str, str]) -> Any:
+        self.webhook = ""
+        return True
+
     def _getWebhookInfo(self, given: dict[str, str]) -> Any:
         return {"url": self.webhook, "has_custom_certificate": False, "pending_update_count": len(self.updates)}
 
