@@ -121,6 +121,12 @@ class Channels:
     by_kind: Mapping[EventKind, tuple[str, ...]]
     urgent: tuple[str, ...] = ()
 
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """Every destination that anything is posted to, once."""
+        lists = (self.default, *self.by_kind.values(), self.urgent)
+        return tuple(dict.fromkeys(name for names in lists for name in names))
+
 
 def card_key(event: Event) -> str:
     """The key of the card an event draws: later events of one key edit the same message."""
@@ -148,6 +154,8 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     if event.kind in SILENT or is_exit_order:
         return ()
     names = channels.by_kind.get(event.kind, channels.default)
+    if event.kind is EventKind.TEST_CARD:
+        names = channels.everywhere
     if event.severity is Severity.URGENT:
         names = (*names, *(name for name in channels.urgent if name not in names))
     key = card_key(event)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from alerts.outbox import pump
+from alerts.routes import Channels, routes
 from bot.announce import card_for
 from bot.bulkheads import finish
 from bot.dispatch import dispatch
@@ -11,7 +13,8 @@ from bot.doctor import Finding
 from bot.message import Card, Request
 from engine import orders
 from engine.desk import Mode
-from engine.model.events import EventKind
+from engine.model.events import Event, EventKind
+from engine.model.records import Delivery
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose, quote_all
@@ -65,6 +68,32 @@ def test_the_test_card_shows_which_channels_took_it() -> None:
         "discord:1: arrived",
         "telegram:2: on its way, 1 failed try (Forbidden: bot was kicked)",
         "Nobody has tapped “I see it” yet.",
+    )
+
+
+def test_the_test_card_goes_to_every_channel_once_and_setup_says_where_it_arrived() -> None:
+    here = at(visit())
+    id = sent(here)
+    channels = Channels(("chat:a",), {EventKind.FILLED: ("chat:a", "chat:b")}, ("chat:c", "down:d"))
+    posted: list[tuple[str, Card]] = []
+
+    async def deliver(event: Event, delivery: Delivery) -> str:
+        card = card_for(here.world.desk, event, delivery.key, "PAPER")
+        if delivery.destination == "down:d":
+            raise ConnectionError("no route")
+        assert card is not None
+        posted.append((delivery.destination, card))
+        return "m1"
+
+    finish(pump(here.world.store, here.world.clock, lambda event: routes(event, channels), deliver))
+
+    assert [name for name, _ in posted] == ["chat:a", "chat:b", "chat:c"]
+    assert {actions(card)[0] for _, card in posted} == {f"seen:{id}"}
+    assert here.card("/setup channels").lines[:4] == (
+        "chat:a: arrived",
+        "chat:b: arrived",
+        "chat:c: arrived",
+        "down:d: on its way, 1 failed try (ConnectionError('no route'))",
     )
 
 
