@@ -158,22 +158,29 @@ class DiscordApp:
             Refused: the token, the intents or the server are wrong. ConnectionError: Discord ended the connection.
         """
         client = self.new_client()
+        serving = asyncio.ensure_future(_served(client, self._token))
         try:
-            await client.login(self._token)
-            await client.connect()
+            await asyncio.wait({serving})
+            serving.result()
         except (discord.DiscordException, OSError) as problem:
             raise why_refused(problem) or problem from problem
         finally:
-            await self._end(client)
+            await self._end(client, serving)
         raise ConnectionError("Discord ended the connection.")
 
-    async def _end(self, client: DeskClient) -> None:
-        """Let answers be given, say goodbye, and leave the rest to the end of the process."""
+    async def _end(self, client: DeskClient, serving: asyncio.Future[None]) -> None:
+        """Let answers be given, say goodbye, and leave the rest to the end of the process.
+
+        The connection is closed before its task is canceled: within the library's own `wait_for` a cancellation can be
+        lost on Python 3.11, and what is closed ends by itself.
+        """
         self._client = None
         await client.answers.finish(ENDING)
         with suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
                 await client.close()
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=ENDING / 2)
 
     async def check(self) -> tuple[Finding, ...]:
         """What a doctor finds: the token, the server, the channels and the permissions there."""
@@ -222,3 +229,8 @@ class DiscordApp:
         known = client.get_channel(channel)
         name = getattr(known, "name", None)
         return f"channel #{name} ({channel})" if name else f"channel {channel}"
+
+
+async def _served(client: DeskClient, token: str) -> None:
+    await client.login(token)
+    await client.connect()

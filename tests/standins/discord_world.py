@@ -342,7 +342,11 @@ class World:
             **dict.fromkeys(
                 ("icon", "splash", "discovery_splash", "description", "banner", "vanity_url_code", "home_header"), None
             ),
-            **dict.fromkeys(("application_id", "rules_channel_id", "public_updates_channel_id", "region"), None),
+            **dict.fromkeys(("application_id", "rules_channel_id", "public_updates_channel_id"), None),
+            **dict.fromkeys(("max_presences", "incidents_data"), None),
+            **dict.fromkeys(("max_stage_video_channel_users", "max_video_channel_users"), 25),
+            "max_members": 500_000,
+            "region": "deprecated",
             **dict.fromkeys(
                 ("afk_channel_id", "system_channel_id", "widget_channel_id", "safety_alerts_channel_id"), None
             ),
