@@ -72,6 +72,11 @@ class Card:
     version: int = 0
     expires_at: str = ""
 
+    @property
+    def is_live(self) -> bool:
+        """Whether real money is at stake: every platform shows that so that nobody overlooks it."""
+        return self.banner.startswith("LIVE")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -14,6 +14,7 @@ import numpy as np
 from bot.announce import card_for
 from bot.message import Card
 from bot.notices import notice
+from bot.personal import compact
 from bot.proposal import Story, proposal_card
 from engine import agenda, orders, panic, scanning
 from engine.model.events import Event, EventKind, Severity
@@ -153,7 +154,9 @@ def _posted(desk: Visit, event: Event, key: str = "") -> Card:
 
 
 def _digest() -> Card:
-    return _of_the_holder("/digest")
+    """The evening's card, as it is posted."""
+    event = Event("E90001", EventKind.DIGEST_READY, make.NOW, "2026-06-15", {})
+    return _posted(_held(), event, "digest:2026-06-15")
 
 
 def _alarm() -> Card:
@@ -202,6 +205,11 @@ def _breach() -> Card:
     return notice(make.event(EventKind.RISK_BREACHED, "daily loss", data=data, severity=Severity.URGENT), "PAPER")
 
 
+def _down() -> Card:
+    data = {"words": "Discord has not answered for 2 minutes. Cards for it wait and come in order when it is back."}
+    return notice(make.event(EventKind.PLATFORM_DOWN, "discord", data=data, severity=Severity.WARNING), "PAPER")
+
+
 def _asked(line: str, who: str = "web:ann") -> Card:
     """The answer of an empty desk, right or wrong."""
     desk = visit()
@@ -215,6 +223,7 @@ def _long_help() -> Card:
 
 SAMPLES: dict[str, Callable[[], Card]] = {
     "proposal": lambda: _drawn(_unit()),
+    "proposal-compact": lambda: compact(_drawn(_unit())),
     "proposal-spread": _spread,
     "proposal-moved": _moved,
     "proposal-live": _live,
@@ -239,6 +248,7 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "scan": lambda: _asked("/scan wheel"),
     "alarm": _alarm,
     "breach": _breach,
+    "down": _down,
     "flattening": _flattening,
     "halted": lambda: _asked("/halt news"),
     "agenda": _agenda,

@@ -44,6 +44,7 @@ LEAST = 80
 COLOURS: Mapping[Tone, int] = MappingProxyType(
     {Tone.NEUTRAL: 0x5C6B7A, Tone.GOOD: 0x2E9E5B, Tone.BAD: 0xD64545, Tone.WARNING: 0xE0A030, Tone.ASK: 0x3B82F6}
 )
+REAL_MONEY = "🔴 REAL MONEY 🔴 "
 NO_MENTIONS = discord.AllowedMentions.none()
 
 
@@ -113,7 +114,7 @@ def _head(card: Card) -> discord.Embed:
     title = clipped_escaped(card.title.strip(), TITLE) or "—"
     head = discord.Embed(title=title, colour=COLOURS[card.tone])
     if banner := plain(card.banner).strip():
-        head.set_author(name=clipped(banner, AUTHOR))
+        head.set_author(name=clipped(f"{REAL_MONEY}{banner}" if card.is_live else banner, AUTHOR))
     if footer := plain(card.footer).strip():
         head.set_footer(text=clipped(footer, FOOTER))
     return head

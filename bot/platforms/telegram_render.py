@@ -18,6 +18,8 @@ MARKS: Mapping[Tone, str] = MappingProxyType(
     {Tone.GOOD: "🟢 ", Tone.BAD: "🔴 ", Tone.WARNING: "🟠 ", Tone.ASK: "🔵 ", Tone.NEUTRAL: ""}
 )
 
+REAL_MONEY = "🔴 REAL MONEY 🔴 "
+
 # https://core.telegram.org/bots/api#sendphoto: at most 10 MB, width and height together at most 10000, one at most
 # twenty times the other. https://core.telegram.org/bots/api#sendmediagroup: 2-10 photos.
 LARGEST_PHOTO = 10_000_000
@@ -130,7 +132,7 @@ def may_be_sent(png: bytes) -> bool:
 def _blocks(card: Card, pictures: tuple[Drawn, ...]) -> Iterator[Block]:
     """The card's paragraphs in order."""
     if card.banner:
-        yield line(card.banner, "i")
+        yield line(f"{REAL_MONEY}{card.banner}", "b") if card.is_live else line(card.banner, "i")
     yield line(MARKS[card.tone] + card.title, "b")
     yield from (line(text) for text in card.lines)
     if card.lines and card.facts:

@@ -247,3 +247,10 @@ def test_a_card_counts_down_once() -> None:
 
     assert "until 10:05:00 ET" in read(told)
     assert "until" not in read(card)
+
+
+def test_real_money_is_not_to_be_overlooked() -> None:
+    live, paper = (pieces_of(Card("Risk", banner=banner)) for banner in ("LIVE 1234", "PAPER"))
+
+    assert live == (Text("<b>🔴 REAL MONEY 🔴 LIVE 1234</b>\n<b>Risk</b>"),)
+    assert paper == (Text("<i>PAPER</i>\n<b>Risk</b>"),)
