@@ -158,7 +158,11 @@ class Rule:
 
     def used(self, state: RiskState) -> Decimal:
         """Dollars of everything held and being worked."""
-        return sum((self.of(exposure) for exposure in state.exposures if self.keep(exposure)), ZERO)
+        return self.total(state.exposures)
+
+    def total(self, exposures: Iterable[Exposure]) -> Decimal:
+        """Dollars of those of these that it adds up."""
+        return sum((self.of(exposure) for exposure in exposures if self.keep(exposure)), ZERO)
 
 
 def _counted(exposure: Exposure) -> Decimal:
@@ -379,12 +383,18 @@ class LimitUse:
 def uses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
     """Every limit on sums that something counts toward; account-wide ones always."""
     rules = {(rule.key, rule.name): rule for rule in (TOTAL, PUTS)}
+    by_name: dict[str, list[Exposure]] = {}
     for exposure in state.exposures:
         rules |= {(rule.key, rule.name): rule for rule in rules_for(exposure, state.levels)}
-    return tuple(
-        LimitUse(rule.usage, state.share(rule.used(state)), getattr(limits, rule.key), rule.key, rule.subject)
-        for rule in rules.values()
-    )
+        by_name.setdefault(exposure.name, []).append(exposure)
+    return tuple(_use(rule, state, limits, by_name) for rule in rules.values())
+
+
+def _use(rule: Rule, state: RiskState, limits: Limits, by_name: Mapping[str, Iterable[Exposure]]) -> LimitUse:
+    """What is used of one limit; the rule of a name looks at that name's exposures only, for there may be hundreds."""
+    concerned = by_name[rule.subject] if rule.key == "one_underlying" else state.exposures
+    limit: Decimal = getattr(limits, rule.key)
+    return LimitUse(rule.usage, state.share(rule.total(concerned)), limit, rule.key, rule.subject)
 
 
 def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:

@@ -335,3 +335,26 @@ def test_the_check_of_a_full_book_is_a_matter_of_a_millisecond() -> None:
         took.append(time.perf_counter() - began)
 
     assert min(took) < 0.001
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_used_is_what_each_rule_adds_up_over_the_whole_book(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    strategies, levels = ("other", "leaps", "wheel"), {"wheel": RiskLevel.HIGH}
+    book = tuple(
+        held(
+            ("AAA", "BBB", "SPX", "SPY")[dice.integers(4)],
+            str(dice.integers(1, 900)),
+            strategy=strategies[dice.integers(3)],
+            structure=tuple(Structure)[dice.integers(len(Structure))],
+            collateral=D(int(dice.integers(0, 500))),
+        )
+        for _ in range(30)
+    )
+    now = state(held=book[:20], reserved=book[20:], levels=levels)
+
+    used = {(use.key, use.name): use.used for use in risk.uses(now, LIMITS)}
+
+    rules = {rule.name: rule for exposure in book for rule in risk.rules_for(exposure, levels)}
+    assert used == {(rule.key, rule.usage): now.share(rule.used(now)) for rule in (risk.PUTS, *rules.values())}
+    assert len({key for key, _ in used}) >= 4
