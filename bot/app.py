@@ -9,14 +9,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bot import parts
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
 from bot.command import Room, Runner
 from bot.loops import BOOKING, Desks, works
 from bot.people import People
+from bot.platforms.base import Front
 from bot.runtime import Runtime
 from bot.serve import Feed
 from bot.settings import Config
@@ -34,6 +37,9 @@ from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
 from engine.sessions import Sessions
 from engine.store import Store
+
+if TYPE_CHECKING:
+    from engine.brokers.alpaca import AlpacaBroker
 
 QUICK = (2.0, 5.0, 5.0)
 """Seconds to connect to the broker, to wait for an answer and to repeat a read, where a stop may be waiting."""
@@ -132,6 +138,14 @@ class Settings:
 def settings_of(config: Config) -> Settings:
     """The part of the configuration that every desk shares."""
     return Settings(config.risk, config.approvals, config.costs, config.desk.universe)
+
+
+def build_practice_desk(config: Config, folder: Folder, start: datetime, store: Store) -> ReplayDesk:
+    """A replay desk whose clock stands at `start` and whose ids never come twice, however often it is started."""
+    day = Sessions().today(start)
+    made = build_replay_desk(folder, day, config.strategies, store, settings_of(config))
+    made.clock.set(start)
+    return replace(made, desk=replace(made.desk, new_id=TimedIds(system_clock)))
 
 
 def build_replay_desk(
@@ -280,8 +294,19 @@ def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner)
         lambda: live_banner(config),
         protecting=desks.protecting,
         max_age=float(config.telegram.max_age),
-        parts=lambda: tuple((f"Loop {beat.name}", (not beat.is_stalled, beat.words)) for beat in runtime.beats),
+        parts=lambda: parts.loops(runtime),
     )
+
+
+def build_fronts(config: Config, room: Room, say: Callable[[str], None]) -> tuple[Front, ...]:
+    """Every platform the configuration connects to; `say` tells whoever started the desk how people get in."""
+    # A desk without one of them should not pay for it: discord.py and python-telegram-bot take tens of megabytes each.
+    fronts: list[Front] = []
+    if any(identity.startswith("web:") for identity in config.people.by_identity):
+        from bot.platforms.web_front import WebFront
+
+        fronts.append(WebFront(room, config.web.port, say))
+    return tuple(fronts)
 
 
 def alpaca_broker(config: Config, store: Store | None = None) -> Broker:
@@ -295,12 +320,21 @@ def alpaca_broker(config: Config, store: Store | None = None) -> Broker:
     return _alpaca(config, store)
 
 
+def alpaca_clock(config: Config) -> datetime:
+    """The time at Alpaca, aware UTC.
+
+    Raises:
+        BrokerUnavailable: it does not answer.
+    """
+    return _alpaca(config, None, QUICK).clock()
+
+
 def protecting_broker(config: Config, store: Store) -> Broker:
     """The same for what protects: it does not wait long for an answer, for another stop may be behind it."""
     return _alpaca(config, store, QUICK)
 
 
-def _alpaca(config: Config, store: Store | None, seconds: tuple[float, float, float] | None = None) -> Broker:
+def _alpaca(config: Config, store: Store | None, seconds: tuple[float, float, float] | None = None) -> AlpacaBroker:
     # alpaca-py takes seconds and 60 MB to import: a desk on the paper exchange never needs it.
     from engine.brokers.alpaca import AlpacaBroker
     from engine.brokers.alpaca_http import Timeouts

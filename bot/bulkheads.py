@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from bot.command import Pool
 
@@ -44,10 +44,23 @@ class Bulkheads:
         look = ThreadPoolExecutor(looking, thread_name_prefix="look") if looking else trade
         protect = ThreadPoolExecutor(protecting, thread_name_prefix="protect") if protecting else trade
         self._pools = {Pool.TRADE: trade, Pool.LOOK: look, Pool.PROTECT: protect}
+        self._acting: set[Future[Any]] = set()
+        """The work under way that may change something."""
 
     async def run(self, pool: Pool, work: Callable[[], T]) -> T:
         """Run `work` in its pool and wait without blocking the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._pools[pool], work)
+        future = self._pools[pool].submit(work)
+        if pool is not Pool.LOOK:
+            self._acting.add(future)
+            future.add_done_callback(self._acting.discard)
+        return await asyncio.wrap_future(future)
+
+    async def quiet(self, seconds: float) -> bool:
+        """Whether nothing that may change something is under way any more, within so many seconds."""
+        acting = [asyncio.wrap_future(future) for future in tuple(self._acting)]
+        if acting:
+            await asyncio.wait(acting, timeout=seconds)
+        return not self._acting
 
     def close(self) -> None:
         """Let running work end and stop the threads."""

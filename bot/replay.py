@@ -52,6 +52,22 @@ Pace = Callable[[datetime, datetime], Awaitable[datetime]]
 """(now, next) -> when the next look really is: the demo waits here, and may look earlier than planned."""
 
 
+Post = Callable[["Journey"], Awaitable[object]]
+"""Brings people what waits for them."""
+
+
+async def post_here(journey: Journey) -> None:
+    """The replay's post: delivered before anything else happens."""
+    desk = journey.made.desk
+    postman = Postman(journey.room, journey.platforms)
+    await outbox.pump(desk.store, desk.now, lambda event: routes(event, journey.channels), postman)
+
+
+async def posted_elsewhere(journey: Journey) -> None:
+    """A task of its own delivers: a slow chat holds up no exit."""
+    del journey
+
+
 async def no_pause(now: datetime, planned: datetime) -> datetime:
     """The replay's pace: at once."""
     del now
@@ -70,6 +86,7 @@ class Journey:
     person: Person
     tick_minutes: int = 30
     pace: Pace = no_pause
+    post: Post = post_here
 
     async def run(self, days: tuple[date, ...]) -> None:
         """Live through `days`, one session after the other; what an earlier run left unfinished is taken up first."""
@@ -78,24 +95,25 @@ class Journey:
             await self.session(day)
 
     async def session(self, day: date) -> None:
-        """One session from the opening bell to the digest."""
+        """One session from the opening bell, or from where the clock stands in it, to the digest."""
         desk = self.made.desk
-        agenda = list(timetable(desk.sessions, day, desk.strategies, self.tick_minutes))
+        moments = timetable(desk.sessions, day, desk.strategies, self.tick_minutes)
+        agenda = [moment for moment in moments if moment.at >= desk.now()]
         extra = 0
         while agenda:
-            planned = self._next_look(agenda[0], extra)
+            planned = await self._next_look(agenda[0], extra)
             at = await self.pace(desk.now(), planned.at)
             if at < planned.at or planned is not agenda[0]:
-                extra += 1
+                extra += at >= planned.at
                 await self.look(Moment(at))
                 continue
             extra = 0
             await self.look(agenda.pop(0))
         self.chat.forget_answered()
 
-    def _next_look(self, planned: Moment, extra: int) -> Moment:
+    async def _next_look(self, planned: Moment, extra: int) -> Moment:
         """The next moment of the timetable, or an earlier one that working orders or waiting cards ask for."""
-        wishes = self._wishes() if extra < MOST_EXTRA else []
+        wishes = await self.room.run(Pool.TRADE, self._wishes) if extra < MOST_EXTRA else []
         soonest = min(wishes, default=planned.at)
         return Moment(soonest) if soonest < planned.at else planned
 
@@ -116,7 +134,7 @@ class Journey:
         """Everything that is due at one moment."""
         answering = bool(self.person.unanswered())
         await self.room.run(Pool.TRADE, lambda: work_at(self.made, moment))
-        await self.pump()
+        await self.post(self)
         if answering:
             await self._answer()
         await self.room.run(Pool.TRADE, lambda: audit.seal(self.made.desk.store))
@@ -126,13 +144,7 @@ class Journey:
         for _ in range(3):
             if not await self.person.answer(self.room):
                 return
-            await self.pump()
-
-    async def pump(self) -> None:
-        """Deliver every event that is waiting."""
-        desk = self.made.desk
-        postman = Postman(self.room, self.platforms)
-        await outbox.pump(desk.store, desk.now, lambda event: routes(event, self.channels), postman)
+            await self.post(self)
 
 
 def work_at(made: ReplayDesk, moment: Moment) -> None:

@@ -7,14 +7,15 @@ and stops it so that nothing is lost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -23,6 +24,7 @@ from alerts import outbox
 from alerts.routes import Channels, routes
 from bot.command import Room
 from bot.deliver import Postman
+from bot.fronts import Fronts
 from bot.platforms.base import Platform
 from bot.runtime import Runtime
 from engine import activities, audit, gateway
@@ -34,16 +36,42 @@ from engine.model.records import Delivery, Lease
 
 log = structlog.get_logger()
 
+Task = asyncio.Task[None]
+
 LEASE = "desk"
 LEASE_FOR = timedelta(seconds=15)
 ACCOUNT_WITHIN = 4.0
 """Seconds the broker has to name its account before the loops start without it."""
 PUMP_EVERY = 0.2
 WATCH_EVERY = 5.0
+LAST_WORDS = 1.0
+"""Seconds that messages on their way have to arrive, when the desk ends."""
+GOODBYE = 2.0
+"""Seconds the platforms have to answer what people asked, and to close."""
+LAST_ACTS = 1.0
+"""Seconds more that a trade under way has, when its platform is gone already."""
+LAST_STEPS = 3.0
+"""Seconds the loops have to finish their step, while the platforms close."""
+
+
+class FeedState(Protocol):
+    """How a feed is doing."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it hears what happens."""
+
+    @property
+    def words(self) -> str:
+        """For /health."""
 
 
 class Feed(Protocol):
     """Something that listens on a thread of its own and wakes the loops."""
+
+    @property
+    def state(self) -> FeedState:
+        """How it is doing now."""
 
     def start(self) -> None:
         """Begin to listen."""
@@ -52,11 +80,27 @@ class Feed(Protocol):
         """End; whether it has within so many seconds."""
 
 
+async def no_day() -> None:
+    """A live desk's day needs no loop of its own: its work stands in the runtime."""
+
+
+async def nothing_under_way(seconds: float) -> bool:
+    """Where nobody counts the work of people, none is waited for."""
+    del seconds
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Everything one live process runs.
+    """Everything one process runs.
 
     Its lease is renewed every `renew_every` seconds; a platform has `patience` seconds to take a message.
+
+    Attributes:
+        platforms: where cards go. fronts: those of them that are connected to; None where none is.
+        day: what runs beside it all and may end (the day loop of a practice).
+        clock: the time people and processes live in, where the desk's own is another; None for the desk's.
+        quiet: whether nothing that people began and that acts is under way any more, within so many seconds.
     """
 
     room: Room
@@ -66,6 +110,15 @@ class Serving:
     renew_every: float = 4.0
     patience: float = 20.0
     feeds: tuple[Feed, ...] = ()
+    fronts: Fronts | None = None
+    day: Callable[[], Awaitable[None]] = no_day
+    clock: Callable[[], datetime] | None = None
+    quiet: Callable[[float], Awaitable[bool]] = nothing_under_way
+
+    @property
+    def desk(self) -> Desk:
+        """The desk by the clock of people and processes: for its lease and its deliveries."""
+        return self.room.desk if self.clock is None else replace(self.room.desk, now=self.clock)
 
 
 def holder() -> str:
@@ -115,19 +168,24 @@ async def serve(serving: Serving) -> None:
     Raises:
         ConfigError: another process runs this desk or has taken it over, or the keys open another account.
     """
-    desk = serving.room.desk
+    desk = serving.desk
     account = await _check_account(desk)
     lease = take_lease(desk, holder())
     await _open_books(desk, account)
-    _end_on_signals()
+    end_on_signals()
     serving.runtime.start()
     for feed in serving.feeds:
         feed.start()
-    tasks = [
+    if serving.fronts is not None:
+        serving.fronts.start()
+    mail = Mail(serving)
+    day = asyncio.create_task(_lived(serving.day))
+    tasks = (
         asyncio.create_task(_renewed(desk, lease, serving.renew_every)),
-        asyncio.create_task(_pumped(serving)),
+        asyncio.create_task(mail.run()),
         asyncio.create_task(_watched(serving.runtime)),
-    ]
+        day,
+    )
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -135,7 +193,11 @@ async def serve(serving: Serving) -> None:
     except asyncio.CancelledError:
         log.info("serve.ending")
     finally:
-        await _ended(serving, lease, tasks)
+        await _ended(serving, lease, mail, day, tasks)
+
+
+async def _lived(day: Callable[[], Awaitable[None]]) -> None:
+    await day()
 
 
 async def _check_account(desk: Desk) -> Account | None:
@@ -162,27 +224,50 @@ async def _open_books(desk: Desk, account: Account | None) -> None:
         log.warning("serve.books_not_open", problem=repr(problem))
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
+    """Let SIGINT and SIGTERM cancel the task this is called in, once: what ends in order is not cut short by another.
+
+    A shell may have started the process in the background with SIGINT ignored.
+    """
     task = asyncio.current_task()
     if task is None or sys.platform == "win32":
         return
+    asked: list[int] = []
+
+    def end(number: int) -> None:
+        if not asked:
+            task.cancel()
+        asked.append(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
 
 
-async def _ended(serving: Serving, lease: Lease, tasks: list[asyncio.Task[None]]) -> None:
+async def _ended(serving: Serving, lease: Lease, mail: Mail, day: Task, tasks: tuple[Task, ...]) -> None:
+    """End within five seconds: what is on its way arrives, what people began is finished, the rest is in the store."""
+    day.cancel()
+    stopped = asyncio.create_task(asyncio.to_thread(_stop_loops, serving))
+    await mail.stop(LAST_WORDS)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for feed in serving.feeds:
-        await asyncio.to_thread(feed.stop)
-    late = await asyncio.to_thread(serving.runtime.stop)
+    late = () if serving.fronts is None else await serving.fronts.stop(GOODBYE)
     if late:
-        log.warning("serve.loops_still_busy", loops=late)
-    desk = serving.room.desk
+        log.warning("serve.platforms_still_open", platforms=late)
+    if not await serving.quiet(LAST_ACTS):
+        log.warning("serve.acts_under_way")
+    await asyncio.gather(stopped, *tasks, return_exceptions=True)
+    desk = serving.desk
     audit.seal(desk.store)
     with desk.store.begin() as work:
         work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now())
+
+
+def _stop_loops(serving: Serving) -> None:
+    late = serving.runtime.stop(LAST_STEPS)
+    for feed in serving.feeds:
+        feed.stop()
+    if late:
+        log.warning("serve.loops_still_busy", loops=late)
 
 
 async def _renewed(desk: Desk, lease: Lease, every: float) -> None:
@@ -211,20 +296,47 @@ def _renew(desk: Desk, lease: Lease) -> bool:
         return work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now() + LEASE_FOR)
 
 
-async def _pumped(serving: Serving) -> None:
-    """Deliver every event that waits; a platform that fails or hangs holds up no other and never ends it."""
-    desk = serving.room.desk
-    postman = Postman(serving.room, serving.platforms)
+class Mail:
+    """Delivers every event that waits; a platform that fails or hangs holds up no other and never ends it."""
 
-    async def deliver(event: Event, delivery: Delivery) -> str:
-        return await asyncio.wait_for(postman(event, delivery), serving.patience)
+    def __init__(self, serving: Serving) -> None:
+        self._desk = serving.desk
+        self._postman = Postman(serving.room, serving.platforms)
+        self._channels = serving.channels
+        self._patience = serving.patience
+        self._is_ending = False
+        self._carried = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    while True:
+    async def run(self) -> None:
+        """Look again and again until canceled, or until `stop`."""
+        while not self._is_ending:
+            try:
+                await outbox.pump(
+                    self._desk.store, self._desk.now, lambda event: routes(event, self._channels), self._deliver
+                )
+            except Exception as problem:
+                log.error("serve.pump_failed", exc_info=problem)
+            await asyncio.sleep(PUMP_EVERY)
+
+    async def stop(self, seconds: float) -> None:
+        """Begin no further message, and let those on their way arrive: one cut off would be sent twice."""
+        self._is_ending = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
+
+    async def _deliver(self, event: Event, delivery: Delivery) -> str:
+        if self._is_ending:
+            await asyncio.Event().wait()
+        self._carried += 1
+        self._idle.clear()
         try:
-            await outbox.pump(desk.store, desk.now, lambda event: routes(event, serving.channels), deliver)
-        except Exception as problem:
-            log.error("serve.pump_failed", exc_info=problem)
-        await asyncio.sleep(PUMP_EVERY)
+            return await asyncio.wait_for(self._postman(event, delivery), self._patience)
+        finally:
+            self._carried -= 1
+            if not self._carried:
+                self._idle.set()
 
 
 async def _watched(runtime: Runtime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bot import app
+from bot import app, practice
 from bot.bulkheads import finish
 from bot.command import Room
 from bot.console.output import emit, reply_json, reply_text, say
@@ -71,6 +71,10 @@ def _person(config: Config, name: str) -> tuple[People, str]:
 def _room(config: Config, options: AskOptions, people: People, environment: Mapping[str, str]) -> Room:
     is_configured = options.config is not None or bool(environment.get("DATABASE_URL"))
     store = app.open_store(config.database.url if is_configured else None)
+    if is_configured and options.data is None:
+        practice.check_mark(config, store)
+        if config.data.source == "recorded":
+            return _practice_room(config, store, people)
     folder = _folder(config, options, is_configured)
     if folder is None:
         desk = app.build_desk(config, store)
@@ -80,6 +84,13 @@ def _room(config: Config, options: AskOptions, people: People, environment: Mapp
     made = app.build_replay_desk(folder, day, config.strategies, store, app.settings_of(config))
     _move_to(made, day)
     return app.build_room(made.desk, people, app.replay_banner(made.desk, "REPLAY"))
+
+
+def _practice_room(config: Config, store: Store, people: People) -> Room:
+    """The practice as it was left."""
+    days = practice.days_of(config, store)
+    made = app.build_practice_desk(config, days.folder, days.start, store)
+    return app.build_room(made.desk, people, app.replay_banner(made.desk, practice.LABEL))
 
 
 def _folder(config: Config, options: AskOptions, is_configured: bool) -> app.Folder | None:

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import TypeVar
+from datetime import date
 
 from alerts.routes import Channels
 from bot import app
-from bot.bulkheads import Bulkheads
-from bot.command import Pool, Room
+from bot.command import Room
 from bot.console.output import note
 from bot.console.replay import ReplayOptions, load_config, make_journey, run_days, tell
+from bot.pace import Pace
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer
 from bot.platforms.web_app import WebApp, start_web
 from bot.replay import Journey
+from bot.serve import end_on_signals
 from bot.settings import Config
 from bot.summary import summary
 from engine.errors import ConfigError
 from engine.store import Store
-
-T = TypeVar("T")
 
 FIRST_DAY = date(2009, 2, 3)
 """A session on which the wheel finds puts to sell half an hour after the open: a visitor sees a card within seconds."""
 LABEL = "DEMO"
 NAME = "you"
 WEB = "web:desk"
-ONE_SECOND = timedelta(seconds=1)
-LONGEST_PAUSE = 2.0
-"""Real seconds: nights and weekends are not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,58 +57,9 @@ def demo(options: DemoOptions, environment: Mapping[str, str], as_json: bool) ->
     return 0
 
 
-class Pace:
-    """Real time between two looks: market time runs `speed` times as fast, and as in life while a card waits.
-
-    It runs the desk's work too, on one thread in order, and wakes up early when somebody has acted, so that an order
-    placed by a tap is looked after at once.
-    """
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._desk = Bulkheads(trading=1)
-        self._acted = asyncio.Event()
-        self.waiting: Callable[[], bool] = lambda: False
-        """Whether a card waits for a person."""
-
-    async def run(self, pool: Pool, work: Callable[[], T]) -> T:
-        """A `Runner`: everything that touches the desk happens on one thread."""
-        result = await self._desk.run(pool, work)
-        if pool is not Pool.LOOK:
-            self._acted.set()
-        return result
-
-    async def __call__(self, now: datetime, planned: datetime) -> datetime:
-        """Wait until the next look is due, and say at which market time it is."""
-        self._acted.clear()
-        if self.waiting():
-            await self._pause(1.0)
-            return min(planned, now + ONE_SECOND)
-        seconds = min((planned - now).total_seconds() / self._speed, LONGEST_PAUSE)
-        woken = await self._pause(seconds)
-        return min(planned, now + ONE_SECOND) if woken else planned
-
-    async def _pause(self, seconds: float) -> bool:
-        """Whether somebody acted before `seconds` were over.
-
-        Not `asyncio.timeout`: entered by a task that has just been canceled, it takes the cancellation for its own when
-        it expires in the same moment, and Ctrl-C would be lost.
-        """
-        acted = asyncio.ensure_future(self._acted.wait())
-        try:
-            done, _ = await asyncio.wait({acted}, timeout=seconds)
-        finally:
-            acted.cancel()
-        return bool(done)
-
-    def close(self) -> None:
-        """Let the work under way end."""
-        self._desk.close()
-
-
 async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, as_json: bool) -> None:
     """The page and the day loop side by side, until somebody stops them."""
-    _end_on_signals()
+    end_on_signals()
     pace = Pace(options.speed)
     people = owner([f"web:{NAME}", IDENTITY])
     journey = make_journey(config, replayed, Store.memory())
@@ -123,7 +67,11 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     page = await _page(room, config.web.port)
     journey = _on_the_page(replace(journey, room=room, pace=pace), page)
     desk = journey.made.desk
-    pace.waiting = lambda: options.approve == "ask" and (bool(journey.chat.waiting()) or page.is_asking(desk.now()))
+
+    async def waiting() -> bool:
+        return options.approve == "ask" and (bool(journey.chat.waiting()) or page.is_asking(desk.now()))
+
+    pace.waiting = waiting
     note(f"The desk is open: {page.login_url(NAME)}")
     note("Prices are real ones of 2009, option chains are modelled. Ctrl-C ends it.")
     try:
@@ -134,15 +82,6 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     finally:
         await page.stop()
         pace.close()
-
-
-def _end_on_signals() -> None:
-    """Ctrl-C and SIGTERM end the demo in order, also where a shell started it in the background with Ctrl-C ignored."""
-    task = asyncio.current_task()
-    if task is None or sys.platform == "win32":
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _page(room: Room, port: int) -> WebApp:

@@ -1,18 +1,33 @@
-"""`wsb run`: refuses, in this order, a bad configuration, a desk without an admin, and a desk without live data."""
+"""`wsb run`: the desk as one process, until somebody ends it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
+from bot import app, service
 from bot.config import require_admin
+from bot.console.output import note
 from bot.console.replay import load_config
+from bot.serve import serve
 from engine.errors import ConfigError
+
+log = structlog.get_logger()
 
 NO_SOURCE = (
     "No live data source is configured, so the bot has no prices to work with and does not start. "
-    "`wsb demo` and `wsb replay --data DIR` run the whole journey on recorded prices."
+    "`wsb demo` and `wsb replay --data DIR` run the whole journey on recorded prices; "
+    '[data] source = "recorded" lets the bot run on them, as practice.'
 )
+LEAVE = 1.0
+"""Seconds that threads waiting for an answer from outside get, when everything else has ended in order."""
 
 
 def run(path: Path, environment: Mapping[str, str]) -> int:
@@ -21,5 +36,37 @@ def run(path: Path, environment: Mapping[str, str]) -> int:
     Raises:
         ConfigError: the configuration is wrong, nobody is an admin, or there is no live data source.
     """
-    require_admin(load_config(path, environment))
-    raise ConfigError(NO_SOURCE)
+    config = load_config(path, environment)
+    require_admin(config)
+    if config.data.source != "recorded":
+        raise ConfigError(NO_SOURCE)
+    with app.open_store(config.database.url) as store:
+        made = service.rehearsal(config, store, note)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(served(made))
+    return 0
+
+
+async def served(made: service.Service) -> None:
+    """Serve until the end, and leave then, whoever still waits for an answer from outside."""
+    code = 1
+    try:
+        await serve(made.serving)
+        code = 0
+    finally:
+        leave_soon(code)
+        await asyncio.to_thread(made.close)
+
+
+def leave_soon(code: int) -> None:
+    """End this process in a second if it does not end by itself: everything that counts is in the store by now."""
+    last = threading.Timer(LEAVE, _leave, [code])
+    last.daemon = True
+    last.start()
+
+
+def _leave(code: int) -> None:
+    log.warning("run.left", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -98,6 +98,10 @@ class AlpacaBroker:
             raise BrokerUnavailable(f"Alpaca did not turn suspend_trade to {suspended}.")
         log.warning("alpaca.suspend_trade", suspended=suspended)
 
+    def clock(self) -> datetime:
+        """The time at Alpaca, aware UTC."""
+        return alpaca_wire.needed_moment(self._one("/clock"), "timestamp")
+
     def account(self) -> Account:
         """The account's numbers now."""
         return alpaca_wire.account(self._one("/account"), is_paper=self._paper)

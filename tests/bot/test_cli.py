@@ -147,8 +147,8 @@ def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, 
 
     states = {row["part"]: row["state"] for row in before["checks"]}
     assert states == {
-        "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "promotions": "ok",
-        "data": "fail", "database": "fail",
+        "configuration": "ok", "users": "ok", "mode": "ok", "keys": "ok", "broker": "ok", "clock": "ok",
+        "promotions": "ok", "data": "fail", "database": "fail", "web": "ok",
     }  # fmt: skip
     assert code == 1
     assert "ok    database       revision 0003" in out

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -18,8 +19,8 @@ import pytest
 
 from alerts.routes import Channels
 from bot.app import build_desk, build_feeds
-from bot.bulkheads import inline
-from bot.command import Room
+from bot.bulkheads import Bulkheads, inline
+from bot.command import Pool, Room
 from bot.config import load
 from bot.loops import Desks, account_step
 from bot.message import PLAIN, Card, Manner, MessageRef
@@ -316,3 +317,76 @@ def test_a_desk_at_alpaca_listens_where_the_environment_says() -> None:
     assert len(build_feeds(config, Runtime(make_world().desk, ()), alike(make_world()))) == 1
     with pytest.raises(ConfigError, match="ALPACA_STREAM_URL"):
         build_feeds(wrong, Runtime(make_world().desk, ()), alike(make_world()))
+
+
+class SlowChat(ReplayChat):
+    """A platform that takes a while to take a message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taking = asyncio.Event()
+
+    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
+        self.taking.set()
+        await asyncio.sleep(0.3)
+        return await super().post(chat, card, manner)
+
+
+async def test_a_message_on_its_way_arrives_before_the_desk_ends_and_no_further_one_begins() -> None:
+    world, chat = make_world(), SlowChat()
+    served, _ = serving(world)
+    with world.store.begin() as work:
+        for number in (1, 2):
+            work.add_event(Event(f"E{number}", EventKind.HALTED, world.clock(), "desk", {"by": "ann"}))
+    task = asyncio.create_task(serve(replace(served, platforms={chat.name: chat})))
+    await asyncio.wait_for(chat.taking.wait(), 5)
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, 5)
+
+    assert len(chat.messages) == 1
+    with world.store.read() as work:
+        assert work.outbox_waiting() == 1
+
+
+async def test_a_trade_under_way_is_finished_before_the_desk_is_given_up() -> None:
+    world, pools = make_world(), Bulkheads(trading=1)
+    served, _ = serving(world)
+    task = asyncio.create_task(serve(replace(served, quiet=pools.quiet)))
+    await _within(lambda: _leased(world))
+    begun, leases = threading.Event(), []
+
+    def trade() -> None:
+        begun.set()
+        threading.Event().wait(0.4)
+        with world.store.read() as work:
+            leases.append(work.lease(LEASE))
+
+    acting = asyncio.create_task(pools.run(Pool.TRADE, trade))
+    await _within(begun.is_set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, 5)
+
+    await acting
+    pools.close()
+    assert [lease.expires > world.clock() for lease in leases if lease is not None] == [True]
+
+
+async def test_a_second_signal_does_not_cut_the_end_short() -> None:
+    world = make_world()
+    served, _ = serving(world)
+
+    async def impatient(seconds: float) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        return True
+
+    task = asyncio.create_task(serve(replace(served, quiet=impatient)))
+    await _within(lambda: _leased(world))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, 5)
+
+    with world.store.read() as work:
+        lease = work.lease(LEASE)
+    assert lease is not None
+    assert lease.expires <= world.clock()

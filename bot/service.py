@@ -1,0 +1,107 @@
+"""What `wsb run` runs, put together: a desk on a source of prices, or a practice, with its people and platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import app, checkup, parts, practice
+from bot.bulkheads import Bulkheads
+from bot.channels import channels_of
+from bot.command import Pool, Room
+from bot.fronts import Fronts
+from bot.pace import Pace
+from bot.parts import Parts
+from bot.platforms.base import Front
+from bot.platforms.replay_chat import Person, ReplayChat
+from bot.replay import Journey, posted_elsewhere
+from bot.runtime import Runtime
+from bot.serve import Serving
+from bot.settings import Config
+from engine.ports import MarketData
+from engine.store import Store
+
+LONGEST_LOOK = 1.0
+"""Real seconds between two looks of a practice: its clock is read by people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A serving process that is not started yet, and how to let go of its threads when it has ended."""
+
+    serving: Serving
+    close: Callable[[], None]
+
+
+def live(
+    config: Config,
+    store: Store,
+    market: MarketData,
+    say: Callable[[str], None],
+    clock: Callable[[], datetime] = app.system_clock,
+) -> Service:
+    """The desk of the configuration on the prices of `market`.
+
+    `say` tells whoever starts it how people get in.
+
+    Raises:
+        ConfigError: the database holds a practice, or an address belongs to the other kind of account.
+    """
+    practice.check_mark(config, store)
+    pools = Bulkheads(trading=4, looking=4, protecting=2)
+    desks = app.sessions_of(config, app.build_desk(config, store, market, clock))
+    runtime = app.build_runtime(desks)
+    feeds = app.build_feeds(config, runtime, desks)
+    said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
+    room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
+    room = replace(room, doctor=lambda: checkup.findings(config))
+    fronts = app.build_fronts(config, room, say)
+    kept = Fronts(room, fronts)
+    said.add(lambda: kept.parts)
+    serving = Serving(room, runtime, _by_name(fronts), channels_of(config), feeds=feeds, fronts=kept, quiet=pools.quiet)
+    return Service(serving, pools.close)
+
+
+def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Service:
+    """A practice: the paper exchange on recorded prices, for the configured people on the configured platforms.
+
+    Raises:
+        ConfigError: it cannot be practised as configured, or the database holds a real desk.
+    """
+    days = practice.days_of(config, store)
+    made = app.build_practice_desk(config, days.folder, days.start, store)
+    pace = Pace(config.data.speed, LONGEST_LOOK)
+    said = Parts(lambda: parts.messages(made.desk))
+    banner = app.replay_banner(made.desk, practice.LABEL)
+    room = Room(made.desk, config.people, pace.run, banner, parts=said, doctor=lambda: checkup.findings(config))
+    room = replace(room, max_age=float(config.telegram.max_age))
+    pace.waiting = lambda: room.run(Pool.LOOK, lambda: _is_asking(store))
+    fronts = app.build_fronts(config, room, say)
+    kept = Fronts(room, fronts)
+    said.add(lambda: kept.parts)
+    chat = ReplayChat()
+    person = Person(chat, "ask", 1)
+    channels, ticks = channels_of(config), config.schedule.tick_minutes
+    journey = Journey(made, room, _by_name(fronts), channels, chat, person, ticks, pace, posted_elsewhere)
+    serving = Serving(
+        room,
+        Runtime(made.desk, ()),
+        _by_name(fronts),
+        channels,
+        fronts=kept,
+        day=lambda: journey.run(days.sessions),
+        clock=app.system_clock,
+        quiet=pace.quiet,
+    )
+    return Service(serving, pace.close)
+
+
+def _is_asking(store: Store) -> bool:
+    """Whether a proposal waits for somebody."""
+    with store.read() as work:
+        return bool(work.pending_approvals())
+
+
+def _by_name(fronts: tuple[Front, ...]) -> dict[str, Front]:
+    return {front.name: front for front in fronts}
