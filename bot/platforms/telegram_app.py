@@ -108,7 +108,6 @@ class TelegramApp:
         max_age = self._room.max_age
         intake = Intake(talk, self._room.desk.now, max_age, self._moved, lambda seen: self._joined(seen, menus))
         self.listener = self._listener(wire, intake)
-        self._tell(State(True, f"connected as @{wire.name}"))
         log.info("telegram.connected", bot=wire.name)
         aside = [asyncio.create_task(_aside(work)) for work in (menus.write(), self._tidied())]
         try:

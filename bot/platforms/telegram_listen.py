@@ -25,6 +25,8 @@ HOST = "127.0.0.1"
 """A reverse proxy with the certificate stands before it."""
 LARGEST_UPDATE = 1_000_000
 CALM_EVERY = 10.0
+POLL_FOR = 10
+"""Seconds Telegram holds a request for updates open while there are none."""
 AGAIN_AFTER = 1.0
 AGAIN_AT_MOST = 10.0
 PATIENCE = 30.0
@@ -57,6 +59,8 @@ class Polling:
         self._tell = tell
         self._clock = clock
         self._offset = 0
+        self._hold = 0
+        """Seconds the next request may be held: none before one was answered, so that it is known at once."""
 
     async def run(self) -> None:
         """Listen until canceled.
@@ -71,12 +75,14 @@ class Polling:
                 try:
                     await self._listen()
                 except Contested as contest:
+                    self._hold = 0
                     words = WEBHOOK_SET if "webhook" in str(contest) else CONTESTED
                     log.warning("telegram.contested", why=words)
                     self._tell(State(False, words))
                     await asyncio.sleep(CONTEST_EVERY)
                     well_at = self._clock()
                 except (Trouble, Flooded) as problem:
+                    self._hold = 0
                     if self._clock() - well_at > PATIENCE:
                         raise
                     log.warning("telegram.poll_failed", problem=str(problem))
@@ -90,7 +96,8 @@ class Polling:
             await self._confirm()
 
     async def _listen(self) -> None:
-        raws = await self._wire.updates(self._offset)
+        raws = await self._wire.updates(self._offset, self._hold)
+        self._hold = POLL_FOR
         gap = self._calm.gap
         if len(raws) < MOST_UPDATES:
             self._calm.is_now()  # a full answer may have left older ones behind

@@ -18,7 +18,8 @@ def prompt_of(form: Form, who: Who, is_private: bool) -> tuple[str, str]:
     sample = " ".join(field.sample for field in form.fields if field.required and field.sample)
     example = f" Example: {sample}" if sample else ""
     subject = form.action.partition(":")[2]
-    text = Run(clean(f"{form.command.summary.capitalize()} ({subject}). Reply with {wanted}.{more}{example}")).html
+    summary = form.command.summary[:1].upper() + form.command.summary[1:]
+    text = Run(clean(f"{summary} ({subject}). Reply with {wanted}.{more}{example}")).html
     name = "" if is_private else f'<a href="tg://user?id={who.id}">{Run(clean(who.name) or "You").html}</a>: '
     return f"{name}{text}", clipped(sample or wanted, LONGEST_HINT)
 

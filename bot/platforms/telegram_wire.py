@@ -32,8 +32,6 @@ Raw = dict[str, Any]
 
 SECRET = "(token)"
 DEFAULT_URL = "https://api.telegram.org"
-POLL_FOR = 10
-"""Seconds Telegram holds a request for updates open while there are none."""
 MOST_UPDATES = 100
 ALLOWED = ("message", "callback_query", "my_chat_member")
 """What is asked for: edited messages and channel posts do not even arrive."""
@@ -187,13 +185,13 @@ class Wire:
         """Let the connections go."""
         await self.bot.shutdown()
 
-    async def updates(self, offset: int) -> list[Raw]:
-        """What happened from update number `offset` on, as it came; waits for it a while.
+    async def updates(self, offset: int, seconds: int) -> list[Raw]:
+        """What happened from update number `offset` on, as it came; waits for it so many seconds.
 
         Raises:
             Contested: another program asks too, or a webhook is set. Refused, Trouble.
         """
-        await self.do(lambda: self.bot.get_updates(offset, MOST_UPDATES, POLL_FOR, ALLOWED))
+        await self.do(lambda: self.bot.get_updates(offset, MOST_UPDATES, seconds, ALLOWED))
         return self._ear.take()
 
     async def do(self, call: Callable[[], Awaitable[T]], what: str = "") -> T:
