@@ -31,7 +31,7 @@ class Asked:
 
     Attributes:
         message: what the answer is written under. card: the message of the card that was tapped or answered.
-        bar: the message that showed how far the work has come.
+        bar: the message that showed how far the work has come. is_written: a text was written, no button was tapped.
     """
 
     where: Where
@@ -39,6 +39,7 @@ class Asked:
     message: str
     card: str = ""
     bar: str = ""
+    is_written: bool = False
 
 
 def command_in(request: Request) -> Command | None:
@@ -87,7 +88,7 @@ class Answers:
             if not spot:
                 spot, bar = bar, ""
             await self._show(chat, spot, await self._sheet(card, again), card, way)
-            if spot and spot == asked.card != asked.message:
+            if asked.is_written and spot and spot == asked.card:
                 await self._point_to(card, chat, spot)
         if bar:
             await self._sender.remove(chat, bar)

@@ -36,7 +36,7 @@ Keys = tuple[tuple[Key, ...], ...]
 
 
 def keep(desk: Desk, chat: str, message: str, rows: Iterable[Iterable[Button]]) -> Keys:
-    """New tokens for a keyboard in `chat`; `message` is "" until it is posted."""
+    """New tokens for a keyboard in `chat`; `message` names the card's messages ("12,13"), "" until it is posted."""
     made_at = desk.now()
     made = [[(button, secrets.token_urlsafe(24)) for button in row] for row in rows]
     kept = [KeptButton(token, PLATFORM, chat, message, one.action, made_at) for row in made for one, token in row]
@@ -61,9 +61,9 @@ def find(desk: Desk, token: str, chat: str, message: str) -> KeptButton | None:
     """
     with desk.store.read() as work:
         button = work.button(token)
-    if button is None or button.platform != PLATFORM or button.chat != chat or button.message not in ("", message):
+    if button is None or button.platform != PLATFORM or button.chat != chat:
         return None
-    return button
+    return button if not button.message or button.message.split(",")[-1] == message else None
 
 
 def claim(desk: Desk, token: str) -> bool:

@@ -41,9 +41,12 @@ class Door:
         return where.is_private or self._chats.is_ours(where.chat)
 
     async def turn_away(self, who: Who, where: Where, what: str, why: str) -> Card | None:
-        """Count it; the card to tell it with, where it is to be told at all."""
+        """Count it; the card to tell it with, where it is to be told at all.
+
+        It is written down through the quickest bulkhead: a stranger's noise holds up nobody in the same chat.
+        """
         request = Request(who.identity, what, chat=where.chat)
-        await self._room.run(Pool.LOOK, lambda: turned_away(self._room, request, "", why))
+        await self._room.run(Pool.PROTECT, lambda: turned_away(self._room, request, "", why))
         if not self._is_known(where) or not self._is_due(who.id, where.chat):
             return None
         return Card("Not allowed", Tone.BAD, (why,))

@@ -60,9 +60,10 @@ class Sender:
                 raise
             log.warning("telegram.photo_refused", chat=chat, problem=str(problem))
             return await self.put(chat, sheet_of(card), way)
+        message = ",".join(ids)
         self._note((address.chat, ids[-1]), card)
-        await self._room.run(Pool.PROTECT, lambda: buttons.place(self._room.desk, keys, ids[-1]))
-        return MessageRef(buttons.PLATFORM, chat, ",".join(ids))
+        await self._room.run(Pool.PROTECT, lambda: buttons.place(self._room.desk, keys, message))
+        return MessageRef(buttons.PLATFORM, chat, message)
 
     async def _pieces(self, chat: str, pieces: tuple[Piece, ...], way: Way, markup: Markup) -> list[str]:
         ids: list[str] = []
@@ -96,7 +97,7 @@ class Sender:
         if len(ids) != sheet.messages:
             await self.remove(chat, message)
             raise MessageGone(f"The card at {message} has another number of parts now.")
-        keys = await self._keys(spot[0], ids[-1], sheet.rows)
+        keys = await self._keys(spot[0], message, sheet.rows)
         try:
             for number, call in editing(sheet, ids, keyboard_of(keys)):
                 await self._edited(chat, number, way, self._unless_newer(spot, card, call))
@@ -142,7 +143,7 @@ class Sender:
     async def rekey(self, chat: str, message: str, rows: tuple[tuple[Button, ...], ...]) -> None:
         """Put fresh buttons under a message that stays as it is."""
         keyboard = keyboard_of(await self._keys(self._chats.address(chat).chat, message, rows))
-        number = int(message)
+        number = int(message.split(",")[-1])
         await self._edited(
             chat,
             number,

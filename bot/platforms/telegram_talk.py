@@ -182,7 +182,7 @@ class Talk:
         source = f"telegram:{said.update}"
         request = replace(meant, identity=said.who.identity, source=source, chat=said.where.chat, age=age)
         return Task(
-            Asked(said.where, said.who, said.message, card),
+            Asked(said.where, said.who, said.message, card, is_written=True),
             request,
             self._turn(said.where.chat, request),
             self._clock(),
@@ -247,7 +247,7 @@ class Talk:
             request = Request(who.identity, "a button that is not known")
             await self._keep(lambda: turned_away(self._room, request, "button", UNKNOWN))
             return UNKNOWN
-        asked = Asked(where, who, pressed.message, pressed.message)
+        asked = Asked(where, who, pressed.message, button.message or pressed.message)
         page, action = _page_in(button.action)
         text, action = (action, "") if action.startswith("/") else ("", action)
         request = Request(who.identity, text, action, f"telegram:{pressed.update}", where.chat, age=age)
@@ -298,7 +298,7 @@ class Talk:
         actions = [button.action for row in rows for button in row]
         proposal = replies.proposal_in(actions)
         if not proposal:
-            await self._rekey(pressed, rows)
+            await self._rekey(pressed, pressed.message, rows)
             return
         request = Request(pressed.who.identity, action=f"show:{proposal.partition('.')[0]}")
         shown = await dispatch(self._room, request)
@@ -306,11 +306,11 @@ class Talk:
         if shown.is_ok:
             await self._answers.redraw(asked, shown.cards[0])
 
-    async def _rekey(self, pressed: Pressed, rows: tuple[tuple[Button, ...], ...]) -> None:
+    async def _rekey(self, pressed: Pressed, card: str, rows: tuple[tuple[Button, ...], ...]) -> None:
         """Fresh buttons for the card that was pressed, unless it has others by now."""
         stands = any(token == pressed.data for row in pressed.keyboard for _, token, _ in row)
         if stands and any(rows):
-            await self._sender.rekey(pressed.where.chat, pressed.message, rows)
+            await self._sender.rekey(pressed.where.chat, card, rows)
 
     async def _ask(self, pressed: Pressed, form: Form) -> None:
         chat = self._answers.place(pressed.where)
@@ -348,7 +348,7 @@ class Talk:
         await self._answers.give(asked, task.request, reply)
         if pressed is not None and task.is_claimed and self._sender.edits(chat, asked.card) == before:
             rows = await self._keep(lambda: buttons.known(self._room.desk, pressed.keyboard))
-            await self._rekey(pressed, rows)
+            await self._rekey(pressed, asked.card, rows)
 
     async def _late(self, presses: tuple[Pressed, ...], age: float) -> None:
         """Say once what became of taps that waited: the gate decides about each, none is lost without a word."""

@@ -228,6 +228,18 @@ async def test_two_programs_with_one_token_are_told_and_tried_again() -> None:
         assert world.app.state.is_well
 
 
+async def test_all_parts_of_a_card_make_room_for_what_takes_its_place() -> None:
+    again = ((Button("Refresh", "refresh:/whoami"),),)
+    async with telegram() as world:
+        await world.app.post(str(ANN), Card("Digest", pictures=(PICTURE, PICTURE), buttons=again))
+        assert len(world.cards()) == 3
+        world.press(world.cards()[-1], "Refresh")
+        await world.card("ann")
+        await world.settled()
+
+        assert [card.kind for card in world.cards()] == ["text"]
+
+
 async def test_an_answer_for_one_person_goes_to_their_private_chat() -> None:
     async with telegram() as world:
         world.say("/account", who=TOM, chat=GROUP)
