@@ -5,11 +5,12 @@ from __future__ import annotations
 from bot import preferences
 from bot.command import Call
 from bot.message import Card
+from bot.parse import clipped
 from bot.people_cards import settings_card, users_card
 from bot.preferences import Preferences
 from bot.tried import tried
-from bot.wishes import wished
-from engine.errors import NotAllowed
+from bot.wishes import WISHES, wished
+from engine.errors import BadRequest, NotAllowed
 
 
 def settings(call: Call) -> Card:
@@ -39,8 +40,10 @@ def _own_name(call: Call) -> str:
 
 
 def _wanted(call: Call, current: Preferences) -> Preferences:
-    what = call.text("setting")
-    return current if not what else wished(current, what, call.text("value"))
+    what, value = call.text("setting"), call.text("value")
+    if value and not what:
+        raise BadRequest(f"Say what to set to “{clipped(value)}”: {', '.join(WISHES)}.")
+    return wished(current, what, value) if what else current
 
 
 def users(call: Call) -> Card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 
@@ -216,6 +217,17 @@ def test_thousands_of_strangers_do_not_fill_the_trail_or_the_memory() -> None:
 
     assert sum(map(len, lines)) == MOST + 1
     assert [(tries.identity, tries.times) for tries in denials.untold()] == [("others", 4 * MOST - 1)]
+
+
+def test_tries_from_many_threads_are_counted_once_each() -> None:
+    denials = Denials()
+
+    with ThreadPoolExecutor(8) as threads:
+        tries = [threads.submit(denials.count, f"discord:{n % 3}", "", "/help", "no", make.NOW) for n in range(3_000)]
+    written = [line for each in tries for line in each.result()]
+
+    assert len(written) == 3
+    assert sum(each.times for each in (*written, *denials.untold())) == 3_000
 
 
 def test_a_stranger_hears_nothing_of_what_they_sent() -> None:

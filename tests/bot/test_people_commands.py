@@ -66,6 +66,14 @@ def test_slash_options_say_the_same() -> None:
     assert stored(here).zone == "Asia/Tokyo"
 
 
+def test_a_value_without_what_it_is_for_is_asked_about() -> None:
+    here = visit()
+
+    reply = finish(dispatch(here.room, Request("web:vic", "/settings", options=(("value", "Asia/Tokyo"),))))
+
+    assert reply.cards[0].lines[0].startswith("Say what to set to “Asia/Tokyo”: zone, quiet, mute")
+
+
 def test_every_button_of_the_card_does_what_it_says_and_draws_it_again() -> None:
     here = visit()
     pressed = [button.action for row in settings(here).buttons for button in row]
