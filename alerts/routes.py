@@ -102,6 +102,9 @@ OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
 OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
 """What one trouble of a position is told with: its failures and its end are one card."""
 
+OF_PLATFORM = frozenset({EventKind.PLATFORM_DOWN, EventKind.PLATFORM_UP})
+"""Told on the other platforms: who reads it on the one it is about knows."""
+
 OF_ROLL = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
 
 
@@ -158,5 +161,7 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
         names = channels.everywhere
     if event.severity is Severity.URGENT:
         names = (*names, *(name for name in channels.urgent if name not in names))
+    if event.kind in OF_PLATFORM:
+        names = tuple(name for name in names if name.partition(":")[0] != event.subject)
     key = card_key(event)
     return tuple(Route(name, key) for name in names)

@@ -16,6 +16,7 @@ import numpy as np
 from bot import parts
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
+from bot.channels import chats_of
 from bot.command import Room, Runner
 from bot.loops import BOOKING, Desks, works
 from bot.people import People
@@ -300,12 +301,22 @@ def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner)
 
 def build_fronts(config: Config, room: Room, say: Callable[[str], None]) -> tuple[Front, ...]:
     """Every platform the configuration connects to; `say` tells whoever started the desk how people get in."""
-    # A desk without one of them should not pay for it: discord.py and python-telegram-bot take tens of megabytes each.
+    # A desk without one of them should not pay for it: each library takes tens of megabytes.
     fronts: list[Front] = []
     if any(identity.startswith("web:") for identity in config.people.by_identity):
         from bot.platforms.web_front import WebFront
 
         fronts.append(WebFront(room, config.web.port, say))
+    if config.has_discord:
+        from bot.platforms.discord_app import DiscordApp
+
+        token = config.secrets["DISCORD_TOKEN"].get_secret_value()
+        fronts.append(DiscordApp(room, config.discord, token, chats_of(config, "discord")))
+    if config.has_telegram:
+        from bot.platforms.telegram_app import TelegramApp
+
+        token = config.secrets["TELEGRAM_TOKEN"].get_secret_value()
+        fronts.append(TelegramApp(room, config.telegram, token, chats_of(config, "telegram")))
     return tuple(fronts)
 
 

@@ -141,6 +141,8 @@ LAZY = {
     ("bot.app", "engine.brokers.alpaca_http"): "as above",
     ("bot.cli", "bot.console"): "`wsb --help` answers at once; a command loads what it needs when it is called",
     ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
+    ("bot.app", "bot.platforms.discord_app"): "a desk that is not in Discord should not hold its library in memory",
+    ("bot.app", "bot.platforms.telegram_app"): "as above",
     ("bot.app", "bot.platforms.web_front"): "who is not on the page needs no server for it",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     ("engine.indicators", "talib"): "what asks for no indicator should not wait for it",
