@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from bot.runtime import Step, Work
+from bot.scheduled import ScheduledScan
 from engine import (
     activities,
     agenda,
@@ -35,6 +36,7 @@ from engine.sessions import NEW_YORK
 
 EXITS_EVERY = 1.0
 ENTRIES_EVERY = 1.0
+SCANS_EVERY = 5.0
 BOOKS_EVERY = 2.0
 LIMITS_EVERY = 15.0
 """Asks the market alone: a broker that hangs must not keep a passed limit from being told within a minute."""
@@ -83,6 +85,7 @@ def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
         Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
+        Work("scans", SCANS_EVERY, scan_steps(desks.entries), patience=600),
         Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
         Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
@@ -111,6 +114,12 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
         ("waking", lambda: approvals.wake_due(desk)),
         ("expiries", lambda: approvals.expire_due(desk)),
     )
+
+
+def scan_steps(desk: Desk) -> tuple[Step, ...]:
+    """The scans of every strategy, each when its time has come."""
+    holder = desk.new_id("H")
+    return tuple((name, ScheduledScan(desk, name, holder)) for name in desk.strategies)
 
 
 def book_steps(desks: Desks) -> tuple[Step, ...]:

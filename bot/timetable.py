@@ -53,11 +53,13 @@ def _every(start: datetime, end: datetime, step: timedelta) -> Iterable[datetime
 
 
 def _scans(sessions: Sessions, day: date, strategies: Mapping[str, Strategy]) -> dict[str, frozenset[datetime]]:
+    return {name: scan_times(sessions, day, strategy) for name, strategy in strategies.items()}
+
+
+def scan_times(sessions: Sessions, day: date, strategy: Strategy) -> frozenset[datetime]:
+    """When `strategy` is scanned in the session of `day`: none of it after the day's last entry."""
     last = sessions.close(day) - (LAST_ENTRY_EARLY if sessions.is_early(day) else timedelta(0))
-    return {
-        name: frozenset(at for at in _scan_times(sessions, day, strategy.needs) if at < last)
-        for name, strategy in strategies.items()
-    }
+    return frozenset(at for at in _scan_times(sessions, day, strategy.needs) if at < last)
 
 
 def _scan_times(sessions: Sessions, day: date, needs: Needs) -> tuple[datetime, ...]:
