@@ -27,7 +27,7 @@ from bot.platforms.discord_buttons import FormModal, action_of, can_open, filled
 from bot.platforms.discord_draw import drawn
 from bot.platforms.discord_refs import NAME
 from bot.platforms.discord_screen import Screen
-from bot.platforms.discord_wire import UNREACHABLE
+from bot.platforms.discord_wire import FAILED
 from engine.errors import BadRequest, Denied
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class Answers:
                 await interaction.followup.send(ephemeral=True, **shown)
             else:
                 await interaction.response.send_message(ephemeral=True, **shown)
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.not_told", interaction=interaction.id, title=card.title, problem=repr(problem))
 
     async def _command(self, interaction: discord.Interaction) -> None:
@@ -121,7 +121,7 @@ class Answers:
         """Show a form. It is the acknowledgement; nothing has been done yet."""
         try:
             await interaction.response.send_modal(modal)
-        except (discord.HTTPException, discord.InteractionResponded, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.form_not_shown", interaction=interaction.id, problem=repr(problem))
 
     async def _suggest(self, interaction: discord.Interaction) -> None:
@@ -134,7 +134,7 @@ class Answers:
         choices = [commands.choice(each.text, each.summary) for each in found]
         try:
             await interaction.response.autocomplete([each for each in choices if each is not None])
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.info("discord.suggested_too_late", problem=repr(problem))
 
     def _is_ours(self, interaction: discord.Interaction) -> bool:
@@ -180,7 +180,7 @@ async def _acknowledged(interaction: discord.Interaction, is_private: bool) -> b
     try:
         async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
             await interaction.response.defer(ephemeral=is_private)
-    except (discord.HTTPException, discord.InteractionResponded, *UNREACHABLE) as problem:
+    except FAILED as problem:
         log.warning("discord.not_acknowledged", interaction=interaction.id, problem=repr(problem))
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -39,7 +40,8 @@ class DeskClient(discord.Client):
         # The library's own setting is 30 s at least; the outbox gives a message 20 s.
         self.http.max_ratelimit_timeout = LONGEST_WAIT
         self.answers = Answers(room, int(settings.guild))
-        self.is_up = False
+        self.down_since: float | None = time.monotonic()
+        """Since when nobody can be heard, by the monotonic clock; None while connected."""
         self._desk_guild = discord.Object(int(settings.guild))
         self.trouble = ""
 
@@ -84,18 +86,23 @@ class DeskClient(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         await self.answers.take(interaction)
 
-    async def on_ready(self) -> None:
+    def dispatch(self, event: str, /, *args: object, **kwargs: object) -> None:
+        """Tell of an event, while there is somebody to tell: the library goes on a little after its end."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
+    async def on_connect(self) -> None:
         self._is_connected()
 
     async def on_resumed(self) -> None:
         self._is_connected()
 
     def _is_connected(self) -> None:
-        self.is_up = True
+        self.down_since = None
         log.info("discord.connected")
 
     async def on_disconnect(self) -> None:
-        self.is_up = False
+        self.down_since = self.down_since or time.monotonic()
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was put out of the server: whoever runs it starts it again, and is told why that is of no use."""
@@ -121,13 +128,24 @@ def invitation(application: int | None) -> str:
 
 
 class DiscordApp:
-    """The desk in Discord, in the one server of the settings."""
+    """The desk in Discord, in the one server of the settings.
 
-    def __init__(self, room: Room, settings: DiscordSettings, token: str, channels: tuple[str, ...] = ()) -> None:
+    `patience`: seconds without a connection after which `run` ends, to be started again.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        settings: DiscordSettings,
+        token: str,
+        channels: tuple[str, ...] = (),
+        patience: float = 60.0,
+    ) -> None:
         self.room = room
         self.settings = settings
         self._token = token
         self._channels = channels
+        self._patience = patience
         self._client: DeskClient | None = None
         self._threads = Threads(enabled=settings.threads)
 
@@ -139,7 +157,7 @@ class DiscordApp:
     def state(self) -> State:
         """Whether people can be reached there now."""
         client = self._client
-        if client is None or not client.is_up:
+        if client is None or client.down_since is not None:
             return State(False, "not connected")
         return State(not client.trouble, client.trouble or "connected")
 
@@ -160,13 +178,26 @@ class DiscordApp:
         client = self.new_client()
         serving = asyncio.ensure_future(_served(client, self._token))
         try:
-            await asyncio.wait({serving})
+            await self._connected_for_long(client, serving)
             serving.result()
         except (discord.DiscordException, OSError) as problem:
             raise why_refused(problem) or problem from problem
         finally:
             await self._end(client, serving)
         raise ConnectionError("Discord ended the connection.")
+
+    async def _connected_for_long(self, client: DeskClient, serving: asyncio.Future[None]) -> None:
+        """Wait while the connection lasts.
+
+        Raises:
+            ConnectionError: it is gone for so long that the library by now waits up to a quarter of an hour between
+                two tries; whoever runs this starts again at once.
+        """
+        while not serving.done():
+            await asyncio.wait({serving}, timeout=self._patience / 4)
+            since = client.down_since
+            if not serving.done() and since is not None and time.monotonic() - since > self._patience:
+                raise ConnectionError(f"Discord's gateway was not reached for {self._patience:.0f} s.")
 
     async def _end(self, client: DeskClient, serving: asyncio.Future[None]) -> None:
         """Let answers be given, say goodbye, and leave the rest to the end of the process.

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import discord
 
 from bot.doctor import Finding
-from bot.platforms.discord_wire import UNREACHABLE, why_refused
+from bot.platforms.discord_wire import FAILED, why_refused
 from bot.settings import DiscordSettings
 
 NEEDED: Mapping[str, str] = MappingProxyType(
@@ -35,7 +35,7 @@ async def examined(settings: DiscordSettings, token: str, channels: Iterable[str
     async with client:
         try:
             await client.login(token)
-        except (discord.DiscordException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             refused = why_refused(problem) if isinstance(problem, discord.DiscordException) else None
             return (Finding("discord", "fail", str(refused or f"Discord does not answer: {problem}")),)
         assert client.user is not None
@@ -51,14 +51,26 @@ async def _server(client: discord.Client, settings: DiscordSettings, channels: I
         guild = await client.fetch_guild(int(settings.guild))
         known = {channel.id: channel for channel in await guild.fetch_channels()}
         me = await guild.fetch_member(client.user.id)
+        commands = await _commands(client, guild)
     except (discord.Forbidden, discord.NotFound):
         words = f"the bot is not in the server {settings.guild}: check discord.guild, or invite it"
         return (Finding("discord.guild", "fail", words),)
-    except (discord.DiscordException, *UNREACHABLE) as problem:
+    except FAILED as problem:
         return (Finding("discord.guild", "fail", f"Discord does not answer: {problem}"),)
     needed = {**NEEDED, **(NEEDED_FOR_THREADS if settings.threads else {})}
     looked = [_channel(known, me, each, needed) for each in dict.fromkeys(channels)]
-    return (Finding("discord.guild", "ok", f"the bot is in {guild.name}"), *looked)
+    return (Finding("discord.guild", "ok", f"the bot is in {guild.name}"), commands, *looked)
+
+
+async def _commands(client: discord.Client, guild: discord.Guild) -> Finding:
+    """Whether the bot was invited so that it may offer slash commands."""
+    assert client.application_id is not None
+    try:
+        offered = await client.http.get_guild_commands(client.application_id, guild.id)
+    except discord.Forbidden:
+        words = f"the bot may not offer commands in {guild.name}: invite it again with the scope applications.commands"
+        return Finding("discord commands", "fail", words)
+    return Finding("discord commands", "ok", f"{len(offered)} are offered; the start brings them up to date")
 
 
 def _channel(

@@ -17,7 +17,7 @@ from bot.message import Card, Progress
 from bot.platforms.discord_buttons import view_of
 from bot.platforms.discord_draw import drawn, progress_card
 from bot.platforms.discord_refs import note, ref_of
-from bot.platforms.discord_wire import UNREACHABLE
+from bot.platforms.discord_wire import FAILED
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class Screen:
                 self.waiting = await self.interaction.followup.send(ephemeral=True, wait=True, **shown.new(view))
             else:
                 await self.waiting.edit(**shown.again(view))
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.bar_not_drawn", problem=repr(problem))
 
     async def show(self, reply: Reply) -> None:
@@ -87,7 +87,7 @@ class Screen:
                 await self.tapped.edit(**arguments)
             else:
                 return False
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.not_edited", interaction=self.interaction.id, problem=repr(problem))
             return False
         return True
@@ -101,7 +101,7 @@ class Screen:
                 # The first message after "thinking" takes its place and is shown to as many: it has to be over first.
                 await self.interaction.edit_original_response(content="…")
                 await self.interaction.delete_original_response()
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.bar_not_removed", problem=repr(problem))
 
     async def _add(self, card: Card, is_private: bool) -> None:
@@ -111,7 +111,7 @@ class Screen:
             if not self.interaction.is_expired():
                 await self.interaction.followup.send(ephemeral=is_private, **shown.new(view_of(shown.rows)))
                 return
-        except (discord.HTTPException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.warning("discord.not_followed_up", interaction=self.interaction.id, problem=repr(problem))
         await self._send_late(shown.new(view_of(shown.rows)), is_private)
 
@@ -121,7 +121,7 @@ class Screen:
         to = self.interaction.user if is_private or not isinstance(channel, discord.abc.Messageable) else channel
         try:
             await to.send(**arguments)
-        except (discord.DiscordException, *UNREACHABLE) as problem:
+        except FAILED as problem:
             log.error("discord.answer_lost", interaction=self.interaction.id, to=str(to), problem=repr(problem))
 
 

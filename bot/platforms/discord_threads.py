@@ -54,7 +54,11 @@ class Threads:
             return True
         try:
             await client.http.start_thread_with_message(
-                channel, message, name=_name(card), auto_archive_duration=10080, rate_limit_per_user=None
+                channel,
+                message,
+                name=await _name(client, channel, message, card),
+                auto_archive_duration=10080,
+                rate_limit_per_user=None,
             )
         except discord.HTTPException as problem:
             if problem.code != THREAD_EXISTS:
@@ -64,5 +68,12 @@ class Threads:
         return True
 
 
-def _name(card: Card) -> str:
-    return clipped(plain(card.title).strip(), THREAD_NAME) or "Trade"
+async def _name(client: discord.Client, channel: int, message: int, card: Card) -> str:
+    """The title of the card above, the one that is about to be posted where it cannot be read."""
+    try:
+        above = await client.get_partial_messageable(channel).fetch_message(message)
+        title = next((embed.title for embed in above.embeds if embed.title), "").replace("\\", "")
+    except discord.HTTPException as problem:
+        log.info("discord.card_above_unread", channel=channel, message=message, problem=repr(problem))
+        title = ""
+    return clipped((title or plain(card.title)).strip(), THREAD_NAME) or "Trade"

@@ -34,8 +34,8 @@ BANNED_FOR = 60.0
 OWN_API = Route.BASE
 OWN_GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
 
-UNREACHABLE = (OSError, TimeoutError, aiohttp.ClientError)
-"""What is raised when there is no answer at all."""
+FAILED = (discord.DiscordException, OSError, TimeoutError, aiohttp.ClientError)
+"""What is raised when Discord refuses something, or does not answer at all."""
 
 MEANING = {
     UNKNOWN_CHANNEL: "there is no such channel any more",

@@ -44,6 +44,12 @@ class Loopback:
         """What reached the broker."""
         return self.here.world.broker.posts
 
+    @property
+    def knows_its_channel(self) -> bool:
+        """Whether the bot is on the gateway and was told of the server."""
+        client = self.app._client
+        return client is not None and client.get_channel(DESK) is not None
+
     async def asked(self) -> Approval:
         """A proposal whose card stands in the channel, as the outbox puts it there."""
         world = self.here.world
@@ -59,7 +65,7 @@ class Loopback:
 
 
 @asynccontextmanager
-async def loopback(here: Visit | None = None, **settings: Any) -> AsyncIterator[Loopback]:
+async def loopback(here: Visit | None = None, patience: float = 60.0, **settings: Any) -> AsyncIterator[Loopback]:
     """Everything but the connection."""
     with DiscordServer() as server:
         desk = server.add_channel("desk", DESK)
@@ -69,7 +75,7 @@ async def loopback(here: Visit | None = None, **settings: Any) -> AsyncIterator[
         here = here or visit()
         here.room = replace(here.room, people=People(users))
         given = {"guild": str(server.world.guild_id), "api_url": server.api_url, "gateway_url": server.gateway_url}
-        app = DiscordApp(here.room, DiscordSettings(**{**given, **settings}), server.token, (str(DESK),))
+        app = DiscordApp(here.room, DiscordSettings(**{**given, **settings}), server.token, (str(DESK),), patience)
         try:
             yield Loopback(server, desk, here=here, app=app, **members)
         finally:
@@ -82,7 +88,7 @@ async def connected(here: Visit | None = None, **settings: Any) -> AsyncIterator
     async with loopback(here, **settings) as world:
         running = asyncio.create_task(world.app.run())
         try:
-            await until(lambda: world.app.state.is_well)
+            await until(lambda: world.knows_its_channel)
             yield world
         finally:
             running.cancel()

@@ -56,7 +56,7 @@ class Server:
 @asynccontextmanager
 async def open_server(here: Visit | None = None, **settings: Any) -> AsyncIterator[Server]:
     """A server with the bot connected to it."""
-    env = Env(discord.Client(intents=discord.Intents(guilds=True)))
+    env = Env(discord.Client(intents=discord.Intents(guilds=True)), settle_timeout=60.0)
     guild = env.create_guild("Desk", id=GUILD)
     traders = guild.create_role("traders")
     channel = guild.create_text_channel("desk")

@@ -195,16 +195,6 @@ async def test_the_commands_are_offered_once(server: Server) -> None:
     assert len(server.sent("PUT", "/commands")) == 1
 
 
-async def test_somebody_unknown_gets_no_suggestions(server: Server) -> None:
-    propose(server.here.world)
-
-    assert await server.eve.autocomplete(server.desk, "snooze", "proposal", "") == []
-    assert await server.vic.autocomplete(server.desk, "snooze", "proposal", "") == []
-    assert await server.tom.autocomplete(server.desk, "snooze", "proposal", "xyz") == [
-        {"name": "A00001.1 · XYZ wheel", "value": "A00001.1"}
-    ]
-
-
 async def test_another_server_is_refused(server: Server) -> None:
     foreign = server.env.create_guild("Elsewhere")
     channel = foreign.create_text_channel("elsewhere")

@@ -236,6 +236,52 @@ async def test_without_the_permission_for_threads_the_card_answers_the_first() -
         assert answer.row["message_reference"]["message_id"] == first.message
 
 
+async def test_a_thread_has_the_name_of_its_trade() -> None:
+    async with connected(threads=True) as world:
+        first = await world.app.post(CHAT, Card("put_credit: sell 2 × XYZ 44 put?"))
+        await world.app.post(CHAT, Card("Filled"), Manner(under=first))
+
+        assert world.server.threads[0].name == "put_credit: sell 2 × XYZ 44 put?"
+
+
+async def test_a_long_silence_of_the_gateway_ends_the_run_so_that_it_is_started_again() -> None:
+    async with loopback(patience=0.4) as world:
+        running = asyncio.create_task(world.app.run())
+        await until(lambda: world.app.state.is_well)
+        world.server.down()
+
+        with pytest.raises(ConnectionError, match="gateway was not reached"):
+            await asyncio.wait_for(running, 10)
+        assert world.app.state.words == "not connected"
+
+
+async def test_nobody_is_ever_called_by_what_is_sent() -> None:
+    async with connected() as world:
+        ref = await world.app.post(CHAT, Card("@everyone", lines=("<@&7> @here",)))
+        await world.app.edit(ref, Card("@everyone <@1>", buttons=((Button("Why", "why:A1"),),)))
+        await world.server.slash(world.vic, "quote", world.desk, ticker="@everyone")
+        await world.server.press(world.vic, world.desk.messages[0], "Why")
+
+        bodies = [each.body for each in world.server.requests if each.body and "embeds" in each.body]
+        assert len(bodies) >= 4
+        assert all(body["allowed_mentions"] == {"parse": []} for body in bodies)
+
+
+async def test_a_form_that_was_open_during_a_restart_is_still_read() -> None:
+    async with connected() as world:
+        approval = await world.asked()
+        await world.app.post(CHAT, Card("Price?", buttons=((Button("My price", f"myprice:{approval.key}"),),)))
+        shown = await world.server.press(world.tom, world.desk.messages[-1], "My price")
+        client = world.app._client
+        assert client is not None
+        client._connection._view_store._modals.clear()
+
+        await world.server.submit(world.tom, shown, {"Price": "1.06"})
+
+        with world.here.world.store.read() as work:
+            assert work.approval(approval.id).version == 2
+
+
 async def test_quiet_hours_make_no_sound() -> None:
     async with connected() as world:
         await world.app.post(CHAT, Card("Night"), Manner(silent=True))
@@ -247,7 +293,7 @@ async def test_a_doctor_finds_everything_well() -> None:
     async with loopback() as world:
         found = await world.app.check()
 
-        assert [finding.state for finding in found] == ["ok", "ok", "ok"]
+        assert [finding.state for finding in found] == ["ok"] * 4
         assert world.server.gateway.connected == []
         world.server.assert_valid()
 
