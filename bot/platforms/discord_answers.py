@@ -103,8 +103,10 @@ class Answers:
     async def _sent(self, interaction: discord.Interaction) -> None:
         data = _data(interaction)
         action = action_of(str(data.get("custom_id", "")))
-        if action:
-            await self._do(interaction, _request(interaction, action=action, options=filled(data)))
+        if not action:
+            log.warning("discord.unknown_form", interaction=interaction.id)
+            return
+        await self._do(interaction, _request(interaction, action=action, options=filled(data)))
 
     async def _tap(self, interaction: discord.Interaction, action: str) -> None:
         request = _request(interaction, action=action)

@@ -282,6 +282,20 @@ async def test_a_form_that_was_open_during_a_restart_is_still_read() -> None:
             assert work.approval(approval.id).version == 2
 
 
+async def test_put_out_of_the_server_the_run_ends_and_the_next_names_why() -> None:
+    async with loopback() as world:
+        running = asyncio.create_task(world.app.run())
+        await until(lambda: world.knows_its_channel)
+        gone = {"id": str(world.server.world.guild_id)}
+        await world.server._ask(world.server.gateway.dispatch("GUILD_DELETE", gone))
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(running, 10)
+        world.server.refuse(MISSING_ACCESS, path="/guilds/")
+        with pytest.raises(Refused, match=r"discord\.guild"):
+            await world.app.run()
+
+
 async def test_quiet_hours_make_no_sound() -> None:
     async with connected() as world:
         await world.app.post(CHAT, Card("Night"), Manner(silent=True))
