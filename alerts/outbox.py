@@ -1,21 +1,42 @@
-"""At-least-once delivery of events: routed once, tried until sent, in order for each destination, over restarts."""
+"""At-least-once delivery of events, over restarts: routed once, tried until sent, each destination in its own lane.
+
+A lane keeps its order: urgent cards first, then as things happened; what fails keeps its place until it gets through.
+Of several events that wait for one card one message is made, for a card is drawn as things stand. Nothing in one lane
+holds up another.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 
 from alerts.routes import Route
-from engine.model.events import Event
+from engine.model.events import Event, Severity
 from engine.model.records import Delivery
-from engine.store import Store
+from engine.store import Store, UnitOfWork, Waiting
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 Deliver = Callable[[Event, Delivery], Awaitable[str]]
 """Posts or edits the card of one delivery on its destination and returns the message's reference there."""
+
+Lost = Callable[[UnitOfWork, Delivery, str], None]
+"""Writes down that a delivery was given up and why, in the transaction that gives it up."""
+
+
+class Run(Protocol):
+    """Runs work on the store, off the event loop where there is one."""
+
+    def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
 
 
 class Later(Exception):
@@ -33,6 +54,16 @@ class Undeliverable(Exception):
 FIRST_RETRY = timedelta(seconds=2)
 LAST_RETRY = timedelta(minutes=5)
 BATCH = 200
+HOLDS = 4
+"""Failed tries (14 s) after which those behind have a turn too: the fault may be the message's own."""
+GIVES_UP = 10
+"""Failed tries (13 min) after which a message is given up, if another got through right after the last of them."""
+KEPT_FOR = timedelta(days=14)
+"""How long what was delivered is kept in the outbox."""
+FORGETS_EVERY = timedelta(hours=1)
+
+_BUSY: WeakKeyDictionary[Store, dict[str, object]] = WeakKeyDictionary()
+"""The lanes that somebody in this process is driving; the desk's lease keeps other processes out."""
 
 
 def back_off(attempts: int) -> timedelta:
@@ -54,10 +85,130 @@ def route_new(store: Store, route: Callable[[Event], tuple[Route, ...]]) -> int:
         events = work.unrouted_events(BATCH)
         for event in events:
             for target in route(event):
-                work.enqueue(event.id, target.destination, 0, target.key)
+                work.enqueue(event.id, target.destination, 0, target.key, urgent=event.severity is Severity.URGENT)
                 made += 1
         work.mark_routed(tuple(event.id for event in events))
     return made
+
+
+async def inline(work: Callable[[], T]) -> T:
+    """Runs at once, in the caller's thread."""
+    return work()
+
+
+def unheard(work: UnitOfWork, delivery: Delivery, why: str) -> None:
+    """Nobody is told of what was given up."""
+    del work, delivery, why
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Where events wait for their destinations, and how they get there."""
+
+    store: Store
+    now: Callable[[], datetime]
+    route: Callable[[Event], tuple[Route, ...]]
+    deliver: Deliver
+    lost: Lost = unheard
+    run: Run = inline
+    goes_on: Callable[[], bool] = lambda: True
+    """Whether another message is begun."""
+
+    async def due(self) -> tuple[str, ...]:
+        """The destinations with something to try now, when everything new has been routed."""
+        return await self.run(self._routed)
+
+    def _routed(self) -> tuple[str, ...]:
+        while route_new(self.store, self.route):
+            continue
+        with self.store.read() as work:
+            return work.due_destinations(self.now())
+
+    async def lane(self, destination: str) -> int:
+        """Deliver what waits for one destination until nothing is due; returns how many messages it took.
+
+        A lane that somebody drives already is left to them: two at once would send everything twice.
+        """
+        busy = _BUSY.setdefault(self.store, {})
+        mine = object()
+        if busy.setdefault(destination, mine) is not mine:
+            return 0
+        try:
+            return await self._drive(destination)
+        finally:
+            del busy[destination]
+
+    async def _drive(self, destination: str) -> int:
+        sent = passed = 0
+        sick: Waiting | None = None
+        while (found := await self.run(partial(self._next, destination, sick))) is not None:
+            card, event = found
+            problem = await self._try(card, event)
+            if problem is None:
+                sent, passed = sent + 1, passed + (sick is not None)
+            elif isinstance(problem, Undeliverable):
+                await self._give_up(card, str(problem))
+            elif sick is not None or not await self._has_to_wait(card, problem):
+                break
+            else:
+                sick = card
+        if sick is not None and passed and sick.first.attempts + 1 >= GIVES_UP:
+            await self._give_up(sick, f"It failed {GIVES_UP} times while others got through.")
+        return sent
+
+    def _next(self, destination: str, sick: Waiting | None) -> tuple[Waiting, Event] | None:
+        """The next card with the latest event it tells of; None when there is none or its time has not come."""
+        if not self.goes_on():
+            return None
+        with self.store.read() as work:
+            card = work.next_card(destination, () if sick is None else (sick.first.key,))
+            if card is None or (card.first.next_try is not None and card.first.next_try > self.now()):
+                return None
+            return card, work.event(card.all[-1].event_id)
+
+    async def _try(self, card: Waiting, event: Event) -> Exception | None:
+        """Deliver and note it; what went wrong, whatever a platform throws: the message stays queued."""
+        try:
+            ref = await self.deliver(event, card.first)
+        except Exception as problem:  # noqa: BLE001
+            log.warning("outbox.failed", destination=card.first.destination, event_id=event.id, problem=repr(problem))
+            return problem
+        await self.run(lambda: self._arrived(card, ref))
+        return None
+
+    def _arrived(self, card: Waiting, ref: str) -> None:
+        with self.store.begin() as work:
+            work.mark_sent(card.ids, ref, self.now())
+
+    async def _has_to_wait(self, card: Waiting, problem: Exception) -> bool:
+        """Note when to try again; whether those behind it may be tried before."""
+        if isinstance(problem, Later):
+            await self.run(lambda: self._postpone(card, timedelta(seconds=problem.seconds)))
+            return False
+        await self.run(lambda: self._failed(card, problem))
+        return card.first.attempts + 1 >= HOLDS
+
+    def _postpone(self, card: Waiting, wait: timedelta) -> None:
+        with self.store.begin() as work:
+            work.hold_back(card.first.id, self.now() + wait)
+
+    def _failed(self, card: Waiting, problem: Exception) -> None:
+        with self.store.begin() as work:
+            work.mark_failed(card.first.id, repr(problem)[:500], self.now() + back_off(card.first.attempts))
+
+    async def _give_up(self, card: Waiting, why: str) -> None:
+        log.error("outbox.given_up", destination=card.first.destination, key=card.first.key, why=why)
+        await self.run(lambda: self._given_up(card, why))
+
+    def _given_up(self, card: Waiting, why: str) -> None:
+        with self.store.begin() as work:
+            work.give_up(card.ids, why[:500])
+            self.lost(work, card.first, why)
+
+    def forget(self) -> int:
+        """Delete what was delivered long ago; returns how many rows that were."""
+        with self.store.begin() as work:
+            return work.forget_sent(self.now() - KEPT_FOR)
 
 
 async def pump(
@@ -65,42 +216,56 @@ async def pump(
     now: Callable[[], datetime],
     route: Callable[[Event], tuple[Route, ...]],
     deliver: Deliver,
+    lost: Lost = unheard,
 ) -> int:
-    """Route what is new and deliver what is due; returns how many messages were sent.
+    """Route what is new and deliver what is due, one destination after the other; returns how many messages it took.
 
-    A destination that fails is left for a later try with everything behind it, so that its order is kept.
+    For a replay, where the same inputs give the same bytes; a live desk has `Lanes`.
     """
-    while route_new(store, route):
-        continue
-    blocked: set[str] = set()
-    sent = 0
-    while due := _due(store, now(), blocked):
-        for delivery in due:
-            if delivery.destination in blocked:
-                continue
-            if await _try(store, now, delivery, deliver):
-                sent += 1
-            else:
-                blocked.add(delivery.destination)
-    return sent
+    outbox = Outbox(store, now, route, deliver, lost)
+    return sum([await outbox.lane(destination) for destination in await outbox.due()])
 
 
-def _due(store: Store, now: datetime, blocked: set[str]) -> tuple[Delivery, ...]:
-    """The next deliveries, without those of a destination that fails: its backlog must not hide the others'."""
-    with store.read() as reading:
-        return reading.due_outbox(now, BATCH, blocked)
+class Lanes:
+    """The outbox of a live desk: every destination has a task of its own while something is due there."""
 
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = replace(outbox, goes_on=lambda: not self._is_ending)
+        self._is_ending = False
+        self._tasks: dict[str, asyncio.Task[int]] = {}
+        self._forgot: datetime | None = None
 
-async def _try(store: Store, now: Callable[[], datetime], delivery: Delivery, deliver: Deliver) -> bool:
-    with store.read() as reading:
-        event = reading.event(delivery.event_id)
-    try:
-        ref = await deliver(event, delivery)
-    except Exception as problem:  # noqa: BLE001 - whatever a platform throws, the message stays queued
-        log.warning("outbox.failed", destination=delivery.destination, event_id=event.id, problem=repr(problem))
-        with store.begin() as work:
-            work.mark_failed(delivery.id, repr(problem)[:500], now() + back_off(delivery.attempts))
-        return False
-    with store.begin() as work:
-        work.mark_sent(delivery.id, ref)
-    return True
+    async def look(self) -> None:
+        """Route what is new and begin every lane with something due; waits for none of them."""
+        for destination in await self._outbox.due():
+            if destination not in self._tasks:
+                task = asyncio.create_task(self._outbox.lane(destination), name=f"outbox {destination}")
+                self._tasks[destination] = task
+                task.add_done_callback(lambda done, name=destination: self._ended(name, done))  # type: ignore[misc]
+        await self._tidy()
+
+    async def idle(self) -> None:
+        """Wait until no lane is at work."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def stop(self, seconds: float) -> None:
+        """Begin no further message and let those on their way arrive: one that is cut off would be sent twice."""
+        self._is_ending = True
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        late = tuple(self._tasks.values())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def _ended(self, destination: str, task: asyncio.Task[int]) -> None:
+        del self._tasks[destination]
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("outbox.lane_failed", destination=destination, exc_info=problem)
+
+    async def _tidy(self) -> None:
+        now = self._outbox.now()
+        if self._forgot is None or abs(now - self._forgot) >= FORGETS_EVERY:
+            self._forgot = now
+            await self._outbox.run(self._outbox.forget)

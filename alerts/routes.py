@@ -90,6 +90,7 @@ TOPICS: Mapping[EventKind, Topic] = {
             EventKind.PLATFORM_DOWN,
             EventKind.PLATFORM_UP,
             EventKind.TEST_CARD,
+            EventKind.UNDELIVERED,
         ),
         Topic.DESK,
     ),
@@ -102,8 +103,8 @@ OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
 OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
 """What one trouble of a position is told with: its failures and its end are one card."""
 
-OF_PLATFORM = frozenset({EventKind.PLATFORM_DOWN, EventKind.PLATFORM_UP})
-"""Told on the other platforms: who reads it on the one it is about knows."""
+OF_PLATFORM = frozenset({EventKind.PLATFORM_DOWN, EventKind.PLATFORM_UP, EventKind.UNDELIVERED})
+"""About a platform or a destination on it."""
 
 OF_ROLL = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
 
@@ -118,16 +119,20 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """Where each severity is posted: names of destinations. An event without its own list goes to `default`."""
+    """Where what is posted: names of destinations. An event without its own list goes to `default`.
+
+    What is urgent goes to `urgent` and `warning` in addition, a warning to `warning`.
+    """
 
     default: tuple[str, ...]
     by_kind: Mapping[EventKind, tuple[str, ...]]
     urgent: tuple[str, ...] = ()
+    warning: tuple[str, ...] = ()
 
     @property
     def everywhere(self) -> tuple[str, ...]:
         """Every destination that anything is posted to, once."""
-        lists = (self.default, *self.by_kind.values(), self.urgent)
+        lists = (self.default, *self.by_kind.values(), self.urgent, self.warning)
         return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
@@ -156,12 +161,27 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     is_exit_order = event.kind is EventKind.ORDER_SENT and event.data.get("purpose") != "entry"
     if event.kind in SILENT or is_exit_order:
         return ()
-    names = channels.by_kind.get(event.kind, channels.default)
-    if event.kind is EventKind.TEST_CARD:
-        names = channels.everywhere
-    if event.severity is Severity.URGENT:
-        names = (*names, *(name for name in channels.urgent if name not in names))
-    if event.kind in OF_PLATFORM:
-        names = tuple(name for name in names if name.partition(":")[0] != event.subject)
     key = card_key(event)
-    return tuple(Route(name, key) for name in names)
+    return tuple(Route(name, key) for name in _destinations(event, channels) if not _is_about(event, name))
+
+
+def _destinations(event: Event, channels: Channels) -> tuple[str, ...]:
+    """Where an event of this kind and severity goes, each once."""
+    if event.kind is EventKind.TEST_CARD:
+        return channels.everywhere
+    names = channels.by_kind.get(event.kind, channels.default)
+    if event.severity in {Severity.URGENT, Severity.WARNING}:
+        names = (*names, *channels.warning)
+    if event.severity is Severity.URGENT:
+        names = (*names, *channels.urgent)
+    return tuple(dict.fromkeys(names))
+
+
+def _is_about(event: Event, destination: str) -> bool:
+    """Whether an event says that this very platform is not reached: it is told elsewhere."""
+    return event.kind in OF_PLATFORM and platform_of(event.subject) == platform_of(destination)
+
+
+def platform_of(destination: str) -> str:
+    """`telegram` of `telegram:-100123/7`."""
+    return destination.partition(":")[0]

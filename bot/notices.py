@@ -40,6 +40,7 @@ TITLES: Mapping[EventKind, str] = {
     EventKind.EXPIRY_WARNING: "Before expiry: {ticker}",
     EventKind.PLATFORM_DOWN: "Not reachable: {subject}",
     EventKind.PLATFORM_UP: "Reachable again: {subject}",
+    EventKind.UNDELIVERED: "Not delivered: {subject}",
     EventKind.TEST_CARD: "Test card",
 }
 """Kinds that are told as they happened; `{ticker}` comes from the event's data, `{subject}` is what it is about."""

@@ -8,10 +8,12 @@ from datetime import timedelta
 from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Tone
+from bot.told import as_told
 from engine import alarms, closing, daytrades, exits, nets
 from engine.alarms import Trouble
 from engine.closing import Question
 from engine.errors import AlreadyDecided
+from engine.model.events import EventKind
 from engine.model.orders import Ticket
 
 
@@ -72,4 +74,5 @@ def _working(call: Call, ticket: Ticket) -> Card:
     order = f"{words.legs_words(ticket.legs, ticket.quantity)} at {words.net(ticket.limit)} to begin with"
     lines = (f"Order {ticket.id} is working: {order}.", "Until it fills it can be canceled.")
     buttons = ((Button("Cancel order", f"cancel:{ticket.id}", Tone.BAD),),)
-    return Card(f"Closing {ticket.position_id}", Tone.NEUTRAL, lines, buttons=buttons, banner=call.room.banner())
+    card = Card(f"Closing {ticket.position_id}", Tone.NEUTRAL, lines, buttons=buttons, banner=call.room.banner())
+    return as_told(call, card, EventKind.EXIT_STARTED)

@@ -10,10 +10,12 @@ from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
 from bot.parse import MOST_DIGITS, clipped, nearest
+from bot.told import as_told
 from engine import bounds, locks, risk, standing, watch
 from engine.bounds import Bound
 from engine.desk import Desk
 from engine.errors import BadRequest, DeskError
+from engine.model.events import EventKind
 from engine.model.instruments import stock
 from engine.model.limits import SETTABLE, Limits
 from engine.model.locks import Lock
@@ -107,13 +109,14 @@ def setlimit(call: Call) -> Card:
     change = bounds.set_limit(call.desk, name, value, call.user.name)
     is_now = change.effective_at <= call.desk.now()
     when = "It holds from now on." if is_now else f"It is looser, so it holds from {words.moment(change.effective_at)}."
-    return Card(
+    card = Card(
         f"{name}: {share(value)}",
         Tone.GOOD if is_now else Tone.WARNING,
         (when, *_way_back(name, before, value)),
         buttons=((Button("Limits", "limits:"),),),
         banner=call.room.banner(),
     )
+    return as_told(call, card, EventKind.LIMIT_CHANGED)
 
 
 def _way_back(name: str, before: Decimal, value: Decimal) -> tuple[str, ...]:
@@ -226,13 +229,15 @@ def unlock(call: Call) -> Card:
     rest = "Another lock or a limit may still stop it: /locks and /limits tell."
     lines = (f"It was: {lifted.reason}.", rest)
     buttons = ((Button("Locks", "locks:"),),)
-    return Card(f"{lifted.id} lifted", Tone.GOOD, lines, buttons=buttons, banner=call.room.banner())
+    card = Card(f"{lifted.id} lifted", Tone.GOOD, lines, buttons=buttons, banner=call.room.banner())
+    return as_told(call, card, EventKind.LOCK_CHANGED)
 
 
 def _lock_card(call: Call, made: Lock, title: str) -> Card:
     lines = (locks.words(made), "Exits go on.")
     buttons = ((Button("Unlock", f"unlock:{made.id}", Tone.ASK),),)
-    return Card(title, Tone.WARNING, lines, buttons=buttons, footer=made.id, banner=call.room.banner())
+    card = Card(title, Tone.WARNING, lines, buttons=buttons, footer=made.id, banner=call.room.banner())
+    return as_told(call, card, EventKind.LOCK_CHANGED)
 
 
 def enable(call: Call) -> Card:
@@ -246,11 +251,14 @@ def disable(call: Call) -> Card:
 
 
 def _switched(call: Call, status: str) -> Card:
+    """The answer, which is the notice of it too unless nothing was changed."""
     name = call.text("strategy")
     if not locks.switch(call.desk, name, status, call.user.name):
         return Card(f"{name} was {status} already", lines=("Nothing was changed.",), banner=call.room.banner())
     if status == ENABLED:
-        return Card(f"{name} enabled", Tone.GOOD, ("It is scanned and may open again.",), banner=call.room.banner())
+        enabled = Card(f"{name} enabled", Tone.GOOD, ("It is scanned and may open again.",), banner=call.room.banner())
+        return as_told(call, enabled, EventKind.STRATEGY_CHANGED)
     lines = ("It is not scanned and opens nothing; its positions keep their exits.", f"/enable {name} undoes it.")
     buttons = ((Button("Enable", f"enable:{name}", Tone.ASK),),)
-    return Card(f"{name} disabled", Tone.WARNING, lines, buttons=buttons, banner=call.room.banner())
+    disabled = Card(f"{name} disabled", Tone.WARNING, lines, buttons=buttons, banner=call.room.banner())
+    return as_told(call, disabled, EventKind.STRATEGY_CHANGED)

@@ -9,8 +9,10 @@ from bot import words
 from bot.command import SHOWN_CHOICES, Call, Command, Group, Parameter
 from bot.message import Button, Card, Tone
 from bot.people import Role
+from bot.told import as_told
 from engine import halts, locks, panic
 from engine.errors import BrokerError, DataError
+from engine.model.events import EventKind
 from engine.model.instruments import Stock
 
 
@@ -28,7 +30,8 @@ def halt(call: Call) -> Card:
     standing = halts.halt(call.desk, call.user.name, call.text("why"))
     lines = (standing.words, "Exits and look-ups go on. /resume allows entries again.")
     buttons = ((Button("Resume", "resume:", Tone.ASK),),)
-    return Card("Entries halted", Tone.WARNING, lines, buttons=buttons, banner=call.room.banner())
+    card = Card("Entries halted", Tone.WARNING, lines, buttons=buttons, banner=call.room.banner())
+    return as_told(call, card, EventKind.HALTED)
 
 
 def resume(call: Call) -> Card:
@@ -36,7 +39,8 @@ def resume(call: Call) -> Card:
     forgiven = locks.forgive_drawdown(call.desk, call.user.name)
     if not panic.resume(call.desk, call.user.name) and not forgiven:
         return Card("Nothing was halted", lines=("Entries were allowed already.",), banner=call.room.banner())
-    return Card("Entries allowed again", Tone.GOOD, (f"Resumed by {call.user.name}.",), banner=call.room.banner())
+    card = Card("Entries allowed again", Tone.GOOD, (f"Resumed by {call.user.name}.",), banner=call.room.banner())
+    return as_told(call, card, EventKind.RESUMED)
 
 
 def health(call: Call) -> Card:

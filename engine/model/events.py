@@ -70,6 +70,8 @@ class EventKind(StrEnum):
     PLATFORM_DOWN = "platform_down"
     """A chat platform cannot be reached: told on the others."""
     PLATFORM_UP = "platform_up"
+    UNDELIVERED = "undelivered"
+    """A destination will not take messages: told on the other platforms."""
     TEST_CARD = "test_card"
     """Somebody wants to see that every channel is reached."""
 

@@ -271,7 +271,9 @@ outbox = Table(
     Column("urgent", Boolean, nullable=False, server_default=false()),
     Column("sent_at", Instant),
     UniqueConstraint("event_id", "destination", "version"),
-    Index("ix_outbox_state_event_id", "state", "event_id"),
+    Index("ix_outbox_state_destination_urgent_event_id", "state", "destination", "urgent", "event_id"),
+    Index("ix_outbox_key_destination", "key", "destination"),
+    Index("ix_outbox_sent_at", "sent_at"),
 )
 
 message_refs = Table(

@@ -26,11 +26,12 @@ from engine.store.events import Events, Seal
 from engine.store.locks import Locks
 from engine.store.operations import Operations
 from engine.store.orders import Orders
+from engine.store.outbox import Outbox, Waiting
 from engine.store.positions import Positions
 from engine.store.promotions import Promotions
 from engine.store.sequences import Sequences
 
-__all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork"]
+__all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting"]
 
 
 class UnitOfWork(
@@ -44,6 +45,7 @@ class UnitOfWork(
     Locks,
     Operations,
     Orders,
+    Outbox,
     Positions,
     Promotions,
     Sequences,

@@ -1,4 +1,4 @@
-"""Events with their seals, the outbox that delivers them and the messages they became."""
+"""Events with their seals: what happened, in an order that nobody can change unnoticed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import DataInvalid, NotFound
 from engine.model.events import Event, EventKind, SealedEvent, Severity
-from engine.model.records import Delivery, DeliveryState, MessageRef
-from engine.schema.tables import events, message_refs, outbox
+from engine.schema.tables import events
 from engine.store.work import Fields, Params, Queries
 
 BEFORE_ALL = -(2**63)
@@ -95,38 +93,6 @@ _SEAL = (
     .where(events.c.number.is_(None))
     .values(number=bindparam("number_"), previous=bindparam("previous_"), hash=bindparam("hash_"))
 )
-_DUE = (
-    select(outbox)
-    .where(outbox.c.state == "waiting")
-    .where(or_(outbox.c.next_try.is_(None), outbox.c.next_try <= bindparam("now_")))
-    .where(outbox.c.destination.not_in(bindparam("skip_", expanding=True)))
-    .order_by(outbox.c.event_id, outbox.c.id)
-    .limit(bindparam("limit_"))
-)
-_SENT = (
-    update(outbox)
-    .where(outbox.c.id == bindparam("id_"))
-    .values(state="sent", ref=bindparam("ref_"), next_try=None, error="")
-)
-_FAILED = (
-    update(outbox)
-    .where(outbox.c.id == bindparam("id_"))
-    .values(
-        state=bindparam("state_"),
-        attempts=outbox.c.attempts + 1,
-        next_try=bindparam("next_"),
-        error=bindparam("error_"),
-    )
-)
-_DELIVERIES = (
-    select(outbox).where(outbox.c.event_id == bindparam("event_")).order_by(outbox.c.destination, outbox.c.version)
-)
-_WAITING = select(func.count()).select_from(outbox).where(outbox.c.state == "waiting")
-_REFS = (
-    select(message_refs)
-    .where(message_refs.c.key == bindparam("key_"))
-    .order_by(message_refs.c.platform, message_refs.c.chat)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +125,6 @@ def _read(row: Fields) -> Event:
         raise DataInvalid(f"Event {row[0]} cannot be read: {error}") from error
 
 
-def _delivery(row: Fields) -> Delivery:
-    id, event_id, destination, version, key, state, *rest = row
-    return Delivery(id, event_id, destination, version, key, DeliveryState(state), *rest)
-
-
 def data_text(event: Event) -> str:
     """The facts of an event as canonical JSON: keys sorted, no spaces.
 
@@ -190,7 +151,7 @@ def _row_of(event: Event) -> Params:
 
 
 class Events(Queries):
-    """What happened, in which order it was sealed, and who has been told."""
+    """What happened, and in which order it was sealed."""
 
     __slots__ = ()
 
@@ -331,61 +292,3 @@ class Events(Queries):
         rows = [{"id_": s.event_id, "number_": s.number, "previous_": s.previous, "hash_": s.hash} for s in seals]
         if self._write(_SEAL, rows) != len(rows):
             raise DataInvalid("An event to be sealed is gone or sealed already.")
-
-    def enqueue(self, event_id: str, destination: str, version: int, key: str) -> bool:
-        """Put an event on its way to a destination; False when that version of it is on its way already."""
-        row = {
-            "id": f"{event_id}:{destination}:{version}",
-            "event_id": event_id,
-            "destination": destination,
-            "version": version,
-            "key": key,
-            "state": DeliveryState.WAITING.value,
-            "attempts": 0,
-            "error": "",
-        }
-        return self._insert_new(outbox, row)
-
-    def due_outbox(self, now: datetime, limit: int = 100, skip: Iterable[str] = ()) -> tuple[Delivery, ...]:
-        """Deliveries to try now, in the order of their events; none of the destinations in `skip`."""
-        rows = self._rows(_DUE, {"now_": now, "limit_": limit, "skip_": sorted(skip)})
-        return tuple(_delivery(row) for row in rows)
-
-    def deliveries(self, event_id: str) -> tuple[Delivery, ...]:
-        """Where an event was sent or is on its way to, by destination."""
-        return tuple(_delivery(row) for row in self._rows(_DELIVERIES, {"event_": event_id}))
-
-    def outbox_waiting(self) -> int:
-        """How many deliveries are not done yet."""
-        row = self._row(_WAITING)
-        return 0 if row is None else int(row[0])
-
-    def mark_sent(self, id: str, ref: str | None = None) -> None:
-        """Note that a delivery arrived, as the message `ref`.
-
-        Raises:
-            NotFound: there is no such delivery.
-        """
-        self._mark(_SENT, id, {"ref_": ref})
-
-    def mark_failed(self, id: str, error: str, retry_at: datetime | None) -> None:
-        """Note a failed try, to be repeated at `retry_at`, or given up when that is None.
-
-        Raises:
-            NotFound: there is no such delivery.
-        """
-        state = DeliveryState.FAILED if retry_at is None else DeliveryState.WAITING
-        self._mark(_FAILED, id, {"state_": state.value, "next_": retry_at, "error_": error})
-
-    def _mark(self, statement: Any, id: str, params: dict[str, Any]) -> None:
-        if not self._write(statement, {"id_": id, **params}):
-            raise NotFound(f"There is no delivery {id}.")
-
-    def save_ref(self, key: str, platform: str, chat: str, message: str, version: int) -> None:
-        """Remember where a card stands and which version it shows there."""
-        row = {"key": key, "platform": platform, "chat": chat, "message": message, "version": version}
-        self._upsert(message_refs, row)
-
-    def refs(self, key: str) -> tuple[MessageRef, ...]:
-        """Everywhere a card stands, by platform and chat."""
-        return tuple(MessageRef(*row) for row in self._rows(_REFS, {"key_": key}))

@@ -59,7 +59,7 @@ def test_the_test_card_shows_which_channels_took_it() -> None:
     with here.world.store.begin() as work:
         work.enqueue(id, "discord:1", 0, f"event:{id}")
         work.enqueue(id, "telegram:2", 0, f"event:{id}")
-        work.mark_sent(f"{id}:discord:1:0", "m1")
+        work.mark_sent([f"{id}:discord:1:0"], "m1", here.world.clock())
         work.mark_failed(f"{id}:telegram:2:0", "Forbidden: bot was kicked", here.world.clock())
 
     card = here.card("/setup channels")

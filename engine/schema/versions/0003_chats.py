@@ -15,6 +15,14 @@ def upgrade() -> None:
     """Create what chat platforms need kept."""
     op.add_column("outbox", sa.Column("urgent", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("outbox", sa.Column("sent_at", Instant(), nullable=True))
+    op.drop_index("ix_outbox_state_event_id", "outbox")
+    op.create_index(
+        "ix_outbox_state_destination_urgent_event_id",
+        "outbox",
+        ["state", "destination", "urgent", "event_id"],
+    )
+    op.create_index("ix_outbox_key_destination", "outbox", ["key", "destination"])
+    op.create_index("ix_outbox_sent_at", "outbox", ["sent_at"])
     op.create_table(
         "buttons",
         sa.Column("token", sa.Text(), nullable=False),

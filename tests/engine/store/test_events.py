@@ -81,31 +81,70 @@ def test_a_failed_delivery_waits_for_its_next_try(store: Store):
     retry = make.NOW + timedelta(seconds=30)
     with store.begin() as work:
         work.enqueue("V1", "web", 1, "approval:A1")
-        (delivery,) = work.due_outbox(make.NOW)
-        work.mark_failed(delivery.id, "no answer", retry)
+        work.mark_failed("V1:web:1", "no answer", retry)
     with store.read() as work:
-        assert work.due_outbox(make.NOW) == ()
-        (again,) = work.due_outbox(retry)
+        assert work.due_destinations(make.NOW) == ()
+        assert work.due_destinations(retry) == ("web",)
+        again = work.next_card("web").first
     assert (again.attempts, again.error, again.next_try) == (1, "no answer", retry)
 
 
 def test_a_sent_or_given_up_delivery_is_not_due_again(store: Store):
     add(store, "V1", "V2")
-    later = make.NOW + timedelta(days=1)
     with store.begin() as work:
         work.enqueue("V1", "web", 1, "k")
-        work.enqueue("V2", "web", 1, "k")
-        first, second = work.due_outbox(make.NOW)
-        work.mark_sent(first.id, "message-7")
-        work.mark_failed(second.id, "chat is gone", None)
-        assert work.due_outbox(later) == ()
+        work.enqueue("V2", "web", 1, "other")
+        first = work.next_card("web").first
+        work.mark_sent(["V1:web:1"], "message-7", make.NOW)
+        work.give_up(["V2:web:1"], "chat is gone")
+        assert work.due_destinations(make.NOW + timedelta(days=1)) == ()
+        assert work.next_card("web") is None
         assert work.outbox_waiting() == 0
+        (sent,), (lost,) = work.deliveries("V1"), work.deliveries("V2")
     assert (first.event_id, first.state) == ("V1", DeliveryState.WAITING)
+    assert (sent.state, sent.ref, sent.sent_at) == (DeliveryState.SENT, "message-7", make.NOW)
+    assert (lost.state, lost.error) == (DeliveryState.FAILED, "chat is gone")
+
+
+def test_the_next_card_is_an_urgent_one_with_everything_that_waits_for_it(store: Store):
+    add(store, "V1", "V2", "V3", "V4")
+    with store.begin() as work:
+        work.enqueue("V1", "web", 0, "approval:A1")
+        work.enqueue("V2", "web", 0, "alarm:L1")
+        work.enqueue("V3", "web", 0, "alarm:L1", urgent=True)
+        work.enqueue("V4", "discord:5", 0, "alarm:L1", urgent=True)
+    with store.read() as work:
+        card = work.next_card("web")
+        behind = work.next_card("web", skip=["alarm:L1"])
+    assert (card.first.event_id, card.ids) == ("V3", ("V2:web:0", "V3:web:0"))
+    assert behind.ids == ("V1:web:0",)
+
+
+def test_what_arrived_long_ago_is_forgotten_and_where_its_card_stands_is_not(store: Store):
+    add(store, "V1", "V2", "V3")
+    with store.begin() as work:
+        for id in ("V1", "V2", "V3"):
+            work.enqueue(id, "web", 0, f"event:{id}")
+        work.mark_sent(["V1:web:0"], "m1", make.NOW - timedelta(days=15))
+        work.mark_sent(["V2:web:0"], "m2", make.NOW)
+        work.save_ref("event:V1", "web", "desk", "m1", 0)
+        assert work.forget_sent(make.NOW - timedelta(days=14)) == 1
+        assert (work.deliveries("V1"), len(work.deliveries("V2")), work.outbox_waiting()) == ((), 1, 1)
+        assert work.refs("event:V1")
 
 
 def test_marking_what_was_never_queued_is_not_found(store: Store):
     with store.begin() as work, pytest.raises(NotFound, match="V9:web:1"):
-        work.mark_sent("V9:web:1")
+        work.mark_sent(["V9:web:1"], None, make.NOW)
+
+
+def test_an_older_version_never_takes_the_place_of_a_newer_one(store: Store):
+    with store.begin() as work:
+        assert work.save_ref("approval:A1", "web", "ann", "m1", 3)
+        assert not work.save_ref("approval:A1", "web", "ann", "m2", 2)
+        assert work.save_ref("approval:A1", "web", "ann", "m3", 3)
+    with store.read() as work:
+        assert work.refs("approval:A1") == (MessageRef("approval:A1", "web", "ann", "m3", 3),)
 
 
 def test_a_card_s_places_keep_the_version_shown_there(store: Store):
