@@ -179,7 +179,8 @@ def _destinations(event: Event, channels: Channels) -> tuple[str, ...]:
 
 def _is_about(event: Event, destination: str) -> bool:
     """Whether an event says that this very platform is not reached: it is told elsewhere."""
-    return event.kind in OF_PLATFORM and platform_of(event.subject) == platform_of(destination)
+    about = platform_of(event.subject) if event.kind is EventKind.UNDELIVERED else event.subject
+    return event.kind in OF_PLATFORM and about == platform_of(destination)
 
 
 def platform_of(destination: str) -> str:

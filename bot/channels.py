@@ -13,7 +13,8 @@ def channels_of(config: Config) -> Channels:
     return Channels(
         alerts.default or own_channels(config),
         {kind: names for kind, names in by_kind.items() if names is not None},
-        (*alerts.warning, *alerts.urgent),
+        alerts.urgent,
+        alerts.warning,
     )
 
 

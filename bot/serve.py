@@ -7,7 +7,6 @@ and stops it so that nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -22,7 +21,7 @@ import structlog
 
 from alerts import outbox
 from alerts.routes import Channels, routes
-from bot.command import Room
+from bot.command import Pool, Room
 from bot.deliver import Postman
 from bot.fronts import Fronts
 from bot.platforms.base import Platform
@@ -31,8 +30,7 @@ from engine import activities, audit, gateway
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.book import Account
-from engine.model.events import Event
-from engine.model.records import Delivery, Lease
+from engine.model.records import Lease
 
 log = structlog.get_logger()
 
@@ -300,22 +298,25 @@ class Mail:
     """Delivers every event that waits; a platform that fails or hangs holds up no other and never ends it."""
 
     def __init__(self, serving: Serving) -> None:
-        self._desk = serving.desk
-        self._postman = Postman(serving.room, serving.platforms)
-        self._channels = serving.channels
-        self._patience = serving.patience
+        room = serving.room
+        postman = Postman(room, serving.platforms, serving.patience)
         self._is_ending = False
-        self._carried = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._lanes = outbox.Lanes(
+            outbox.Outbox(
+                serving.desk.store,
+                serving.desk.now,
+                lambda event: routes(event, serving.channels),
+                postman,
+                postman.lost,
+                lambda work: room.run(Pool.PROTECT, work),
+            )
+        )
 
     async def run(self) -> None:
         """Look again and again until canceled, or until `stop`."""
         while not self._is_ending:
             try:
-                await outbox.pump(
-                    self._desk.store, self._desk.now, lambda event: routes(event, self._channels), self._deliver
-                )
+                await self._lanes.look()
             except Exception as problem:
                 log.error("serve.pump_failed", exc_info=problem)
             await asyncio.sleep(PUMP_EVERY)
@@ -323,20 +324,7 @@ class Mail:
     async def stop(self, seconds: float) -> None:
         """Begin no further message, and let those on their way arrive: one cut off would be sent twice."""
         self._is_ending = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
-
-    async def _deliver(self, event: Event, delivery: Delivery) -> str:
-        if self._is_ending:
-            await asyncio.Event().wait()
-        self._carried += 1
-        self._idle.clear()
-        try:
-            return await asyncio.wait_for(self._postman(event, delivery), self._patience)
-        finally:
-            self._carried -= 1
-            if not self._carried:
-                self._idle.set()
+        await self._lanes.stop(seconds)
 
 
 async def _watched(runtime: Runtime) -> None:
