@@ -19,11 +19,11 @@ from bot.platforms.discord_answers import Answers
 from bot.platforms.discord_buttons import DeskButton, view_of
 from bot.platforms.discord_check import examined
 from bot.platforms.discord_commands import are_same, payloads
-from bot.platforms.discord_draw import drawn
+from bot.platforms.discord_draw import drawn, in_words
 from bot.platforms.discord_refs import NAME, place_of
 from bot.platforms.discord_render import NO_MENTIONS
 from bot.platforms.discord_threads import Threads
-from bot.platforms.discord_wire import LONGEST_WAIT, direct, why_not_sent, why_refused
+from bot.platforms.discord_wire import LONGEST_WAIT, direct, is_too_large, why_not_sent, why_refused
 from bot.settings import DiscordSettings
 
 log = structlog.get_logger()
@@ -225,14 +225,22 @@ class DiscordApp:
             Later, Undeliverable: as `bot.platforms.base` says. ConnectionError: not connected now.
         """
         client = self._connected()
+        try:
+            return await self._posted(client, chat, card, manner)
+        except discord.DiscordException as problem:
+            raise why_not_sent(problem, self._where(client, int(chat))) from problem
+
+    async def _posted(self, client: DeskClient, chat: str, card: Card, manner: Manner) -> MessageRef:
         shown = await drawn(self.room, card)
         arguments = shown.new(view_of(shown.rows)) | {"silent": manner.silent}
         try:
             if manner.under is not None:
                 return await self._threads.post(client, manner.under, card, arguments)
             sent = await client.get_partial_messageable(int(chat)).send(**arguments)
-        except discord.DiscordException as problem:
-            raise why_not_sent(problem, self._where(client, int(chat))) from problem
+        except discord.HTTPException as problem:
+            if not (shown.has_pictures and is_too_large(problem)):
+                raise
+            return await self._posted(client, chat, in_words(card), manner)
         return MessageRef(NAME, chat, str(sent.id))
 
     async def edit(self, ref: MessageRef, card: Card) -> None:
@@ -243,12 +251,19 @@ class DiscordApp:
         """
         client = self._connected()
         channel, message = place_of(ref)
-        shown = await drawn(self.room, card)
         try:
-            partial = client.get_partial_messageable(channel).get_partial_message(message)
-            await partial.edit(**shown.again(view_of(shown.rows)))
+            await self._edited(client.get_partial_messageable(channel).get_partial_message(message), card)
         except discord.DiscordException as problem:
             raise why_not_sent(problem, self._where(client, channel)) from problem
+
+    async def _edited(self, message: discord.PartialMessage, card: Card) -> None:
+        shown = await drawn(self.room, card)
+        try:
+            await message.edit(**shown.again(view_of(shown.rows)))
+        except discord.HTTPException as problem:
+            if not (shown.has_pictures and is_too_large(problem)):
+                raise
+            await self._edited(message, in_words(card))
 
     def _connected(self) -> DeskClient:
         if self._client is None or self._client.http.token is None:

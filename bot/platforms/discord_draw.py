@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import discord
@@ -15,6 +16,16 @@ log = structlog.get_logger()
 
 CELLS = 18
 """Cells of the bar of long work."""
+
+
+def in_words(card: Card) -> Card:
+    """The card with its pictures told in words only, for where they are too large."""
+    return replace(card, pictures=tuple(replace(each, draw=_nothing) for each in card.pictures))
+
+
+def _nothing(dark: bool) -> bytes:
+    del dark
+    return b""
 
 
 async def drawn(room: Room, card: Card) -> Layout:

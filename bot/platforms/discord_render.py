@@ -74,6 +74,11 @@ class Layout:
     rows: tuple[tuple[Button, ...], ...] = ()
     files: tuple[Attached, ...] = ()
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a picture goes with it; a long text does as a file too."""
+        return any(file.name.endswith(".png") for file in self.files)
+
     def uploads(self) -> list[discord.File]:
         """The files, to be sent once."""
         return [discord.File(io.BytesIO(file.body), file.name, description=file.alt or None) for file in self.files]

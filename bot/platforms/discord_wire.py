@@ -18,6 +18,7 @@ from bot.settings import DiscordSettings
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_INTERACTION = 10062
+FILE_TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 CANNOT_WRITE_TO_THEM = 50007
@@ -63,6 +64,11 @@ def why_refused(problem: Exception) -> Refused | None:
     if isinstance(problem, discord.PrivilegedIntentsRequired) or code in BAD_INTENTS:
         return Refused("Discord does not let the bot of DISCORD_TOKEN listen (intents); it needs none but the servers.")
     return None
+
+
+def is_too_large(problem: discord.HTTPException) -> bool:
+    """Whether the files were more than this server takes; how much that is depends on its boosts."""
+    return problem.status == 413 or problem.code == FILE_TOO_LARGE
 
 
 def why_not_sent(problem: discord.DiscordException, where: str) -> Exception:

@@ -119,7 +119,7 @@ class Interactions:
         source: Message | None = None,
         cause: Interaction | None = None,
     ) -> Interaction:
-        """Somebody does something."""
+        """Somebody does something; a message whose button is pressed is told as whoever pressed it saw it."""
         number = self._world.new_id()
         token = f"token{number}"
         row: Row = {
@@ -138,7 +138,7 @@ class Interactions:
             **self._who(member, channel),
         }
         if source is not None:
-            row["message"] = source.row
+            row["message"] = _as_seen(source, data) if kind == COMPONENT else source.row
         interaction = Interaction(number, token, kind, row, member, channel, source, time.monotonic(), cause)
         self.all.append(interaction)
         return interaction
@@ -286,6 +286,15 @@ class Interactions:
         self._post.rewrite(message, body, uploads)
         self.known(token).changes += 1
         return message
+
+
+def _as_seen(source: Message, data: Row) -> Row:
+    """The message when it (last) had the button; one that it never had is put under it."""
+    for row in (source.row, *reversed(source.history)):
+        if any(item.get("custom_id") == data["custom_id"] for item in rules.walk(row["components"])):
+            return row
+    button = {"type": data["component_type"], "style": 1, "label": "?", "custom_id": data["custom_id"], "id": 99}
+    return source.row | {"components": [*source.row["components"], {"type": rules.ROW, "components": [button]}]}
 
 
 def _metadata(interaction: Interaction) -> Row:

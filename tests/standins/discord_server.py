@@ -368,7 +368,7 @@ class DiscordServer:
         within: float = 5.0,
         kind: int = rules.BUTTON,
     ) -> Asked[Interaction]:
-        """A press of what need not be on the message any more, or never was."""
+        """A press of what is not on the message any more, or never was: the bot is told it were."""
         data: Row = {"component_type": kind, "custom_id": custom_id, "id": 1}
         if kind in rules.SELECTS:
             data["values"] = list(values)

@@ -392,6 +392,23 @@ async def test_route_nobody_knows_is_noted(server: DiscordServer):
         server.assert_valid()
 
 
+async def test_what_can_be_looked_up_keeps_to_the_published_schemas(server: DiscordServer):
+    async with bot(server) as client:
+        guild = await client.fetch_guild(server.world.guild_id, with_counts=False)
+        message = await client.desk.send("P1")
+        await guild.fetch_roles()
+        await guild.fetch_channels()
+        await guild.fetch_member(123)
+        await client.desk.fetch_message(message.id)
+        await client.tree.fetch_commands(guild=guild)
+        await client.application_info()
+        history = [line.content async for line in client.desk.history()]
+        await client.http.send_typing(DESK)
+
+    assert history == ["P1"]
+    server.assert_valid()
+
+
 # the gateway
 
 
