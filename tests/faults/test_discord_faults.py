@@ -88,8 +88,11 @@ class Scene:
         """The outbox goes round once, as the running bot has it do."""
 
         def route(event: Event) -> tuple[Route, ...]:
-            is_told = event.kind is EventKind.LIMIT_CHANGED
-            return (Route(f"discord:{DESK}", f"event:{event.id}"),) if is_told else ()
+            keys = {
+                EventKind.LIMIT_CHANGED: f"event:{event.id}",
+                EventKind.APPROVAL_CHANGED: f"approval:{event.subject}",
+            }
+            return (Route(f"discord:{DESK}", keys[event.kind]),) if event.kind in keys else ()
 
         world = self.here.world
         return await pump(world.store, world.clock, route, Postman(self.here.room, {"discord": self.app}))
@@ -225,6 +228,19 @@ async def test_replayed_interaction_acts_once(scene: Scene) -> None:
     await still(scene)
 
     assert (answer.refusals, len(scene.orders)) == ([40060], 1)
+
+
+async def test_answer_that_cannot_be_shown_after_the_order_is_drawn_by_the_outbox(scene: Scene) -> None:
+    await scene.proposed()
+    card = scene.card
+    scene.server.fail("cut", times=9, path="/webhooks/")
+    await scene.server.press(scene.ann, card, "Approve", within=0.2)
+    await still(scene)
+    assert (len(scene.orders), "Approve" in card.labels) == (1, True)
+    await scene.deliver()
+
+    assert (len(scene.orders), "Approve" in card.labels) == (1, False)
+    assert "approved by ann" in scene.card.text.lower()
 
 
 # presses
@@ -372,17 +388,28 @@ async def test_edit_of_a_message_somebody_deleted_says_that_it_is_gone(scene: Sc
         await scene.app.edit(ref, CARD)
 
 
-async def test_tap_on_a_message_deleted_meanwhile_is_still_one_order_and_told(scene: Scene) -> None:
+async def test_card_somebody_deleted_is_posted_anew_and_goes_on_there(scene: Scene) -> None:
+    approval = await scene.proposed()
+    first = scene.card
+    scene.server.delete(first)
+    scene.here.ask(action=f"reject:{approval.key}", who="discord:1001")
+    await scene.deliver()
+
+    assert len(scene.desk.messages) == 1
+    assert "Rejected by ann" in scene.card.text
+    assert (scene.known(approval), first.history) == (str(scene.card.id), [])
+
+
+async def test_tap_on_a_message_deleted_meanwhile_is_one_order_and_its_answer_is_told(scene: Scene) -> None:
     await scene.proposed()
     card = scene.card
-    tap = scene.server.press(scene.ann, card, "Approve", within=1.0)
+    approve = card.button("Approve")["custom_id"]
     scene.server.delete(card)
-    answer = await tap
+    answer = await scene.server.forge(scene.ann, card, approve)
     await still(scene)
 
-    assert len(scene.orders) <= 1
-    if scene.orders:
-        assert answer.messages or scene.desk.messages
+    assert len(scene.orders) == 1
+    assert "approved by ann" in answer.text.lower()
 
 
 async def test_missing_permission_is_named_with_its_channel(scene: Scene) -> None:

@@ -196,7 +196,7 @@ class DiscordServer:
         if response is None:
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError
+            return web.Response()  # into the void
         seen.status = response.status
         return response
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -544,6 +547,45 @@ async def test_any_refusal_may_be_ordered(server: DiscordServer):
         await client.desk.send("P2")
 
     assert [line.text for line in server.channel(DESK).messages] == ["P2"]
+
+
+PROGRAM = """
+import os, discord, yarl
+from discord import app_commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+Route.BASE = os.environ["DISCORD_API_URL"]
+DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY_URL"])
+
+class Other(discord.Client):
+    async def setup_hook(self):
+        self.tree = app_commands.CommandTree(self)
+
+        @self.tree.command(description="Which process")
+        async def who(interaction):
+            await interaction.response.send_message(str(os.getpid()))
+
+        await self.tree.sync()
+
+Other(intents=discord.Intents(guilds=True)).run(os.environ["DISCORD_TOKEN"], log_handler=None)
+"""
+
+
+def test_bot_in_another_process_answers_a_test_without_a_loop():
+    with DiscordServer() as server:
+        where = {"DISCORD_API_URL": server.api_url, "DISCORD_GATEWAY_URL": server.gateway_url}
+        desk = server.add_channel("desk")
+        environment = {**os.environ, **where, "DISCORD_TOKEN": server.token}
+        with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment) as program:
+            try:
+                server.connected(within=30).result()
+                answer = server.slash(server.member("ann"), "who", desk).result()
+            finally:
+                program.terminate()
+
+    assert (answer.text, desk.messages[0].text) == (str(program.pid), str(program.pid))
+    server.assert_valid()
 
 
 def test_port_is_the_same_after_being_down(server: DiscordServer):
