@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 from alerts.routes import SILENT, card_key
 from bot import words
 from bot.adoption_cards import adoption_card
-from bot.cards import closed_position_card, digest_card
+from bot.cards import closed_position_card, digest_card, past_digest_card
 from bot.life_cards import told_agenda_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
@@ -71,8 +72,14 @@ def _adoption(desk: Desk, adoption_id: str, banner: str) -> Card:
 
 def _digest(desk: Desk, event: Event, banner: str) -> Card:
     """The day, and the head of the audit chain as it was published: a copy of it outside the database."""
-    head = next(iter(audit.heads_in(str(event.data.get("audit", "")))), None)
-    return digest_card(portfolio.digest(desk), banner, head.short if head else "")
+    published = next(iter(audit.heads_in(str(event.data.get("audit", "")))), None)
+    head = published.short if published else ""
+    day = date.fromisoformat(event.subject)
+    if day == desk.today:
+        return digest_card(portfolio.digest(desk), banner, head)
+    with desk.store.read() as work:
+        history = work.equity_history(limit=260)
+    return past_digest_card(day, history, banner, head)
 
 
 def _notice(desk: Desk, event: Event, banner: str) -> Card:

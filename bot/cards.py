@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -11,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from bot import charts, words
-from bot.curves import EquityCurve
+from bot.curves import EquityCurve, IndexCurve
 from bot.message import Button, Card, Picture, Table, Tone
 from bot.proposal import legs_table
 from engine.model.book import Position
@@ -286,10 +287,10 @@ def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:
     return Card(
         f"Digest {digest.day}",
         Tone.NEUTRAL if not pnl.day else Tone.GOOD if pnl.day > 0 else Tone.BAD,
-        lines=tuple(_closed_lines(digest)) + digest.notes,
+        lines=(*_closed_lines(digest), *digest.notes, *no_curve(digest.history)),
         facts=tuple(facts),
         tables=(limits_table(digest.uses),),
-        pictures=equity_pictures(digest.history),
+        pictures=equity_pictures(digest.history, _index_beside(digest)),
         banner=banner,
         key=f"digest:{digest.day}",
         version=1,
@@ -306,12 +307,56 @@ def _closed_lines(digest: Digest) -> list[str]:
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
-def equity_pictures(history: tuple[EquityDay, ...]) -> tuple[Picture, ...]:
-    """The equity curve once there are two closes to draw between."""
+def past_digest_card(day: date, history: tuple[EquityDay, ...], banner: str, audit_head: str = "") -> Card:
+    """The digest of a day that is over, told late: from what was stored at its close, never from today's books."""
+    known = tuple(row for row in history if row.day <= day)
+    facts = _stored_facts(known) if known and known[-1].day == day else ()
+    late = "Told late, from what was stored at the close. /pnl and /positions tell how things stand now."
+    lines = (late,) if facts else (late, "Nothing was stored: something held had no price at the close.")
+    return Card(
+        f"Digest {day}",
+        lines=(*lines, *no_curve(known)),
+        facts=(*facts, *((("Audit", audit_head),) if audit_head else ())),
+        pictures=equity_pictures(known),
+        banner=banner,
+        key=f"digest:{day}",
+        version=1,
+    )
+
+
+def _stored_facts(known: tuple[EquityDay, ...]) -> tuple[tuple[str, str], ...]:
+    last = known[-1]
+    today = last.equity - known[-2].equity - (last.flows - known[-2].flows) if len(known) > 1 else None
+    return (
+        ("Equity", words.money(last.equity)),
+        ("Today", words.gain(today)),
+        ("Realised", words.gain(last.realised)),
+        ("Open", words.gain(last.unrealised)),
+        ("Fees", words.money(last.fees)),
+    )
+
+
+def no_curve(history: tuple[EquityDay, ...]) -> tuple[str, ...]:
+    """Why there is no equity curve, where there is none."""
+    return ("The equity curve begins with the second close.",) if len(history) < 2 else ()
+
+
+def equity_pictures(history: tuple[EquityDay, ...], index: IndexCurve | None = None) -> tuple[Picture, ...]:
+    """The equity curve once there are two closes to draw between, beside an index where one is known."""
     if len(history) < 2:
         return ()
     days = np.array([row.day for row in history], dtype="datetime64[D]")
-    curve = EquityCurve("Equity at the close", days, np.array([float(row.equity) for row in history]))
+    curve = EquityCurve("Equity at the close", days, np.array([float(row.equity) for row in history]), index)
     first, last = history[0], history[-1]
     alt = f"Equity from {words.money(first.equity)} on {first.day} to {words.money(last.equity)} on {last.day}"
+    if index is not None:
+        alt += f"; the same in {index.name}: {index.value[-1]:,.2f}"
     return (Picture("equity.png", alt, partial(charts.equity_png, curve)),)
+
+
+def _index_beside(digest: Digest) -> IndexCurve | None:
+    """What the first equity would be in the index; None where it has no price on the first day or only one."""
+    bars, first = digest.index, digest.history[0] if digest.history else None
+    if bars is None or first is None or len(bars.day) < 2 or bars.day[0] != np.datetime64(first.day, "D"):
+        return None
+    return IndexCurve(bars.ticker, bars.day, float(first.equity) * bars.close / bars.close[0])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot import words
-from bot.curves import EquityCurve, PayoffCurve, PriceCurve
+from bot.curves import EquityCurve, IndexCurve, PayoffCurve, PriceCurve
 from engine.model.market import Dates, Floats
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def price_png(curve: PriceCurve, dark: bool) -> bytes:
 
 
 def equity_png(curve: EquityCurve, dark: bool) -> bytes:
-    """Equity over time against where it started; below the start is loss, hatched."""
+    """Equity over time against where it started and an index beside it; below the start is loss, hatched."""
     canvas = _canvas(curve.title, dark)
     palette, axes = canvas.palette, canvas.axes
     days, start, last = _numbers(curve.days), float(curve.equity[0]), float(curve.equity[-1])
@@ -84,12 +84,28 @@ def equity_png(curve: EquityCurve, dark: bool) -> bytes:
     axes.axhline(start, color=palette.ink, linewidth=0.9, linestyle=(0, (1, 2)))
     axes.plot(days, curve.equity, color=palette.line, linewidth=1.8)
     _dates(canvas, curve.days)
+    if curve.beside is not None:
+        _draw_index(canvas, curve.beside, last)
     under = float(curve.equity[:3].mean()) > start
     _note(
         canvas, (days[0], start), f"from {start:,.0f}", (3, -4 if under else 4), ("left", "top" if under else "bottom")
     )
     _mark_last(canvas, days[-1], last, f"{last:,.0f}")
     return canvas.png()
+
+
+def _draw_index(canvas: Canvas, index: IndexCurve, equity: float) -> None:
+    """The index, dashed, its name at its end: clear of the last equity's, above or below it."""
+    days, value = _numbers(index.days), float(index.value[-1])
+    canvas.axes.plot(days, index.value, color=canvas.palette.soft, linewidth=1.3, linestyle=(0, (4, 2)))
+    is_above = value >= equity
+    _note(
+        canvas,
+        (days[-1], value),
+        f"{index.name} {value:,.0f}",
+        (5, 9 if is_above else -9),
+        ("left", "bottom" if is_above else "top"),
+    )
 
 
 def payoff_png(curve: PayoffCurve, dark: bool) -> bytes:

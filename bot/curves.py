@@ -19,12 +19,25 @@ class PayoffCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class IndexCurve:
+    """The first equity as if it had been in `name` since. `days`: (m,) datetime64[D]; `value`: (m,) dollars."""
+
+    name: str
+    days: Dates
+    value: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EquityCurve:
-    """Equity in dollars at each session's close. `days`: (n,) datetime64[D], oldest first."""
+    """Equity in dollars at each session's close. `days`: (n,) datetime64[D], oldest first.
+
+    `beside`: what the same dollars would be in an index, on days of its own; None where that is not known.
+    """
 
     title: str
     days: Dates
     equity: Floats
+    beside: IndexCurve | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -161,7 +161,7 @@ def _in_state(card: Card, told: Story, now: datetime) -> Card:
     short = _shortened(card)
     match told.approval.status:
         case ApprovalStatus.PENDING:
-            return _pending(card, told.approval, tuple(given for given in told.consents if now < given.until))
+            return _pending(card, told.approval, tuple(given for given in told.consents if now < given.until), now)
         case ApprovalStatus.REJECTED:
             return _ended(short, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
         case ApprovalStatus.EXPIRED:
@@ -186,7 +186,8 @@ def _ended(card: Card, state: str, tone: Tone, line: str, note: str) -> Card:
     return replace(card, title=f"{card.title} ({state})", tone=tone, lines=(sentence, *card.lines))
 
 
-def _pending(card: Card, approval: Approval, given: tuple[Consent, ...]) -> Card:
+def _pending(card: Card, approval: Approval, given: tuple[Consent, ...], now: datetime) -> Card:
+    """The question; nothing to tap any more where its time is up and the desk has only to write that down."""
     asked = (approval.note,) if approval.note else ()
     asks_again = approval.snoozed_until is not None
     card = replace(
@@ -198,6 +199,8 @@ def _pending(card: Card, approval: Approval, given: tuple[Consent, ...]) -> Card
         buttons=_answers(approval) if asks_again else _buttons(approval),
         expires_at=approval.expires_at.isoformat(),
     )
+    if now >= approval.expires_at:
+        return replace(card, title=f"{title(approval.plan)} (time is up)", tone=Tone.NEUTRAL, buttons=(), expires_at="")
     if not given:
         return card
     names = " and ".join(sorted({consent.name for consent in given}))

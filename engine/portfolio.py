@@ -17,7 +17,7 @@ from engine.model.book import ZERO, Account, Book, Position, Totals
 from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
-from engine.model.market import NO_GREEKS, Greeks
+from engine.model.market import NO_GREEKS, Bars, Greeks
 from engine.model.records import EquityDay
 from engine.model.trade import ApprovalStatus
 from engine.standing import Marks
@@ -115,6 +115,10 @@ class RiskView:
     positions: tuple[PositionView, ...]
 
 
+BESIDE = "SPY"
+"""The index fund that the digest puts beside the account."""
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
     """One session in numbers, for the daily card."""
@@ -131,6 +135,8 @@ class Digest:
     expiries: tuple[tuple[date, str], ...]
     errors: int = 0
     notes: tuple[str, ...] = field(default=())
+    index: Bars | None = None
+    """The index beside the account, from the first session of `history` on; None where the market does not know it."""
 
 
 def _book_marks(desk: Desk) -> tuple[Book, Marks]:
@@ -408,4 +414,15 @@ def digest(desk: Desk) -> Digest:
         uses=risk.usage(state, limits),
         expiries=tuple(expiries[:5]),
         notes=tuple(f"{item} priced at {at:%d %b %H:%M}" for item, at in marks.stale.items()),
+        index=_index(desk, history),
     )
+
+
+def _index(desk: Desk, history: tuple[EquityDay, ...]) -> Bars | None:
+    """The index from the first stored session on, None where there is nothing to put beside it."""
+    if len(history) < 2:
+        return None
+    try:
+        return desk.market.bars(BESIDE, history[0].day, desk.today)
+    except (DataError, NotFound):
+        return None
