@@ -42,7 +42,7 @@ class Pace:
     async def run(self, pool: Pool, work: Callable[[], T]) -> T:
         """A `Runner`: everything that touches the desk happens on one thread."""
         result = await self._desk.run(pool, work)
-        if pool is not Pool.LOOK:
+        if pool is Pool.TRADE:  # messages are brought and noted in the other pools, all the time
             self._acted.set()
         return result
 

@@ -42,14 +42,14 @@ ACCOUNT_WITHIN = 4.0
 """Seconds the broker has to name its account before the loops start without it."""
 PUMP_EVERY = 0.2
 WATCH_EVERY = 5.0
-LAST_WORDS = 1.0
+LAST_WORDS = 1.5
 """Seconds that messages on their way have to arrive, when the desk ends."""
-GOODBYE = 2.0
+GOODBYE = 1.5
 """Seconds the platforms have to answer what people asked, and to close."""
-LAST_ACTS = 1.0
+LAST_ACTS = 0.5
 """Seconds more that a trade under way has, when its platform is gone already."""
-LAST_STEPS = 3.0
-"""Seconds the loops have to finish their step, while the platforms close."""
+LAST_STEPS = 2.5
+"""Seconds the loops have to finish their step, while the platforms close; the streams before them one."""
 
 
 class FeedState(Protocol):
@@ -261,9 +261,9 @@ async def _ended(serving: Serving, lease: Lease, mail: Mail, day: Task, tasks: t
 
 
 def _stop_loops(serving: Serving) -> None:
-    late = serving.runtime.stop(LAST_STEPS)
     for feed in serving.feeds:
-        feed.stop()
+        feed.stop(1.0)
+    late = serving.runtime.stop(LAST_STEPS)
     if late:
         log.warning("serve.loops_still_busy", loops=late)
 

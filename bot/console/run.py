@@ -26,7 +26,7 @@ NO_SOURCE = (
     "`wsb demo` and `wsb replay --data DIR` run the whole journey on recorded prices; "
     '[data] source = "recorded" lets the bot run on them, as practice.'
 )
-LEAVE = 1.0
+LEAVE = 0.5
 """Seconds that threads waiting for an answer from outside get, when everything else has ended in order."""
 
 
@@ -59,7 +59,7 @@ async def served(made: service.Service) -> None:
 
 
 def leave_soon(code: int) -> None:
-    """End this process in a second if it does not end by itself: everything that counts is in the store by now."""
+    """End this process in a moment if it does not end by itself: everything that counts is in the store by now."""
     last = threading.Timer(LEAVE, _leave, [code])
     last.daemon = True
     last.start()

@@ -13,6 +13,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import TextIO
 
+from engine.store import Store
 from tests import make
 from tests.journeys.chat_desk import FileClock
 from tests.journeys.program import environment
@@ -133,6 +134,11 @@ enabled = false
         self.until(f"{words!r} on both", lambda: self.on_discord(words) and self.on_telegram(words))
         return self.on_discord(words)[-1], self.on_telegram(words)[-1]
 
+    def until_noted(self) -> None:
+        """Wait until nothing is on its way: what a kill cuts off between sending and noting comes once more."""
+        with Store.open(self.variables["DATABASE_URL"]) as store:
+            self.until("an empty outbox", lambda: not _waiting(store))
+
     def assert_valid(self) -> None:
         """Nothing was sent to either that it does not take."""
         self.discord.assert_valid()
@@ -146,6 +152,11 @@ enabled = false
                 process.wait()
         for log in self.logs:
             log.close()
+
+
+def _waiting(store: Store) -> int:
+    with store.read() as work:
+        return len(work.unrouted_events()) + work.outbox_waiting()
 
 
 @contextmanager

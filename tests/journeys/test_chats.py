@@ -19,6 +19,7 @@ def test_from_a_scheduled_scan_over_taps_and_restarts_to_the_digest_on_both(tmp_
         chats, first = here.chats, here.start()
         card, photo = chats.until_both("XYZ 44 put?")
         token = photo.data("Approve")
+        chats.until_noted()
 
         chats.end(first, signal.SIGKILL)
         second = here.start()

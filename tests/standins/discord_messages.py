@@ -54,7 +54,8 @@ class Post:
         }
         if body.get("message_reference"):
             reference = body["message_reference"]
-            row |= {"type": 19, "message_reference": {"type": 0, **{k: str(v) for k, v in reference.items()}}}
+            ids = {name: str(value) for name, value in reference.items() if name.endswith("_id")}
+            row |= {"type": 19, "message_reference": {"type": 0, **ids}}
         message = Message(int(row["id"]), channel, author, row, mentions_allowed=body.get("allowed_mentions"))
         self._apply(message, body, uploads)
         if not flags & LOADING and _is_empty(message):
