@@ -60,6 +60,11 @@ class Updates:
     _polls: list[asyncio.Future[Refusal | None]] = field(default_factory=list)
     _new: list[Callable[[], None]] = field(default_factory=list)
 
+    @property
+    def is_polled(self) -> bool:
+        """Whether somebody waits for updates just now."""
+        return bool(self._polls)
+
     def wants(self, kind: str) -> bool:
         """Whether the bot asked for updates of this kind."""
         return kind in self.allowed if self.allowed else kind not in NOT_BY_DEFAULT

@@ -231,7 +231,7 @@ async def test_a_server_that_was_down_is_back_on_the_same_port_with_what_was_sai
     server: TelegramServer, bot: Bot, ann: Person
 ) -> None:
     poll = asyncio.create_task(bot.get_updates(timeout=20))
-    await server.until(lambda: bool(server.updates._polls), "no poll waits")
+    await server.until(lambda: server.updates.is_polled, "no poll waits")
     await asyncio.to_thread(server.down)
     await refused(poll, "", NetworkError)
     await refused(bot.send_message(ann.id, "hello"), "", NetworkError)

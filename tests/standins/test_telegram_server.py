@@ -41,7 +41,7 @@ async def test_an_update_comes_again_until_a_later_offset_confirms_it(
 
 async def test_a_long_poll_ends_when_something_is_said(server: TelegramServer, bot: Bot, ann: Person) -> None:
     poll = asyncio.create_task(bot.get_updates(timeout=20))
-    await server.until(lambda: bool(server.updates._polls), "no poll waits")
+    await server.until(lambda: server.updates.is_polled, "no poll waits")
     server.say(ann, "hello")
     (update,) = await poll
     assert update.message is not None
@@ -50,7 +50,7 @@ async def test_a_long_poll_ends_when_something_is_said(server: TelegramServer, b
 
 async def test_a_second_poll_ends_the_first_with_a_conflict(server: TelegramServer, bot: Bot) -> None:
     first = asyncio.create_task(bot.get_updates(timeout=20))
-    await server.until(lambda: bool(server.updates._polls), "no poll waits")
+    await server.until(lambda: server.updates.is_polled, "no poll waits")
     async with connected(server) as other:
         second = await other.get_updates(timeout=0)
     await refused(first, "terminated by other getUpdates request", Conflict)
