@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -121,6 +122,14 @@ class TelegramDesk:
             propose(self.desk)
         listed = await self.server.say(who, "/proposals", where).shows("1 proposal waiting")
         return await self.server.press(who, listed, "Show A00001").shows("sell 2 × XYZ 44 put?")
+
+    def tell_of_proposal(self) -> None:
+        """The default proposal, and the event that has its card posted."""
+        approval = propose(self.desk)
+        desk = self.desk.desk
+        with desk.store.begin() as work:
+            event = Event(desk.new_id("E"), EventKind.APPROVAL_REQUESTED, desk.now(), approval.id)
+            work.add_event(dataclasses.replace(event, correlation=approval.id))
 
     def alert(self, words: str, **more: Any) -> None:
         """Something happens that is told: a card of its own with these words."""

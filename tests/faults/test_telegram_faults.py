@@ -11,6 +11,7 @@ from telegram import Bot
 
 from alerts.outbox import Later, Undeliverable
 from bot.message import Card, Picture, Tone
+from engine import approvals
 from engine.model.events import EventKind
 from tests.faults.telegram_desk import ANN, TelegramDesk, telegram_desk
 from tests.standins.telegram_kit import png
@@ -306,7 +307,7 @@ async def test_a_group_that_became_a_supergroup_is_followed() -> None:
         world.alert("alert 2")
         await world.pump_until(lambda: world.alerts(moved) == ["alert 2"])
 
-        await world.server.say(world.ann, "/proposals", moved).shows("proposals")
+        await world.server.say(world.ann, "/proposals", moved).shows("No proposal is waiting")
 
 
 # What stands in the chat
@@ -333,6 +334,19 @@ async def test_a_picture_telegram_would_refuse_is_told_in_words(content: bytes) 
         (shown,) = world.server.chat(world.ann).sent
         assert shown.photo is None
         assert "The curve rises from 100 to 110." in shown.text
+
+
+async def test_a_card_that_was_deleted_is_posted_anew_when_something_changes() -> None:
+    async with telegram_desk() as world:
+        world.tell_of_proposal()
+        await world.pump()
+        (card,) = world.server.chat(world.ann).sent
+        world.server.delete(card)
+        approvals.reject(world.desk.desk, "A00001", 1, "ann")
+        await world.pump_until(lambda: bool(world.server.chat(world.ann).sent))
+
+        (again,) = world.server.chat(world.ann).sent
+        assert "rejected" in again.text.lower()
 
 
 # The network
@@ -398,3 +412,13 @@ async def test_a_server_in_trouble_gets_the_alert_later_and_once(kind: str) -> N
         await world.pump_until(lambda: len(world.alerts(world.ann)) == 2)
 
         assert world.alerts(world.ann) == ["alert 1", "alert 2"]
+
+
+async def test_an_alert_whose_answer_was_lost_comes_at_most_once_more() -> None:
+    async with telegram_desk() as world:
+        world.server.fail("done-reset", 1, "sendMessage")
+        world.alert("alert 1")
+        world.alert("alert 2")
+        await world.pump_until(lambda: "alert 2" in world.alerts(world.ann))
+
+        assert world.alerts(world.ann) in (["alert 1", "alert 2"], ["alert 1", "alert 1", "alert 2"])
