@@ -5,6 +5,7 @@ https://core.telegram.org/bots/api#update. Messages only: an edited message is a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ MOST_ID = 2**63
 LONGEST = 4096
 SKEW = 5.0
 """Seconds by which this machine's clock may be behind Telegram's and still be believed."""
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What JSON may carry and no database keeps: halves of characters, and NUL."""
 A_DAY = 86_400.0
 """Seconds Telegram keeps an update that nobody has asked for: https://core.telegram.org/bots/api#getting-updates."""
 
@@ -207,7 +210,9 @@ def _whole(source: Raw, key: str) -> int | None:
 
 def _text(source: Raw, key: str) -> str | None:
     value = source.get(key)
-    return value if isinstance(value, str) and len(value) <= LONGEST else None
+    return (
+        UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) and len(value) <= LONGEST else None
+    )
 
 
 def age_of(gap: float, sent: datetime | None, now: datetime, trusted: float) -> float:

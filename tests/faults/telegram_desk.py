@@ -55,9 +55,9 @@ def fast() -> float:
     return time.monotonic() * SPEED
 
 
-def quick() -> Outgoing:
-    """The adapter's own queue, on that clock."""
-    return Outgoing(fast, lambda wake, seconds: woken(wake, seconds / SPEED))
+def queue_at(pace: float) -> Callable[[], Outgoing]:
+    """The adapter's own queue, on a clock so many times as fast as life."""
+    return lambda: Outgoing(lambda: time.monotonic() * pace, lambda wake, seconds: woken(wake, seconds / pace))
 
 
 @dataclass
@@ -74,6 +74,8 @@ class TelegramDesk:
     eve: Person
     group: Chat
     ticks: Ticks = field(default_factory=Ticks)
+    pace: float = SPEED
+    """How much faster than life the queue of messages runs."""
     destinations: tuple[str, ...] = (f"telegram:{ANN}",)
     app: TelegramApp = field(init=False)
     _running: asyncio.Task[None] | None = None
@@ -83,7 +85,7 @@ class TelegramDesk:
         self.app = self._new_app()
 
     def _new_app(self) -> TelegramApp:
-        return TelegramApp(self.room, self.settings, TOKEN, clock=self.ticks, outgoing=quick)
+        return TelegramApp(self.room, self.settings, TOKEN, clock=self.ticks, outgoing=queue_at(self.pace))
 
     async def start(self) -> None:
         """Run the app until it is connected."""
@@ -170,7 +172,7 @@ class TelegramDesk:
 
 
 @asynccontextmanager
-async def telegram_desk(started: bool = True, **settings: Any) -> AsyncIterator[TelegramDesk]:
+async def telegram_desk(started: bool = True, pace: float = SPEED, **settings: Any) -> AsyncIterator[TelegramDesk]:
     """A connected desk, held to Telegram's rules to the end; `settings` are those of `[telegram]`."""
     desk = make_world(strategies=dict(CATALOGUE))
     pools = Bulkheads(2, 2, 2)
@@ -182,7 +184,7 @@ async def telegram_desk(started: bool = True, **settings: Any) -> AsyncIterator[
     server.start()
     given = {"chat": str(ANN), "groups": (str(group.id),), "api_url": server.url} | settings
     ann, tom, vic, eve = people
-    world = TelegramDesk(desk, server, room, TelegramSettings(**given), ann, tom, vic, eve, group)
+    world = TelegramDesk(desk, server, room, TelegramSettings(**given), ann, tom, vic, eve, group, pace=pace)
     try:
         if started:
             await world.start()

@@ -38,6 +38,11 @@ def test_a_message_is_read() -> None:
     assert found.at == datetime.fromtimestamp(1_781_532_000, UTC)
 
 
+@pytest.mark.parametrize("bad", ["\ud800", "\udfff", "\x00"])
+def test_what_no_database_keeps_is_replaced(bad: str) -> None:
+    assert said(text=f"/note a{bad}b").text == "/note a\N{REPLACEMENT CHARACTER}b"
+
+
 @pytest.mark.parametrize("kind", ["edited_message", "channel_post", "edited_channel_post", "business_message"])
 def test_what_is_no_new_message_does_nothing(kind: str) -> None:
     assert read(update(**{kind: message()})) is None
