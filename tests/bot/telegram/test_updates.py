@@ -38,7 +38,7 @@ def test_a_message_is_read() -> None:
     assert found.at == datetime.fromtimestamp(1_781_532_000, UTC)
 
 
-@pytest.mark.parametrize("bad", ["\ud800", "\udfff", "\x00"])
+@pytest.mark.parametrize("bad", ["\udfff", "\x00"])
 def test_what_no_database_keeps_is_replaced(bad: str) -> None:
     assert said(text=f"/note a{bad}b").text == "/note a\N{REPLACEMENT CHARACTER}b"
 
