@@ -56,18 +56,26 @@ def _is_older(room: Room, card: Card, ref: MessageRef) -> bool:
 
 
 async def remember(room: Room, card: Card, ref: MessageRef) -> bool:
-    """Note that `card` stands at `ref`, so that it is not drawn there again; False where a newer one is noted.
+    """Note that an adapter drew `card` at `ref`, so that it is not drawn there again; False where nothing is noted.
 
-    `ref.chat` is the chat as destinations name it.
+    That is so where a newer version stands, or where the card has its place in another message: an answer that shows a
+    live card once more does not take that place. `ref.chat` is the chat as destinations name it.
     """
     if not card.key:
         return False
-    return await room.run(Pool.PROTECT, lambda: _save(room, card, ref))
+    return await room.run(Pool.PROTECT, lambda: _remembered(room, card, ref))
 
 
-def _save(room: Room, card: Card, ref: MessageRef) -> bool:
+def _remembered(room: Room, card: Card, ref: MessageRef) -> bool:
     with room.desk.store.begin() as work:
-        return work.save_ref(card.key, ref.platform, ref.chat, ref.message, card.version)
+        noted = _standing(work, card.key, ref.platform, ref.chat)
+        is_its_place = card.key.startswith(OWN) if noted is None else noted.message == ref.message
+        return is_its_place and work.save_ref(card.key, ref.platform, ref.chat, ref.message, card.version)
+
+
+def _place_anew(room: Room, card: Card, ref: MessageRef) -> None:
+    with room.desk.store.begin() as work:
+        work.save_ref(card.key, ref.platform, ref.chat, ref.message, card.version)
 
 
 def _noted(room: Room, key: str, platform: str, chat: str) -> records.MessageRef | None:
@@ -161,7 +169,8 @@ class Postman:
             else:
                 return ref.message
         posted = await self._in_time(platform.post(chat, card, drawn.manner))
-        await remember(self.room, card, MessageRef(platform.name, chat, posted.message))
+        placed = MessageRef(platform.name, chat, posted.message)
+        await self.room.run(Pool.PROTECT, lambda: _place_anew(self.room, card, placed))
         return posted.message
 
     async def _in_time(self, sending: Awaitable[T]) -> T:

@@ -13,10 +13,11 @@ import discord
 import structlog
 
 from bot.command import Place, Reply, Room
+from bot.deliver import draw, remember
 from bot.message import Card, Progress
 from bot.platforms.discord_buttons import view_of
 from bot.platforms.discord_draw import drawn, progress_card
-from bot.platforms.discord_refs import note, ref_of
+from bot.platforms.discord_refs import ref_of
 from bot.platforms.discord_wire import FAILED
 
 log = structlog.get_logger()
@@ -69,28 +70,37 @@ class Screen:
             await self._add(card, is_private)
 
     async def _replaced(self, card: Card) -> bool:
-        """Whether the tapped message shows the card now; which version of it, is noted."""
-        if self.tapped is None or not await self._edited(card):
+        """Whether the tapped message shows the card now, or a newer one; which version of it, is noted."""
+        if self.tapped is None:
             return False
-        await note(self.room, card, ref_of(self.tapped))
+        try:
+            await draw(self.room, ref_of(self.tapped), card, self._edit)
+        except FAILED as problem:
+            log.warning("discord.not_edited", interaction=self.interaction.id, problem=repr(problem))
+            return False
         await self._clear()
         return True
 
     async def _edited(self, card: Card) -> bool:
-        """Whether the message that the interaction belongs to shows the card now."""
-        shown = await drawn(self.room, card)
-        arguments = shown.again(view_of(shown.rows))
+        """Whether the message that stands for the answer to a slash command shows the card now."""
+        if self.interaction.is_expired():
+            return False
         try:
-            if not self.interaction.is_expired():
-                await self.interaction.edit_original_response(**arguments)
-            elif self.tapped is not None:
-                await self.tapped.edit(**arguments)
-            else:
-                return False
+            message = await self._edit(card)
         except FAILED as problem:
             log.warning("discord.not_edited", interaction=self.interaction.id, problem=repr(problem))
             return False
+        if not self.is_private:
+            await remember(self.room, card, ref_of(message))
         return True
+
+    async def _edit(self, card: Card) -> discord.Message:
+        """Draw the card into the message that the interaction belongs to."""
+        shown = await drawn(self.room, card)
+        arguments = shown.again(view_of(shown.rows))
+        if self.tapped is not None and self.interaction.is_expired():
+            return await self.tapped.edit(**arguments)
+        return await self.interaction.edit_original_response(**arguments)
 
     async def _clear(self) -> None:
         """Take away what stood for the answer until now."""
@@ -109,7 +119,10 @@ class Screen:
         shown = await drawn(self.room, card)
         try:
             if not self.interaction.is_expired():
-                await self.interaction.followup.send(ephemeral=is_private, **shown.new(view_of(shown.rows)))
+                new = shown.new(view_of(shown.rows))
+                message = await self.interaction.followup.send(ephemeral=is_private, wait=True, **new)
+                if not is_private:
+                    await remember(self.room, card, ref_of(message))
                 return
         except FAILED as problem:
             log.warning("discord.not_followed_up", interaction=self.interaction.id, problem=repr(problem))

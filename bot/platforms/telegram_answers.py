@@ -10,7 +10,8 @@ from alerts.outbox import Undeliverable
 from bot.carry import line_of
 from bot.catalogue import COMMANDS
 from bot.command import Command, Place, Pool, Reply, Room
-from bot.message import Card, Request, Tone
+from bot.deliver import draw, remember
+from bot.message import Card, MessageRef, Request, Tone
 from bot.parse import command_of, split_request
 from bot.platforms import telegram_buttons as buttons
 from bot.platforms.base import MessageGone
@@ -144,14 +145,14 @@ class Answers:
 
     async def _show(self, chat: str, spot: str, sheet: Sheet, card: Card, way: Way) -> None:
         if spot:
+            ref = MessageRef(buttons.PLATFORM, chat, spot)
             try:
-                await self._sender.change(chat, spot, sheet, card=card)
+                await draw(self._room, ref, card, lambda each: self._sender.change(chat, spot, sheet, card=each))
             except MessageGone as gone:
                 log.info("telegram.answered_anew", chat=chat, message=spot, why=str(gone))
             else:
-                await self._note(card, chat, spot)
                 return
-        await self._sender.put(chat, sheet, way, card)
+        await remember(self._room, card, await self._sender.put(chat, sheet, way, card))
 
     async def _standing(self, card: Card, chat: str, message: str) -> str:
         """`message` if it is where this very card stands, else ""."""
@@ -163,17 +164,6 @@ class Answers:
         with self._room.desk.store.read() as work:
             refs = work.refs(key)
         return any((ref.platform, ref.chat, ref.message) == (buttons.PLATFORM, chat, message) for ref in refs)
-
-    async def _note(self, card: Card, chat: str, message: str) -> None:
-        """Write down which version of a live card is shown now, so that the outbox does not draw it once more."""
-        if card.key:
-            await self._room.run(Pool.PROTECT, lambda: self._noted(card, chat, message))
-
-    def _noted(self, card: Card, chat: str, message: str) -> None:
-        with self._room.desk.store.begin() as work:
-            for ref in work.refs(card.key):
-                if (ref.platform, ref.chat, ref.message) == (buttons.PLATFORM, chat, message):
-                    work.save_ref(card.key, ref.platform, ref.chat, message, max(card.version, ref.version))
 
 
 def _is_about(card: Card, request: Request, command: Command | None) -> bool:
