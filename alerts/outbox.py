@@ -8,6 +8,7 @@ holds up another.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -234,15 +235,21 @@ class Lanes:
         self._is_ending = False
         self._tasks: dict[str, asyncio.Task[int]] = {}
         self._forgot: datetime | None = None
+        self._broken: dict[str, tuple[int, float]] = {}
+        """Lanes that broke off, how often in a row, and when (monotonic) they begin again."""
 
     async def look(self) -> None:
         """Route what is new and begin every lane with something due; waits for none of them."""
         for destination in await self._outbox.due():
-            if destination not in self._tasks:
+            if destination not in self._tasks and self._may_begin(destination):
                 task = asyncio.create_task(self._outbox.lane(destination), name=f"outbox {destination}")
                 self._tasks[destination] = task
                 task.add_done_callback(lambda done, name=destination: self._ended(name, done))  # type: ignore[misc]
         await self._tidy()
+
+    def _may_begin(self, destination: str) -> bool:
+        """Not at once after it broke off: where nothing can be noted, every try would be a message more."""
+        return self._broken.get(destination, (0, 0.0))[1] <= time.monotonic()
 
     async def idle(self) -> None:
         """Wait until no lane is at work."""
@@ -261,8 +268,13 @@ class Lanes:
 
     def _ended(self, destination: str, task: asyncio.Task[int]) -> None:
         del self._tasks[destination]
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            log.error("outbox.lane_failed", destination=destination, exc_info=problem)
+        problem = None if task.cancelled() else task.exception()
+        if problem is None:
+            self._broken.pop(destination, None)
+            return
+        log.error("outbox.lane_failed", destination=destination, exc_info=problem)
+        times = self._broken.get(destination, (0, 0.0))[0]
+        self._broken[destination] = times + 1, time.monotonic() + back_off(times).total_seconds()
 
     async def _tidy(self) -> None:
         now = self._outbox.now()

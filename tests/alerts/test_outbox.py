@@ -161,6 +161,27 @@ def test_lanes_that_are_stopped_let_the_message_on_its_way_arrive_and_begin_no_o
     assert asyncio.run(story()) == [DeliveryState.SENT, DeliveryState.WAITING]
 
 
+def test_where_nothing_can_be_noted_the_same_message_is_not_sent_again_at_once() -> None:
+    store, script, full = Store.memory(), Script(), [True]
+    add(store, "E1", ALIVE)
+
+    async def run(work: Callable[[], T]) -> T:
+        if script.arrived and full:
+            full.clear()
+            raise OSError("no space left on device")
+        return work()
+
+    async def story() -> None:
+        lanes = outbox.Lanes(outbox.Outbox(store, FakeClock(), nowhere, script, run=run))
+        for _ in range(20):
+            await lanes.look()
+            await lanes.idle()
+
+    asyncio.run(story())
+
+    assert (script.arrived, state(store, "E1")[0]) == (["E1"], DeliveryState.WAITING)
+
+
 def test_what_may_come_later_waits_with_everything_behind_it_and_counts_no_failure() -> None:
     store, clock, script = Store.memory(), FakeClock(), Script({"E1": [outbox.Later(30)]})
     add(store, "E1", ALIVE)

@@ -70,3 +70,23 @@ def test_a_platform_in_trouble_is_told_on_the_others(tmp_path: Path) -> None:
     down = destinations(channels, EventKind.PLATFORM_DOWN, subject="telegram", severity=Severity.URGENT)
     assert down == ["discord:10", "web:desk"]
     assert "discord:10" in destinations(channels, EventKind.PLATFORM_DOWN, subject="discord:11")
+
+
+def test_warnings_go_where_warnings_go_and_urgent_cards_there_and_further(tmp_path: Path) -> None:
+    alerts = '[alerts]\ndefault = ["web:desk"]\nwarning = ["discord:10"]\nurgent = ["telegram:2"]\n'
+    channels = channels_of(configured(tmp_path, TEXT + alerts))
+
+    assert destinations(channels, EventKind.HALTED) == ["web:desk"]
+    assert destinations(channels, EventKind.HALTED, severity=Severity.WARNING) == ["web:desk", "discord:10"]
+    assert destinations(channels, EventKind.HALTED, severity=Severity.URGENT) == [
+        "web:desk",
+        "discord:10",
+        "telegram:2",
+    ]
+    assert "telegram:2" in channels.everywhere
+
+
+def test_a_chat_that_takes_nothing_is_told_of_on_the_other_platforms(tmp_path: Path) -> None:
+    channels = channels_of(configured(tmp_path))
+
+    assert destinations(channels, EventKind.UNDELIVERED, subject="discord:11") == ["telegram:-20/3", "web:desk"]
