@@ -16,7 +16,7 @@ from engine.model.instruments import stock
 
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
-APPROVAL = re.compile(r"[A-Z]\w*\d(\.[0-9]{1,9})?", re.ASCII)
+APPROVAL = re.compile(r"[A-Z][0-9][0-9A-Z]*(\.[0-9]{1,9})?", re.ASCII)
 ROLL = re.compile(r"R[A-Z0-9]+(\.[0-9]{1,9}){2}")
 LONE_COMMA = re.compile(r"^[^,.]*,[0-9]{1,2}$")
 """`1,05`: read as thousands it would be a hundred times the price that is meant."""

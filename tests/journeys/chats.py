@@ -85,17 +85,22 @@ enabled = false
         }
 
     def start(self, module: str, *words: str | Path, **more: str) -> Popen[str]:
-        """A process of the desk, connected to both; what it logs is kept."""
+        """A process of the desk that is connected to both."""
+        asked = len(self.telegram.sent("getUpdates"))
+        process = self.spawn(module, *words, **more)
+        self.until("Telegram is asked for updates", lambda: len(self.telegram.sent("getUpdates")) > asked)
+        self.until("the bot is on the gateway", lambda: self.discord.gateway.connected)
+        return process
+
+    def spawn(self, module: str, *words: str | Path, **more: str) -> Popen[str]:
+        """A process of the desk; what it logs is kept."""
         log = (self.folder / f"desk{len(self.logs)}.log").open("w+", encoding="utf-8")
         command = [sys.executable, "-m", module, *map(str, words)]
         process = Popen(
-            command, cwd=self.folder, env=environment(**self.variables, **more), stdout=log, stderr=log, text=True
+            command, cwd=self.folder, env=environment(**{**self.variables, **more}), stdout=log, stderr=log, text=True
         )
         self.processes.append(process)
         self.logs.append(log)
-        asked = len(self.telegram.sent("getUpdates"))
-        self.until("Telegram is asked for updates", lambda: len(self.telegram.sent("getUpdates")) > asked)
-        self.until("the bot is on the gateway", lambda: self.discord.gateway.connected)
         return process
 
     def end(self, process: Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
