@@ -79,7 +79,6 @@ class TelegramDesk:
     destinations: tuple[str, ...] = (f"telegram:{ANN}",)
     app: TelegramApp = field(init=False)
     _running: asyncio.Task[None] | None = None
-    _numbers: int = 0
 
     def __post_init__(self) -> None:
         self.app = self._new_app()

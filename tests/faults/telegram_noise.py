@@ -33,7 +33,7 @@ ODD = (
 )  # fmt: skip
 JUNK: tuple[Any, ...] = (
     None, True, False, -1, 0, 2**31, 2**63, 2**70, 1.5, 1e308, "", " ", "/halt", "approve:A00001.1", *ODD, [], {}, [{}],
-    [[]], {"id": 45}, {"id": "45"}, {"id": None}, {"inline_keyboard": "x"},
+    [[]], {"id": -1009}, {"id": "45"}, {"id": None}, {"inline_keyboard": "x"},
 )  # fmt: skip
 
 KEPT = {"from", "sender_chat", "forward_origin"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Generic, TypeVar
 
@@ -220,8 +220,7 @@ class Driver:
     ) -> Act:
         chat = self.world.chats[(message.json if message else content)["chat"]["id"]]
         order = next(self.world.events)
-        numbered = {"update_id": next(self.updates.numbers), kind: content}
-        update = self.updates.add(kind, content) if is_heard else numbered
+        update = self.updates.add(kind, content) if is_heard else self.updates.numbered(kind, content)
         return Act(self.world, self.updates, update, chat, order, message, query)
 
     def _is_heard(self, message: Message) -> bool:
@@ -263,16 +262,12 @@ class Driver:
             }
             return self._act("callback_query", content, message, query)
 
-    def replay(self, act: Act | Json) -> Act:
+    def replay(self, act: Act) -> Act:
         """The very same update comes once more."""
-        update = act.update if isinstance(act, Act) else act
         with self.world.lock:
-            order = next(self.world.events)
-            self.updates.taken.discard(update["update_id"])
-            self.updates.repeat(update)
-            if isinstance(act, Act):
-                return Act(self.world, self.updates, update, act.chat, order, act.message, act.query)
-            return Act(self.world, self.updates, update, next(iter(self.world.chats.values())), order)
+            self.updates.taken.discard(act.update["update_id"])
+            self.updates.repeat(act.update)
+            return replace(act, order=next(self.world.events))
 
     def push(self, update: Any) -> None:
         """An update as it is, well formed or not, whatever the bot asked for."""

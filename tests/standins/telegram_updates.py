@@ -72,10 +72,14 @@ class Updates:
     def add(self, kind: str, content: Json) -> Json:
         """A new update; it is dropped where the bot did not ask for its kind."""
         with self.world.lock:
-            update = {"update_id": next(self.numbers), kind: content}
+            update = self.numbered(kind, content)
             if self.wants(kind):
                 self.push(update)
             return update
+
+    def numbered(self, kind: str, content: Json) -> Json:
+        """An update with the next number, queued nowhere."""
+        return {"update_id": next(self.numbers), kind: content}
 
     def push(self, update: Json) -> None:
         """Queue an update as it is."""
@@ -157,7 +161,7 @@ class Updates:
         with self.world.lock:
             self._polls.append(woken)
             self._new.append(wake)
-            if any(item.is_again for item in self.waiting):
+            if self.waiting:  # it came since the last look
                 wake()
         try:
             refusal = await asyncio.wait_for(woken, seconds)
