@@ -69,7 +69,7 @@ def clipped_escaped(text: str, limit: int) -> str:
     r"""The text escaped, in at most `limit` characters; no escape is cut in two.
 
     >>> clipped_escaped("a_b_c", 5)
-    'a\\_…'
+    'a\\_b…'
     """
     whole = escaped(text)
     if len(whole) <= limit:
