@@ -65,7 +65,7 @@ class TelegramSettings:
     """Where cards go that have no channel of their own in `[alerts]`: a chat, or `chat/topic`."""
     groups: tuple[Chat, ...] = ()
     """Further groups in which listed people are answered; private chats always are."""
-    max_age: Annotated[int, Field(ge=10, le=3600)] = 60
+    max_age: Annotated[int, Field(ge=30, le=3600)] = 60
     """Seconds after which a command that acts is not carried out any more."""
     webhook_url: Url = ""
     """Empty asks Telegram for updates (polling); an https address has them sent there."""

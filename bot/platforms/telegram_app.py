@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -19,7 +18,7 @@ from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_chats import Chats
 from bot.platforms.telegram_check import examined
 from bot.platforms.telegram_door import Door
-from bot.platforms.telegram_intake import Calm, Intake
+from bot.platforms.telegram_intake import Calm, Intake, elapsed
 from bot.platforms.telegram_listen import Polling, Webhook
 from bot.platforms.telegram_menu import Menus
 from bot.platforms.telegram_queue import Outgoing, Urgency
@@ -47,7 +46,7 @@ class TelegramApp:
         settings: TelegramSettings,
         token: str,
         channels: tuple[str, ...] = (),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
         outgoing: Callable[[], Outgoing] = Outgoing,
     ) -> None:
         self._room = room

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from itertools import groupby
@@ -28,19 +29,34 @@ log = structlog.get_logger()
 REMEMBERED = 10_000
 
 
-class Calm:
-    """When Telegram last had nothing more for us: what comes later cannot have happened before.
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that goes on while the machine sleeps, as its monotonic one does not: man 2 clock_gettime."""
 
-    On the monotonic clock, so that no change of this machine's time makes a fresh tap old or an old one fresh.
+
+def elapsed() -> float:
+    """Seconds on a clock that only runs forward, and also while the machine sleeps where its system has such a one."""
+    return time.monotonic() if _SLEEPLESS is None else time.clock_gettime(_SLEEPLESS)
+
+
+class Calm:
+    """When Telegram was last asked and had nothing more for us: what comes later cannot have happened before.
+
+    Asked, not answered: this process or the machine may have stood still between the two. On a clock that only runs
+    forward, so that no change of this machine's time makes a fresh tap old or an old one fresh.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._at: float | None = None
 
-    def is_now(self) -> None:
-        """Everything that had happened until now has been received."""
-        self._at = self._clock()
+    @property
+    def now(self) -> float:
+        """The clock's time, to be taken before Telegram is asked."""
+        return self._clock()
+
+    def was(self, at: float) -> None:
+        """Everything that had happened by then has been received."""
+        self._at = at
 
     @property
     def gap(self) -> float:

@@ -96,11 +96,12 @@ class Polling:
             await self._confirm()
 
     async def _listen(self) -> None:
+        asked = self._calm.now
         raws = await self._wire.updates(self._offset, self._hold)
         self._hold = POLL_FOR
         gap = self._calm.gap
         if len(raws) < MOST_UPDATES:
-            self._calm.is_now()  # a full answer may have left older ones behind
+            self._calm.was(asked)  # a full answer may have left older ones behind
         numbers = [number for raw in raws if (number := number_of(raw)) is not None]
         self._intake.take(raws, gap)
         if numbers:
@@ -171,9 +172,10 @@ class Webhook:
 
     async def _look(self) -> None:
         """Ask whether anything waits at Telegram: what is delivered after nothing did is fresh."""
+        asked = self._calm.now
         info = await self._wire.do(self._wire.bot.get_webhook_info)
         if info.pending_update_count == 0:
-            self._calm.is_now()
+            self._calm.was(asked)
         if info.pending_update_count and info.last_error_message:
             why = self._wire.redacted(info.last_error_message)
             self._tell(State(False, f"Telegram cannot reach telegram.webhook_url: {why}."))
