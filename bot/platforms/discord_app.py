@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -14,7 +15,7 @@ from bot.catalogue import ALL
 from bot.command import Room
 from bot.doctor import Finding
 from bot.message import PLAIN, Card, Manner, MessageRef
-from bot.platforms.base import Refused, State
+from bot.platforms.base import MessageGone, Refused, State
 from bot.platforms.discord_answers import Answers
 from bot.platforms.discord_buttons import DeskButton, view_of
 from bot.platforms.discord_check import examined
@@ -23,7 +24,7 @@ from bot.platforms.discord_draw import drawn, in_words
 from bot.platforms.discord_refs import NAME, place_of
 from bot.platforms.discord_render import NO_MENTIONS
 from bot.platforms.discord_threads import Threads
-from bot.platforms.discord_wire import LONGEST_WAIT, direct, is_too_large, why_not_sent, why_refused
+from bot.platforms.discord_wire import LONGEST_WAIT, NO_THREAD, are_files_refused, direct, why_not_sent, why_refused
 from bot.settings import DiscordSettings
 
 log = structlog.get_logger()
@@ -238,7 +239,10 @@ class DiscordApp:
                 return await self._threads.post(client, manner.under, card, arguments)
             sent = await client.get_partial_messageable(int(chat)).send(**arguments)
         except discord.HTTPException as problem:
-            if not (shown.has_pictures and is_too_large(problem)):
+            if manner.under is not None and problem.code in NO_THREAD:
+                log.warning("discord.thread_closed", channel=chat, under=manner.under.message, problem=repr(problem))
+                return await self._posted(client, chat, card, replace(manner, under=None))
+            if not (shown.has_pictures and are_files_refused(problem)):
                 raise
             return await self._posted(client, chat, in_words(card), manner)
         return MessageRef(NAME, chat, str(sent.id))
@@ -254,14 +258,17 @@ class DiscordApp:
         try:
             await self._edited(client.get_partial_messageable(channel).get_partial_message(message), card)
         except discord.DiscordException as problem:
-            raise why_not_sent(problem, self._where(client, channel)) from problem
+            where = self._where(client, channel)
+            if str(channel) != ref.chat and isinstance(problem, discord.HTTPException) and problem.code in NO_THREAD:
+                raise MessageGone(f"The thread of a message in {where} takes no edits any more.") from problem
+            raise why_not_sent(problem, where) from problem
 
     async def _edited(self, message: discord.PartialMessage, card: Card) -> None:
         shown = await drawn(self.room, card)
         try:
             await message.edit(**shown.again(view_of(shown.rows)))
         except discord.HTTPException as problem:
-            if not (shown.has_pictures and is_too_large(problem)):
+            if not (shown.has_pictures and are_files_refused(problem)):
                 raise
             await self._edited(message, in_words(card))
 

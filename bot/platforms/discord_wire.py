@@ -23,7 +23,10 @@ ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
 CANNOT_WRITE_TO_THEM = 50007
 MISSING_PERMISSIONS = 50013
+THREAD_ARCHIVED = 50083
 THREAD_EXISTS = 160004
+NO_THREAD = frozenset({UNKNOWN_CHANNEL, THREAD_ARCHIVED})
+"""What is said of a thread that was deleted, or was archived: then it takes no edits, and nothing new while locked."""
 BAD_TOKEN = 4004
 BAD_INTENTS = frozenset({4013, 4014})
 
@@ -66,9 +69,10 @@ def why_refused(problem: Exception) -> Refused | None:
     return None
 
 
-def is_too_large(problem: discord.HTTPException) -> bool:
-    """Whether the files were more than this server takes; how much that is depends on its boosts."""
-    return problem.status == 413 or problem.code == FILE_TOO_LARGE
+def are_files_refused(problem: discord.HTTPException) -> bool:
+    """Whether it may be taken without its files: they were more than this server takes, which depends on its boosts,
+    or the bot may perhaps not attach any there."""
+    return problem.status == 413 or problem.code in {FILE_TOO_LARGE, MISSING_PERMISSIONS}
 
 
 def why_not_sent(problem: discord.DiscordException, where: str) -> Exception:

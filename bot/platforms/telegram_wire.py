@@ -94,7 +94,17 @@ OTHER_KIND = (
     "there is no caption in the message",
     "there is no media in the message",
 )
-BAD_PHOTO = ("photo_", "image_process", "file is too big", "entity too large", "wrong type of the web page")
+BAD_PHOTO = (
+    "photo_",
+    "image_process",
+    "file is too big",
+    "entity too large",
+    "wrong type of the web page",
+    "rights to send photos",
+    "send_photos_forbidden",
+    "send_media_forbidden",
+)
+"""The picture is not taken, or no picture is taken in this chat: the words still may be."""
 TOO_OLD = ("query is too old", "query id is invalid")
 UNREACHABLE = (
     "chat not found",

@@ -453,6 +453,14 @@ async def test_picture_this_server_finds_too_large_is_told_in_words(scene: Scene
     assert ("Three puts." in scene.card.text, scene.card.files) == (True, [])
 
 
+async def test_channel_in_which_the_bot_may_attach_nothing_gets_the_card_in_words(scene: Scene) -> None:
+    scene.server.deny(scene.desk, "ATTACH_FILES")
+    picture = Picture("payoff", "Payoff of two puts", lambda dark: b"png")
+    await scene.app.post(str(DESK), replace(CARD, pictures=(picture,)))
+
+    assert ("Payoff of two puts" in scene.card.text, scene.card.files) == (True, [])
+
+
 # the way in
 
 

@@ -61,6 +61,7 @@ CANNOT_EDIT_OTHERS = Refusal(403, 50005, "Cannot edit a message authored by anot
 EMPTY_MESSAGE = Refusal(400, 50006, "Cannot send an empty message")
 CANNOT_MESSAGE_USER = Refusal(403, 50007, "Cannot send messages to this user")
 MISSING_PERMISSIONS = Refusal(403, 50013, "Missing Permissions")
+THREAD_ARCHIVED = Refusal(400, 50083, "Thread is archived")
 INVALID_TOKEN = Refusal(401, 50027, "Invalid Webhook Token")
 INVALID_JSON = Refusal(400, 50109, "The request body contains invalid JSON.")
 THREAD_EXISTS = Refusal(400, 160004, "A thread has already been created for this message")

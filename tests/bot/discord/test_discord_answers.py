@@ -16,6 +16,8 @@ from tests.strategies import cases
 
 UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
+NEWER = 2**30
+"""A version no answer of a test reaches."""
 
 
 async def asked(server: Server) -> Approval:
@@ -113,6 +115,20 @@ async def test_a_tap_draws_the_tapped_card_again_and_notes_its_version(server: S
     assert "working" in told(card)
     assert server.here.world.broker.posts == ["A00001.1.1"]
     assert shown_version(server, approval) > approval.version
+
+
+async def test_an_answer_that_comes_after_a_newer_card_leaves_that_standing(server: Server) -> None:
+    approval = await asked(server)
+    with server.here.world.store.begin() as work:
+        (ref,) = work.refs(f"approval:{approval.id}")
+        work.save_ref(ref.key, ref.platform, ref.chat, ref.message, NEWER)
+    newer = told(server.desk.last_message)
+
+    await server.tom.click(server.desk.last_message, label="Approve")
+
+    assert server.here.world.broker.posts == ["A00001.1.1"]
+    assert told(server.desk.last_message) == newer
+    assert shown_version(server, approval) == NEWER
 
 
 async def test_two_presses_place_one_order_and_the_second_is_told_alone(server: Server) -> None:

@@ -21,7 +21,13 @@ from tests import make
 from tests.bot.discord.loopback import DESK, Loopback, connected, loopback, until
 from tests.bot.rooms import visit
 from tests.fakes import FakeClock, FakeMarket
-from tests.standins.discord_rules import MISSING_ACCESS, MISSING_PERMISSIONS, UNKNOWN_CHANNEL, UNKNOWN_INTERACTION
+from tests.standins.discord_rules import (
+    MISSING_ACCESS,
+    MISSING_PERMISSIONS,
+    THREAD_ARCHIVED,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_INTERACTION,
+)
 from tests.strategies import cases
 
 CHAT = str(DESK)
@@ -234,6 +240,30 @@ async def test_without_the_permission_for_threads_the_card_answers_the_first() -
         answer = world.desk.messages[-1]
         assert "Filled" in answer.text
         assert answer.row["message_reference"]["message_id"] == first.message
+
+
+async def test_a_thread_that_was_deleted_loses_no_card() -> None:
+    async with connected(threads=True) as world:
+        first = await world.app.post(CHAT, Card("sell 2 × XYZ 44 put"))
+        inside = await world.app.post(CHAT, Card("Filled"), Manner(under=first))
+        del world.server.world.channels[world.server.threads[0].id]
+
+        await world.app.post(CHAT, Card("Stop hit"), Manner(under=first))
+        await world.app.post(CHAT, Card("Closed"), Manner(under=inside))
+        with pytest.raises(MessageGone):
+            await world.app.edit(inside, Card("Filled twice"))
+
+        assert [message.text.splitlines()[-1] for message in world.desk.messages[1:]] == ["Stop hit", "Closed"]
+
+
+async def test_a_card_in_a_thread_that_was_archived_is_to_be_posted_anew() -> None:
+    async with connected(threads=True) as world:
+        first = await world.app.post(CHAT, Card("sell 2 × XYZ 44 put"))
+        inside = await world.app.post(CHAT, Card("Filled"), Manner(under=first))
+        world.server.refuse(THREAD_ARCHIVED, method="PATCH", path="/channels/")
+
+        with pytest.raises(MessageGone):
+            await world.app.edit(inside, Card("Filled twice"))
 
 
 async def test_a_thread_has_the_name_of_its_trade() -> None:

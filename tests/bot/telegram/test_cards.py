@@ -107,9 +107,10 @@ async def test_a_long_card_is_several_messages_and_one_reference() -> None:
     assert [labels(each) for each in shown] == [[], ["Position"]]
 
 
-async def test_a_picture_telegram_does_not_take_is_told_in_words() -> None:
+@pytest.mark.parametrize("why", ["PHOTO_INVALID_DIMENSIONS", "not enough rights to send photos to the chat"])
+async def test_a_picture_telegram_does_not_take_is_told_in_words(why: str) -> None:
     async with telegram() as world:
-        world.server.fail("sendPhoto", 400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+        world.server.fail("sendPhoto", 400, f"Bad Request: {why}")
         await world.app.post(str(ANN), Card("Payoff", pictures=(PICTURE,)))
         (shown,) = world.cards()
 
