@@ -91,7 +91,7 @@ class DataSettings:
     source: Literal["", "recorded"] = ""
     """Where prices come from while the desk runs; "recorded" is practice on the days of the folder, or the demo."""
     start: str = ""
-    """The first recorded day of the practice (YYYY-MM-DD), the folder's first when empty."""
+    """The first recorded day of the practice (YYYY-MM-DD), when empty the folder's first (2009-02-03 of the demo's)."""
     speed: Annotated[float, Field(gt=0, le=100_000)] = 1.0
     """Market seconds in one real second of the practice while no card waits."""
     yahoo_url: Url = ""

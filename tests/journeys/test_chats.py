@@ -72,3 +72,16 @@ def the_digest_on_both(here: Live) -> None:
     assert photo.photo is not None
     assert photo.photo.content[:8] == PNG
     assert "Equity" in photo.text
+
+
+def test_a_broker_that_hangs_keeps_no_desk_from_ending_in_time(tmp_path: Path) -> None:
+    with live(tmp_path) as here:
+        here.alpaca.hang_openings(10)
+        desk, chats = here.start(), here.chats
+        card, _ = chats.until_both("XYZ 44 put?")
+        chats.discord.press(chats.ann, card, "Approve")
+        chats.until("the order at the wire", lambda: here.orders("sell_to_open"))
+
+        code, seconds = chats.end(desk)
+
+        assert (code, seconds < IN_TIME) == (0, True), chats.log()
