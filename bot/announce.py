@@ -168,7 +168,7 @@ def _exit_offered(desk: Desk, event: Event, banner: str) -> Card:
     with desk.store.read() as work:
         if not rolls.is_rollable(work, event.subject):
             return card
-    return replace(card, buttons=((_roll_button(event), *card.buttons[0]), *card.buttons[1:]))
+    return replace(card, buttons=(*card.buttons[:-1], (_roll_button(event), *card.buttons[-1])))
 
 
 def _roll_button(event: Event) -> Button:
@@ -191,8 +191,8 @@ def _warned(desk: Desk, event: Event, banner: str) -> Card:
     if position is None or not position.is_open:
         return card
     close = Button("Close", f"close:{position.id}", Tone.BAD)
-    acts = (close, _roll_button(event)) if can_roll else (close,)
-    return replace(card, buttons=((*acts, *_position_button(event)[0]),))
+    roll = (_roll_button(event),) if can_roll else ()
+    return replace(card, buttons=((close,), (*roll, *_position_button(event)[0])))
 
 
 def _agenda(desk: Desk, event: Event, banner: str) -> Card:
@@ -222,17 +222,15 @@ def _alarm(desk: Desk, event: Event, banner: str) -> Card:
     data = event.data
     what = "The net of" if data.get("trouble") == Trouble.NET else "An exit of"
     count = int(str(data.get("count", 1)))
-    buttons = (
-        Button("Retry", f"retry:{event.subject}", Tone.ASK),
-        Button("Close", f"close:{event.subject}", Tone.BAD),
-        Button("Position", f"position:{event.subject}"),
-    )
+    retry = Button("Retry", f"retry:{event.subject}", Tone.ASK)
+    close = Button("Close", f"close:{event.subject}", Tone.BAD)
+    look = Button("Position", f"position:{event.subject}")
     return Card(
         f"URGENT: {what} {data.get('ticker')} is not getting done",
         Tone.BAD,
         lines=(_sentence(data.get("note")),),
         facts=(("Failed", "once" if count == 1 else f"{count} times"),),
-        buttons=(buttons,),
+        buttons=((retry, look), (close,)),
         footer=event.subject,
         banner=banner,
         key=card_key(event),

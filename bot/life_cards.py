@@ -54,7 +54,7 @@ def _position_rows(due: tuple[Item, ...]) -> tuple[tuple[Button, ...], ...]:
 def told_agenda_card(lines: tuple[str, ...], banner: str, key: str) -> Card:
     """What was told to expire soon on one day."""
     title = f"Expiring within a week: {words.count(len(lines), 'position')}"
-    return Card(title, Tone.WARNING, lines, buttons=((Button("Now", "agenda:"),),), banner=banner, key=key)
+    return Card(title, Tone.WARNING, lines, buttons=((Button("As it stands now", "agenda:"),),), banner=banner, key=key)
 
 
 def wheel_card(ticker: str, wheels: tuple[Wheel, ...], banner: str) -> Card:

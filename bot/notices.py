@@ -75,7 +75,7 @@ def _label(key: str) -> str:
 def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
     if event.kind is EventKind.EXIT_OFFERED or "position" in event.data:
         position = event.subject
-        return ((Button("Close", f"close:{position}", Tone.BAD), Button("Position", f"position:{position}")),)
+        return ((Button("Close", f"close:{position}", Tone.BAD),), (Button("Position", f"position:{position}"),))
     if event.kind is EventKind.ENVELOPE_CHANGED and event.data.get("status") == EnvelopeStatus.IN_FORCE:
         return ((Button(f"Revoke {event.subject}", f"revoke:{event.subject}", Tone.BAD),),)
     if event.kind is EventKind.POSITION_MISMATCH and event.subject == "holdings":

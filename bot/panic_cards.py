@@ -95,14 +95,14 @@ def _title(state: Flatten, closed: int) -> str:
 
 
 def _buttons(state: Flatten) -> tuple[tuple[Button, ...], ...]:
-    buttons = []
+    rows = []
     if any(line.is_given_up for line in state.lines):
-        buttons.append(Button("Retry", f"flatten_again:{state.id}", Tone.ASK))
+        rows.append((Button("Retry", f"flatten_again:{state.id}", Tone.ASK),))
     if state.ended_at is None or state.is_suspended:
-        buttons.append(Button("Resume", "resume:"))
+        rows.append((Button("Resume", "resume:"),))
     if not state.is_suspended and (state.lines or state.untouched):
-        buttons.append(Button("Suspend: exits stop too", f"suspend:{state.id}", Tone.BAD))
-    return (tuple(buttons),) if buttons else ()
+        rows.append((Button("Suspend: exits stop too", f"suspend:{state.id}", Tone.BAD),))
+    return tuple(rows)
 
 
 def _held(held: tuple[str, ...]) -> tuple[str, ...]:

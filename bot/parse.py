@@ -17,6 +17,7 @@ from engine.model.instruments import stock
 WORDS = re.compile(r'"([^"]*)"|“([^”]*)”|(\S+)')
 NAMED = re.compile(r"([A-Za-z_]+)[=:](.*)", re.DOTALL)
 APPROVAL = re.compile(r"[A-Z][0-9][0-9A-Z]*(\.[0-9]{1,9})?", re.ASCII)
+"""An id as a desk makes them: a letter, a digit, then any (`A00004`, `A0VAAC2J`, `A0VAAC2J.1`)."""
 ROLL = re.compile(r"R[A-Z0-9]+(\.[0-9]{1,9}){2}")
 LONE_COMMA = re.compile(r"^[^,.]*,[0-9]{1,2}$")
 """`1,05`: read as thousands it would be a hundred times the price that is meant."""

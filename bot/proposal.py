@@ -357,9 +357,14 @@ def _filled(card: Card, ticket: Ticket, position: Position, by: str) -> Card:
     line = f"Filled {ticket.filled} of {ticket.quantity} at {words.net(paid)} ({cash} {flow})."
     rest = () if whole else (f"The rest ended: {ticket.note}.",)
     look = (Button("Position", f"position:{position.id}"), Button("Why", f"why:{ticket.approval_id}"))
-    buttons = (*look, Button("Close", f"close:{position.id}", Tone.BAD))
+    # Close does not stand where Approve or Undo stood: a finger that taps twice hits a look.
+    close = Button("Close", f"close:{position.id}", Tone.BAD)
     return replace(
-        card, title=f"{card.title} ({state})", tone=Tone.GOOD, lines=(by, line, *rest, *card.lines), buttons=(buttons,)
+        card,
+        title=f"{card.title} ({state})",
+        tone=Tone.GOOD,
+        lines=(by, line, *rest, *card.lines),
+        buttons=(look, (close,)),
     )
 
 

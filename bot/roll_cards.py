@@ -106,9 +106,9 @@ def _buttons(roll: Roll) -> tuple[tuple[Button, ...], ...]:
             (Button(_label(roll, index, each), f"choose:{roll.key}.{index}", Tone.GOOD),)
             for index, each in enumerate(roll.candidates)
         )
-        return (*ways, (close, again, position))
+        return (*ways, (close,), (again, position))
     if roll.status is RollStatus.CLOSING and roll.exit_ticket:
-        return ((Button("Cancel order", f"cancel:{roll.exit_ticket}", Tone.BAD), position),)
+        return ((Button("Cancel order", f"cancel:{roll.exit_ticket}", Tone.BAD),), (position,))
     if roll.status is RollStatus.WITHDRAWN:
         return ((again, position),)
     return ((position,),)

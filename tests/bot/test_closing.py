@@ -197,8 +197,8 @@ def test_a_failed_exit_is_an_urgent_card_with_retry_close_and_position() -> None
     assert card.title == "URGENT: An exit of XYZ is not getting done"
     assert [button.action for row in card.buttons for button in row] == [
         "retry:P00001",
-        "close:P00001",
         "position:P00001",
+        "close:P00001",
     ]
     assert "insufficient options buying power" in card.lines[0]
 

@@ -114,7 +114,7 @@ def test_the_posted_agenda_leads_to_the_one_of_now() -> None:
     posted = drawn(desk, EventKind.EXPIRY_AGENDA)
 
     assert posted.title == "Expiring within a week: 1 position"
-    assert desk.card(action=buttons(posted)["Now"].action).title == "1 position expires within a week"
+    assert desk.card(action=buttons(posted)["As it stands now"].action).title == "1 position expires within a week"
 
 
 def test_the_buttons_of_a_warning_close_and_roll() -> None:

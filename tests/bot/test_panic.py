@@ -249,7 +249,11 @@ def test_the_price_goes_from_natural_to_ten_percent_beyond_and_then_a_person_is_
     assert working(desk) == []
     assert live(desk).title == "URGENT: 1 position could not be closed"
     assert [event.severity.value for event in desk.events(EventKind.EXIT_FAILED)] == ["urgent"]
-    assert [button.label for button in live(desk).buttons[0]] == ["Retry", "Resume", "Suspend: exits stop too"]
+    assert [[button.label for button in row] for row in live(desk).buttons] == [
+        ["Retry"],
+        ["Resume"],
+        ["Suspend: exits stop too"],
+    ]
 
 
 def test_a_spread_is_never_bought_back_for_more_than_its_width() -> None:
@@ -451,7 +455,7 @@ def test_what_is_not_ours_is_listed_not_touched_and_keeps_the_broker_from_being_
 def test_a_second_tap_that_says_so_suspends_although_something_is_open() -> None:
     desk = holding("P00015")
     flatten(desk)
-    button = next(b for b in live(desk).buttons[0] if b.label == "Suspend: exits stop too")
+    button = next(b for row in live(desk).buttons for b in row if b.label == "Suspend: exits stop too")
 
     assert "needs the role admin" in desk.told(action=button.action, who="web:tom")
     assert not desk.broker.suspended

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.app import CROCKFORD
 from bot.bulkheads import inline
 from bot.command import Room
 from bot.dispatch import dispatch
@@ -69,6 +70,18 @@ def test_a_pending_card_has_four_rows_at_most_and_four_taps_in_one() -> None:
         ["Half (1)", "Better price"],
         ["Snooze", "Change", "Why", "Payoff"],
     ]
+
+
+@pytest.mark.parametrize("tap", ["Approve", "Reject", "Why", "Half (1)"])
+@pytest.mark.parametrize("sign", CROCKFORD)
+def test_a_tap_counts_whatever_sign_the_id_ends_with(sign: str, tap: str) -> None:
+    desk = visit()
+    first = propose(desk.world, id=f"A0VAAC2{sign}")
+
+    press(desk, desk.card(action=f"show:{first.id}"), tap)
+
+    sent = [order for order in desk.world.broker.sent if order.startswith(first.id)]
+    assert len(sent) == (1 if tap == "Approve" else 0)
 
 
 def test_change_offers_the_neighbours_by_name_and_each_leads_to_an_order() -> None:

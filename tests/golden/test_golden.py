@@ -6,6 +6,7 @@ import difflib
 
 import pytest
 
+from bot.message import Tone
 from tests.golden.platforms import HERE, PINNED, PLATFORMS, file_of
 from tests.samples import SAMPLES
 
@@ -29,6 +30,13 @@ def test_nothing_is_pinned_that_is_not_drawn():
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
+def test_what_closes_or_ends_something_shares_no_row_with_a_look(sample: str):
+    rows = [{button.tone for button in row} for row in SAMPLES[sample]().buttons]
+
+    assert not [row for row in rows if {Tone.BAD, Tone.NEUTRAL} <= row]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_sample_can_be_drawn_and_fetches_nothing(platform: str, sample: str):
     card = SAMPLES[sample]()
@@ -37,3 +45,10 @@ def test_every_sample_can_be_drawn_and_fetches_nothing(platform: str, sample: st
 
     assert page.count("<img") == page.count('src="data:image/png;base64,') == len(card.pictures)
     assert "url(" not in page
+
+
+def test_a_second_tap_on_approve_does_not_close_what_was_just_filled():
+    asked, filled = SAMPLES["proposal"](), SAMPLES["filled"]()
+
+    assert asked.buttons[0][0].label == "Approve"
+    assert [[button.label for button in row] for row in filled.buttons] == [["Position", "Why"], ["Close"]]
