@@ -182,7 +182,7 @@ def _who(approval: Approval) -> str:
 
 
 def _ended(card: Card, state: str, tone: Tone, line: str, note: str) -> Card:
-    sentence = f"{line}: {note}." if note else f"{line}."
+    sentence = f"{line}: {note.rstrip('.')}." if note else f"{line}."
     return replace(card, title=f"{card.title} ({state})", tone=tone, lines=(sentence, *card.lines))
 
 

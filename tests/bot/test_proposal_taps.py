@@ -84,6 +84,18 @@ def test_a_tap_counts_whatever_sign_the_id_ends_with(sign: str, tap: str) -> Non
     assert len(sent) == (1 if tap == "Approve" else 0)
 
 
+def test_a_rejected_card_ends_its_sentence_once() -> None:
+    desk = scanned()
+    press(desk, desk.card(action=f"half:{key(desk)}"), "Reject")
+    with desk.world.store.read() as work:
+        (approval,) = work.approvals()
+
+    card = desk.card(action=f"show:{approval.id}")
+
+    assert card.lines[0].startswith("Rejected by ann")
+    assert ".." not in card.lines[0]
+
+
 def test_change_offers_the_neighbours_by_name_and_each_leads_to_an_order() -> None:
     desk = scanned()
     first = key(desk)
