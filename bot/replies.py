@@ -50,10 +50,26 @@ def meant(text: str, actions: Iterable[str]) -> Meant:
     said = " ".join(text.split())
     known = tuple(actions)
     if proposal := proposal_in(known):
+        _only_one(_subjects(known, Kind.APPROVAL))
         return _of_proposal(said, proposal)
     if positions := _subjects(known, Kind.POSITION):
+        _only_one(positions)
         return _of_position(said, positions[-1])
     raise BadRequest("That message is about no proposal and no position: send a command instead. /help lists them all.")
+
+
+def _only_one(subjects: Iterable[str]) -> None:
+    """Nothing is done to one of several because it stands last in a list.
+
+    Raises:
+        BadRequest: they are several.
+    """
+    ids = tuple(dict.fromkeys(each.partition(".")[0] for each in subjects))
+    if len(ids) > 1:
+        raise BadRequest(
+            f"That message is about {', '.join(ids)}: tap the one you mean and answer its own card, or send a command "
+            "that names it. Nothing was done."
+        )
 
 
 def _subjects(actions: Iterable[str], kind: Kind) -> list[str]:

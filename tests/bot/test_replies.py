@@ -43,6 +43,25 @@ def test_an_answer_to_a_proposal_is_understood(text: str, action: str, options: 
     assert meant(text, CARD) == Meant(action, options)
 
 
+@pytest.mark.parametrize(
+    ("text", "actions"),
+    [
+        ("close", ("position:P00001", "position:P00002", "refresh:/positions")),
+        ("close 2", ("position:P00002", "position:P00001")),
+        ("reject", ("show:A00001", "show:A00002", "refresh:/proposals")),
+        ("2", ("show:A00001", "show:A00002")),
+    ],
+)
+def test_an_answer_to_a_list_of_several_is_done_to_none_of_them(text: str, actions: tuple[str, ...]) -> None:
+    with pytest.raises(BadRequest, match=r"is about [AP]0000\d, [AP]0000\d: .* Nothing was done"):
+        meant(text, actions)
+
+
+def test_an_answer_to_a_list_of_one_is_about_that_one() -> None:
+    assert meant("close", ("position:P00001", "refresh:/positions")) == Meant("close:P00001")
+    assert meant("half", ("half:A00001.1", "half:A00001.2")) == Meant("half:A00001.2")
+
+
 @pytest.mark.parametrize("text", ["approve", "Yes", "ok", "confirm", "go"])
 def test_approving_takes_the_button(text: str) -> None:
     with pytest.raises(BadRequest, match=r"tap Approve on the card of A00001\.1"):
