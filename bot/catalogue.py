@@ -58,7 +58,12 @@ def _help(call: Call) -> Card:
 
 
 def _refresh(call: Call) -> tuple[Card, ...]:
-    """The command line the button carries, asked again by the person who tapped."""
+    """The command line the button carries, asked again by the person who tapped.
+
+    Typed, it would show in front of everybody what a command shows to its asker alone.
+    """
+    if not call.request.action:
+        raise BadRequest("Refresh is a button under an answer: send the command itself again.")
     word, *rest = words_of(call.text("line")) or [""]
     command = command_of(word, COMMANDS)
     if command.acts or command.name == "refresh":

@@ -83,12 +83,16 @@ class Chats:
         """Remember a group's new number for good; whether that is news."""
         if old == new or self._moved.get(old) == new:
             return False
+        names = (old, *(each for each in self._moved if self.number(each) == old))
         self._moved[old] = new
         log.warning("telegram.group_moved", old=old, new=new)
-        await self._room.run(Pool.LOOK, lambda: self._save(old, new))
+        await self._room.run(Pool.LOOK, lambda: self._save(old, new, names))
         return True
 
-    def _save(self, old: str, new: str) -> None:
+    def _save(self, old: str, new: str, names: Iterable[str]) -> None:
+        """Keep it, and forget where cards stood: messages are numbered anew there, so an old number is another's."""
         desk = self._room.desk
         with desk.store.begin() as work:
+            for name in names:
+                work.forget_refs("telegram", name)
             work.set_setting(MOVED + old, new, "desk", desk.now())

@@ -69,6 +69,12 @@ _REFS = (
 )
 
 
+_FORGET_REFS = delete(message_refs).where(
+    message_refs.c.platform == bindparam("platform_"),
+    or_(message_refs.c.chat == bindparam("chat_"), message_refs.c.chat.like(bindparam("topics_"))),
+)
+
+
 @cache
 def _upwards(dialect: str) -> Executable:
     """INSERT of a reference that takes the place of an older version only; the row count says whether it did."""
@@ -191,6 +197,10 @@ class Outbox(Queries):
         """Remember where a card stands and which version it shows there; False when a newer one is noted already."""
         row = {"key": key, "platform": platform, "chat": chat, "message": message, "version": version}
         return self._write(_upwards(self._dialect), row) == 1
+
+    def forget_refs(self, platform: str, chat: str) -> int:
+        """Forget where cards stand in a chat and its topics ("-123", "-123/7"); returns how many."""
+        return self._write(_FORGET_REFS, {"platform_": platform, "chat_": chat, "topics_": f"{chat}/%"})
 
     def refs(self, key: str) -> tuple[MessageRef, ...]:
         """Everywhere a card stands, by platform and chat."""

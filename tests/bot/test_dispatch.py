@@ -156,7 +156,7 @@ def test_the_answer_to_a_tap_takes_the_place_of_the_card_and_why_does_not() -> N
         ("choose R00001.1.0", "There is no R00001 here: ask anew from the card of the position"),
         ("approve A00001", "Say which version you have seen: A00001.1 is the latest of A00001."),
         ("approve what?", "“what?” is not a proposal id"),
-        ("refresh /halt", "/halt cannot be refreshed: send it as a command."),
+        ("refresh /halt", "Refresh is a button under an answer: send the command itself again."),
         ("/help halted", "“halted” is not a command. Did you mean /halt?"),
         ("", "There is no command in that."),
         ("   ", "There is no command in that."),

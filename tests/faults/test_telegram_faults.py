@@ -34,6 +34,14 @@ async def settled(world: TelegramDesk) -> None:
 # Who acts, and how often
 
 
+async def test_what_is_for_one_person_is_not_told_to_a_group_by_typing_the_button() -> None:
+    async with telegram_desk() as world:
+        await world.server.say(world.ann, "/refresh /account", world.group).shows("send the command itself")
+        await world.done()
+
+        assert not any("Equity" in message.text for message in world.group.sent)
+
+
 async def test_a_command_that_is_edited_into_another_does_nothing() -> None:
     async with telegram_desk() as world:
         said = world.server.say(world.ann, "/whoami")
@@ -308,6 +316,23 @@ async def test_a_group_that_became_a_supergroup_is_followed() -> None:
         await world.pump_until(lambda: world.alerts(moved) == ["alert 2"])
 
         await world.server.say(world.ann, "/proposals", moved).shows("No proposal is waiting")
+
+
+async def test_a_card_of_a_group_that_moved_is_never_drawn_over_another_message() -> None:
+    async with telegram_desk(started=False) as world:
+        group = world.server.group("Small desk", world.ann)
+        world.settings = dataclasses.replace(world.settings, groups=(str(group.id),))
+        await world.stop()
+        await world.start()
+        world.destinations = (f"telegram:{group.id}",)
+        world.tell_of_proposal()
+        await world.pump_until(lambda: bool(group.sent))
+        moved = world.server.migrate(group)
+        world.alert("alert 1")
+        await world.pump_until(lambda: world.alerts(moved) == ["alert 1"])
+
+        with world.desk.store.read() as work:
+            assert work.refs("approval:A00001") == ()
 
 
 # What stands in the chat
