@@ -166,11 +166,11 @@ async def serve(serving: Serving) -> None:
     Raises:
         ConfigError: another process runs this desk or has taken it over, or the keys open another account.
     """
+    end_on_signals()
     desk = serving.desk
     account = await _check_account(desk)
     lease = take_lease(desk, holder())
     await _open_books(desk, account)
-    end_on_signals()
     serving.runtime.start()
     for feed in serving.feeds:
         feed.start()

@@ -49,7 +49,7 @@ def live(
         ConfigError: the database holds a practice, or an address belongs to the other kind of account.
     """
     practice.check_mark(config, store)
-    pools = Bulkheads(trading=4, looking=4, protecting=2)
+    pools = Bulkheads(trading=4, looking=4, protecting=4)
     desks = app.sessions_of(config, app.build_desk(config, store, market, clock))
     runtime = app.build_runtime(desks)
     feeds = app.build_feeds(config, runtime, desks)
@@ -90,11 +90,17 @@ def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Servi
         _by_name(fronts),
         channels,
         fronts=kept,
-        day=lambda: journey.run(days.sessions),
+        day=lambda: _lived(journey, days, say),
         clock=app.system_clock,
         quiet=pace.quiet,
     )
     return Service(serving, pace.close)
+
+
+async def _lived(journey: Journey, days: practice.Days, say: Callable[[str], None]) -> None:
+    """Every recorded day that is left; people can look at what came of them as long as they like."""
+    await journey.run(days.sessions)
+    say("The recorded days are over; the desk stays until it is ended.")
 
 
 def _is_asking(store: Store) -> bool:

@@ -10,18 +10,17 @@ from datetime import date
 
 from alerts.routes import Channels
 from bot import app
-from bot.command import Room
 from bot.console.output import note
 from bot.console.replay import ReplayOptions, load_config, make_journey, run_days, tell
 from bot.pace import Pace
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer
-from bot.platforms.web_app import WebApp, start_web
+from bot.platforms.web_app import WebApp
+from bot.platforms.web_front import open_page
 from bot.replay import Journey
 from bot.serve import end_on_signals
 from bot.settings import Config
 from bot.summary import summary
-from engine.errors import ConfigError
 from engine.store import Store
 
 FIRST_DAY = date(2009, 2, 3)
@@ -64,7 +63,7 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     people = owner([f"web:{NAME}", IDENTITY])
     journey = make_journey(config, replayed, Store.memory())
     room = replace(journey.room, people=people, run=pace.run)
-    page = await _page(room, config.web.port)
+    page = await open_page(room, config.web.port, note)
     journey = _on_the_page(replace(journey, room=room, pace=pace), page)
     desk = journey.made.desk
 
@@ -82,15 +81,6 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     finally:
         await page.stop()
         pace.close()
-
-
-async def _page(room: Room, port: int) -> WebApp:
-    """The page on `port`, or on a free one when somebody has it."""
-    try:
-        return await start_web(room, room.people, port)
-    except ConfigError as taken:
-        note(str(taken))
-        return await start_web(room, room.people, 0)
 
 
 def _on_the_page(journey: Journey, page: WebApp) -> Journey:

@@ -42,7 +42,8 @@ def run(path: Path, environment: Mapping[str, str]) -> int:
         raise ConfigError(NO_SOURCE)
     with app.open_store(config.database.url) as store:
         made = service.rehearsal(config, store, note)
-        with contextlib.suppress(KeyboardInterrupt):
+        note("This is practice: recorded prices and no money. Ctrl-C ends it.")
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(served(made))
     return 0
 

@@ -182,6 +182,15 @@ def test_ask_as_somebody_has_their_rights(wsb: Shell, place: Path) -> None:
     assert "nobody is called “anne”. Did you mean ann?" in wsb("ask", "/risk", "--config", path, "--as", "anne")[2]
 
 
+def test_ask_answers_from_the_practice_as_it_was_left(wsb: Shell, place: Path) -> None:
+    path = config(place, ADMIN + '[data]\nsource = "recorded"\nstart = "2009-02-04"\n')
+
+    code, out, _ = wsb("ask", "/quote IBM", "--config", path)
+
+    assert code == 0
+    assert out.startswith("PRACTICE 2009-02-04, recorded prices\nIBM ")
+
+
 def test_ask_on_a_desk_without_data_says_so(wsb: Shell, place: Path) -> None:
     code, out, _ = wsb("ask", "/chart IBM", "--config", config(place))
 
