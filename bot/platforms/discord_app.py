@@ -45,6 +45,15 @@ class DeskClient(discord.Client):
         """Since when nobody can be heard, by the monotonic clock; None while connected."""
         self._desk_guild = discord.Object(int(settings.guild))
         self.trouble = ""
+        self._hand_on = self._connection.parsers["INTERACTION_CREATE"]
+        self._connection.parsers["INTERACTION_CREATE"] = self._handed_on
+
+    def _handed_on(self, data: Any) -> None:
+        """An interaction as the gateway tells it. One that the library cannot read would end the connection."""
+        try:
+            self._hand_on(data)
+        except Exception as problem:  # noqa: BLE001 - whatever is in it, the others are still to be heard
+            log.warning("discord.interaction_unreadable", problem=repr(problem))
 
     async def setup_hook(self) -> None:
         """Once for each connection, before the gateway: the server, the buttons and the commands.

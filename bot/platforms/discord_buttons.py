@@ -123,12 +123,15 @@ def action_of(custom_id: str) -> str:
 
 def filled(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What was written into a form, by the name of the field."""
-    return tuple(_values(data.get("components") or ()))
+    return tuple(_values(data.get("components")))
 
 
-def _values(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    for component in components:
-        inner = [component["component"]] if "component" in component else component.get("components") or ()
+def _values(components: object) -> Iterator[tuple[str, str]]:
+    """The fields among them, and those within labels and rows; what is no component is passed over."""
+    for component in components if isinstance(components, list) else ():
+        if not isinstance(component, dict):
+            continue
+        inner = [component["component"]] if "component" in component else component.get("components")
         if inner:
             yield from _values(inner)
         elif "value" in component and "custom_id" in component:

@@ -79,15 +79,20 @@ def _essence(command: Payload) -> Payload:
 
 def chosen(data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """The options of a slash command as they were given, by name."""
-    options = data.get("options") or ()
-    return tuple((str(option["name"]), str(option["value"])) for option in options if "value" in option)
+    return tuple((str(option["name"]), str(option["value"])) for option in _given(data) if "value" in option)
 
 
 def focused(data: Mapping[str, Any]) -> tuple[str, str]:
     """The option that is being typed, and what stands in it so far."""
-    options = data.get("options") or ()
-    found: Payload = next((option for option in options if option.get("focused")), {})
+    found: Payload = next((option for option in _given(data) if option.get("focused")), {})
     return str(found.get("name", "")), str(found.get("value", ""))
+
+
+def _given(data: Mapping[str, Any]) -> list[Payload]:
+    """The options that came with a command; what is no option with a name is none."""
+    options = data.get("options")
+    every = options if isinstance(options, list) else []
+    return [option for option in every if isinstance(option, dict) and "name" in option]
 
 
 def choice(value: str, summary: str) -> Choice[str] | None:

@@ -405,7 +405,11 @@ class DiscordServer:
 
     def replay(self, interaction: Interaction) -> Asked[int]:
         """The gateway delivers the very same interaction again; gives to how many sessions."""
-        return self._ask(self.gateway.dispatch("INTERACTION_CREATE", interaction.row))
+        return self.replay_row(interaction.row)
+
+    def replay_row(self, row: Row) -> Asked[int]:
+        """The gateway delivers an interaction as it is written here, whatever is in it."""
+        return self._ask(self.gateway.dispatch("INTERACTION_CREATE", row))
 
     def delete(self, message: Message) -> None:
         """Somebody deletes a message of the bot."""
