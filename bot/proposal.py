@@ -100,8 +100,11 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
     signal, outlook = plan.signal, plan.signal.outlook
     cash = "in" if plan.net_cash > 0 else "out"
     rows = [
-        ("Limit", f"{words.net(signal.limit)} ({words.money(abs(plan.net_cash))} {cash})"),
-        *((("Your price", f"{words.net(signal.yours)} or better"),) if signal.yours is not None else ()),
+        (
+            "Price now" if signal.yours else "Limit",
+            f"{words.net(signal.limit)} ({words.money(abs(plan.net_cash))} {cash})",
+        ),
+        *((("Your limit", f"{words.net(signal.yours)} or better"),) if signal.yours is not None else ()),
         ("Max loss", words.money(plan.max_loss, words.UNLIMITED)),
         ("Max gain", words.money(plan.max_gain, words.UNLIMITED)),
         ("Breakeven", " / ".join(words.money(level) for level in outlook.breakevens) or "none"),

@@ -157,8 +157,8 @@ def test_better_price_is_shown_as_yours_and_is_the_order() -> None:
     card = desk.card(action="better:A00001.1")
     press(desk, card, "Approve")
 
-    assert ("Your price", "credit 1.04 or better") in card.facts
-    assert ("Limit", "credit 1.03 (206.00 in)") in card.facts
+    assert ("Your limit", "credit 1.04 or better") in card.facts
+    assert ("Price now", "credit 1.03 (206.00 in)") in card.facts
     assert [order.limit for order in desk.world.broker.sent.values()] == [make.D("-1.04")]
 
 
@@ -169,7 +169,7 @@ def test_a_price_of_your_own_can_be_typed_or_carried_by_a_button(how: str) -> No
 
     card = desk.card(how) if how.startswith("/") else desk.card(action=how)
 
-    assert ("Your price", "credit 1.10 or better") in card.facts
+    assert ("Your limit", "credit 1.10 or better") in card.facts
 
 
 @pytest.mark.parametrize("how", ["/size A00001.1 3", "size:A00001.1 3"])
