@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from alerts import outbox
 from alerts.routes import Channels, routes
@@ -29,6 +29,7 @@ from tests.standins.telegram_server import TOKEN, TelegramServer
 from tests.standins.telegram_world import Chat, Message, Person
 
 ANN, TOM, VIC, EVE = 45, 46, 47, 99
+GROUP = -1001
 PEOPLE = People(
     (
         User("ann", Role.ADMIN, (f"telegram:{ANN}",)),
@@ -86,11 +87,14 @@ class TelegramDesk:
     def _new_app(self) -> TelegramApp:
         return TelegramApp(self.room, self.settings, TOKEN, clock=self.ticks, outgoing=queue_at(self.pace))
 
+    def begin(self) -> None:
+        """Run the app, connected or not."""
+        self._running = asyncio.create_task(self.app.run())
+
     async def start(self) -> None:
         """Run the app until it is connected."""
-        self._running = asyncio.create_task(self.app.run())
-        running = self._running
-        await self.until(lambda: self.app.state.is_well or running.done(), "it does not connect")
+        self.begin()
+        await self.until(lambda: self.app.state.is_well or self.has_ended, "it does not connect")
 
     async def stop(self) -> None:
         """The process ends; a next one would know what is in the store and nothing else."""
@@ -170,23 +174,33 @@ class TelegramDesk:
         return self.desk.broker.posts
 
 
+D = TypeVar("D", bound=TelegramDesk)
+
+
 @asynccontextmanager
 async def telegram_desk(started: bool = True, pace: float = SPEED, **settings: Any) -> AsyncIterator[TelegramDesk]:
     """A connected desk, held to Telegram's rules to the end; `settings` are those of `[telegram]`."""
+    async with desk_of(TelegramDesk, pace, **settings) as world:
+        if started:
+            await world.start()
+        yield world
+
+
+@asynccontextmanager
+async def desk_of(kind: type[D], pace: float = SPEED, **settings: Any) -> AsyncIterator[D]:
+    """A desk of this kind, not connected yet, held to Telegram's rules to the end."""
     desk = make_world(strategies=dict(CATALOGUE))
     pools = Bulkheads(2, 2, 2)
     server = TelegramServer(now=lambda: desk.clock().timestamp())
     server.limits.clock = fast
     people = [server.person(name, id) for name, id in (("ann", ANN), ("tom", TOM), ("vic", VIC), ("eve", EVE))]
-    group = server.supergroup("Desk", *people)
+    group = server.supergroup("Desk", *people, number=GROUP)
     room = Room(desk.desk, PEOPLE, pools.run, lambda: "PAPER")
     server.start()
     given = {"chat": str(ANN), "groups": (str(group.id),), "api_url": server.url} | settings
     ann, tom, vic, eve = people
-    world = TelegramDesk(desk, server, room, TelegramSettings(**given), ann, tom, vic, eve, group, pace=pace)
+    world = kind(desk, server, room, TelegramSettings(**given), ann, tom, vic, eve, group, pace=pace)
     try:
-        if started:
-            await world.start()
         yield world
         server.assert_valid()
     finally:

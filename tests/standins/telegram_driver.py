@@ -52,7 +52,7 @@ class Soon(Generic[T]):
             while (found := self.look()) is None:
                 left = deadline - time.monotonic()
                 assert left > 0, f"{self.within} s have gone by: {self.what}"
-                self.world.changed.wait(min(left, 0.2))
+                self.world.changed.wait(min(left, 0.02))
             return found
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -154,12 +154,19 @@ class Driver:
     def supergroup(self, title: str, *members: Person, number: int | None = None, topics: tuple[str, ...] = ()) -> Chat:
         """A supergroup, a forum where it has topics; the numbers of those are the keys of `chat.topics`."""
         found = -1_000_000_000_000 - next(self._groups) if number is None else number
-        chat = self._add(Chat(found, "supergroup", title, is_forum=bool(topics)), members)
+        chat = self._add(Chat(found, "supergroup", title), members)
         for name in topics:
+            self.open_topic(chat, name)
+        return chat
+
+    def open_topic(self, chat: Chat, name: str) -> Topic:
+        """A topic in a supergroup, which is a forum from then on."""
+        with self.world.lock:
+            chat.is_forum = True
             topic = Topic(next(chat.numbers) + 1, name)
             next(chat.numbers)
             chat.topics[topic.id] = topic
-        return chat
+            return topic
 
     def channel(self, title: str) -> Chat:
         """A channel in which the bot is an administrator."""

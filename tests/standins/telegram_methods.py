@@ -142,6 +142,7 @@ class Methods:
         """The chat a call writes into, which has room for so many messages now."""
         chat = self._chat(call.text("chat_id"))
         rules.check_reachable(chat)
+        rules.check_rights(chat)
         rules.check_thread(chat, call.number("message_thread_id"))
         self.limits.spend(chat, messages)
         return chat
@@ -374,6 +375,26 @@ RIGHTS = (
 )
 
 
+RESTRICTED = (
+    "can_send_messages",
+    "can_send_audios",
+    "can_send_documents",
+    "can_send_photos",
+    "can_send_videos",
+    "can_send_video_notes",
+    "can_send_voice_notes",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_react_to_messages",
+    "can_edit_tag",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_manage_topics",
+)
+
+
 def member(world: World, chat: Chat, user: int) -> Json | None:
     """Somebody's standing in a chat, None for a number nobody has."""
     person = world.people.get(user)
@@ -393,6 +414,9 @@ def standing(who: Json, status: str) -> Json:
         case "administrator":
             rights = dict.fromkeys(RIGHTS, True)
             return {"status": status, "user": who, "can_be_edited": False, "is_anonymous": False, **rights}
+        case "restricted":
+            rights = dict.fromkeys(RESTRICTED, False)
+            return {"status": status, "user": who, "is_member": True, "until_date": 0, **rights}
         case "kicked":
             return {"status": status, "user": who, "until_date": 0}
     return {"status": status, "user": who}

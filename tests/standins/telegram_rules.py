@@ -136,17 +136,23 @@ def check_photo(content: bytes) -> tuple[int, int]:
 
 
 def check_reachable(chat: Chat) -> None:
-    """Refuse to write into a chat that the bot may not write into."""
+    """Refuse what is asked of a chat that the bot is not in, or is not let into."""
     if chat.moved_to is not None:
         words = "Bad Request: group chat was upgraded to a supergroup chat"
         raise Refusal(400, words, {"migrate_to_chat_id": chat.moved_to})
-    if chat.bot in ("member", "administrator"):
+    if chat.bot in ("member", "administrator", "restricted"):
         return
     if chat.type == "private":
         raise forbidden(
             "bot was blocked by the user" if chat.bot == "kicked" else "bot can't initiate conversation with a user"
         )
     raise forbidden(f"bot {'was kicked from' if chat.bot == 'kicked' else 'is not a member of'} the {chat.type} chat")
+
+
+def check_rights(chat: Chat) -> None:
+    """Refuse to write where the bot was restricted to reading."""
+    if chat.bot == "restricted":
+        raise bad("not enough rights to send text messages to the chat")
 
 
 def check_thread(chat: Chat, thread: int | None) -> None:

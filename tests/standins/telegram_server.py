@@ -18,7 +18,8 @@ People: `person group supergroup channel`; what they do: `say` (`chat= reply_to=
 things to wait for (`.get()` or `await`), with a deadline in seconds as `within`; `until(condition)` waits for anything.
 The bot's requests: `requests`, `sent("sendMessage", chat)`; `violations` lists what a bot must not do.
 Limits: `limits.is_on = True` (and `limits.clock`), `limits.refused` counts the 429s. Trouble: `fail(kind, ...)`,
-`down()` and `up()` on the same port. `query_ttl` is how long a press may be answered. `Driver.has_privacy`.
+`refuse(method, status, words)`, `down()` and `up()` on the same port. `query_ttl` is how long a press may be answered.
+`has_privacy`: whether the bot hears only what is for it in groups.
 Webhooks: `updates.webhook_to = "http://127.0.0.1:PORT"` is where the bot really listens.
 """
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -80,6 +82,7 @@ class _Fault:
     methods: tuple[str, ...] = ()
     chat: str = ""
     seconds: float = 5.0
+    refusal: Refusal | None = None
 
     def concerns(self, method: str, call: Call) -> bool:
         is_meant = method in self.methods if self.methods else method != "getUpdates"
@@ -102,6 +105,7 @@ class TelegramServer(Driver):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._runner: web.AppRunner | None = None
+        self._door: socket.socket | None = None
         self._delivery: asyncio.Task[None] | None = None
 
     @property
@@ -154,6 +158,11 @@ class TelegramServer(Driver):
         with self.world.lock:
             self._faults.append(_Fault(kind, times, methods, str(chat), seconds))
 
+    def refuse(self, method: str, status: int, description: str) -> None:
+        """Refuse the next request of this method in these words, nothing done."""
+        with self.world.lock:
+            self._faults.append(_Fault("refused", 1, (method,), refusal=Refusal(status, description)))
+
     def recover(self) -> None:
         """Let everything go right again."""
         with self.world.lock:
@@ -178,15 +187,18 @@ class TelegramServer(Driver):
         application.router.add_route("*", "/bot{token}/{method}", self._serve)
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
+        self._door = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._door.getsockname()[1]
+        await web.SockSite(self._runner, self._door).start()
         if self._delivery is None:
             self._delivery = asyncio.ensure_future(self.updates.deliver())
 
     async def _down(self) -> None:
         runner, self._runner = self._runner, None
-        if runner is None:
+        if runner is None or self._door is None:
             return
+        self._loop.remove_reader(self._door)
+        await _turn()  # asyncio leaks what it has let in but not set up yet when the site is stopped
         for site in list(runner.sites):
             await site.stop()
         if runner.server is not None:
@@ -200,6 +212,7 @@ class TelegramServer(Driver):
         if self._delivery is not None:
             self._delivery.cancel()
             await asyncio.gather(self._delivery, return_exceptions=True)
+        await _turn()  # what was cut is closed
         await self._loop.shutdown_asyncgens()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -227,6 +240,8 @@ class TelegramServer(Driver):
             return fault
 
     async def _fail(self, request: web.Request, fault: _Fault) -> web.StreamResponse:
+        if fault.refusal is not None:
+            return _refused(fault.refusal)
         match fault.kind:
             case "429":
                 return _refused(too_many(fault.seconds))
@@ -283,6 +298,12 @@ class TelegramServer(Driver):
         with self.world.lock:
             self.requests.append(Sent(method, call.parameters, files, status, description, self.world.now()))
             self.world.tell()
+
+
+async def _turn() -> None:
+    """Let the loop finish what it has begun: a connection takes it three rounds from the socket to its protocol."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def _call(request: web.Request) -> Call:

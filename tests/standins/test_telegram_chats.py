@@ -52,6 +52,23 @@ async def test_a_bot_that_was_put_out_cannot_write(server: TelegramServer, bot: 
     await refused(bot.send_message(desk.id, "hello"), f"bot was kicked from the {kind} chat", Forbidden)
 
 
+async def test_a_bot_that_may_only_read_cannot_write_and_is_told_so(
+    server: TelegramServer, bot: Bot, ann: Person
+) -> None:
+    desk = server.supergroup("Desk", ann)
+    desk.bot = "restricted"
+    await refused(bot.send_message(desk.id, "hello"), "not enough rights to send text messages")
+    assert (await bot.get_chat_member(desk.id, bot.id)).status == "restricted"
+    server.assert_valid()
+
+
+async def test_one_request_is_refused_in_the_words_it_is_told(server: TelegramServer, bot: Bot, ann: Person) -> None:
+    server.refuse("sendMessage", 400, "Bad Request: CHAT_RESTRICTED")
+    await refused(bot.send_message(ann.id, "hello"), "CHAT_RESTRICTED")
+    await bot.send_message(ann.id, "hello again")
+    assert [message.text for message in server.chat(ann).sent] == ["hello again"]
+
+
 async def test_a_group_that_became_a_supergroup_tells_its_new_number(
     server: TelegramServer, bot: Bot, ann: Person
 ) -> None:

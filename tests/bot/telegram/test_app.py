@@ -7,17 +7,8 @@ import asyncio
 import pytest
 
 from engine.model.events import EventKind
-from tests.bot.telegram.world import ANN, FOREIGN, GROUP, STRANGER, TOM, VIC, World, button, labels, telegram, until
-from tests.desk import propose
-
-
-async def proposed(world: World, chat: int = ANN) -> object:
-    """The card of the default proposal, asked for by Ann."""
-    propose(world.desk)
-    world.say("/proposals", chat=chat)
-    listed = await world.card("1 proposal waiting", chat)
-    world.press(listed, "Show A00001")
-    return await world.card("sell 2 × XYZ 44 put?", chat)
+from tests.bot.telegram.world import FOREIGN, STRANGER, button, labels, telegram, until
+from tests.faults.telegram_desk import GROUP, TOM, VIC
 
 
 async def test_a_command_is_answered_in_its_chat() -> None:
@@ -26,13 +17,13 @@ async def test_a_command_is_answered_in_its_chat() -> None:
 
         card = await world.card("Risk")
 
-    assert card.text.startswith("<i>PAPER</i>\n<b>🟢 Risk</b>")
+    assert card.raw.startswith("<i>PAPER</i>\n<b>🟢 Risk</b>")
     assert labels(card) == ["Refresh"]
 
 
 async def test_a_tap_sends_one_order_and_the_card_says_so() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         world.press(card, "Approve")
 
         await world.card("sell 2 × XYZ 44 put")
@@ -44,12 +35,12 @@ async def test_a_tap_sends_one_order_and_the_card_says_so() -> None:
 
 async def test_a_second_press_of_the_same_button_changes_nothing() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         token = button(card, "Approve")
         world.press(card, "Approve")
         world.press(card, "Approve", data=token)
 
-        await world.alert("This button was pressed before")
+        await world.notice("This button was pressed before")
         await world.settled()
 
         assert world.orders == ["A00001.1.1"]
@@ -57,10 +48,10 @@ async def test_a_second_press_of_the_same_button_changes_nothing() -> None:
 
 async def test_a_forged_button_has_no_effect_and_is_written_down() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         world.press(card, "Approve", data="approve:A00001.1")
 
-        await world.alert("This button is not known here any more")
+        await world.notice("This button is not known here any more")
 
         assert world.orders == []
         (denied,) = world.events(EventKind.DENIED)
@@ -69,20 +60,20 @@ async def test_a_forged_button_has_no_effect_and_is_written_down() -> None:
 
 async def test_a_button_of_another_chat_has_no_effect() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        world.press(card, "Approve", chat=str(GROUP))
+        card = await world.proposal()
+        world.press(card, "Approve", chat=GROUP)
 
-        await world.alert("This button is not known here any more")
+        await world.notice("This button is not known here any more")
 
         assert world.orders == []
 
 
 async def test_a_strangers_press_uses_no_button_up() -> None:
     async with telegram() as world:
-        card = await proposed(world, GROUP)
+        card = await world.proposal(world.group)
         token = button(card, "Approve")
         world.press(card, "Approve", who=STRANGER)
-        await world.alert("“telegram:99” is not on this desk's list")
+        await world.notice("“telegram:99” is not on this desk's list")
         world.press(card, "Approve", data=token)
 
         await until(lambda: world.orders, "an order")
@@ -92,7 +83,7 @@ async def test_a_strangers_press_uses_no_button_up() -> None:
 
 async def test_a_viewers_press_uses_no_button_up() -> None:
     async with telegram() as world:
-        card = await proposed(world, GROUP)
+        card = await world.proposal(world.group)
         token = button(card, "Approve")
         world.press(card, "Approve", who=VIC)
         await world.card("needs the role trader", GROUP)
@@ -103,7 +94,7 @@ async def test_a_viewers_press_uses_no_button_up() -> None:
 
 async def test_buttons_of_before_a_restart_work() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         await world.restart()
         world.say("/whoami")
         await world.card("ann")
@@ -114,9 +105,11 @@ async def test_buttons_of_before_a_restart_work() -> None:
 
 async def test_an_edited_command_does_nothing() -> None:
     async with telegram() as world:
-        world.update(edited_message=world.message("/halt"))
-        world.say("/whoami")
+        said = world.say("/whoami").message
         await world.card("ann")
+        assert said is not None
+        edited = world.server.edit(world.ann, said, "/halt")
+        world.server.push(edited.update)  # as if Telegram sent what was not asked for
         await world.settled()
 
         assert world.events(EventKind.HALTED) == []
@@ -124,10 +117,11 @@ async def test_an_edited_command_does_nothing() -> None:
 
 async def test_the_same_update_twice_acts_once() -> None:
     async with telegram() as world:
-        number = world.say("/note hello")
+        act = world.say("/note hello")
         await world.card("Noted")
-        world.server.updates.append({"update_id": number, "message": world.message("/note hello")})
-        await world.restart()
+        await world.stop()
+        world.server.replay(act)
+        await world.start()
         world.say("/whoami")
         await world.card("ann")
         await world.settled()
@@ -191,8 +185,8 @@ async def test_a_forwarded_command_is_not_carried_out() -> None:
 
 async def test_what_waited_while_the_desk_was_down_is_answered_and_not_done() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        await world.down()
+        card = await world.proposal()
+        await world.stop()
         world.say("/resume", ago=600)
         world.press(card, "Approve")
         world.press(card, "Half (1)")
@@ -207,8 +201,8 @@ async def test_what_waited_while_the_desk_was_down_is_answered_and_not_done() ->
 
 async def test_a_tap_that_came_late_can_be_done_after_all() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        await world.down()
+        card = await world.proposal()
+        await world.stop()
         world.press(card, "Approve")
         await world.start()
         told = await world.card("Pressed while the desk was away")
@@ -236,8 +230,9 @@ async def test_a_wrong_answer_of_the_first_poll_is_not_trusted() -> None:
 
 async def test_an_update_nobody_can_read_holds_up_nothing() -> None:
     async with telegram() as world:
-        world.update(message={"message_id": "x", "chat": 5, "from": []})
-        world.server.updates.append({"update_id": "one"})
+        number = next(world.server.updates.numbers)
+        world.server.push({"update_id": number, "message": {"message_id": "x", "chat": 5, "from": []}})
+        world.server.push({"update_id": "one"})
         world.say("/whoami")
 
         await world.card("ann")

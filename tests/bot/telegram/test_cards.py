@@ -15,10 +15,11 @@ from bot.platforms.base import MessageGone, Refused
 from bot.platforms.telegram_app import TelegramApp
 from bot.platforms.telegram_wire import Trouble
 from engine.model.events import EventKind
-from tests.bot.telegram.fake import TOKEN
-from tests.bot.telegram.test_app import proposed
 from tests.bot.telegram.test_render import png
-from tests.bot.telegram.world import ANN, GROUP, TOM, button, labels, telegram, until
+from tests.bot.telegram.world import button, labels, telegram, until
+from tests.faults.telegram_desk import ANN, GROUP, TOM
+from tests.standins.telegram_rules import TWO_POLLS
+from tests.standins.telegram_server import TOKEN
 from tests.strategies import cases
 
 CARD = Card("Filled", lines=("Sold 2.",), buttons=((Button("Position", "position:P00003"),),))
@@ -27,13 +28,15 @@ PICTURE = Picture("payoff", "profit at expiry", lambda dark: png(800, 600))
 
 async def test_a_card_is_posted_into_a_topic_in_silence_under_the_card_of_its_trade() -> None:
     async with telegram() as world:
-        first = await world.app.post(f"{GROUP}/7", CARD)
-        await world.app.post(f"{GROUP}/7", CARD, Manner(silent=True, under=first))
+        topic = world.server.open_topic(world.group, "Options")
+        chat = f"{GROUP}/{topic.id}"
+        first = await world.app.post(chat, CARD)
+        await world.app.post(chat, CARD, Manner(silent=True, under=first))
 
-        posted = world.cards(GROUP)[-1]
+        above, posted = world.cards(GROUP)
 
-    assert first == MessageRef("telegram", f"{GROUP}/7", first.message)
-    assert (posted.topic, posted.silent, str(posted.reply_to)) == ("7", True, first.message)
+    assert first == MessageRef("telegram", chat, str(above.id))
+    assert (posted.thread, posted.is_silent, posted.reply_to) == (topic.id, True, above)
 
 
 async def test_a_card_is_edited_in_place_with_fresh_buttons() -> None:
@@ -70,7 +73,7 @@ async def test_an_older_version_never_replaces_a_newer_one() -> None:
 async def test_a_card_somebody_deleted_is_gone() -> None:
     async with telegram() as world:
         ref = await world.app.post(str(ANN), CARD)
-        world.server.shown.clear()
+        world.server.delete(world.cards()[-1])
 
         with pytest.raises(MessageGone):
             await world.app.edit(ref, CARD)
@@ -82,7 +85,7 @@ async def test_a_card_that_becomes_a_picture_stays_where_it_is() -> None:
         await world.app.edit(ref, Card("Digest", pictures=(PICTURE,)))
         (shown,) = world.cards()
 
-    assert (shown.kind, str(shown.id)) == ("photo", ref.message)
+    assert (shown.photo is not None, str(shown.id)) == (True, ref.message)
 
 
 async def test_a_picture_that_becomes_text_makes_room_for_a_new_message() -> None:
@@ -110,7 +113,7 @@ async def test_a_long_card_is_several_messages_and_one_reference() -> None:
 @pytest.mark.parametrize("why", ["PHOTO_INVALID_DIMENSIONS", "not enough rights to send photos to the chat"])
 async def test_a_picture_telegram_does_not_take_is_told_in_words(why: str) -> None:
     async with telegram() as world:
-        world.server.fail("sendPhoto", 400, f"Bad Request: {why}")
+        world.server.refuse("sendPhoto", 400, f"Bad Request: {why}")
         await world.app.post(str(ANN), Card("Payoff", pictures=(PICTURE,)))
         (shown,) = world.cards()
 
@@ -140,7 +143,7 @@ async def test_a_picture_that_cannot_be_drawn_is_told_in_words() -> None:
 )
 async def test_a_chat_that_takes_nothing_is_named(status: int, words: str) -> None:
     async with telegram() as world:
-        world.server.fail("sendMessage", status, words)
+        world.server.refuse("sendMessage", status, words)
 
         with pytest.raises(Undeliverable, match=f"telegram:{GROUP}/7: "):
             await world.app.post(f"{GROUP}/7", CARD)
@@ -148,7 +151,7 @@ async def test_a_chat_that_takes_nothing_is_named(status: int, words: str) -> No
 
 async def test_a_flooded_card_goes_back_to_the_outbox_with_the_time() -> None:
     async with telegram() as world:
-        world.server.fail("sendMessage", 429, "Too Many Requests: retry after 30", retry_after=30)
+        world.server.fail("429", 1, "sendMessage", seconds=30)
 
         with pytest.raises(Later) as later:
             await world.app.post(str(ANN), CARD)
@@ -158,7 +161,7 @@ async def test_a_flooded_card_goes_back_to_the_outbox_with_the_time() -> None:
 
 async def test_a_flooded_answer_waits_and_comes() -> None:
     async with telegram() as world:
-        world.server.fail("sendMessage", 429, "Too Many Requests: retry after 2", retry_after=2)
+        world.server.fail("429", 1, "sendMessage", seconds=2)
         world.say("/whoami")
 
         await world.card("ann")
@@ -167,7 +170,8 @@ async def test_a_flooded_answer_waits_and_comes() -> None:
 async def test_a_group_that_became_a_supergroup_is_followed_for_good() -> None:
     new = -100500
     async with telegram() as world:
-        world.server.fail("sendMessage", 400, "Bad Request: group chat was upgraded", migrate_to_chat_id=new)
+        world.server.supergroup("Desk", world.ann, number=new)
+        world.group.moved_to = new  # and nobody tells the bot
         ref = await world.app.post(str(GROUP), CARD)
         await world.restart()
         await world.app.post(str(GROUP), CARD)
@@ -179,9 +183,8 @@ async def test_a_group_that_became_a_supergroup_is_followed_for_good() -> None:
 
 
 async def test_a_group_that_moves_is_told_what_to_change() -> None:
-    new = -100500
     async with telegram() as world:
-        world.update(message={**world.message("x", chat=GROUP), "migrate_to_chat_id": new})
+        new = world.server.migrate(world.group).id
 
         told = await world.card("This group has a new number", new)
         assert f"{new} in place of {GROUP}" in told.text
@@ -204,10 +207,10 @@ async def test_the_token_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs:
         async with telegram() as world:
-            world.server.fail("sendMessage", 400, f"Bad Request: {TOKEN} is not good")
+            world.server.refuse("sendMessage", 400, f"Bad Request: {TOKEN} is not good")
             with pytest.raises(Trouble) as problem:
                 await world.app.post(str(ANN), CARD)
-            await world.server.stop()
+            world.server.down()
             with pytest.raises(Trouble) as second:
                 await world.app.post(str(ANN), CARD)
             state = await until(lambda: not world.app.state.is_well and world.app.state.words)
@@ -219,9 +222,8 @@ async def test_the_token_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixt
 
 async def test_two_programs_with_one_token_are_told_and_tried_again() -> None:
     async with telegram(started=False) as world:
-        for _ in range(1):
-            world.server.fail("getUpdates", 409, "Conflict: terminated by other getUpdates request")
-        world.running.append(world.task())
+        world.server.refuse("getUpdates", 409, TWO_POLLS)
+        world.begin()
         await until(lambda: "Another program asks for this bot's updates (409)" in world.app.state.words)
         world.say("/whoami")
 
@@ -238,7 +240,7 @@ async def test_all_parts_of_a_card_make_room_for_what_takes_its_place() -> None:
         await world.card("ann")
         await world.settled()
 
-        assert [card.kind for card in world.cards()] == ["text"]
+        assert [card.photo for card in world.cards()] == [None]
 
 
 async def test_an_answer_for_one_person_goes_to_their_private_chat() -> None:
@@ -252,7 +254,7 @@ async def test_an_answer_for_one_person_goes_to_their_private_chat() -> None:
 
 async def test_who_never_wrote_to_the_bot_is_told_to() -> None:
     async with telegram() as world:
-        world.server.fail("sendMessage", 403, "Forbidden: bot can't initiate conversation with a user")
+        world.server.chat(world.tom).bot = "left"
         world.say("/account", who=TOM, chat=GROUP)
 
         await world.card("open @desk_bot, press Start", GROUP)
@@ -260,8 +262,8 @@ async def test_who_never_wrote_to_the_bot_is_told_to() -> None:
 
 async def test_an_answer_in_words_changes_the_card() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        world.say("1 contract", reply_to_message={"message_id": card.id})
+        card = await world.proposal()
+        world.say("1 contract", reply_to=card)
 
         await until(lambda: "sell 1 × XYZ 44 put?" in card.text, "drawn again")
         await world.card("The card this answers is up to date")
@@ -269,8 +271,8 @@ async def test_an_answer_in_words_changes_the_card() -> None:
 
 async def test_an_answer_in_words_never_approves() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        world.say("approve", reply_to_message={"message_id": card.id})
+        card = await world.proposal()
+        world.say("approve", reply_to=card)
 
         await world.card("Approving takes the button")
         assert world.orders == []
@@ -279,14 +281,14 @@ async def test_an_answer_in_words_never_approves() -> None:
 async def test_a_button_that_needs_a_price_asks_for_it_and_knows_the_answer_after_a_restart() -> None:
     async with telegram() as world:
         world.desk.market.set_snapshot(cases.wheel_name())
-        card = await proposed(world)
+        card = await world.proposal()
         world.press(card, "Change")
         change = await world.card("Whatever you choose")
         world.press(change, "Your price…")
         prompt = await world.card("Reply with")
-        assert prompt.force
+        assert prompt.look.markup["force_reply"]
         await world.restart()
-        world.say("1.05", reply_to_message={"message_id": prompt.id})
+        world.say("1.05", reply_to=prompt)
 
         await until(lambda: world.events(EventKind.APPROVAL_CHANGED), "asked again at that price")
         (command,) = [each for each in world.events(EventKind.COMMAND) if each.data["command"] == "myprice"]

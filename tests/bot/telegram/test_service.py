@@ -1,4 +1,4 @@
-"""The connection: order and haste inside a chat, long work, webhook, doctor, an outage, nonsense by the thousand."""
+"""The connection: order and haste inside a chat, long work, webhook, doctor, an outage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
-import structlog
 
 from bot.command import Pool
 from bot.doctor import Finding
@@ -19,13 +17,11 @@ from bot.platforms.telegram_app import TelegramApp
 from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_listen import Webhook
 from bot.platforms.telegram_progress import Bar
-from bot.platforms.telegram_text import LONGEST_TEXT, units
 from bot.platforms.telegram_wire import Trouble
 from engine.model.events import EventKind
-from tests.bot.telegram.fake import TOKEN
-from tests.bot.telegram.test_app import proposed
-from tests.bot.telegram.test_render import Reader
-from tests.bot.telegram.world import ANN, GROUP, STRANGER, World, button, labels, telegram, until
+from tests.bot.telegram.world import World, button, labels, telegram, until
+from tests.faults.telegram_desk import ANN, GROUP
+from tests.standins.telegram_server import TOKEN
 
 
 class Hanging:
@@ -60,7 +56,7 @@ async def test_what_acts_in_one_chat_keeps_its_order() -> None:
 
 async def test_a_halt_passes_an_approval_that_hangs() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         hanging = Hanging(world, Pool.TRADE)
         world.press(card, "Approve")
         await until(lambda: hanging.waiting)
@@ -73,7 +69,7 @@ async def test_a_halt_passes_an_approval_that_hangs() -> None:
 
 async def test_a_tap_is_acknowledged_while_the_broker_hangs() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         hanging = Hanging(world, Pool.TRADE)
         before = len(world.calls("answerCallbackQuery"))
         world.press(card, "Approve")
@@ -85,7 +81,7 @@ async def test_a_tap_is_acknowledged_while_the_broker_hangs() -> None:
 
 async def test_what_waits_here_for_its_turn_grows_too_old() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         hanging = Hanging(world, Pool.TRADE)
         world.say("/note first")
         await until(lambda: hanging.waiting)
@@ -105,8 +101,8 @@ async def test_what_waits_here_for_its_turn_grows_too_old() -> None:
 )
 async def test_a_tap_that_cannot_be_acknowledged_counts_once(status: int, words: str) -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        world.server.fail("answerCallbackQuery", status, words)
+        card = await world.proposal()
+        world.server.refuse("answerCallbackQuery", status, words)
         world.press(card, "Approve")
 
         await until(lambda: world.orders)
@@ -115,9 +111,10 @@ async def test_a_tap_that_cannot_be_acknowledged_counts_once(status: int, words:
 
 async def test_a_card_that_was_deleted_under_the_tap_is_posted_anew() -> None:
     async with telegram() as world:
-        card = await proposed(world)
-        world.press(card, "Approve")
-        del world.server.shown[card.chat, card.id]
+        card = await world.proposal()
+        with world.server.world.lock:
+            world.press(card, "Approve")
+            world.server.delete(card)
 
         again = await world.card("sell 2 × XYZ 44 put")
         await until(lambda: world.orders)
@@ -126,7 +123,7 @@ async def test_a_card_that_was_deleted_under_the_tap_is_posted_anew() -> None:
 
 async def test_a_card_that_stays_gets_a_fresh_button_in_place_of_the_one_that_was_used() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         token, other = button(card, "Reject"), button(card, "Why")
         object.__setattr__(world.room, "max_age", -1.0)  # everything that acts is too late
         world.press(card, "Approve")
@@ -151,7 +148,7 @@ async def test_a_chat_that_asks_for_too_much_at_once_is_told() -> None:
 
 async def test_who_comes_second_is_told_and_sees_the_card_in_its_place() -> None:
     async with telegram() as world:
-        card = await proposed(world)
+        card = await world.proposal()
         reject = button(card, "Reject")
         world.press(card, "Approve")
         await until(lambda: world.orders)
@@ -189,10 +186,10 @@ async def test_quick_work_shows_no_bar() -> None:
 
 async def test_an_outage_is_said_and_ends_by_itself() -> None:
     async with telegram() as world:
-        for _ in range(3):
-            world.server.fail("getUpdates", 502, "Bad Gateway")
+        world.server.down()
         await until(lambda: not world.app.state.is_well)
         world.say("/whoami")
+        world.server.up()
 
         await world.card("ann")
         assert world.app.state.is_well
@@ -206,9 +203,9 @@ async def test_a_desk_that_is_not_connected_takes_no_card() -> None:
 
 async def test_an_answer_is_not_sent_twice_when_nobody_knows_whether_it_arrived() -> None:
     async with telegram() as world:
-        world.server.fail("sendMessage", 502, "Bad Gateway")
+        world.server.fail("502", 1, "sendMessage")
         world.say("/whoami")
-        await until(lambda: not world.server.faults)
+        await until(lambda: world.calls("sendMessage"))
         world.say("/help")
         await world.card("help")
         await world.settled()
@@ -223,8 +220,7 @@ async def test_updates_that_telegram_sends_are_taken_with_our_secret_only() -> N
         assert isinstance(listener, Webhook)
         (call,) = await until(lambda: world.calls("setWebhook"))
         await until(lambda: world.calls("getWebhookInfo"))
-        update = {"update_id": 7, "message": world.message("/note by webhook")}
-        forged = {"update_id": 8, "message": world.message("/halt")}
+        update, forged = world.say("/note by webhook").update, world.say("/halt").update
         async with aiohttp.ClientSession() as client:
             url = f"{listener.address}/telegram"
             ours = {"X-Telegram-Bot-Api-Secret-Token": call["secret_token"]}
@@ -248,10 +244,8 @@ async def test_our_own_webhook_is_taken_back_when_the_desk_asks_for_updates_agai
     async with telegram(started=False, webhook_url="https://desk.example/telegram", webhook_port=0) as world:
         await world.start()
         await until(lambda: world.calls("getWebhookInfo"))
-        world.server.webhook = "https://desk.example/telegram"
-        await world.stop()
         world.settings = replace(world.settings, webhook_url="")
-        await world.down()
+        await world.stop()
         await world.start()
 
         await until(lambda: world.calls("deleteWebhook"))
@@ -259,8 +253,8 @@ async def test_our_own_webhook_is_taken_back_when_the_desk_asks_for_updates_agai
 
 async def test_a_webhook_of_another_program_is_explained_and_left_alone() -> None:
     async with telegram(started=False) as world:
-        world.server.webhook = "https://elsewhere.example/x"
-        world.running.append(world.task())
+        world.server.updates.webhook.url = "https://elsewhere.example/x"
+        world.begin()
         await until(lambda: "A webhook is set for this bot" in world.app.state.words)
         found = await world.app.check()
 
@@ -279,23 +273,29 @@ async def test_the_doctor_finds_nothing_wrong_with_a_good_configuration() -> Non
 
 async def test_the_doctor_names_a_chat_the_bot_is_not_in() -> None:
     async with telegram() as world:
-        world.server.fail("getChat", 400, "Bad Request: chat not found")
-        app = TelegramApp(world.room, replace(world.settings, chat=""), TOKEN, (str(GROUP),))
+        app = TelegramApp(world.room, replace(world.settings, chat=""), TOKEN, ("-1002",))
 
         (found,) = failing(await app.check())
 
-    assert found.part == f"telegram:{GROUP}"
+    assert found.part == "telegram:-1002"
     assert "@desk_bot is not in this group" in found.words
 
 
-@pytest.mark.parametrize("status", ["left", "kicked", "restricted"])
-async def test_the_doctor_names_a_chat_the_bot_may_not_write_in(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("left", "@desk_bot is not in this group"),
+        ("kicked", "@desk_bot is not in this group"),
+        ("restricted", "may not write in “Desk”"),
+    ],
+)
+async def test_the_doctor_names_a_chat_the_bot_may_not_write_in(status: str, words: str) -> None:
     async with telegram() as world:
-        world.server.membership = status
+        world.group.bot = status
 
         (found,) = failing(await world.app.check())
 
-    assert "may not write in “Desk”" in found.words
+    assert words in found.words
 
 
 async def test_the_doctor_knows_a_group_without_topics() -> None:
@@ -303,44 +303,3 @@ async def test_the_doctor_knows_a_group_without_topics() -> None:
         (found,) = failing(await world.app.check())
 
     assert "has no topics" in found.words
-
-
-JUNK: tuple[Any, ...] = (
-    None, True, -1, 0, 2**70, 1e308, "", " ", "/halt", "approve:A00001.1", "😀" * 50, "<b>&", "\ud800", [], {}, [{}],
-    {"id": 45}, {"id": "45"},
-)  # fmt: skip
-
-
-def garbled(dice: np.random.Generator, value: Any) -> Any:
-    """The value with a few of its parts replaced by what should not be there."""
-    if dice.random() < 0.06:
-        return JUNK[dice.integers(len(JUNK))]
-    if isinstance(value, dict):
-        return {key: garbled(dice, each) for key, each in value.items() if dice.random() > 0.02}
-    return [garbled(dice, each) for each in value] if isinstance(value, list) else value
-
-
-async def test_nonsense_by_the_thousand_breaks_nothing_and_does_nothing() -> None:
-    dice = np.random.default_rng(7)
-    with structlog.testing.capture_logs() as logs:
-        async with telegram() as world:
-            card = await proposed(world, GROUP)
-            token = button(card, "Approve")
-            for _ in range(500):
-                world.say("/halt <b>&", who=STRANGER)
-                world.say("/halt", who=STRANGER, chat=GROUP, reply_to_message={"message_id": card.id})
-                world.press(card, "Approve", who=STRANGER, data=token)
-                world.update(edited_message=world.message("/halt"))
-            world.server.updates = [
-                {key: value if key == "update_id" else garbled(dice, value) for key, value in update.items()}
-                for update in world.server.updates
-            ]
-            world.say("/whoami")
-            await world.card("ann")
-            sent = world.calls("sendMessage")
-
-            assert world.orders == []
-            assert world.events(EventKind.HALTED) == []
-            assert not world.running[-1].done()
-    assert {each["event"] for each in logs} & {"telegram.update_broken", "command.broken"} == set()
-    assert all(units(Reader(each["text"]).text) <= LONGEST_TEXT for each in sent)
