@@ -26,6 +26,7 @@ from engine.model.book import Position
 from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import Bars
+from engine.model.orders import OrderStatus
 from engine.store import Store
 from tests import make
 from tests.faults.desk_process import FileMarket, Life, environment, people
@@ -57,6 +58,13 @@ class Hung:
         self.quotes[symbol] = (bid, ask)
         self.file.write_text(json.dumps(self.quotes), encoding="utf-8")
         self.standin.exchange.quote(symbol, bid, ask)
+
+    def has_its_nets(self) -> bool:
+        """Whether the stops under both positions rest at the broker, as far as the desk knows."""
+        with self.desk.store.read() as work:
+            nets = [ticket for ticket in work.open_tickets() if ticket.is_net]
+            resting = [order for net in nets for order in work.orders(net.id) if order.status is OrderStatus.ACCEPTED]
+        return len(resting) == 2
 
     async def ask(self, number: int, text: str = "", action: str = "") -> Reply:
         return await dispatch(self.room, Request("web:ann", text, action, f"t:{number}"))
@@ -160,6 +168,8 @@ async def test_a_person_closes_and_halts_while_twenty_approvals_wait_for_a_hung_
     async with hung(tmp_path) as desk:
         waiting = [asyncio.create_task(desk.ask(n, action=f"approve:A8{n:04d}.1")) for n in range(APPROVALS)]
         await until(lambda: len(desk.received("_to_open")) >= 4, SOON)
+
+        await until(desk.has_its_nets, SOON)  # one that is just being placed has to be confirmed before it steps aside
 
         closed = await asyncio.wait_for(desk.ask(101, "/close P90002"), SOON)
         halted = await asyncio.wait_for(desk.ask(102, "/halt too wild"), SOON)
