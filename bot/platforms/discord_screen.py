@@ -42,12 +42,19 @@ class Screen:
         """The message whose button was pressed; None for a slash command."""
         return self.interaction.message
 
+    @property
+    def has_own_message(self) -> bool:
+        """Whether the original response is the answer's own. After a tap it is the tapped card, also where the
+        interaction does not tell which message that is: never to be drawn over by an answer of another kind.
+        """
+        return self.interaction.type is discord.InteractionType.application_command
+
     async def progress(self, progress: Progress) -> None:
         """Draw the bar; one that cannot be drawn now is drawn the next time."""
         shown = await drawn(self.room, progress_card(progress, self.room.banner()))
         view = view_of(shown.rows)
         try:
-            if self.tapped is None:
+            if self.has_own_message:
                 await self.interaction.edit_original_response(**shown.again(view))
             elif self.waiting is None:
                 self.waiting = await self.interaction.followup.send(ephemeral=True, wait=True, **shown.new(view))
@@ -62,7 +69,7 @@ class Screen:
         is_private = self.is_private or not reply.is_ok or not reply.cards
         if reply.place is Place.SAME and reply.is_ok and reply.cards and await self._replaced(cards[0]):
             cards, is_private = cards[1:], True
-        elif self.tapped is None and is_private == self.is_private and await self._edited(cards[0]):
+        elif self.has_own_message and is_private == self.is_private and await self._edited(cards[0]):
             cards = cards[1:]
         else:
             await self._clear()
@@ -107,7 +114,7 @@ class Screen:
         try:
             if self.waiting is not None:
                 await self.waiting.delete()
-            elif self.tapped is None and not self.interaction.is_expired():
+            elif self.has_own_message and not self.interaction.is_expired():
                 # The first message after "thinking" takes its place and is shown to as many: it has to be over first.
                 await self.interaction.edit_original_response(content="…")
                 await self.interaction.delete_original_response()

@@ -166,6 +166,18 @@ async def test_interaction_that_the_library_cannot_read_does_not_end_the_connect
         assert ("ann" in answer.text, server.gateway.identifies) == (True, 1)
 
 
+async def test_refusal_of_a_form_that_names_no_message_is_not_drawn_over_the_card(server: DiscordServer) -> None:
+    async with weather(server, 1) as world:
+        begin, stranger, desk = server.interactions.begin, world.noise.strangers[0], server.channel(DESK)
+        pressed = begin(3, stranger, desk, {"component_type": 2, "custom_id": world.noise.standing}, world.noise.card)
+        form = {"custom_id": "wsb:myprice:A00001.1", "components": []}
+        row = begin(5, stranger, desk, form, world.noise.card, pressed).row
+        await server.replay_row({key: value for key, value in row.items() if key != "message"})
+        await world.settled()
+
+        assert "Approve" in world.noise.card.labels
+
+
 async def test_interaction_that_says_not_who_did_it_is_passed_over(server: DiscordServer) -> None:
     with structlog.testing.capture_logs() as logs:
         async with weather(server, 1) as world:
