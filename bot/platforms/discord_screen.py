@@ -78,7 +78,7 @@ class Screen:
 
     async def _replaced(self, card: Card) -> bool:
         """Whether the tapped message shows the card now, or a newer one; which version of it, is noted."""
-        if self.tapped is None:
+        if self.tapped is None or not self._is_on(self.tapped):
             return False
         try:
             await draw(self.room, ref_of(self.tapped), card, self._edit)
@@ -87,6 +87,13 @@ class Screen:
             return False
         await self._clear()
         return True
+
+    def _is_on(self, message: discord.Message) -> bool:
+        """Whether the button that was pressed, or that opened the form, stands under the message it is said to."""
+        data: object = self.interaction.data
+        pressed = data.get("custom_id") if isinstance(data, dict) else None
+        rows = (row.children for row in message.components if isinstance(row, discord.ActionRow))
+        return any(getattr(item, "custom_id", None) == pressed for row in rows for item in row)
 
     async def _edited(self, card: Card) -> bool:
         """Whether the message that stands for the answer to a slash command shows the card now."""
