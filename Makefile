@@ -105,6 +105,6 @@ define compile
 endef
 
 lock: .venv/.uv-tried  ## write the locks again after a change of pyproject.toml (ARGS=--upgrade for newer versions)
-	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra test,$(WHEELS))
+	$(call compile,requirements.lock,pyproject.toml --group build --extra demo --extra postgres --extra providers --extra test,$(WHEELS))
 	$(call compile,requirements-dev.lock,pyproject.toml --group build --all-extras --constraint requirements.lock,$(WHEELS))
 	$(call compile,requirements-uv.lock,--group uv,$(WHEELS))

@@ -8,8 +8,13 @@ from datetime import date
 from engine.errors import DataUnavailable
 from engine.model.instruments import Instrument
 from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
+from engine.model.news import News
+from engine.ports import SourceState
 
-WORDS = "No market data source is configured: name a folder of recorded days with [data] folder or --data."
+WORDS = (
+    'No market data source is configured: set [data] source = "live", or name a folder of recorded days with '
+    "[data] folder or --data."
+)
 
 
 class AbsentMarket:
@@ -39,3 +44,9 @@ class AbsentMarket:
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         return {}
+
+    def news(self, ticker: str) -> News | None:
+        return None
+
+    def sources(self) -> tuple[SourceState, ...]:
+        return ()

@@ -38,6 +38,7 @@ from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
 from engine.sessions import Sessions
 from engine.store import Store
+from engine.transport import Timeouts
 
 if TYPE_CHECKING:
     from engine.brokers.alpaca import AlpacaBroker
@@ -348,7 +349,6 @@ def protecting_broker(config: Config, store: Store) -> Broker:
 def _alpaca(config: Config, store: Store | None, seconds: tuple[float, float, float] | None = None) -> AlpacaBroker:
     # alpaca-py takes seconds and 60 MB to import: a desk on the paper exchange never needs it.
     from engine.brokers.alpaca import AlpacaBroker
-    from engine.brokers.alpaca_http import Timeouts
 
     key, secret = _alpaca_keys(config)
     kind = "alpaca-live" if config.is_live else "alpaca-paper"

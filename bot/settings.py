@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
@@ -83,18 +84,54 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True)
 class DataSettings:
-    """`[data]`: a folder of recorded days for `wsb ask`, and addresses of providers."""
+    """`[data]`: a folder of recorded days for `wsb ask`, live providers, and their addresses.
+
+    A live provider is asked when it needs no key or its key is in the environment.
+    """
 
     folder: str = ""
     date: str = ""
     """The day of the folder to answer from (YYYY-MM-DD), its last one when empty."""
-    source: Literal["", "recorded"] = ""
+    source: Literal["", "live", "recorded"] = ""
     """Where prices come from while the desk runs; "recorded" is practice on the days of the folder, or the demo."""
+    stock_feed: Literal["", "iex", "delayed_sip", "sip"] = ""
+    """Alpaca's feed of share prices; empty is the best the keys give."""
+    option_feed: Literal["", "indicative", "opra"] = ""
+    """Alpaca's feed of option prices; empty is the best the keys give."""
+    yahoo: bool = True
+    """Whether Yahoo is asked (unofficial, for personal use; never for the price of an order)."""
+    cboe: bool = False
+    """Whether Cboe's delayed option quotes are asked (undocumented, for personal use)."""
+    stocktwits: bool = False
+    cache: str = ""
+    """The folder where answers are kept over restarts; empty is `wallstreetbots` in the user's cache folder."""
+    record: str = ""
+    """The folder where every snapshot a decision used is recorded; empty records none."""
     start: str = ""
     """The first recorded day of the practice (YYYY-MM-DD), when empty the folder's first (2009-02-03 of the demo's)."""
     speed: Annotated[float, Field(gt=0, le=100_000)] = 1.0
     """Market seconds in one real second of the practice while no card waits."""
     yahoo_url: Url = ""
+    massive_url: Url = ""
+    alphavantage_url: Url = ""
+    finnhub_url: Url = ""
+    fmp_url: Url = ""
+    cboe_url: Url = ""
+    newsapi_url: Url = ""
+    stocktwits_url: Url = ""
+    treasury_url: Url = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """`[events]`: days on which the economy is told about, by kind; each list covers the time up to its last day."""
+
+    fomc: tuple[date, ...] = ()
+    """Days on which the Federal Open Market Committee announces its decision (the second of a meeting)."""
+    cpi: tuple[date, ...] = ()
+    """Days on which the Consumer Price Index is published."""
+    payrolls: tuple[date, ...] = ()
+    """Days on which the Employment Situation is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +202,7 @@ class Config:
     risk: Limits = field(default_factory=Limits)
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     costs: Costs = field(default_factory=Costs)
+    events: EventSettings = field(default_factory=EventSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)

@@ -11,6 +11,7 @@ from typing import Protocol
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument
 from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
+from engine.model.news import News
 from engine.model.orders import Activity, Fill, Order
 
 
@@ -109,6 +110,28 @@ class Broker(Protocol):
         """What happened without an order at or after `since`, oldest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How one source of data is doing.
+
+    Attributes:
+        offers: what it gives now and of what kind, in words ("option chains: indicative").
+        is_up: whether its last answers made sense. trouble: what was the matter the last time, "" if nothing was.
+        answered_at: its last good answer, None before the first.
+        budget: what may still be asked, in words. dropped: its numbers that were left out as wrong, since the start.
+        is_proven: whether our reading of it was checked against real recorded answers.
+    """
+
+    name: str
+    offers: tuple[str, ...]
+    is_up: bool
+    trouble: str = ""
+    answered_at: datetime | None = None
+    budget: str = ""
+    dropped: int = 0
+    is_proven: bool = True
+
+
 class MarketData(Protocol):
     """Where numbers come from. Every one carries its source and time; nothing is invented."""
 
@@ -145,3 +168,13 @@ class MarketData(Protocol):
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         """Halts and resumptions of today by ticker; a name whose status this source does not know is left out."""
+
+    def news(self, ticker: str) -> News | None:
+        """Headlines about a name of the last days, scored; None when no source covers news.
+
+        Raises:
+            NotFound, DataUnavailable: as `snapshot`.
+        """
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """How everything behind this market is doing, the most important first; empty for recorded prices."""

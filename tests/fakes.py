@@ -10,6 +10,8 @@ from itertools import count
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Instrument
 from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
+from engine.model.news import News
+from engine.ports import SourceState
 from tests import make
 
 
@@ -47,6 +49,7 @@ class FakeMarket:
         self._snapshots: dict[str, MarketSnapshot] = {}
         self._bars: dict[str, Bars] = {}
         self._statuses: dict[str, TradingStatus] = {}
+        self.states: tuple[SourceState, ...] = ()
         self.asked: list[tuple[Instrument, ...]] = []
         """The instruments of every `quotes` call, in order."""
 
@@ -112,6 +115,12 @@ class FakeMarket:
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         return {ticker: self._statuses[ticker] for ticker in tickers if ticker in self._statuses}
+
+    def news(self, ticker: str) -> News | None:
+        return self.snapshot(ticker).news
+
+    def sources(self) -> tuple[SourceState, ...]:
+        return self.states
 
 
 def _first(bars: Bars, start: date) -> int:

@@ -234,17 +234,18 @@ def snapshot(
     asof: datetime = NOW,
     **more: Any,
 ) -> MarketSnapshot:
-    """Everything about one name: pass only what the test is about."""
+    """Everything about one name: pass only what the test is about; `fundamentals=` are what it loads."""
+    facts = more.pop("fundamentals", Fundamentals(market_cap=D(20_000_000_000), sector="Technology", beta=1.0))
     price = None if spot is None else float(spot)
     defaults: dict[str, Any] = {
         "spot": None if spot is None else stock_quote(spot, ticker, asof),
         "session": None if price is None else Bar(today, price, price, price, price, 1_000_000.0),
         "dividends": (),
         "earnings": (),
-        "fundamentals": Fundamentals(market_cap=D(20_000_000_000), sector="Technology", beta=1.0),
         "rate": RATE,
         "source": SOURCE,
         "load_chain": lambda: chain,
+        "load_fundamentals": lambda: facts,
     }
     given = bars if bars is not None else _flat(ticker, price, today)
     return MarketSnapshot(ticker=ticker, asof=asof, today=today, bars=given, **(defaults | more))

@@ -42,7 +42,7 @@ LAYERS = {
         "engine.sizing",
         "engine.volatility",
     ),
-    "ports": ("engine.ports",),
+    "ports": ("engine.ports", "engine.transport"),
     "use cases": (
         "engine.abilities",
         "engine.activities",
@@ -123,6 +123,8 @@ DOORS = {
     "alpaca": ("engine.brokers", "engine.data"),
     "apscheduler": ("alerts.scheduler",),
     "discord": ("bot.platforms",),
+    "finnhub": ("engine.data.providers",),
+    "massive": ("engine.data.providers",),
     "exchange_calendars": ("engine.sessions",),
     "matplotlib": ("bot.charts",),
     "pyvolr": ("engine.pricing",),
@@ -131,14 +133,13 @@ DOORS = {
     "talib": ("engine.indicators",),
     "telegram": ("bot.platforms",),
     "vollib": ("engine.pricing",),
-    "websockets": ("engine.brokers",),
-    "yfinance": ("engine.data",),
+    "websockets": ("engine.brokers", "engine.data"),
+    "yfinance": ("engine.data.providers",),
 }
 
 # Imports inside a function, (importer, imported): why it may not stand at the top.
 LAZY = {
     ("bot.app", "engine.brokers.alpaca"): "takes a second and 60 MB; a desk on the paper exchange never needs it",
-    ("bot.app", "engine.brokers.alpaca_http"): "as above",
     ("bot.cli", "bot.console"): "`wsb --help` answers at once; a command loads what it needs when it is called",
     ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
     ("bot.app", "bot.platforms.discord_app"): "a desk that is not in Discord should not hold its library in memory",

@@ -11,10 +11,10 @@ import stamina
 
 from engine import approvals, orders
 from engine.brokers.alpaca import AlpacaBroker
-from engine.brokers.alpaca_http import Timeouts
 from engine.model.book import Position
 from engine.model.instruments import Instrument
 from engine.model.orders import Ticket
+from engine.transport import Timeouts
 from tests import make
 from tests.desk import World, make_world, propose
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin

@@ -14,12 +14,13 @@ import structlog
 
 from engine.abilities import AbilityMemory
 from engine.brokers import alpaca_activities, alpaca_hosts, alpaca_refusals, alpaca_wire, wire
-from engine.brokers.alpaca_http import AlpacaHttp, Refused, Timeouts
+from engine.brokers.alpaca_http import AlpacaHttp, Refused
 from engine.brokers.alpaca_wire import Payload, text
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
 from engine.model.book import Account, Holding
 from engine.model.orders import Activity, Fill, Order, OrderStatus
 from engine.ports import Ability, Capabilities
+from engine.transport import Timeouts
 
 log = structlog.get_logger()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -18,24 +17,15 @@ import stamina
 import structlog
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
-from requests.adapters import HTTPAdapter
 
 from engine.errors import BrokerUnavailable
+from engine.transport import Timeouts, prepare
 
 log = structlog.get_logger()
 
 NO_VERDICT = frozenset({408, 425, 429})
 """Statuses below 500 that say nothing about the request itself (RFC 9110, RFC 6585)."""
 DUPLICATE = re.compile(r"client[ _-]?order[ _-]?id must be unique", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds: to connect, to wait for each part of an answer, and to go on repeating a read."""
-
-    connect: float = 3.0
-    read: float = 10.0
-    retrying: float = 15.0
 
 
 class Temporary(BrokerUnavailable):
@@ -63,28 +53,6 @@ class Refused(Exception):
         return self.status == 404 and self.code is not None
 
 
-class _TimedAdapter(HTTPAdapter):
-    """A transport that never waits for ever, never repeats and never follows a redirect."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        super().__init__(max_retries=0)
-        self._limits = (timeouts.connect, timeouts.read)
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: dict[str, str] | None = None,
-    ) -> requests.Response:
-        response = super().send(request, stream, timeout or self._limits, verify, cert, proxies)
-        if 300 <= response.status_code < 400:
-            raise requests.TooManyRedirects(f"redirected ({response.status_code})", response=response)
-        return response
-
-
 class AlpacaHttp:
     """GET with retries, everything else without, JSON in and out. Safe to share between threads.
 
@@ -96,7 +64,7 @@ class AlpacaHttp:
     def __init__(self, key: str, secret: str, *, paper: bool, url: str | None, timeouts: Timeouts) -> None:
         self._client = TradingClient(key, secret, paper=paper, raw_data=True, url_override=url)
         self._client._retry = 0  # its own retries repeat a POST; there is no public switch for "none"
-        _prepare(self._client._session, self._client._base_url + "/", timeouts)
+        prepare(self._client._session, self._client._base_url + "/", timeouts)
         self._retrying = stamina.RetryingCaller(
             attempts=3, timeout=timeouts.retrying, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
         ).on(Temporary)
@@ -120,14 +88,6 @@ class AlpacaHttp:
     def close(self) -> None:
         """Drop the kept-alive connections."""
         self._client._session.close()
-
-
-def _prepare(session: requests.Session, url: str, timeouts: Timeouts) -> None:
-    """Give the session our transport, and read proxies and certificates of the environment once, not per request."""
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _TimedAdapter(timeouts))
-    found = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
 
 
 def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:

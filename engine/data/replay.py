@@ -21,6 +21,8 @@ from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
 from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Quote, Source, TradingStatus
+from engine.model.news import News
+from engine.ports import SourceState
 from engine.sessions import Sessions
 
 RECORDED = Source("replay", Kind.RECORDED)
@@ -158,6 +160,15 @@ class ReplayMarket:
         """Nothing: recorded days do not say which names were halted."""
         del tickers
         return {}
+
+    def news(self, ticker: str) -> News | None:
+        """None: recorded headlines say no instant at which they could be read."""
+        del ticker
+        return None
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """None: a folder is always there."""
+        return ()
 
     def rate(self) -> Rate | None:
         """Today's short rate and who says so; None, and 0 in the snapshots, where nothing covers today."""

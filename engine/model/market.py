@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Right, Style
+from engine.model.news import News
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
@@ -383,11 +384,12 @@ class ReportTime(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """A report date; `confirmed` when two sources agree."""
+    """A report date; `confirmed` when two sources agree. `sources`: who says so, by name."""
 
     day: date
     when: ReportTime = ReportTime.UNKNOWN
     confirmed: bool = False
+    sources: tuple[str, ...] = ()
 
     def is_ahead(self, today: date) -> bool:
         """Whether it is still to come in the session of `today`."""
@@ -404,7 +406,16 @@ class DatesAhead:
 
 @dataclass(frozen=True, slots=True)
 class Fundamentals:
-    """Company facts on the day of the snapshot. None is unknown."""
+    """Company facts as they were known on `known_on`. None is unknown.
+
+    Attributes:
+        market_cap: dollars. beta: against the S&P 500.
+        revenue_growth, earnings_growth: of the latest quarter against the same one a year before, decimal.
+        margin: net margin of the latest reported year, decimal; margin_before: of the year before it.
+        margin_change: their difference.
+        dividend_yield: trailing twelve months, decimal.
+        known_on: the day on which a person could have known these. sources: who says so, by name.
+    """
 
     market_cap: Decimal | None = None
     sector: str | None = None
@@ -412,6 +423,11 @@ class Fundamentals:
     revenue_growth: float | None = None
     earnings_growth: float | None = None
     margin_change: float | None = None
+    margin: float | None = None
+    margin_before: float | None = None
+    dividend_yield: float | None = None
+    known_on: date | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +447,14 @@ def _no_chain() -> Chain | None:
     return None
 
 
+def _no_facts() -> Fundamentals | None:
+    return None
+
+
+def _no_news() -> News | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class MarketSnapshot:
     """Everything known about one underlying at one instant.
@@ -442,12 +466,13 @@ class MarketSnapshot:
         session: today's bar so far (close = last price); its volume is None where the day's path is not recorded.
         dividends: ex-dates known on `today`, oldest first, amounts on today's share basis; None = no source covers it.
         earnings: report dates on both sides of today; None = no source covers it.
-        fundamentals: None = no source covers it.
+        load_fundamentals, load_news: asked only when a rule needs them, as `load_chain`; None = no source covers it.
         iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
         last_iv: annualised volatility of held options by symbol, from their last good quote of this session; given
             only where an exit is judged without good quotes.
         load_chain: gives the option chain; asked only when a rule needs it (an expensive input), None = no options.
         rate: continuous short rate, decimal a year.
+        troubles: a sentence for each provider that gave no answer or a wrong one; shown on the cards made of this.
     """
 
     ticker: str
@@ -459,16 +484,26 @@ class MarketSnapshot:
     session: Bar | None = None
     dividends: tuple[Dividend, ...] | None = None
     earnings: tuple[Earnings, ...] | None = None
-    fundamentals: Fundamentals | None = None
     iv_history: tuple[float, ...] | None = None
     rate: float = 0.0
     halted: bool = False
     last_iv: Mapping[str, float] = field(default_factory=dict)
     load_chain: Callable[[], Chain | None] = field(default=_no_chain, repr=False, compare=False)
+    load_fundamentals: Callable[[], Fundamentals | None] = field(default=_no_facts, repr=False, compare=False)
+    load_news: Callable[[], News | None] = field(default=_no_news, repr=False, compare=False)
+    troubles: tuple[str, ...] = ()
 
     @property
     def chain(self) -> Chain | None:
         return self.load_chain()
+
+    @property
+    def fundamentals(self) -> Fundamentals | None:
+        return self.load_fundamentals()
+
+    @property
+    def news(self) -> News | None:
+        return self.load_news()
 
     @property
     def dates_ahead(self) -> DatesAhead:

@@ -12,9 +12,9 @@ from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 
 from engine.brokers.alpaca import AlpacaBroker
-from engine.brokers.alpaca_http import Timeouts
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
 from engine.model.orders import OrderStatus
+from engine.transport import Timeouts
 from tests import make
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange

@@ -1,0 +1,123 @@
+"""How often a provider may be asked: one count for all callers, with a share kept for what is more urgent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import IntEnum
+
+from engine.data.providers.trouble import Throttled
+
+
+class Urgency(IntEnum):
+    """Who is waiting for the answer."""
+
+    ORDER = 0
+    """A stop, an exit, a tap."""
+    PERSON = 1
+    SCAN = 2
+    BACKGROUND = 3
+
+
+KEPT = {Urgency.ORDER: 0.0, Urgency.PERSON: 0.10, Urgency.SCAN: 0.25, Urgency.BACKGROUND: 0.50}
+"""The share of every allowance that a question of this urgency leaves to the more urgent ones."""
+PATIENCE = {Urgency.ORDER: 1.0, Urgency.PERSON: 2.0, Urgency.SCAN: 20.0, Urgency.BACKGROUND: 0.0}
+"""Seconds such a question waits for its turn."""
+
+_urgency: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.PERSON)
+
+
+@contextmanager
+def asking(urgency: Urgency) -> Iterator[None]:
+    """Every question inside is of this urgency (threads started inside need `contextvars.copy_context`)."""
+    token = _urgency.set(urgency)
+    try:
+        yield
+    finally:
+        _urgency.reset(token)
+
+
+def urgency() -> Urgency:
+    """Who is waiting for the question being asked now."""
+    return _urgency.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """`requests` in any `seconds`."""
+
+    requests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        periods = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+        return f"{self.requests:,} a {periods.get(int(self.seconds), f'{self.seconds:g} s')}"
+
+
+class Budget:
+    """The allowances of one provider. Safe to share between threads.
+
+    `tick` gives seconds that only rise (monotonic).
+    """
+
+    def __init__(self, provider: str, *allowances: Allowance, tick: Callable[[], float] = time.monotonic) -> None:
+        self._provider = provider
+        self._allowances = allowances
+        self._tick = tick
+        self._asked: deque[float] = deque()
+        self._paused_until = float("-inf")
+        self._turn = threading.Condition()
+
+    def take(self) -> None:
+        """Count one request, after waiting for its turn as long as its urgency allows.
+
+        Raises:
+            Throttled: its turn does not come in time.
+        """
+        level = urgency()
+        limit = self._tick() + PATIENCE[level]
+        with self._turn:
+            while (wait := self._wait(level)) > 0:
+                left = limit - self._tick()
+                if wait > left:
+                    words = f"{self._provider} was asked as often as it allows; it can be asked again in {wait:.0f} s."
+                    raise Throttled(words, wait)
+                self._turn.wait(wait)
+            self._asked.append(self._tick())
+
+    def pause(self, seconds: float) -> None:
+        """Ask nothing for so long: the provider said so."""
+        with self._turn:
+            self._paused_until = max(self._paused_until, self._tick() + seconds)
+
+    @property
+    def left(self) -> tuple[tuple[Allowance, int], ...]:
+        """What may still be asked now under each allowance."""
+        with self._turn:
+            now = self._tick()
+            return tuple((each, max(0, each.requests - len(self._within(each, now)))) for each in self._allowances)
+
+    def _wait(self, level: Urgency) -> float:
+        """Seconds until a question of this urgency may be asked, 0 for now."""
+        now = self._tick()
+        self._forget(now)
+        waits = [self._paused_until - now]
+        for each in self._allowances:
+            recent = self._within(each, now)
+            room = max(1, int(each.requests * (1 - KEPT[level])))
+            if len(recent) >= room:
+                waits.append(recent[-room] + each.seconds - now)
+        return max(0.0, *waits)
+
+    def _within(self, allowance: Allowance, now: float) -> list[float]:
+        return [moment for moment in self._asked if moment > now - allowance.seconds]
+
+    def _forget(self, now: float) -> None:
+        longest = max((each.seconds for each in self._allowances), default=0.0)
+        while self._asked and self._asked[0] <= now - longest:
+            self._asked.popleft()

@@ -1,0 +1,1 @@
+"""Providers of live market data: one adapter each behind one port (`port.Provider`)."""

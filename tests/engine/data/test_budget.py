@@ -1,0 +1,69 @@
+"""A provider's allowance is one for all callers, and what is urgent always finds a place in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.data.budget import Allowance, Budget, Urgency, asking
+from engine.data.providers.trouble import Throttled
+
+
+class Ticks:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(budget: Budget, urgency: Urgency) -> int:
+    """How often one can ask before being refused."""
+    count = 0
+    with asking(urgency):
+        while True:
+            try:
+                budget.take()
+            except Throttled:
+                return count
+            count += 1
+
+
+@pytest.mark.parametrize(("urgency", "most"), [(Urgency.ORDER, 20), (Urgency.PERSON, 18), (Urgency.BACKGROUND, 10)])
+def test_each_urgency_has_its_share(urgency: Urgency, most: int):
+    assert taken(Budget("x", Allowance(20, 3600.0), tick=Ticks()), urgency) == most
+
+
+def test_an_order_is_asked_when_the_background_has_used_its_share():
+    budget = Budget("x", Allowance(20, 3600.0), tick=Ticks())
+    assert taken(budget, Urgency.BACKGROUND) == 10
+    assert taken(budget, Urgency.ORDER) == 10
+    assert [left for _, left in budget.left] == [0]
+
+
+def test_the_allowance_comes_back_with_time():
+    ticks = Ticks()
+    budget = Budget("x", Allowance(2, 60.0), Allowance(3, 86_400.0), tick=ticks)
+    assert taken(budget, Urgency.ORDER) == 2
+    ticks.now = 60.5
+    assert taken(budget, Urgency.ORDER) == 1  # the day has three
+    ticks.now = 86_401
+    assert taken(budget, Urgency.ORDER) == 2
+
+
+def test_the_message_says_who_and_how_long():
+    budget = Budget("x", Allowance(1, 3600.0), tick=Ticks())
+    with asking(Urgency.ORDER):
+        budget.take()
+        with pytest.raises(Throttled, match=r"x was asked as often as it allows; .* in 3600 s") as caught:
+            budget.take()
+    assert caught.value.after == 3600.0
+
+
+def test_a_pause_holds_for_everybody():
+    ticks = Ticks()
+    budget = Budget("x", Allowance(100, 60.0), tick=ticks)
+    budget.pause(30)
+    assert taken(budget, Urgency.ORDER) == 0
+    ticks.now = 30
+    with asking(Urgency.ORDER):
+        budget.take()
