@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import requests
 import stamina
@@ -76,6 +78,14 @@ class Reader:
         """
         return self._retrying(self._text, path, params or {})
 
+    def xml(self, path: str, params: Params | None = None) -> Element:
+        """The root of the answer to a read that is XML.
+
+        Raises:
+            As `json`.
+        """
+        return self._retrying(self._xml, path, params or {})
+
     def close(self) -> None:
         """Drop the kept-alive connections."""
         self._session.close()
@@ -92,6 +102,19 @@ class Reader:
         if text.lstrip()[:1] == "<":
             raise Unreachable(f"{self.provider} sent a web page in place of data ({path}).")
         return text
+
+    def _xml(self, path: str, params: Params) -> Element:
+        content = self._answer(path, params).content
+        # A feed declares no entities: what does is a page, or is meant to fill the memory.
+        if b"<!DOCTYPE" not in content and b"<!ENTITY" not in content:
+            try:
+                root = ElementTree.fromstring(content)
+            except ElementTree.ParseError:
+                pass
+            else:
+                if root.tag != "html":
+                    return root
+        raise Unreachable(f"{self.provider} sent something that is no XML ({path}).")
 
     def _answer(self, path: str, params: Params) -> requests.Response:
         self._budget.take()
