@@ -1,0 +1,232 @@
+"""Alpaca's two hosts as a reader of market data asks them: alpaca-py's client with limits and troubles of our own.
+
+alpaca-py 0.44 sends without any time-out and sleeps in a loop after a 429 (`alpaca.common.rest`). Here every request
+has a time-out, a read is repeated once, a 429 pauses the budget, and whatever goes wrong is one of the troubles.
+Market data and trading have an allowance each, which is theirs alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import requests
+import stamina
+import structlog
+from alpaca.common.enums import BaseURL
+from alpaca.common.exceptions import APIError
+from alpaca.common.rest import RESTClient
+
+from engine.data.budget import Allowance, Budget
+from engine.data.providers.reader import TIMEOUTS, invalid, trouble_of
+from engine.data.providers.trouble import NotEntitled, Refused, Throttled, Unreachable
+from engine.errors import ConfigError
+from engine.transport import Timeouts, prepare
+
+log = structlog.get_logger()
+
+Payload = Mapping[str, Any]
+Params = Mapping[str, str]
+
+NAME = "alpaca"
+DATA = Allowance(200, 60.0)
+"""Market data, Basic plan (docs.alpaca.markets/docs/about-market-data-api)."""
+TRADING = Allowance(100, 60.0)
+"""Half of the 200 a minute of the trading API: the desk's own orders on the same account are counted there, too."""
+SYMBOLS = 200
+"""Tickers in one question; no limit is documented, and an address of more than a few thousand characters is risky."""
+SUBSCRIPTION = re.compile(r"subscription|not entitled|agreement", re.IGNORECASE)
+"""Words of a refusal that is about what was paid for or signed, whatever its status (403 and 422 are both seen)."""
+
+
+class AlpacaClient:
+    """GET on the data host and on the trading host. Safe to share between threads.
+
+    Paths carry their version (`/v2/stocks/bars`). Empty addresses are Alpaca's own; `trading_url` is without `/v2`.
+    `clock` tells aware UTC. Keys travel in headers and are never logged.
+
+    Raises (every question):
+        NotFound, Unauthorised, NotEntitled, Throttled, Refused, Unreachable: see there.
+        DataInvalid: an answer that is not of the documented shape.
+        ConfigError: (when made) a key is missing.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        clock: Callable[[], datetime],
+        *,
+        paper: bool = True,
+        data_url: str = "",
+        trading_url: str = "",
+        timeouts: Timeouts = TIMEOUTS,
+    ) -> None:
+        if not key or not secret:
+            raise ConfigError("Alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY.")
+        own = BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE
+        trading = (trading_url or own.value).rstrip("/").removesuffix("/v2")
+        data = (data_url or BaseURL.DATA.value).rstrip("/")
+        self._data = _Host(key, secret, data, Budget(f"{NAME} data", DATA), clock, timeouts)
+        self._trading = _Host(key, secret, trading, Budget(f"{NAME} trading", TRADING), clock, timeouts)
+
+    def data(self, path: str, params: Params | None = None) -> Payload:
+        """The JSON object with which the data host answers."""
+        return payload(self._data.get(path, params or {}), path)
+
+    def trading(self, path: str, params: Params | None = None) -> Any:
+        """The JSON with which the trading host answers."""
+        return self._trading.get(path, params or {})
+
+    def data_pages(self, path: str, params: Params) -> Iterator[Payload]:
+        """The answers of the data host, page after page."""
+        return _pages(self.data, path, params)
+
+    def trading_pages(self, path: str, params: Params) -> Iterator[Payload]:
+        """The answers of the trading host, page after page."""
+        return _pages(lambda path, params: payload(self.trading(path, params), path), path, params)
+
+    @property
+    def budgets(self) -> tuple[Budget, Budget]:
+        """What may be asked of the data host and of the trading host."""
+        return self._data.budget, self._trading.budget
+
+    def close(self) -> None:
+        """Drop the kept-alive connections."""
+        self._data.close()
+        self._trading.close()
+
+
+def joined(symbols: Sequence[str], size: int = SYMBOLS) -> Iterator[str]:
+    """The symbols as lists with commas of at most `size`, each symbol once, in their order.
+
+    >>> list(joined(["AAPL", "BRK.B", "AAPL", "F"], 2))
+    ['AAPL,BRK.B', 'F']
+    """
+    each = list(dict.fromkeys(symbols))
+    return (",".join(each[start : start + size]) for start in range(0, len(each), size))
+
+
+def payload(answer: object, field: str) -> Payload:
+    """A JSON object as a mapping.
+
+    Raises:
+        DataInvalid: it is something else.
+    """
+    if not isinstance(answer, dict):
+        raise invalid(NAME, field, answer)
+    return answer
+
+
+def rows(answer: Payload, field: str) -> list[Payload]:
+    """The list of objects in a field of an answer, empty where Alpaca leaves it out or sends null.
+
+    Raises:
+        DataInvalid: it is something else.
+    """
+    found = answer.get(field)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise invalid(NAME, field, found)
+    return [payload(row, field) for row in found]
+
+
+def _pages(ask: Callable[[str, Params], Payload], path: str, params: Params) -> Iterator[Payload]:
+    """Page after page; a token that comes back would go round for ever.
+
+    Source: market data OpenAPI 1.1, `next_page_token`: a page may be short or empty and still have a next one.
+    """
+    seen: set[str] = set()
+    more: Params = {}
+    while True:
+        answer = ask(path, {**params, **more})
+        yield answer
+        token = answer.get("next_page_token")
+        if not token:
+            return
+        if not isinstance(token, str) or token in seen:
+            raise invalid(NAME, "next_page_token", token)
+        seen.add(token)
+        more = {"page_token": token}
+
+
+class _Host:
+    """GET on one host under its budget."""
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        url: str,
+        budget: Budget,
+        clock: Callable[[], datetime],
+        timeouts: Timeouts,
+    ) -> None:
+        self.budget = budget
+        self._clock = clock
+        self._client = RESTClient(url, key, secret, raw_data=True)
+        self._client._retry = 0  # there is no public switch for "none"
+        prepare(self._client._session, url + "/", timeouts)
+        self._retrying = stamina.RetryingCaller(
+            attempts=2, timeout=timeouts.retrying, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
+        ).on(Unreachable)
+
+    def get(self, path: str, params: Params) -> Any:
+        """The parsed answer to a read, asked for once more while the trouble looks temporary."""
+        return self._retrying(self._answer, path, params)
+
+    def close(self) -> None:
+        self._client._session.close()
+
+    def _answer(self, path: str, params: Params) -> Any:
+        version, _, rest = path.lstrip("/").partition("/")
+        self.budget.take()
+        try:
+            answer = self._client.get(f"/{rest}", dict(params), api_version=version)
+        except APIError as error:
+            raise self._trouble(path, error) from error
+        except requests.RequestException as error:
+            reason = type(error).__name__
+            log.warning("provider.no_answer", provider=NAME, path=path, reason=reason)
+            raise Unreachable(f"{NAME} did not answer, or not in JSON ({path}: {reason}).") from error
+        if answer is None:
+            raise Unreachable(f"{NAME} sent an empty answer ({path}).")
+        return answer
+
+    def _trouble(self, path: str, error: APIError) -> Exception:
+        """What a refusal means, with Alpaca's own words where it gives some."""
+        status, words = error.status_code or 0, _words(str(error))
+        log.warning("provider.trouble", provider=NAME, path=path, status=status, words=words)
+        if 400 <= status < 500 and SUBSCRIPTION.search(words):
+            return NotEntitled(f"{NAME} does not give this under these keys ({status}, {path}): {words}")
+        now = self._clock()
+        headers = error.response.headers if error.response is not None else {}
+        trouble = trouble_of(NAME, path, status, _with_pause(headers, now), now)
+        if isinstance(trouble, Throttled):
+            self.budget.pause(trouble.after)
+        return (
+            Refused(f"{NAME} refused the question ({status}, {path}): {words}") if type(trouble) is Refused else trouble
+        )
+
+
+def _with_pause(headers: Mapping[str, str], now: datetime) -> Mapping[str, str]:
+    """The headers with a Retry-After, where only X-RateLimit-Reset tells (market data OpenAPI 1.1: UNIX time)."""
+    reset = headers.get("X-RateLimit-Reset", "")
+    if "Retry-After" in headers or not reset.isdecimal():
+        return headers
+    return {"Retry-After": str(max(1, math.ceil(int(reset) - now.timestamp())))}
+
+
+def _words(body: str) -> str:
+    """The message of an error body, in one line of at most 200 characters; "" for a page of HTML."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return ""
+    message = parsed.get("message") if isinstance(parsed, dict) else None
+    return " ".join(str(message or "").split())[:200]
