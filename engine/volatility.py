@@ -1,19 +1,81 @@
-"""Implied volatility of a whole underlying: at the money, at a constant maturity."""
+"""Implied volatility of a whole underlying: at the money, at a constant maturity, and where it stands in its year."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import sqrt
 
 import numpy as np
 
-from engine.model.market import Chain, Floats
+from engine.model.market import Chain, Floats, IvDay, Kind
 
 MATURITY = 30
 AT_THE_MONEY = 0.05
 """Distance of the nearest strike from the spot, decimal of it, within which its volatility is still at the money."""
 FARTHEST = 30
 """Days an only neighbouring expiry may be from the maturity wanted."""
+
+
+OBSERVATIONS = 252
+"""Sessions of a year: today's volatility is ranked among those of so many sessions before."""
+ENOUGH = 60
+"""Fewer observations say nothing about a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class IvStanding:
+    """Where an implied volatility stands among those of the year before. None: there are too few observations.
+
+    Attributes:
+        iv: the one that is ranked, annualised decimal.
+        rank: 0 to 100: (iv - lowest) / (highest - lowest), today's among them; None too where all are the same.
+        percentile: 0 to 100: share of the sessions before whose volatility was below it. Not interchangeable with
+            the rank: one day of panic leaves every later rank low.
+        observations: sessions before that were counted; reconstructed: those of them computed from past trades.
+    """
+
+    iv: float
+    rank: float | None
+    percentile: float | None
+    observations: int
+    reconstructed: int = 0
+
+    @property
+    def is_sufficient(self) -> bool:
+        """Whether there are enough observations to say anything."""
+        return self.observations >= ENOUGH
+
+    @property
+    def reconstructed_share(self) -> float:
+        """0 to 1: how much of the history was computed from past trades instead of seen as quotes."""
+        return self.reconstructed / self.observations if self.observations else 0.0
+
+    @property
+    def words(self) -> str:
+        """`rank 45, percentile 62 (252 sessions, 40 % reconstructed)`."""
+        if not self.is_sufficient:
+            return f"insufficient: {self.observations} of {ENOUGH} sessions"
+        rank = "none, it never moved" if self.rank is None else f"{self.rank:.0f}"
+        origin = f", {self.reconstructed_share:.0%} reconstructed".replace("%", " %") if self.reconstructed else ""
+        return f"rank {rank}, percentile {self.percentile:.0f} ({self.observations} sessions{origin})"
+
+
+def iv_standing(iv: float, history: Sequence[IvDay]) -> IvStanding:
+    """Where `iv` stands among the last 252 of `history` (sessions before today, oldest first).
+
+    A volatility beyond everything before it has rank 0 or 100: today counts among the lowest and highest.
+    """
+    recent = history[-OBSERVATIONS:]
+    count, reconstructed = len(recent), sum(seen.source.kind is Kind.RECONSTRUCTED for seen in recent)
+    if count < ENOUGH:
+        return IvStanding(iv, None, None, count, reconstructed)
+    before = [seen.iv for seen in recent]
+    low, high = min(*before, iv), max(*before, iv)
+    rank = 100 * (iv - low) / (high - low) if high > low else None
+    percentile = 100 * sum(past < iv for past in before) / count
+    return IvStanding(iv, rank, percentile, count, reconstructed)
 
 
 def atm_iv(chain: Chain, expiry: date) -> float | None:

@@ -228,7 +228,7 @@ def _iv_ratio(case: DipCase, chain: Chain) -> Step:
     now = constant_maturity_iv(chain, MATURITY)
     if len(past) < n or now is None:
         return unknown(rule, limit, case.context)
-    ratio = now / float(np.mean(past[-n:]))
+    ratio = now / float(np.mean([seen.iv for seen in past[-n:]]))
     return step(rule, limit, f"{ratio:.4f}", ratio <= case.params.max_iv_ratio)
 
 

@@ -16,7 +16,19 @@ from engine.model.book import Account, Book, Lot, Position, PositionLeg, Posting
 from engine.model.events import Event, EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Bar, Bars, Chain, Dividend, Earnings, Fundamentals, Kind, MarketSnapshot, Quote, Source
+from engine.model.market import (
+    Bar,
+    Bars,
+    Chain,
+    Dividend,
+    Earnings,
+    Fundamentals,
+    IvDay,
+    Kind,
+    MarketSnapshot,
+    Quote,
+    Source,
+)
 from engine.model.orders import (
     Activity,
     ActivityKind,
@@ -261,6 +273,13 @@ def dividend(days_from_today: int = 10, amount: Money = "0.30") -> Dividend:
 
 def earnings(days_from_today: int = 60, confirmed: bool = True) -> Earnings:
     return Earnings(TODAY + timedelta(days=days_from_today), confirmed=confirmed)
+
+
+def iv_days(values: Iterable[float], before: date = TODAY, source: Source = SOURCE) -> tuple[IvDay, ...]:
+    """Volatilities of the weekdays that end the day before `before`, oldest first."""
+    known = tuple(values)
+    days = weekdays(len(known), before)
+    return tuple(IvDay(day, iv, source) for day, iv in zip(days, known, strict=True))
 
 
 def context(**more: Any) -> Context:

@@ -397,6 +397,15 @@ class Earnings:
 
 
 @dataclass(frozen=True, slots=True)
+class IvDay:
+    """The 30-day at-the-money implied volatility of an underlying (annualised decimal) in one session, and whose."""
+
+    day: date
+    iv: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class DatesAhead:
     """The next report and the next ex-date of a company that are known; None where none is."""
 
@@ -484,7 +493,7 @@ class MarketSnapshot:
     session: Bar | None = None
     dividends: tuple[Dividend, ...] | None = None
     earnings: tuple[Earnings, ...] | None = None
-    iv_history: tuple[float, ...] | None = None
+    iv_history: tuple[IvDay, ...] | None = None
     rate: float = 0.0
     halted: bool = False
     last_iv: Mapping[str, float] = field(default_factory=dict)

@@ -326,6 +326,7 @@ iv_history = Table(
     Column("day", Date, primary_key=True),
     Column("iv", Float, nullable=False),
     Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="reconstructed"),
 )
 
 equity_history = Table(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from math import inf
 
 from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 
 from engine.codec import dump, load
-from engine.errors import NotFound
+from engine.errors import DataInvalid, NotFound
+from engine.model.market import IvDay, Kind, Source
 from engine.model.records import EquityDay, Lease, Run, RunState, Setting
 from engine.model.trade import Scan
 from engine.schema.tables import (
@@ -58,11 +60,25 @@ PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.fl
 )
 _PEAK_SINCE = PEAK.where(equity_history.c.at > bindparam("since_", type_=equity_history.c.at.type))
 _IV = (
-    select(iv_history.c.iv)
+    select(iv_history.c.day, iv_history.c.iv, iv_history.c.source, iv_history.c.kind)
     .where(iv_history.c.ticker == bindparam("ticker_"))
     .where(iv_history.c.day < bindparam("before_"))
     .order_by(iv_history.c.day.desc())
     .limit(bindparam("limit_"))
+)
+IV_KINDS = (Kind.REAL, Kind.RECORDED, Kind.DELAYED, Kind.INDICATIVE, Kind.RECONSTRUCTED)
+"""What a stored volatility may be, the most trusted first: a row gives way to one at least as much trusted, only."""
+_REPLACE_IV = (
+    update(iv_history)
+    .where(iv_history.c.ticker == bindparam("ticker_"))
+    .where(iv_history.c.day == bindparam("day_"))
+    .where(iv_history.c.kind.in_(bindparam("kinds_", expanding=True)))
+    .values(iv=bindparam("iv_"), source=bindparam("source_"), kind=bindparam("kind_"))
+)
+_IV_SEEN = (
+    select(iv_history.c.ticker)
+    .where(iv_history.c.day == bindparam("day_"))
+    .where(iv_history.c.kind != Kind.RECONSTRUCTED.value)
 )
 _RUN_COLUMNS = ("id", "job", "due_at", "started_at", "holder", "epoch", "state", "finished_at", "note")
 _RUNS = (
@@ -193,14 +209,29 @@ class Operations(Queries):
         row = self._row(PEAK, params) if since is None else self._row(_PEAK_SINCE, {**params, "since_": since})
         return None if row is None else row[0]
 
-    def add_iv(self, ticker: str, day: date, iv: float, source: str) -> None:
-        """Keep the 30-day at-the-money implied volatility (annualised decimal) of one session."""
-        self._upsert(iv_history, {"ticker": ticker, "day": day, "iv": iv, "source": source})
+    def add_iv(self, ticker: str, seen: IvDay) -> bool:
+        """Keep the implied volatility of one session; False where a more trusted one stands already.
 
-    def iv_history(self, ticker: str, before: date, limit: int = 252) -> tuple[float, ...]:
+        Raises:
+            DataInvalid: it is no volatility, or of a kind that is no observation (modelled, proxy).
+        """
+        name, kind = seen.source.name, seen.source.kind
+        if kind not in IV_KINDS or not 0.0 < seen.iv < inf:
+            raise DataInvalid(f"{ticker}, {seen.day}: {seen.iv!r} ({kind}) is no volatility that was observed.")
+        row = {"ticker": ticker, "day": seen.day, "iv": seen.iv, "source": name, "kind": kind.value}
+        weaker = [each.value for each in IV_KINDS[IV_KINDS.index(kind) :]]
+        return self._insert_new(iv_history, row) or bool(
+            self._write(_REPLACE_IV, {f"{key}_": value for key, value in row.items()} | {"kinds_": weaker})
+        )
+
+    def iv_history(self, ticker: str, before: date, limit: int = 252) -> tuple[IvDay, ...]:
         """The last `limit` implied volatilities of sessions before `before`, oldest first."""
         rows = self._rows(_IV, {"ticker_": ticker, "before_": before, "limit_": limit})
-        return tuple(float(row[0]) for row in reversed(rows))
+        return tuple(IvDay(day, float(iv), Source(source, Kind(kind))) for day, iv, source, kind in reversed(rows))
+
+    def iv_seen(self, day: date) -> frozenset[str]:
+        """The tickers whose volatility of `day` was seen, not reconstructed."""
+        return frozenset(row[0] for row in self._rows(_IV_SEEN, {"day_": day}))
 
     def find_import(self, content_hash: str) -> str | None:
         """The stored report of an import of this very content, None when it was never imported."""

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.model.market import Chain
-from engine.volatility import atm_iv, constant_maturity_iv
+from engine.model.market import Chain, IvDay, Kind, Source
+from engine.volatility import atm_iv, constant_maturity_iv, iv_standing
 from tests import make
 
 
@@ -44,3 +44,58 @@ def test_no_volatility_at_the_money_is_no_value() -> None:
 
 def test_a_strike_within_five_percent_speaks_for_the_spot() -> None:
     assert constant_maturity_iv(expiry(30, 0.4, 0.4, strikes=(105, 110))) == pytest.approx(0.4)
+
+
+def history(*values: float, reconstructed: int = 0) -> tuple[IvDay, ...]:
+    """Sessions with these volatilities, oldest first, the first ones reconstructed."""
+    past = make.iv_days(values)
+    return tuple(
+        replace(seen, source=Source("alpaca", Kind.RECONSTRUCTED)) if row < reconstructed else seen
+        for row, seen in enumerate(past)
+    )
+
+
+def test_rank_measures_the_range_and_percentile_counts_the_days() -> None:
+    """99 days at 20 %, one of panic at 80 %: 29 % is rank 15 and percentile 99."""
+    standing = iv_standing(0.29, history(*[0.20] * 99, 0.80))
+    assert standing.rank == pytest.approx(15.0)
+    assert standing.percentile == pytest.approx(99.0)
+
+
+def test_an_equal_volatility_is_not_below() -> None:
+    assert iv_standing(0.30, history(*[0.20] * 30, *[0.30] * 70)).percentile == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize(("iv", "rank", "percentile"), [(0.10, 0.0, 0.0), (0.90, 100.0, 100.0)])
+def test_beyond_everything_before_it_the_rank_ends(iv: float, rank: float, percentile: float) -> None:
+    standing = iv_standing(iv, history(*np.linspace(0.2, 0.4, 100)))
+    assert (standing.rank, standing.percentile) == (rank, percentile)
+
+
+def test_fifty_nine_sessions_are_insufficient_and_sixty_are_not() -> None:
+    short, enough = (iv_standing(0.3, history(*np.linspace(0.2, 0.4, count))) for count in (59, 60))
+    assert (short.rank, short.percentile, short.is_sufficient) == (None, None, False)
+    assert short.words == "insufficient: 59 of 60 sessions"
+    assert enough.is_sufficient
+    assert enough.rank == pytest.approx(50.0)
+
+
+def test_only_the_last_year_counts() -> None:
+    standing = iv_standing(0.3, history(0.9, *np.linspace(0.2, 0.4, 252)))
+    assert (standing.observations, standing.rank) == (252, pytest.approx(50.0))
+
+
+def test_a_volatility_that_never_moved_has_no_rank() -> None:
+    standing = iv_standing(0.3, history(*[0.3] * 100))
+    assert (standing.rank, standing.percentile) == (None, 0.0)
+    assert "never moved" in standing.words
+
+
+def test_a_standing_says_how_much_of_it_is_reconstructed() -> None:
+    standing = iv_standing(0.3, history(*np.linspace(0.2, 0.4, 100), reconstructed=40))
+    assert standing.reconstructed_share == pytest.approx(0.4)
+    assert standing.words == "rank 50, percentile 50 (100 sessions, 40 % reconstructed)"
+
+
+def test_without_a_history_nothing_is_said() -> None:
+    assert iv_standing(0.3, ()).words == "insufficient: 0 of 60 sessions"

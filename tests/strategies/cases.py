@@ -93,7 +93,7 @@ def dip_name(**more: Any) -> MarketSnapshot:
         "bars": make.bars(ran()),
         "fundamentals": Fundamentals(market_cap=D(50_000_000_000), sector="Technology"),
         "earnings": (make.earnings(28),),
-        "iv_history": (0.5,) * 20,
+        "iv_history": make.iv_days((0.5,) * 20),
         "chain": dip_chains(),
     }
     return make.snapshot(**(defaults | more))

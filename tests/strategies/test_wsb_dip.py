@@ -195,9 +195,9 @@ def test_an_illiquid_strike_is_not_replaced_by_a_farther_one() -> None:
 def test_implied_volatility_far_above_its_mean_is_refused() -> None:
     ratio = next(step for step in find(cases.dip_name(chain=level())).steps if step.rule == "30-day IV")
     assert (ratio.value, ratio.passed) == ("1.0000", True)
-    rule, value = cases.failed_at(find(cases.dip_name(chain=level(), iv_history=(0.33,) * 20)))
+    rule, value = cases.failed_at(find(cases.dip_name(chain=level(), iv_history=make.iv_days((0.33,) * 20))))
     assert (rule, value) == ("30-day IV", "1.5152")
-    signal_of(find(cases.dip_name(chain=level(), iv_history=(0.9,) * 10 + (0.334,) * 20)))
+    signal_of(find(cases.dip_name(chain=level(), iv_history=make.iv_days((0.9,) * 10 + (0.334,) * 20))))
 
 
 def level() -> Any:
@@ -206,7 +206,7 @@ def level() -> Any:
 
 
 def test_too_short_a_history_of_volatility_is_unknown() -> None:
-    short = cases.dip_name(chain=level(), iv_history=(0.5,) * 19)
+    short = cases.dip_name(chain=level(), iv_history=make.iv_days((0.5,) * 19))
     assert cases.failed_at(find(short)) == ("30-day IV", "unknown")
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NotFound
+from engine.errors import DataInvalid, NotFound
+from engine.model.market import IvDay, Kind, Source
 from engine.model.records import EquityDay, Lease, RiskLimits, Run, RunState
 from engine.model.trade import FunnelLine, Rejection, RiskLevel, Scan, Step, Verdict
 from engine.store import Store
@@ -37,6 +38,10 @@ def day(number: int, **more: object) -> EquityDay:
         ("equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees"), D("1.25")
     )
     return EquityDay(day=make.TODAY + timedelta(days=number), at=make.NOW, **(numbers | more))
+
+
+def seen(number: int, iv: float, kind: Kind = Kind.REAL) -> IvDay:
+    return IvDay(make.TODAY + timedelta(days=number), iv, Source("test", kind))
 
 
 def test_a_scan_comes_back_whole(store: Store):
@@ -152,10 +157,33 @@ def test_the_highest_close_leaves_out_deposits_and_older_sessions(store: Store):
 def test_volatility_history_ends_before_the_day_asked_for(store: Store):
     with store.begin() as work:
         for number in range(4):
-            work.add_iv("XYZ", make.TODAY + timedelta(days=number), 0.30 + number / 100, "test")
-        work.add_iv("ABC", make.TODAY, 0.9, "test")
+            work.add_iv("XYZ", seen(number, 0.30 + number / 100))
+        work.add_iv("ABC", seen(0, 0.9))
     with store.read() as work:
-        assert work.iv_history("XYZ", make.TODAY + timedelta(days=3), limit=2) == (0.31, 0.32)
+        assert work.iv_history("XYZ", make.TODAY + timedelta(days=3), limit=2) == (seen(1, 0.31), seen(2, 0.32))
+
+
+def test_a_reconstructed_volatility_gives_way_to_a_real_one_and_never_the_reverse(store: Store):
+    with store.begin() as work:
+        assert work.add_iv("XYZ", seen(0, 0.30, Kind.RECONSTRUCTED))
+        assert work.add_iv("XYZ", seen(0, 0.31, Kind.RECONSTRUCTED))
+        assert work.iv_seen(make.TODAY) == frozenset()
+        assert work.add_iv("XYZ", seen(0, 0.40, Kind.INDICATIVE))
+        assert work.add_iv("XYZ", seen(0, 0.41))
+        assert not work.add_iv("XYZ", seen(0, 0.32, Kind.RECONSTRUCTED))
+        assert not work.add_iv("XYZ", seen(0, 0.42, Kind.INDICATIVE))
+        assert work.iv_seen(make.TODAY) == {"XYZ"}
+    with store.read() as work:
+        assert work.iv_history("XYZ", make.TODAY + timedelta(days=1)) == (seen(0, 0.41),)
+
+
+@pytest.mark.parametrize(
+    ("iv", "kind"),
+    [(0.3, Kind.MODELLED), (0.3, Kind.PROXY), (0.0, Kind.REAL), (float("nan"), Kind.REAL), (float("inf"), Kind.REAL)],
+)
+def test_what_is_no_observed_volatility_is_not_kept(store: Store, iv: float, kind: Kind):
+    with store.begin() as work, pytest.raises(DataInvalid, match="no volatility that was observed"):
+        work.add_iv("XYZ", seen(0, iv, kind))
 
 
 def test_limits_set_by_a_person_are_kept(store: Store):
