@@ -6,6 +6,7 @@ provider's budget (RFC 9110 section 10.2.3: Retry-After in seconds or as a date)
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -93,7 +94,8 @@ class Reader:
     def _json(self, path: str, params: Params) -> Any:
         response = self._answer(path, params)
         try:
-            return response.json()
+            # Not response.json(): with simplejson installed that refuses NaN, which some providers write for "none".
+            return json.loads(response.content)
         except ValueError as error:
             raise Unreachable(f"{self.provider} sent something that is no JSON ({path}).") from error
 
