@@ -14,11 +14,11 @@ from decimal import Decimal
 import numpy as np
 
 from engine import pricing
-from engine.desk import Desk
+from engine.desk import Desk, Mode
 from engine.errors import DataInvalid, DataUnavailable, NotAllowed
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg
-from engine.model.market import DatesAhead, MarketSnapshot, Quote
+from engine.model.market import DatesAhead, Kind, MarketSnapshot, Quote
 from engine.model.trade import Signal
 from engine.protection import Move, PackagePrice, moved, nearest_dte, package_price, to_cent
 from engine.sessions import NEW_YORK
@@ -33,6 +33,9 @@ HOLIDAY_DTE = 2
 """The session before a holiday opens nothing that expires within so many days."""
 
 SATURDAY = 5
+
+ON_PAPER = frozenset({Kind.INDICATIVE, Kind.RECORDED})
+"""Kinds of quotes, besides real ones, that an entry on paper may be priced on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def prices(desk: Desk, signal: Signal) -> Seen:
 
     Raises:
         DataUnavailable: a leg or the underlying has no quote.
-        DataInvalid: a quote is one-sided or too old.
+        DataInvalid: a quote is one-sided, too old, or of a kind that no order is priced on.
     """
     share = Stock(signal.ticker)
     wanted: list[Instrument] = [*(leg.instrument for leg in signal.legs), share]
@@ -136,10 +139,42 @@ def prices(desk: Desk, signal: Signal) -> Seen:
     if price is None or share not in quotes:
         missing = next(item for item in wanted if item not in quotes)
         raise DataUnavailable(f"No quote for {missing} right now; try again in a moment.")
+    check_kinds(desk, quotes)
     _check_fresh(desk, signal, quotes)
     if not price.is_two_sided or not quotes[share].is_two_sided:
         raise DataInvalid(f"The quote for {signal.ticker} is one-sided or crossed.")
     return Seen(price, quotes[share].mid, quotes)
+
+
+def check_kinds(desk: Desk, quotes: Mapping[Instrument, Quote]) -> None:
+    """Every quote is of a kind that an entry may be priced on.
+
+    Raises:
+        DataInvalid: one is not; the message names it and its source.
+    """
+    for instrument, quote in quotes.items():
+        if not may_price(desk, quote.source.kind):
+            raise DataInvalid(f"The quote of {instrument} is from {quote.source}: {_instead(desk)}.")
+
+
+def may_price(desk: Desk, kind: Kind) -> bool:
+    """Whether an entry may be priced on numbers of this kind.
+
+    Real money takes real quotes only; a paper account takes indicative ones too (Alpaca's free option feed: its quotes
+    are derived, not the exchanges'), and recorded ones; nothing takes delayed ones. In a replay the days say themselves
+    what they are.
+    """
+    if desk.mode is Mode.REPLAY:
+        return True
+    return kind is Kind.REAL or (desk.mode is Mode.PAPER and kind in ON_PAPER)
+
+
+def _instead(desk: Desk) -> str:
+    return (
+        "real money is risked on real-time quotes only"
+        if desk.mode is Mode.LIVE
+        else "good for looking, not for orders"
+    )
 
 
 def _check_fresh(desk: Desk, signal: Signal, quotes: Mapping[Instrument, Quote]) -> None:

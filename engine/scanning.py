@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import bounds, halts, locks, risk, sizing, standing
+from engine import bounds, checks, halts, locks, risk, sizing, standing
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.exposures import is_entry, plan_exposure
@@ -17,7 +17,7 @@ from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
 from engine.model.limits import Limits
-from engine.model.market import Bars, MarketSnapshot
+from engine.model.market import Bars, Kind, MarketSnapshot
 from engine.model.trade import (
     Approval,
     ApprovalStatus,
@@ -56,6 +56,8 @@ class Standing:
     limits: Limits
     proposed: frozenset[str]
     context: Context
+    kinds: Mapping[str, Kind]
+    """What kind of number the spot of each name is."""
 
 
 def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan | None:
@@ -100,13 +102,18 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
         heard((1 + place / len(snapshots)) / 2, f"Rules on {ticker}, {place + 1:,} of {len(snapshots):,}")
         found = strategy.find(snapshot, standing_now.context, strategy.params)
         steps[ticker] = found.steps
-        signals += [replace(signal, dates=snapshot.dates_ahead) for signal in found.signals]
+        signals += [_dated(signal, snapshot) for signal in found.signals]
     chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
     standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():
         steps[ticker] += (step,)
     plans = _plans(desk, chosen, standing_now, steps)
     return _scan(desk, strategy, universe, steps, plans)
+
+
+def _dated(signal: Signal, snapshot: MarketSnapshot) -> Signal:
+    """The signal with the dates ahead, and what was amiss with the sources of its numbers among what speaks against."""
+    return replace(signal, dates=snapshot.dates_ahead, against=(*signal.against, *snapshot.troubles))
 
 
 def _strategy(desk: Desk, name: str) -> Strategy:
@@ -160,7 +167,8 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         sectors=_sectors(held, snapshots),
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
-    return Standing(book, state, limits, frozenset(proposed), context)
+    kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
+    return Standing(book, state, limits, frozenset(proposed), context, kinds)
 
 
 def _with_correlations(desk: Desk, now: Standing, signals: tuple[Signal, ...]) -> Standing:
@@ -252,18 +260,20 @@ def _plan(
     """The plan of one signal, or None, with the steps that say why."""
     if signal.ticker in now.proposed or _is_held(signal, now.context.held):
         return None, (Step("not held or proposed", "one at a time", "already there"),)
+    if not checks.may_price(desk, now.kinds.get(signal.ticker, Kind.REAL)):
+        return None, (Step("prices fit for orders", "real-time", f"{now.kinds[signal.ticker]}: watchlist only"),)
     if signal.asof < desk.sessions.open(desk.today) or not desk.sessions.is_open(signal.asof):
         return None, (Step("session", "open market", "closed: watchlist only"),)
     plan = sizing.size(signal, state, now.limits, desk.costs)
     if plan.quantity == 0:
         reasons = tuple(step for step in plan.sizing if not step.passed)
         return None, reasons or (Step("size", "at least 1", "0"),)
-    checks = risk.check(plan, state, now.limits)
-    broken = risk.breaches(checks)
+    verdicts = risk.check(plan, state, now.limits)
+    broken = risk.breaches(verdicts)
     if broken:
         return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
-    skipped = (c for c in checks if not c.is_checked)
-    return replace(plan, impact=risk.impact(checks)), (
+    skipped = (c for c in verdicts if not c.is_checked)
+    return replace(plan, impact=risk.impact(verdicts)), (
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
         *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),
     )

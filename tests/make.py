@@ -49,6 +49,8 @@ NOW = datetime(2026, 6, 15, 14, 0, tzinfo=UTC)
 TICKER = "XYZ"
 RATE = 0.04
 SOURCE = Source("test", Kind.RECORDED)
+QUOTED = Source("test", Kind.REAL)
+"""Of quotes: a desk that trades real money takes no others."""
 
 
 def D(value: Money) -> Decimal:
@@ -87,7 +89,7 @@ def quote(
     at: datetime = NOW,
     bid_size: int = 0,
     ask_size: int = 0,
-    source: Source = SOURCE,
+    source: Source = QUOTED,
 ) -> Quote:
     return Quote(instrument, D(bid), D(ask), at, source, bid_size, ask_size)
 
@@ -246,17 +248,18 @@ def snapshot(
     asof: datetime = NOW,
     **more: Any,
 ) -> MarketSnapshot:
-    """Everything about one name: pass only what the test is about; `fundamentals=` are what it loads."""
+    """Everything about one name: pass only what the test is about (`earnings=`, `fundamentals=`: what it loads)."""
+    reports = more.pop("earnings", ())
     facts = more.pop("fundamentals", Fundamentals(market_cap=D(20_000_000_000), sector="Technology", beta=1.0))
     price = None if spot is None else float(spot)
     defaults: dict[str, Any] = {
         "spot": None if spot is None else stock_quote(spot, ticker, asof),
         "session": None if price is None else Bar(today, price, price, price, price, 1_000_000.0),
         "dividends": (),
-        "earnings": (),
         "rate": RATE,
         "source": SOURCE,
         "load_chain": lambda: chain,
+        "load_earnings": lambda: reports,
         "load_fundamentals": lambda: facts,
     }
     given = bars if bars is not None else _flat(ticker, price, today)

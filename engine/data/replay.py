@@ -95,7 +95,7 @@ class ReplayMarket:
             spot=day.quote(now),
             session=day.session(now),
             dividends=day.dividends,
-            earnings=day.earnings,
+            load_earnings=lambda: day.earnings,
             rate=rate,
             load_chain=partial(self._options.chain, day, now, rate),
         )

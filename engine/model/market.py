@@ -456,6 +456,10 @@ def _no_chain() -> Chain | None:
     return None
 
 
+def _no_reports() -> tuple[Earnings, ...] | None:
+    return None
+
+
 def _no_facts() -> Fundamentals | None:
     return None
 
@@ -474,8 +478,8 @@ class MarketSnapshot:
         bars: completed sessions before `today`, as traded today (split-adjusted to `today`).
         session: today's bar so far (close = last price); its volume is None where the day's path is not recorded.
         dividends: ex-dates known on `today`, oldest first, amounts on today's share basis; None = no source covers it.
-        earnings: report dates on both sides of today; None = no source covers it.
-        load_fundamentals, load_news: asked only when a rule needs them, as `load_chain`; None = no source covers it.
+        load_earnings: report dates on both sides of today, asked for only when a rule needs them, as `load_chain`;
+            None = no source covers it. load_fundamentals, load_news: likewise.
         iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
         last_iv: annualised volatility of held options by symbol, from their last good quote of this session; given
             only where an exit is judged without good quotes.
@@ -492,12 +496,12 @@ class MarketSnapshot:
     spot: Quote | None = None
     session: Bar | None = None
     dividends: tuple[Dividend, ...] | None = None
-    earnings: tuple[Earnings, ...] | None = None
     iv_history: tuple[IvDay, ...] | None = None
     rate: float = 0.0
     halted: bool = False
     last_iv: Mapping[str, float] = field(default_factory=dict)
     load_chain: Callable[[], Chain | None] = field(default=_no_chain, repr=False, compare=False)
+    load_earnings: Callable[[], tuple[Earnings, ...] | None] = field(default=_no_reports, repr=False, compare=False)
     load_fundamentals: Callable[[], Fundamentals | None] = field(default=_no_facts, repr=False, compare=False)
     load_news: Callable[[], News | None] = field(default=_no_news, repr=False, compare=False)
     troubles: tuple[str, ...] = ()
@@ -505,6 +509,10 @@ class MarketSnapshot:
     @property
     def chain(self) -> Chain | None:
         return self.load_chain()
+
+    @property
+    def earnings(self) -> tuple[Earnings, ...] | None:
+        return self.load_earnings()
 
     @property
     def fundamentals(self) -> Fundamentals | None:

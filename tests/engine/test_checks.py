@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine import approvals, scanning
+from engine import approvals, checks, scanning
 from engine.approvals import Outcome
+from engine.desk import Mode
 from engine.errors import DataInvalid, NotAllowed
 from engine.model.legs import Leg
-from engine.model.market import DatesAhead, TradingStatus
+from engine.model.market import DatesAhead, Kind, Source, TradingStatus
 from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make
@@ -215,3 +216,32 @@ def test_an_adjusted_contract_is_close_only() -> None:
 
     assert decision.outcome is Outcome.BLOCKED
     assert "adjusted contract" in decision.words
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "sent"),
+    [
+        (Mode.PAPER, Kind.REAL, True),
+        (Mode.PAPER, Kind.INDICATIVE, True),
+        (Mode.PAPER, Kind.DELAYED, False),
+        (Mode.PAPER, Kind.MODELLED, False),
+        (Mode.LIVE, Kind.REAL, True),
+        (Mode.LIVE, Kind.INDICATIVE, False),
+        (Mode.LIVE, Kind.RECORDED, False),
+        (Mode.LIVE, Kind.DELAYED, False),
+        (Mode.REPLAY, Kind.MODELLED, True),
+    ],
+)
+def test_an_entry_is_priced_on_quotes_of_a_fitting_kind_only(mode: Mode, kind: Kind, sent: bool) -> None:
+    world = make_world()
+    propose(world)
+    put = make.put()
+    world.market.put_quote(make.quote(put, "0.98", "1.08", world.clock(), source=Source("acme", kind)))
+    desk = replace(world.desk, mode=mode)
+    with world.store.read() as work:
+        signal = work.approval("A00001").plan.signal
+    if sent:
+        assert checks.prices(desk, signal).limit
+    else:
+        with pytest.raises(DataInvalid, match=rf"44 put is from acme \({kind}\)"):
+            checks.prices(desk, signal)

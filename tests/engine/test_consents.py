@@ -237,7 +237,7 @@ def test_every_tap_leaves_the_quotes_it_saw_and_every_limits_words() -> None:
     assert len(checked) == 2
     data: dict[str, Any] = dict(checked[1].data)
     assert data["quotes"]["XYZ260720P00044000"] == {
-        "bid": "0.98", "ask": "1.08", "age": 2.0, "source": "test (recorded)",
+        "bid": "0.98", "ask": "1.08", "age": 2.0, "source": "test (real)",
     }  # fmt: skip
     assert (data["spot"], data["mid"], data["move"]) == ("48.00", "-1.03", "none")
     assert "risk of this trade 0.0% → 8.8% (limit 10.0%): holds" in data["limits"]

@@ -8,7 +8,7 @@ import pytest
 from engine import halts, scanning
 from engine.errors import DataUnavailable, NotFound
 from engine.model.events import EventKind
-from engine.model.market import MarketSnapshot
+from engine.model.market import Kind, MarketSnapshot, Source
 from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world
@@ -55,6 +55,23 @@ def test_the_funnel_adds_up_and_names_the_rule_that_removed_each() -> None:
         ("DDD", "price", "20"),
     ]
     assert scan.not_checked == ("news",)
+
+
+def test_a_name_with_delayed_prices_is_for_watching_only_and_troubled_sources_are_told() -> None:
+    made = world({"AAA": 50, "BBB": 45})
+    seen = make.snapshot("AAA", 50, troubles=("yahoo did not answer.",))
+    assert seen.spot is not None
+    delayed = replace(seen, spot=replace(seen.spot, source=Source("acme", Kind.DELAYED)))
+    made.market.set_snapshot(delayed)
+    made.market.set_snapshot(make.snapshot("BBB", 45, troubles=("yahoo did not answer.",)))
+
+    scan = scanning.run(made.desk, "test", ("AAA", "BBB"))
+
+    assert [(row.ticker, row.rule, row.value) for row in scan.rejected] == [
+        ("AAA", "prices fit for orders", "delayed: watchlist only")
+    ]
+    assert [plan.signal.ticker for plan in scan.plans] == ["BBB"]
+    assert scan.plans[0].signal.against[-1] == "yahoo did not answer."
 
 
 def test_signals_become_pending_proposals_best_first() -> None:

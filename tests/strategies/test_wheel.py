@@ -155,7 +155,9 @@ def test_a_live_share_quote_older_than_a_minute_is_refused() -> None:
 
 
 def test_recorded_numbers_are_labelled_with_their_age() -> None:
-    signal = signal_of(find(replace(cases.wheel_name(), asof=LATE)))
+    name = cases.wheel_name()
+    assert name.spot is not None
+    signal = signal_of(find(replace(name, asof=LATE, spot=replace(name.spot, source=make.SOURCE))))
     assert signal.data == "test (recorded), 61 s"
 
 
