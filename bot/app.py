@@ -33,6 +33,7 @@ from engine.data.folder import RecordedFolder
 from engine.data.replay import ReplayMarket
 from engine.desk import Desk, Mode
 from engine.model.book import Posting, PostingKind
+from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
@@ -135,11 +136,12 @@ class Settings:
     rules: ApprovalRules = field(default_factory=ApprovalRules)
     costs: Costs = field(default_factory=Costs)
     universe: tuple[str, ...] = ()
+    economy: Economy = field(default_factory=Economy)
 
 
 def settings_of(config: Config) -> Settings:
     """The part of the configuration that every desk shares."""
-    return Settings(config.risk, config.approvals, config.costs, config.desk.universe)
+    return Settings(config.risk, config.approvals, config.costs, config.desk.universe, config.events)
 
 
 def build_practice_desk(config: Config, folder: Folder, start: datetime, store: Store) -> ReplayDesk:
@@ -181,6 +183,7 @@ def build_replay_desk(
         mode=Mode.REPLAY,
         unknown=Unknown.SKIP,
         universe=chosen.universe,
+        economy=chosen.economy,
     )
     open_books(desk, chosen.limits.account_size)
     return ReplayDesk(desk, clock, market, broker)
@@ -226,6 +229,7 @@ def build_desk(
         costs=config.costs,
         mode=mode_of(config),
         universe=config.desk.universe,
+        economy=config.events,
         account=config.alpaca.account if config.desk.broker == "alpaca" else "",
     )
     open_books(desk, config.risk.account_size if config.desk.broker == "paper" else None)

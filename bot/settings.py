@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
 from bot.people import People
+from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
 
@@ -123,18 +123,6 @@ class DataSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class EventSettings:
-    """`[events]`: days on which the economy is told about, by kind; each list covers the time up to its last day."""
-
-    fomc: tuple[date, ...] = ()
-    """Days on which the Federal Open Market Committee announces its decision (the second of a meeting)."""
-    cpi: tuple[date, ...] = ()
-    """Days on which the Consumer Price Index is published."""
-    payrolls: tuple[date, ...] = ()
-    """Days on which the Employment Situation is published."""
-
-
-@dataclass(frozen=True, slots=True)
 class ScheduleSettings:
     """`[schedule]`: exchange time. Strategies bring their own scan times."""
 
@@ -202,7 +190,7 @@ class Config:
     risk: Limits = field(default_factory=Limits)
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     costs: Costs = field(default_factory=Costs)
-    events: EventSettings = field(default_factory=EventSettings)
+    events: Economy = field(default_factory=Economy)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from engine.correlation import DailyReturns
+from engine.model.economy import Economy
 from engine.model.events import Event, EventKind, Severity
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
@@ -40,6 +41,8 @@ class Desk:
     mode: Mode = Mode.PAPER
     unknown: Unknown = Unknown.REJECT
     universe: tuple[str, ...] = ()
+    economy: Economy = field(default_factory=Economy)
+    """The days on which the economy is told about, as far as somebody listed them."""
     account: str = ""
     """The number of the one account orders may touch; "" where none is pinned (paper and replay only)."""
     verified: set[str] = field(default_factory=set)

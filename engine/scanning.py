@@ -165,6 +165,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         max_position_risk=float(limits.max_position_risk),
         premiums=premiums,
         sectors=_sectors(held, snapshots),
+        economy=desk.economy,
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}

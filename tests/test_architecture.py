@@ -28,6 +28,7 @@ LAYERS = {
         "engine.codec",
         "engine.correlation",
         "engine.exposures",
+        "engine.happenings",
         "engine.indicators",
         "engine.ledger",
         "engine.packages",

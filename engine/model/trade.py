@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.model.book import Position
+from engine.model.economy import Economy
 from engine.model.instruments import Instrument, Option
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import Bars, DatesAhead, Greeks, MarketSnapshot, Quote
@@ -193,6 +194,7 @@ class Context:
         premiums: by open campaign, dollars realised on its closed options (an assigned put's premium is already in the
             basis of the shares): what the basis net of premiums is computed from.
         sectors: by held ticker, where known.
+        economy: the days on which the economy is told about; unknown days where nobody listed them.
     """
 
     today: date
@@ -207,6 +209,7 @@ class Context:
     max_position_risk: float = 0.10
     premiums: Mapping[str, Decimal] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
+    economy: Economy = field(default_factory=Economy)
 
 
 @dataclass(frozen=True, slots=True)

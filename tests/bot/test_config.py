@@ -1,6 +1,7 @@
 """The configuration: the example loads, the environment wins, and every mistake is named with what was expected."""
 
 from dataclasses import fields
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bot.config import load, require_admin
 from bot.people import Role
 from bot.settings import Config
 from engine.errors import ConfigError
+from engine.model.economy import Release
 from engine.model.events import EventKind
 from strategies.params import described
 
@@ -244,3 +246,16 @@ def test_every_topic_is_named_in_the_example() -> None:
 
 def test_every_posted_kind_of_event_has_a_topic() -> None:
     assert [kind for kind in EventKind if (kind in SILENT) == (kind in TOPICS)] == []
+
+
+def test_the_days_of_the_economy_reach_the_desk_from_the_file_and_from_the_environment(tmp_path: Path) -> None:
+    file = written(tmp_path, "[events]\nfomc = [2026-12-09]\ncpi = [2026-12-10]\n")
+
+    economy = load(file, {"WSB__EVENTS__PAYROLLS": "2026-12-04,2027-01-08"}).events
+
+    assert economy.on(date(2026, 12, 4)) == (Release.PAYROLLS,)
+    assert economy.on(date(2026, 12, 11)) is None
+
+
+def test_a_day_that_is_none_is_refused_by_its_key(tmp_path: Path) -> None:
+    assert "events.fomc" in refused(tmp_path, '[events]\nfomc = ["soon"]\n')

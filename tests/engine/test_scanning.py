@@ -7,6 +7,7 @@ import pytest
 
 from engine import halts, scanning
 from engine.errors import DataUnavailable, NotFound
+from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
 from engine.model.market import Kind, MarketSnapshot, Source
 from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
@@ -168,3 +169,20 @@ def test_a_preview_leaves_no_trace() -> None:
 def test_an_unknown_strategy_is_named() -> None:
     with pytest.raises(NotFound, match="“weel”"):
         scanning.run(world({"AAA": 50}).desk, "weel")
+
+
+def test_a_strategy_is_told_the_days_of_the_economy() -> None:
+    """No entry on the day of a decision: the rule reads the context, and a day nobody listed is unknown."""
+    told = []
+
+    def look(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        told.append(context.economy.on(context.today))
+        return Found.nothing()
+
+    made = world({"AAA": 50}, replace(STRATEGY, find=look))
+    day = (make.TODAY,)
+
+    scanning.preview(made.desk, "test", ("AAA",))
+    scanning.preview(replace(made.desk, economy=Economy(day, day, day)), "test", ("AAA",))
+
+    assert told == [None, tuple(Release)]
