@@ -1,0 +1,1 @@
+"""Teaches the headline scorer: `python -m bench.train_sentiment FOLDER`."""
