@@ -12,7 +12,7 @@ from pathlib import Path
 
 import engine.sentiment
 from bench.train_sentiment.corpus import Part, read
-from bench.train_sentiment.figures import report
+from bench.train_sentiment.figures import tables
 from bench.train_sentiment.fit import taught
 from engine.sentiment.model import WEIGHTS
 
@@ -25,7 +25,7 @@ def main(folder: Path, file: Path) -> None:
     print(f"data SHA-256 {corpus.digest}")
     print(f"regularisation {strength:g}, temperature {model.temperature}, step {model.step:.6f}")
     print(f"{file.name}: {len(content):,} bytes, SHA-256 {sha256(content).hexdigest()}\n")
-    print(report(model, corpus))
+    print("\n\n".join(tables(model, corpus)))
 
 
 if __name__ == "__main__":
