@@ -128,6 +128,7 @@ DOORS = {
     "discord": ("bot.platforms",),
     "finnhub": ("engine.data.providers",),
     "massive": ("engine.data.providers",),
+    "curl_cffi": ("engine.data.providers",),
     "exchange_calendars": ("engine.sessions",),
     "matplotlib": ("bot.charts",),
     "pyvolr": ("engine.pricing",),
@@ -149,6 +150,10 @@ LAZY = {
     ("bot.app", "bot.platforms.telegram_app"): "as above",
     ("bot.app", "bot.platforms.web_front"): "who is not on the page needs no server for it",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
+    (
+        "engine.data.providers.yahoo_client",
+        "engine.data.providers.yahoo_http",
+    ): "takes a second and brings pandas and a browser's TLS; it is loaded by the thread that asks Yahoo",
     ("engine.indicators", "talib"): "what asks for no indicator should not wait for it",
     ("engine.pricing.early_exercise", "QuantLib"): "half a second and 90 MB; only a card with an American leg needs it",
     ("engine.pricing.kernels", "py_lets_be_rational"): "with pyvolr installed the desk never needs it",

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 Query = Mapping[str, str]
-Answer = tuple[int, Any]
-"""Status and body: text and bytes go out as they are, everything else as JSON."""
+Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
+"""Status, body and headers, if any: text and bytes go out as they are, everything else as JSON."""
 Route = Callable[..., Answer]
 """(query, **named groups of the path's pattern) -> answer."""
 
@@ -105,14 +105,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: ProviderServer
 
+    def do_POST(self) -> None:
+        """As a GET: what is sent along is read and not looked at."""
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.do_GET()
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.provider.asked.append(Asked(parts.path, query, dict(self.headers.items())))
         trouble = self.provider.trouble(parts.path)
         if trouble is None:
-            status, body = self.provider.answer(parts.path, query)
-            self._send(status, body, {})
+            status, body, *headers = self.provider.answer(parts.path, query)
+            self._send(status, body, headers[0] if headers else {})
         elif trouble.silence:
             self.provider.ended.wait(60)
             self.close_connection = True

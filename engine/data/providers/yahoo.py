@@ -1,0 +1,203 @@
+"""Yahoo Finance through yfinance: unofficial, for personal use, never for the price of an order.
+
+Yahoo documents none of it and permits personal use only (yfinance 1.7, README.md: "Yahoo! finance API is intended for
+personal use only"). Every price is marked as delayed, whatever Yahoo says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.data.budget import Allowance, Budget
+from engine.data.providers import yahoo_chain, yahoo_company, yahoo_prices
+from engine.data.providers.port import Level, Offer, Provider, RawChain, Report, ScreenRow
+from engine.data.providers.reader import TIMEOUTS
+from engine.data.providers.yahoo_chain import Window
+from engine.data.providers.yahoo_client import NAME, YahooClient
+from engine.data.providers.yahoo_fields import LEVELS, batches, each, symbol
+from engine.errors import DataInvalid, NotFound
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
+from engine.model.news import Headline
+from engine.sessions import NEW_YORK
+from engine.transport import Timeouts
+
+OUR_OWN = (Allowance(60, 60.0), Allowance(1_000, 3_600.0))
+"""Yahoo names no limit; people were stopped after a thousand answers in one go (yfinance's issue 2128)."""
+TOGETHER = 100
+"""Symbols in one request for quotes, which keeps its address short."""
+ARTICLES = 20
+NAMES = 100
+"""Rows of a screen; Yahoo gives 250 at most (yfinance 1.7, screener.py)."""
+USUAL = Window()
+QUOTES, OPTIONS, CHART = "/v7/finance/quote", "/v7/finance/options/", "/v8/finance/chart/"
+SUMMARY, SEARCH = "/v10/finance/quoteSummary/", "/v1/finance/search"
+SCREEN = "/v1/finance/screener/predefined/saved"
+NEWS = "news_cie_vespa"
+"""The kind of search that finds articles (yfinance 1.7, search.py)."""
+PLAIN = {"formatted": "false", "lang": "en-US", "region": "US"}
+
+Read = TypeVar("Read")
+Row = dict[str, Any]
+
+
+class YahooData(Provider):
+    """Delayed prices and chains, past bars, dividends and splits, reports, fundamentals, headlines and a screen.
+
+    `folder`: where yfinance may write. `url`: another address in place of all of Yahoo's hosts. `window`: which
+    expiries of a chain are asked for, a request each.
+    """
+
+    name = NAME
+    allowances = OUR_OWN
+    is_proven = True
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        folder: Path,
+        url: str = "",
+        timeouts: Timeouts = TIMEOUTS,
+        window: Window = USUAL,
+    ) -> None:
+        self._clock = clock
+        self._window = window
+        self._client = YahooClient(url, folder, Budget(NAME, *OUR_OWN), clock, timeouts)
+
+    @property
+    def offers(self) -> Mapping[Offer, Kind]:
+        prices = (Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN)
+        facts = (Offer.REPORTS, Offer.DIVIDENDS, Offer.SPLITS, Offer.FUNDAMENTALS, Offer.NEWS)
+        return dict.fromkeys(prices, Kind.DELAYED) | dict.fromkeys(facts, Kind.REAL)
+
+    def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
+        return each(self._quoted(tickers), yahoo_prices.quote)
+
+    def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
+        return each(self._quoted(tickers), yahoo_prices.session)
+
+    def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
+        spelled = {name: LEVELS.get(name, f"^{name}") for name in symbols}
+        return each(self._rows(spelled), yahoo_prices.level)
+
+    def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
+        def read(ticker: str) -> Bars:
+            return yahoo_prices.bars(ticker, self._chart(ticker, start, end), start, end, self._today())
+
+        return self._each_known(tickers, read)
+
+    def dividends(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Dividend, ...]]:
+        def read(ticker: str) -> tuple[Dividend, ...]:
+            return yahoo_prices.dividends(self._chart(ticker, start, max(end, self._today())), start, end)
+
+        return self._each_known(tickers, read)
+
+    def splits(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Split, ...]]:
+        def read(ticker: str) -> tuple[Split, ...]:
+            return yahoo_prices.splits(self._chart(ticker, start, end), start, end)
+
+        return self._each_known(tickers, read)
+
+    def chain(self, ticker: str) -> RawChain:
+        """The options that expire within the window; every expiry is a request of its own, the nearest first."""
+        path = OPTIONS + symbol(ticker)
+        first = self._client.results(path, PLAIN, "optionChain")
+        if not first:
+            raise NotFound(f"{NAME} knows no options of {ticker}.")
+        stamps = yahoo_chain.expiries(first[0], self._window, self._today())
+        later = [self._client.results(path, {**PLAIN, "date": str(stamp)}, "optionChain") for stamp in stamps]
+        return yahoo_chain.chain(ticker, [first[0], *(row for rows in later for row in rows)])
+
+    def reports(self, tickers: Iterable[str], start: date, end: date) -> Mapping[str, tuple[Report, ...]]:
+        def read(ticker: str, row: Mapping[str, Any]) -> tuple[Report, ...] | None:
+            return yahoo_company.reports(ticker, row, start, end, self._today())
+
+        return each(self._quoted(list(tickers)), read)
+
+    def fundamentals(self, ticker: str) -> Fundamentals:
+        params = {**PLAIN, "modules": yahoo_company.MODULES}
+        rows = self._client.results(SUMMARY + symbol(ticker), params, "quoteSummary")
+        if not rows:
+            raise NotFound(f"{NAME} knows no company {ticker}.")
+        return yahoo_company.fundamentals(rows[0], self._clock())
+
+    def news(self, tickers: Sequence[str], since: datetime) -> tuple[Headline, ...]:
+        found: dict[str, Headline] = {}
+        for ticker in tickers:
+            params = {"q": symbol(ticker), "newsCount": str(ARTICLES), "quotesCount": "0", "newsQueryId": NEWS}
+            answer = self._client.json(SEARCH, params)
+            articles = answer.get("news")
+            if not isinstance(articles, list):
+                raise DataInvalid(f"{NAME} sent an answer without a list of news for {ticker}.")
+            rows = [row for row in articles if isinstance(row, dict)]
+            for headline in yahoo_company.headlines(rows, frozenset(tickers), since):
+                found[headline.id] = headline
+        return tuple(sorted(found.values(), key=lambda headline: (headline.at, headline.id), reverse=True))
+
+    def screen(self) -> tuple[ScreenRow, ...]:
+        params = {**PLAIN, "scrIds": "most_actives", "count": str(NAMES)}
+        rows = [row for each in self._client.results(SCREEN, params, "finance") for row in _list(each, "quotes")]
+        return tuple(read for row in rows if (read := yahoo_prices.screened(row)) is not None)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _today(self) -> date:
+        return self._clock().astimezone(NEW_YORK).date()
+
+    def _quoted(self, tickers: Sequence[str]) -> list[tuple[str, Row]]:
+        return self._rows({ticker: symbol(ticker) for ticker in tickers})
+
+    def _rows(self, spelled: Mapping[str, str]) -> list[tuple[str, Row]]:
+        """(our name, Yahoo's row) of each name that it knows and quotes in dollars.
+
+        Raises:
+            NotFound: one was asked for, and it is not known.
+        """
+        ours = {theirs: name for name, theirs in spelled.items()}
+        found: list[tuple[str, Row]] = []
+        for batch in batches(list(ours), TOGETHER):
+            rows = self._client.results(QUOTES, {**PLAIN, "symbols": ",".join(batch)}, "quoteResponse")
+            known = [row for row in rows if row.get("quoteType") != "NONE" and row.get("currency", "USD") == "USD"]
+            found += [(ours[row["symbol"]], row) for row in known if row.get("symbol") in ours]
+        if len(ours) == 1 and not found:
+            raise NotFound(f"{NAME} does not know {next(iter(spelled))}.")
+        return found
+
+    def _chart(self, ticker: str, start: date, end: date) -> Row:
+        """Daily rows and events from `start` to `end`; empty where there are none."""
+        first = datetime.combine(start, time(), NEW_YORK)
+        after = datetime.combine(end + timedelta(days=1), time(), NEW_YORK)
+        params = {
+            "period1": str(int(first.timestamp())),
+            "period2": str(int(after.timestamp())),
+            "interval": "1d",
+            "events": "div,splits",
+            "includePrePost": "false",
+        }
+        rows = self._client.results(CHART + symbol(ticker), params, "chart")
+        return rows[0] if rows else {}
+
+    def _each_known(self, tickers: Sequence[str], read: Callable[[str], Read]) -> dict[str, Read]:
+        """What `read` makes of each name, a request each; of several one that is not known is left out.
+
+        Raises:
+            NotFound: one was asked for, and it is not known.
+        """
+        found: dict[str, Read] = {}
+        for ticker in tickers:
+            try:
+                found[ticker] = read(ticker)
+            except NotFound:
+                if len(tickers) == 1:
+                    raise
+        return found
+
+
+def _list(row: Row, field: str) -> list[Row]:
+    value = row.get(field)
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise DataInvalid(f"{NAME} sent {field} that is no list of rows.")
+    return value

@@ -1,0 +1,155 @@
+"""The fields of Yahoo's answers: numbers that are numbers, times that are times, tickers spelled both ways.
+
+Yahoo publishes no description of its answers; what is read here is what recorded ones hold. A field that is absent,
+null, {} or not a finite number is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from engine.data.providers.reader import invalid
+from engine.data.providers.yahoo_client import NAME
+from engine.errors import DataInvalid
+from engine.model.instruments import INDEX_ROOTS
+from engine.model.market import Kind, Source
+from engine.sessions import NEW_YORK
+
+log = structlog.get_logger()
+
+Row = Mapping[str, Any]
+Read = TypeVar("Read")
+
+DELAYED = Source(NAME, Kind.DELAYED)
+"""Every price of Yahoo is, whatever it says of itself: no order is priced by it."""
+FACT = Source(NAME, Kind.REAL)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = 4_102_444_800
+"""2100-01-01: no time of Yahoo is later."""
+INDICES = frozenset(INDEX_ROOTS.values()) | {"VIX3M"}
+LEVELS = {"SPX": "^GSPC"}
+"""Where the symbol of a level is not a caret and our name; the options of SPX are under ^SPX all the same."""
+_CLASS = re.compile(r"([A-Z]{1,5})-([A-Z])")
+_SHARE = re.compile(r"[A-Z]{1,5}")
+
+
+def number(row: Row, field: str) -> float | None:
+    """A finite number, None where there is none; `{"raw": 1.5, "fmt": "1.50"}` is 1.5.
+
+    Raises:
+        DataInvalid: something else is there.
+    """
+    value = row.get(field)
+    if isinstance(value, dict):
+        value = value.get("raw")
+    if value is None or value in ("", "Infinity", "NaN"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid(NAME, field, value)
+    return float(value) if isfinite(value) else None
+
+
+def price(row: Row, field: str) -> Decimal | None:
+    """Dollars above 0, to the hundredth of a cent; 0 is Yahoo's way to have none."""
+    value = number(row, field)
+    return None if value is None or value <= 0 else Decimal(str(round(value, 4)))
+
+
+def count(row: Row, field: str) -> int:
+    """A number of things, 0 where it is not given."""
+    value = number(row, field)
+    return 0 if value is None else max(0, int(value))
+
+
+def text(row: Row, field: str) -> str:
+    value = row.get(field)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def part(row: Row, field: str) -> Row:
+    """An object inside an object; empty where it is missing."""
+    value = row.get(field)
+    return value if isinstance(value, dict) else {}
+
+
+def parts(row: Row, field: str) -> list[Row]:
+    """The objects of a list inside an object."""
+    value = row.get(field)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def moment(row: Row, field: str) -> datetime | None:
+    """Aware UTC, of seconds since 1970."""
+    value = number(row, field)
+    if value is None:
+        return None
+    if not 0 < value < LAST:
+        raise invalid(NAME, field, value)
+    return EPOCH + timedelta(seconds=value)
+
+
+def zone(row: Row) -> ZoneInfo:
+    """The exchange's time zone, New York's where it is not given."""
+    name = text(row, "exchangeTimezoneName")
+    try:
+        return ZoneInfo(name) if name else NEW_YORK
+    except (KeyError, ValueError):
+        raise invalid(NAME, "exchangeTimezoneName", name) from None
+
+
+def symbol(ticker: str) -> str:
+    """Our ticker as Yahoo spells it.
+
+    >>> symbol("BRK.B"), symbol("SPX"), symbol("AAPL")
+    ('BRK-B', '^SPX', 'AAPL')
+    """
+    return f"^{ticker}" if ticker in INDICES else ticker.replace(".", "-")
+
+
+def ticker(spelled: str) -> str | None:
+    """Yahoo's symbol as we spell it; None where it is no US share (an index, a currency, another exchange).
+
+    >>> ticker("BRK-B"), ticker("AAPL"), ticker("^GSPC"), ticker("BTC-USD"), ticker("BMW.DE")
+    ('BRK.B', 'AAPL', None, None, None)
+    """
+    if match := _CLASS.fullmatch(spelled):
+        return f"{match[1]}.{match[2]}"
+    return spelled if _SHARE.fullmatch(spelled) else None
+
+
+def day_of(at: datetime, tz: ZoneInfo) -> date:
+    return at.astimezone(tz).date()
+
+
+def each(rows: Iterable[tuple[str, Row]], read: Callable[[str, Row], Read | None]) -> dict[str, Read]:
+    """What `read` makes of every row; one that makes no sense is left out beside others that do.
+
+    Raises:
+        DataInvalid: none of several, or the only one, makes sense.
+    """
+    found: dict[str, Read] = {}
+    wrong: list[DataInvalid] = []
+    for name, row in rows:
+        try:
+            value = read(name, row)
+        except DataInvalid as error:
+            log.warning("provider.row", provider=NAME, ticker=name, reason=str(error))
+            wrong.append(error)
+            continue
+        if value is not None:
+            found[name] = value
+    if wrong and not found:
+        raise wrong[0]
+    return found
+
+
+def batches(tickers: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [tickers[start : start + size] for start in range(0, len(tickers), size)]
