@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 
+from engine.data import meters
 from engine.data.providers.trouble import Throttled
 
 
@@ -32,14 +33,25 @@ PATIENCE = {Urgency.ORDER: 1.0, Urgency.PERSON: 2.0, Urgency.SCAN: 20.0, Urgency
 _urgency: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.PERSON)
 
 
+def _for_ever() -> float:
+    return float("inf")
+
+
+_left: ContextVar[Callable[[], float]] = ContextVar("left", default=_for_ever)
+
+
 @contextmanager
-def asking(urgency: Urgency) -> Iterator[None]:
-    """Every question inside is of this urgency (threads started inside need `contextvars.copy_context`)."""
-    token = _urgency.set(urgency)
+def asking(urgency: Urgency, left: Callable[[], float] = _for_ever) -> Iterator[None]:
+    """Every question inside is of this urgency (threads started inside need `contextvars.copy_context`).
+
+    `left` tells how many more seconds it makes sense to wait for a turn: none once nobody waits for the answer.
+    """
+    tokens = _urgency.set(urgency), _left.set(left)
     try:
         yield
     finally:
-        _urgency.reset(token)
+        _urgency.reset(tokens[0])
+        _left.reset(tokens[1])
 
 
 def urgency() -> Urgency:
@@ -77,10 +89,13 @@ class Budget:
         """Count one request, after waiting for its turn as long as its urgency allows.
 
         Raises:
-            Throttled: its turn does not come in time.
+            Throttled: its turn does not come in time, or nobody waits for the answer any more.
         """
         level = urgency()
-        limit = self._tick() + PATIENCE[level]
+        remaining = _left.get()()
+        if remaining <= 0:
+            raise Throttled(f"Nobody waits for {self._provider} any more.", 0.0)
+        limit = self._tick() + min(PATIENCE[level], remaining)
         with self._turn:
             while (wait := self._wait(level)) > 0:
                 left = limit - self._tick()
@@ -89,6 +104,7 @@ class Budget:
                     raise Throttled(words, wait)
                 self._turn.wait(wait)
             self._asked.append(self._tick())
+        meters.requested(self._provider)
 
     def pause(self, seconds: float) -> None:
         """Ask nothing for so long: the provider said so."""
@@ -101,6 +117,14 @@ class Budget:
         with self._turn:
             now = self._tick()
             return tuple((each, max(0, each.requests - len(self._within(each, now)))) for each in self._allowances)
+
+    def __str__(self) -> str:
+        """What may still be asked, in words.
+
+        >>> str(Budget("acme", Allowance(200, 60.0), Allowance(25, 86_400.0)))
+        'acme: 200 of 200 a minute, 25 of 25 a day'
+        """
+        return f"{self._provider}: " + ", ".join(f"{left:,} of {allowance}" for allowance, left in self.left)
 
     def _wait(self, level: Urgency) -> float:
         """Seconds until a question of this urgency may be asked, 0 for now."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.budget import Allowance
+from engine.data.budget import Allowance, Budget
 from engine.data.providers.trouble import NotOffered
 from engine.model.instruments import Option, Style
 from engine.model.market import (
@@ -195,6 +195,11 @@ class Provider:
     def offers(self) -> Mapping[Offer, Kind]:
         """What can be asked, and what kind of number the answer is."""
         return {}
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The counts of what may still be asked; an adapter that keeps some gives them."""
+        return ()
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         """The latest bid and ask of shares."""

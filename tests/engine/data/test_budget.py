@@ -6,14 +6,7 @@ import pytest
 
 from engine.data.budget import Allowance, Budget, Urgency, asking
 from engine.data.providers.trouble import Throttled
-
-
-class Ticks:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.ticks import Ticks
 
 
 def taken(budget: Budget, urgency: Urgency) -> int:
@@ -67,3 +60,19 @@ def test_a_pause_holds_for_everybody():
     ticks.now = 30
     with asking(Urgency.ORDER):
         budget.take()
+
+
+def test_what_nobody_waits_for_any_more_takes_nothing_from_the_allowance():
+    budget = Budget("x", Allowance(1, 3600.0), tick=Ticks())
+    with asking(Urgency.SCAN, lambda: 0.0), pytest.raises(Throttled, match="Nobody waits"):
+        budget.take()
+    budget.take()
+
+
+def test_a_turn_is_not_waited_for_longer_than_its_answer():
+    ticks = Ticks()
+    budget = Budget("x", Allowance(1, 15.0), tick=ticks)
+    budget.take()
+    with asking(Urgency.SCAN, lambda: 4.0), pytest.raises(Throttled) as caught:
+        budget.take()
+    assert caught.value.after == 15
