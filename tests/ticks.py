@@ -7,7 +7,7 @@ class Ticks:
     """Seconds that only rise."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = 0.0
 
     def __call__(self) -> float:
         return self.now

@@ -88,6 +88,10 @@ class Panel:
         """Whether anybody answers such questions under the keys there are."""
         return any(seat.kind(offer) is not None for seat in self._seats)
 
+    def named(self, offer: Offer, kinds: Collection[Kind]) -> frozenset[str]:
+        """Who answers such questions with numbers of one of these kinds."""
+        return frozenset(seat.name for seat in self._seats if seat.kind(offer) in kinds)
+
     def ask(
         self,
         offer: Offer,

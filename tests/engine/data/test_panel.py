@@ -70,6 +70,7 @@ def test_only_those_who_offer_it_and_are_named_are_asked():
     assert (other.asked, unnamed.asked) == (0, 0)
     assert panel.offers(Offer.NEWS)
     assert not panel.offers(Offer.CURVE)
+    assert panel.named(Offer.QUOTES, {Kind.REAL, Kind.MODELLED}) == {"unnamed"}
 
 
 def test_the_first_is_the_best_entitled_and_nobody_else_is_asked():
