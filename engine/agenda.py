@@ -16,7 +16,6 @@ import structlog
 from engine import triggers
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
-from engine.exposures import first_expiry
 from engine.model.book import ZERO, Book, Position
 from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Option, Right, Stock
@@ -77,9 +76,8 @@ def items(desk: Desk) -> tuple[Item, ...]:
 
 
 def _last_session(desk: Desk, position: Position) -> date | None:
-    """The last trading day of the position's first expiry; None for shares."""
-    expiry = first_expiry(position.instruments)
-    return None if expiry is None else desk.sessions.last(expiry)
+    """The first day on which an option of the position trades for the last time; None for shares."""
+    return min((desk.sessions.last_trade(option.root, option.expiry) for option in _options(position)), default=None)
 
 
 def _item(desk: Desk, book: Book, position: Position, session: date, quotes: Mapping[Instrument, Quote]) -> Item:

@@ -192,7 +192,9 @@ def _signal(old: Old, rows: Chain, legs: tuple[Leg, ...], picked: Sequence[Contr
     basis = old.shares_at
     if basis is not None:
         basis += old.entry + to_cent(old.close.mid) - old.carried
-    outlook = payoff.outlook(legs, limit, picked, rows, rows.spot, rows.rate, rows.today, rows.dividend_yield, basis)
+    expiry = picked[0].option.expiry
+    rate, carry = rows.rate_to(expiry), rows.yield_to(expiry)
+    outlook = payoff.outlook(legs, limit, picked, rows, rows.spot, rate, rows.today, carry, basis)
     return Signal(
         strategy=position.strategy,
         ticker=position.ticker,

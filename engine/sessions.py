@@ -15,6 +15,7 @@ from threading import Lock
 from zoneinfo import ZoneInfo
 
 from engine.errors import BadRequest, DataUnavailable
+from engine.model.instruments import AM_ROOTS
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_YEAR = 1990
@@ -128,6 +129,15 @@ class Sessions:
     def last(self, day: date) -> date:
         """`day` itself when it is a session, else the one before it: when an option dated on it trades last."""
         return day if self.is_session(day) else self.previous(day)
+
+    def last_trade(self, root: str, expiry: date) -> date:
+        """The session in which options of a root trade for the last time: the one before, where it settles on the open.
+
+        >>> Sessions().last_trade("SPX", date(2026, 12, 18)), Sessions().last_trade("SPXW", date(2026, 12, 18))
+        (datetime.date(2026, 12, 17), datetime.date(2026, 12, 18))
+        """
+        last = self.last(expiry)
+        return self.previous(last) if root in AM_ROOTS else last
 
     def upcoming(self, day: date, n: int) -> tuple[date, ...]:
         """The first n sessions from `day` on, `day` itself included when it is one."""

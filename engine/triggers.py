@@ -263,7 +263,7 @@ def time_exit(desk: Desk, position: Position) -> Exit | None:
     if _is_time(desk, position, now):
         return Exit("time", f"time exit of {position.exits.close_on:%d %b}")
     options = [item for item in position.instruments if isinstance(item, Option)]
-    expires = any(desk.sessions.last(option.expiry) <= desk.today for option in options)
+    expires = any(desk.sessions.last_trade(option.root, option.expiry) <= desk.today for option in options)
     if expires and position.structure not in HELD_TO_EXPIRY and _past_cutoff(desk, now):
         return Exit("expiry", "expires today")
     return None

@@ -17,6 +17,7 @@ from engine import approvals, bounds, checks, payoff, sizing, standing
 from engine.checks import Seen
 from engine.desk import Desk
 from engine.errors import BadRequest, DataUnavailable
+from engine.exposures import first_expiry
 from engine.model.instruments import Option
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import CENT, Chain, Contract, Kind
@@ -275,15 +276,16 @@ Rows = Mapping[Option, Contract | None]
 
 def _outlook(desk: Desk, signal: Signal, chain: Chain, rows: Rows, seen: Seen) -> Outlook:
     contracts = [rows[leg.instrument] if isinstance(leg.instrument, Option) else None for leg in signal.legs]
+    expiry = first_expiry(leg.instrument for leg in signal.legs)
     return payoff.outlook(
         signal.legs,
         seen.limit,
         contracts,
         chain,
         float(seen.spot),
-        chain.rate,
+        chain.rate if expiry is None else chain.rate_to(expiry),
         desk.today,
-        chain.dividend_yield,
+        chain.dividend_yield if expiry is None else chain.yield_to(expiry),
         signal.outlook.shares_at,
     )
 

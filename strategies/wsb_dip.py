@@ -255,9 +255,8 @@ def _pick(case: DipCase, chain: Chain) -> tuple[Contract | None, tuple[Step, ...
 def _signal(case: DipCase, chain: Chain, contract: Contract) -> Signal:
     today, kelly = case.snapshot.today, kelly_of(case)
     legs = (Leg(contract.option, 1),)
-    outlook = payoff.outlook(
-        legs, contract.limit, (contract,), chain, chain.spot, chain.rate, today, chain.dividend_yield
-    )
+    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
+    outlook = payoff.outlook(legs, contract.limit, (contract,), chain, chain.spot, rate, today, carry)
     volume = case.snapshot.bars.close * case.snapshot.bars.volume
     signal = Signal(
         strategy=NAME,

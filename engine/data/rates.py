@@ -89,6 +89,9 @@ FED_TARGET: tuple[tuple[date, float], ...] = (
     (date(2024, 9, 18), 5.00),
     (date(2024, 11, 7), 4.75),
     (date(2024, 12, 18), 4.50),
+    (date(2025, 9, 17), 4.25),
+    (date(2025, 10, 29), 4.00),
+    (date(2025, 12, 10), 3.75),
 )
 """Day decided and the federal funds target (its upper end from 2008-12-16 on), percent: Federal Reserve Board, "Open
 Market Operations" archive (a work of the US government). Used where a folder brings no rates."""

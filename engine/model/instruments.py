@@ -40,6 +40,10 @@ INDEX_ROOTS = {
 }
 """Option root -> index, for the cash-settled European classes (Cboe product pages)."""
 
+AM_ROOTS = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW"})
+"""Roots settled on the opening prices of the expiry day: they trade for the last time the session before (Cboe
+product pages; SPXW, XSP, NDXP and RUTW settle on the close)."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stock:
@@ -111,6 +115,11 @@ class Option:
     @property
     def is_cash_settled(self) -> bool:
         return self.root in INDEX_ROOTS
+
+    @property
+    def is_am_settled(self) -> bool:
+        """Whether it settles on the opening prices of its expiry day, after it has stopped trading."""
+        return self.root in AM_ROOTS
 
     def dte(self, today: date) -> int:
         """Calendar days from `today` (New York) to expiry."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,6 +223,8 @@ class Chain:
         spot: price of the underlying, dollars. rate, dividend_yield: continuous, decimal a year.
         dividends: discrete (ex-date, dollars) used for pricing, in place of or beside the yield.
         style: exercise style of the class.
+        rates, yields: (n,) rate and dividend yield to each row's own expiry; None where the single ones serve all.
+        rate_source: who said the rate, where that is known.
     """
 
     underlying: str
@@ -249,11 +252,15 @@ class Chain:
     dividends: tuple[tuple[date, float], ...] = ()
     root: NDArray[np.object_] | None = None
     style: Style = Style.AMERICAN
+    rates: Floats | None = None
+    yields: Floats | None = None
+    rate_source: Source | None = None
 
     COLUMNS = (
         "expiry", "strike", "is_call", "bid", "ask", "bid_size", "ask_size", "open_interest", "volume",
         "iv", "delta", "gamma", "theta", "vega", "rho",
     )  # fmt: skip
+    OPTIONAL_COLUMNS = ("root", "rates", "yields")
 
     def __len__(self) -> int:
         return len(self.strike)
@@ -281,8 +288,23 @@ class Chain:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Chain:
         """The chain of the chosen rows (a mask or indices)."""
-        changed = {name: getattr(self, name)[rows] for name in self.COLUMNS}
-        return replace(self, root=None if self.root is None else self.root[rows], **changed)
+        held = [name for name in self.OPTIONAL_COLUMNS if getattr(self, name) is not None]
+        changed: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*self.COLUMNS, *held)}
+        return replace(self, **changed)
+
+    def rate_to(self, expiry: date) -> float:
+        """The continuous rate to one expiry."""
+        return self._at(expiry, self.rates, self.rate)
+
+    def yield_to(self, expiry: date) -> float:
+        """The continuous dividend yield to one expiry, beside the discrete dividends."""
+        return self._at(expiry, self.yields, self.dividend_yield)
+
+    def _at(self, expiry: date, column: Floats | None, otherwise: float) -> float:
+        if column is None:
+            return otherwise
+        rows = np.flatnonzero(self.expiry == np.datetime64(expiry, "D"))
+        return float(column[rows[0]]) if len(rows) else otherwise
 
     def where(
         self,

@@ -16,25 +16,30 @@ NaN means "no value": a NaN, zero or negative input, a price at or outside the n
 crossed quote. Nothing here raises or warns because of a number.
 """
 
-from engine.pricing.chains import close_of, complete, escrowed_spot, years_left
+from engine.pricing.chains import chain_years, close_of, complete, escrowed_spot, is_european, years_left
 from engine.pricing.early_exercise import american, american_greeks
 from engine.pricing.european import ChainColumns, analyse, greeks, implied_volatility, value, year_fraction
 from engine.pricing.kernels import PYVOLR, VOLLIB, GreekColumns, Kernel, preferred_kernel
+from engine.pricing.parity import Forward, forwards
 
 __all__ = [
     "PYVOLR",
     "VOLLIB",
     "ChainColumns",
+    "Forward",
     "GreekColumns",
     "Kernel",
     "american",
     "american_greeks",
     "analyse",
+    "chain_years",
     "close_of",
     "complete",
     "escrowed_spot",
+    "forwards",
     "greeks",
     "implied_volatility",
+    "is_european",
     "preferred_kernel",
     "value",
     "year_fraction",

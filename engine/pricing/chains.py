@@ -7,13 +7,17 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
+from engine.model.instruments import AM_ROOTS, INDEX_ROOTS, Style
 from engine.model.market import Chain, Dates, Floats
 from engine.pricing.european import greeks, implied_volatility, midpoints, year_fraction
 
 NEW_YORK = ZoneInfo("America/New_York")
 USUAL_CLOSE = time(16, 0)
 SECONDS_A_DAY = 86_400.0
+OPENING_TO_CLOSE = 6.5 / 24
+"""Days: what a series settled on the opening prices of its last day lives shorter than one settled on the close."""
 
 
 def close_of(day: date) -> datetime:
@@ -62,6 +66,40 @@ def escrowed_spot(
     return escrowed
 
 
+def chain_years(chain: Chain, close: datetime | None = None) -> Floats:
+    """(n,) `years_left` of each row, less the session that a series settled in the morning does not see.
+
+    NaN for such a series on its expiry day: its last trade was the day before.
+    """
+    years = years_left(chain.expiry, chain.today, chain.asof, close)
+    morning = _is_am_settled(chain)
+    if not morning.any():
+        return years
+    early = np.where(chain.dte > 0, years - year_fraction(OPENING_TO_CLOSE)[0], np.nan)
+    return np.where(morning, early, years)
+
+
+def _is_am_settled(chain: Chain) -> NDArray[np.bool_]:
+    if chain.underlying not in INDEX_ROOTS or chain.root is None:
+        return np.full(len(chain), chain.underlying in AM_ROOTS)
+    return np.fromiter((root in AM_ROOTS for root in chain.root), dtype=np.bool_, count=len(chain))
+
+
+def is_european(chain: Chain) -> bool:
+    """Whether the options of a chain can be exercised on their last day only."""
+    return chain.style is Style.EUROPEAN or chain.underlying in INDEX_ROOTS
+
+
+def chain_rates(chain: Chain) -> Floats:
+    """(n,) the continuous rate to each row's expiry."""
+    return np.full(len(chain), chain.rate) if chain.rates is None else chain.rates
+
+
+def chain_yields(chain: Chain) -> Floats:
+    """(n,) the continuous dividend yield to each row's expiry."""
+    return np.full(len(chain), chain.dividend_yield) if chain.yields is None else chain.yields
+
+
 def complete(chain: Chain, close: datetime | None = None) -> Chain:
     """The chain with volatility and Greeks filled where they are NaN; what the source gave stays as it is.
 
@@ -69,9 +107,10 @@ def complete(chain: Chain, close: datetime | None = None) -> Chain:
     yield; Greeks are taken at the volatility of the row, given or found. Rows without either stay NaN. On American
     classes the price of early exercise is left inside the volatility: small out of the money, `american` for the card.
     """
-    years = years_left(chain.expiry, chain.today, chain.asof, close)
+    years = chain_years(chain, close)
     spot = escrowed_spot(chain.spot, chain.today, chain.expiry, chain.dividends, chain.rate)
-    strike, rate, is_call, dividend_yield = chain.strike, chain.rate, chain.is_call, chain.dividend_yield
+    strike, is_call = chain.strike, chain.is_call
+    rate, dividend_yield = chain_rates(chain), chain_yields(chain)
     mid = midpoints(chain.bid, chain.ask)
     iv = _filled(chain.iv, implied_volatility(mid, spot, strike, years, rate, is_call, dividend_yield))
     found = greeks(spot, strike, years, rate, iv, is_call, dividend_yield)

@@ -120,16 +120,16 @@ def time_value_on(chain: Chain, call: Contract, day: date) -> float:
     strike = float(call.option.strike)
     if years <= 0 or call.iv is None:
         return 0.0
-    worth = pricing.value(chain.spot, strike, years, chain.rate, call.iv, True, chain.dividend_yield)
+    rate, carry = chain.rate_to(call.option.expiry), chain.yield_to(call.option.expiry)
+    worth = pricing.value(chain.spot, strike, years, rate, call.iv, True, carry)
     return float(worth[0]) - max(chain.spot - strike, 0.0)
 
 
 def _signal(case: WheelCase, chain: Chain, contract: Contract, shares: Position, basis: Decimal) -> Signal:
     legs = (Leg(contract.option, -1),)
     today, strike = case.snapshot.today, contract.option.strike
-    outlook = payoff.outlook(
-        legs, -contract.limit, (contract,), chain, chain.spot, chain.rate, today, chain.dividend_yield, basis
-    )
+    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
+    outlook = payoff.outlook(legs, -contract.limit, (contract,), chain, chain.spot, rate, today, carry, basis)
     signal = Signal(
         strategy=NAME,
         ticker=case.snapshot.ticker,

@@ -88,9 +88,8 @@ def _signal(case: WheelCase, chain: Chain, contract: Contract) -> Signal:
     today = case.snapshot.today
     realised = prices.volatility(case.snapshot.bars, case.params.volatility_sessions)
     legs = (Leg(contract.option, -1),)
-    outlook = payoff.outlook(
-        legs, -contract.limit, (contract,), chain, chain.spot, chain.rate, today, chain.dividend_yield
-    )
+    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
+    outlook = payoff.outlook(legs, -contract.limit, (contract,), chain, chain.spot, rate, today, carry)
     facts = case.snapshot.fundamentals
     signal = Signal(
         strategy=NAME,

@@ -8,7 +8,7 @@ import pytest
 from engine import agenda, exits
 from engine.model.book import Position
 from engine.model.events import EventKind
-from engine.model.instruments import Instrument
+from engine.model.instruments import Instrument, option
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import Dividend
 from tests import make
@@ -65,6 +65,16 @@ def test_a_put_near_its_expiry_is_told_with_the_cash_it_takes(price: str, words:
 
     (event,) = world.events(EventKind.EXPIRY_AGENDA)
     assert event.data["lines"] == [f"P00001: -2 × XYZ 19 Jun 26 44 put, expires in 3 days, {words}"]
+
+
+@pytest.mark.parametrize(("root", "days"), [("SPXW", 3), ("SPX", 2)])
+def test_what_settles_on_the_open_is_due_the_session_before(root: str, days: int) -> None:
+    world = make_world()
+    hold(world, option(f"{root}260619P05800000"), -1, Structure.SHORT_PUT)
+
+    (item,) = agenda.items(world.desk)
+
+    assert item.days == days
 
 
 def test_the_cash_of_other_puts_is_not_counted_twice() -> None:

@@ -12,7 +12,7 @@ import pytest
 from engine import approvals, exits, halts, orders
 from engine.model.book import Position
 from engine.model.events import EventKind
-from engine.model.instruments import Option, Right
+from engine.model.instruments import Option, Right, Style
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import TradingStatus
 from engine.model.orders import Ticket
@@ -263,6 +263,25 @@ def test_on_its_expiry_day_the_whole_spread_leaves_as_one_order_before_the_broke
     assert [ticket.reason for ticket in started] == (["expiry"] if leaves else [])
     sent = list(world.broker.sent.values())
     assert [(len(order.legs), order.quantity, order.opening) for order in sent] == ([(2, 2, False)] if leaves else [])
+
+
+@pytest.mark.parametrize(("root", "reasons"), [("SPX", ["expiry"]), ("SPXW", [])])
+def test_an_index_spread_settled_on_the_open_leaves_on_the_session_before(root: str, reasons: list[str]) -> None:
+    tomorrow = make.TODAY + timedelta(days=1)
+    legs = tuple(
+        Leg(Option("SPX", tomorrow, Right.PUT, D(strike), root, Style.EUROPEAN), ratio)
+        for strike, ratio in ((5800, -1), (5750, 1))
+    )
+    lots = (make.held(legs[0].instrument, -2, 2), make.held(legs[1].instrument, 2, 1))
+    position = make.position(
+        legs, lots, structure=Structure.CREDIT_SPREAD, exits=ExitPlan(), opened_units=2, approval_id=None
+    )
+    world = holding(position)
+    world.clock.set(at(make.TODAY, "15:00").astimezone(make.NOW.tzinfo))
+    world.market.set_quote(legs[0].instrument, "1.00", "1.10")
+    world.market.set_quote(legs[1].instrument, "0.20", "0.26")
+
+    assert [ticket.reason for ticket in exits.supervise(world.desk)] == reasons
 
 
 def test_a_secured_put_and_a_covered_call_are_held_to_their_expiry() -> None:
