@@ -18,13 +18,20 @@ CLOSED_FOR = 3600.0
 class Entitlements:
     """The offers of one provider under its keys. Safe to share between threads.
 
-    `tick` gives seconds that only rise (monotonic).
+    `tick` gives seconds that only rise (monotonic); `closed_for` is longer where asking again costs too much.
     """
 
-    def __init__(self, provider: str, kinds: Mapping[Offer, Kind], tick: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        provider: str,
+        kinds: Mapping[Offer, Kind],
+        tick: Callable[[], float] = time.monotonic,
+        closed_for: float = CLOSED_FOR,
+    ) -> None:
         self._provider = provider
         self._kinds = dict(kinds)
         self._tick = tick
+        self._closed_for = closed_for
         self._closed_until: dict[Offer, float] = {}
 
     @property
@@ -47,7 +54,7 @@ class Entitlements:
         try:
             yield
         except NotEntitled:
-            self._closed_until[offer] = self._tick() + CLOSED_FOR
+            self._closed_until[offer] = self._tick() + self._closed_for
             raise
 
     def _left(self, offer: Offer) -> float:

@@ -53,9 +53,9 @@ class Treasury(Provider):
     allowances = (OUR_OWN,)
     is_proven = False
 
-    def __init__(self, clock: Callable[[], datetime], url: str = URL, timeouts: Timeouts = TIMEOUTS) -> None:
+    def __init__(self, clock: Callable[[], datetime], *, url: str = "", timeouts: Timeouts = TIMEOUTS) -> None:
         self._clock = clock
-        self._reader = Reader(self.name, url, Budget(self.name, *self.allowances), clock, timeouts=timeouts)
+        self._reader = Reader(self.name, url or URL, Budget(self.name, *self.allowances), clock, timeouts=timeouts)
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:

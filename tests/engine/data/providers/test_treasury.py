@@ -30,7 +30,7 @@ def opened() -> Iterator[Opened]:
 
         def make(months: Mapping[str, Sequence[Row]], now: datetime = FRIDAY) -> tuple[Treasury, ProviderServer]:
             server = stack.enter_context(serving(treasury(months)))
-            made = Treasury(lambda: now, server.url, QUICK)
+            made = Treasury(lambda: now, url=server.url, timeouts=QUICK)
             stack.callback(made.close)
             return made, server
 
