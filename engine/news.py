@@ -98,13 +98,16 @@ def _web(url: str) -> str:
 
 
 def merged(headlines: Iterable[Headline]) -> tuple[Headline, ...]:
-    """Each story once, newest first, cleaned. The first to publish it stands for it, with everybody's tickers.
+    """Each story once, newest first. The first to publish it stands for it, with everybody's tickers.
 
     One story are two articles of one address, and two of nearly the same title within three days. Titles with
     different numbers, or with different words of good or bad news, are never nearly the same.
+
+    Args:
+        headlines: as `cleaned` gives them.
     """
     stories = _Stories({}, defaultdict(list), [])
-    for headline in sorted(map(cleaned, headlines), key=lambda article: (article.at, article.source, article.id)):
+    for headline in sorted(headlines, key=lambda article: (article.at, article.source, article.id)):
         if headline.title:
             stories.add(headline)
     return tuple(sorted(stories.kept, key=lambda article: article.at, reverse=True))
@@ -116,10 +119,15 @@ def news_of(ticker: str, asof: datetime, answers: Mapping[str, Sequence[Headline
     Args:
         answers: provider -> its headlines. One that answered with nothing is in it, one that failed is not.
     """
-    known = (headline for answer in answers.values() for headline in answer if headline.at <= asof)
-    about = [headline for headline in merged(known) if ticker in headline.tickers]
-    scored = tuple(Scored(headline, probabilities(headline.title)) for headline in about)
+    known = (cleaned(headline) for answer in answers.values() for headline in answer if headline.at <= asof)
+    stories = merged(headline for headline in known if _dotted(ticker) in map(_dotted, headline.tickers))
+    scored = tuple(Scored(headline, probabilities(headline.title)) for headline in stories)
     return News(ticker, asof, scored, tuple(sorted(answers)))
+
+
+def _dotted(ticker: str) -> str:
+    """One spelling of a class of shares, which providers write "BRK.B", "BRK-B" and "BRK/B"."""
+    return ticker.replace("-", ".").replace("/", ".")
 
 
 @dataclass(frozen=True, slots=True)

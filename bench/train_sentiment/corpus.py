@@ -60,7 +60,7 @@ class Corpus:
 
 
 def read(folder: Path) -> Corpus:
-    """The corpus of a data folder; the same file gives the same parts."""
+    """The corpus of a data folder; the same file gives the same parts. Raises OSError where it has no such file."""
     content = (folder / FILE).read_bytes()
     found = [json.loads(line) for line in gzip.decompress(content).decode("utf-8").splitlines()]
     taught = _rows(found, TAUGHT)

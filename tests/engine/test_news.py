@@ -24,7 +24,11 @@ def headline(title: str, hours: float = 1, source: str = "alpaca", **given: obje
 
 
 def titles(*headlines: Headline) -> list[str]:
-    return [kept.title for kept in merged(headlines)]
+    return [kept.title for kept in once(*headlines)]
+
+
+def once(*headlines: Headline) -> tuple[Headline, ...]:
+    return merged(map(cleaned, headlines))
 
 
 # Untrusted text
@@ -128,14 +132,14 @@ def test_two_pages_of_one_site_are_two_stories() -> None:
     one = headline("Acme wins a contract", 5, url="https://acme.example/news?id=1")
     two = headline("Acme opens a plant", 2, url="https://acme.example/news?id=2")
 
-    assert len(merged((one, two))) == 2
+    assert len(once(one, two)) == 2
 
 
 def test_a_front_page_is_no_storys_own_address() -> None:
     one = headline("Acme wins a contract", 5, url="https://acme.example/")
     two = headline("Acme opens a plant", 2, url="https://acme.example")
 
-    assert len(merged((one, two))) == 2
+    assert len(once(one, two)) == 2
 
 
 def test_the_same_title_in_other_clothes_is_one_story() -> None:
@@ -170,14 +174,14 @@ def test_titles_that_differ_in_what_counts_are_two_stories(one: str, two: str) -
 
 
 def test_the_same_title_a_quarter_later_is_news_again() -> None:
-    assert len(merged((headline("Acme declares a dividend", 24 * 91), headline("Acme declares a dividend", 1)))) == 2
+    assert len(once(headline("Acme declares a dividend", 24 * 91), headline("Acme declares a dividend", 1))) == 2
 
 
 def test_a_story_is_as_old_as_its_first_copy_and_names_what_all_of_them_name() -> None:
     first = headline("Acme buys Bolt", 20, tickers=("ACME",))
     copy = headline("Acme buys Bolt", 1, "yahoo", tickers=("BOLT",), summary="The price is 3 bn.")
 
-    (story,) = merged((copy, first))
+    (story,) = once(copy, first)
 
     assert (story.at, story.tickers, story.summary, story.source) == (
         first.at,
@@ -194,7 +198,7 @@ def test_stories_come_newest_first_whatever_order_they_arrive_in() -> None:
 
 
 def test_a_headline_of_nothing_but_hidden_signs_is_no_article() -> None:
-    assert merged((headline("\u200b\u202e\u3164"),)) == ()
+    assert once(headline("\u200b\u202e\u3164")) == ()
 
 
 # The news of a name
@@ -220,6 +224,12 @@ def test_an_untagged_article_that_names_the_cashtag_is_news_of_it() -> None:
     news = news_of("ACME", NOON, {"stocktwits": [headline("$ACME looks good", tickers=())]})
 
     assert news.count() == 1
+
+
+def test_a_class_of_shares_is_found_however_a_provider_spells_it() -> None:
+    spelt = [headline(f"Acme {number}", tickers=(name,)) for number, name in enumerate(("BRK.B", "BRK-B", "BRK/B"))]
+
+    assert news_of("BRK.B", NOON, {"yahoo": spelt}).count() == 3
 
 
 def test_what_is_published_later_is_not_known_yet_even_as_a_copy() -> None:
