@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,9 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEAR = timedelta(days=365)
+SLACK = timedelta(days=21)
+"""Fiscal years and quarters end on the same weekday, so a year between two is a few days more or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,69 @@ class Fields:
         if trouble is not None and not is_read:
             raise trouble
         return found
+
+    def of_tickers(
+        self,
+        name: str,
+        rows: Iterable[Any],
+        wanted: Container[str],
+        ticker_of: Callable[[Row], str],
+        read: Callable[[Row], T | None],
+    ) -> dict[str, list[T]]:
+        """What `read` makes of the rows of the wanted tickers, in their order, None left out.
+
+        A ticker with a row that makes no sense is left out whole, with a warning: what is left of it would look
+        like all there is. When that leaves nothing, or no row tells its ticker, the answer is refused.
+        """
+        found: dict[str, list[T]] = {}
+        troubles: dict[str, DataInvalid] = {}
+        is_told = False
+        for row in rows:
+            ticker = ""
+            try:
+                ticker = ticker_of(self.mapping(name, row))
+                is_told = True
+                made = read(row) if ticker in wanted else None
+            except DataInvalid as error:
+                log.warning("provider.bad_row", provider=self.provider, reason=str(error))
+                troubles[ticker] = error
+                continue
+            if made is not None:
+                found.setdefault(ticker, []).append(made)
+        good = {ticker: each for ticker, each in found.items() if ticker not in troubles}
+        unnamed = None if is_told else troubles.get("")
+        trouble = next((error for ticker, error in troubles.items() if ticker), unnamed)
+        if trouble is not None and not good:
+            raise trouble
+        return good
+
+
+Point = tuple[date, float | None]
+"""The end of a fiscal period and its figure."""
+
+
+def last_and_year_before(points: Iterable[Point]) -> tuple[float | None, float | None]:
+    """The figure of the latest period and of the one that ended a year earlier, None where there is none.
+
+    >>> last_and_year_before([(date(2026, 9, 26), 1.85), (date(2026, 6, 27), 1.57), (date(2025, 9, 27), 0.97)])
+    (1.85, 0.97)
+    """
+    ordered = sorted(points, key=lambda point: point[0])
+    if not ordered:
+        return None, None
+    last, figure = ordered[-1]
+    before = [each for period, each in ordered if abs(last - period - YEAR) <= SLACK]
+    return figure, before[-1] if before else None
+
+
+def within(
+    found: Mapping[str, Iterable[T]], day_of: Callable[[T], date], start: date, end: date
+) -> dict[str, tuple[T, ...]]:
+    """What falls on a day from `start` to `end` inclusive, oldest first, each once; empty where nothing does."""
+    return {
+        ticker: tuple(sorted(dict.fromkeys(one for one in each if start <= day_of(one) <= end), key=day_of))
+        for ticker, each in found.items()
+    }
 
 
 def is_ticker(text: str) -> bool:

@@ -25,7 +25,7 @@ from typing import Any
 
 from engine.data.budget import Allowance, Budget
 from engine.data.providers.entitlements import Entitlements
-from engine.data.providers.fields import Fields, Row, is_ticker
+from engine.data.providers.fields import Fields, Point, Row, is_ticker, last_and_year_before, within
 from engine.data.providers.port import Offer, Provider, Report
 from engine.data.providers.reader import TIMEOUTS, Reader
 from engine.errors import DataUnavailable, NotFound
@@ -50,9 +50,6 @@ documented): an answer of this length is asked for again in halves."""
 HOURS = {"bmo": ReportTime.BEFORE_OPEN, "amc": ReportTime.AFTER_CLOSE}
 """`dmh` is during market hours: on the day itself it may still be ahead, as one whose time is not known."""
 MILLION = 1_000_000
-YEAR = timedelta(days=365)
-SLACK = timedelta(days=21)
-"""Fiscal years and quarters end on the same weekday, so a year between two is a few days more or less."""
 KINDS = {Offer.REPORTS: Kind.REAL, Offer.SESSIONS: Kind.REAL, Offer.FUNDAMENTALS: Kind.REAL, Offer.NEWS: Kind.REAL}
 FIELDS = Fields(NAME)
 
@@ -94,8 +91,7 @@ class Finnhub(Provider):
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
         """The day so far, one request a ticker; without a volume, which /quote does not tell."""
-        with self._granted.using(Offer.SESSIONS):
-            answers = {ticker: self._client.quote(ticker) for ticker in tickers}
+        answers = self._granted.each(Offer.SESSIONS, tickers, self._client.quote)
         bars = {ticker: _session(FIELDS.mapping("quote", answer)) for ticker, answer in answers.items()}
         return {ticker: bar for ticker, bar in bars.items() if bar is not None}
 
@@ -109,11 +105,9 @@ class Finnhub(Provider):
         only = next(iter(wanted)) if len(wanted) == 1 else ""
         with self._granted.using(Offer.REPORTS):
             rows = self._calendar(only, start, end)
-        found: dict[str, set[Report]] = {}
-        for report in FIELDS.each("earningsCalendar", rows, _report):
-            if report.ticker in wanted and start <= report.day <= end:
-                found.setdefault(report.ticker, set()).add(report)
-        return {ticker: tuple(sorted(each, key=lambda report: report.day)) for ticker, each in found.items()}
+        found = FIELDS.of_tickers("earningsCalendar", rows, wanted, _symbol, _report)
+        dated = within(found, lambda report: report.day, start, end)
+        return {ticker: each for ticker, each in dated.items() if each}
 
     def _calendar(self, ticker: str, start: date, end: date) -> list[Any]:
         answer = self._client.earnings_calendar(start.isoformat(), end.isoformat(), ticker, international=False)
@@ -125,7 +119,7 @@ class Finnhub(Provider):
 
     def fundamentals(self, ticker: str) -> Fundamentals:
         """Company facts of today, from two requests: the profile for the currency, the metrics for the rest."""
-        with self._granted.using(Offer.FUNDAMENTALS):
+        with self._granted.using(Offer.FUNDAMENTALS, ticker):
             profile = FIELDS.mapping("profile", self._client.company_profile2(symbol=ticker))
             if not profile:
                 raise NotFound(f"Finnhub knows no company {ticker}.")
@@ -136,13 +130,14 @@ class Finnhub(Provider):
     def news(self, tickers: Sequence[str], since: datetime) -> tuple[Headline, ...]:
         """Articles about any of the tickers, one request each; an article about several is one headline."""
         start, end = since.astimezone(UTC).date(), self._clock().astimezone(UTC).date() + timedelta(days=1)
+        answers = self._granted.each(
+            Offer.NEWS, tickers, lambda ticker: self._client.company_news(ticker, start.isoformat(), end.isoformat())
+        )
         found: dict[str, Headline] = {}
-        with self._granted.using(Offer.NEWS):
-            for ticker in tickers:
-                rows = FIELDS.rows("news", self._client.company_news(ticker, start.isoformat(), end.isoformat()))
-                for headline in FIELDS.each("news", rows, partial(_headline, ticker)):
-                    if headline.at >= since:
-                        found[headline.id] = _joined(found.get(headline.id), headline)
+        for ticker, answer in answers.items():
+            for headline in FIELDS.each("news", FIELDS.rows("news", answer), partial(_headline, ticker)):
+                if headline.at >= since:
+                    found[headline.id] = _joined(found.get(headline.id), headline)
         return tuple(sorted(found.values(), key=lambda headline: headline.at, reverse=True))
 
 
@@ -169,12 +164,16 @@ def _session(row: Row) -> Bar | None:
     return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last)
 
 
+def _symbol(row: Row) -> str:
+    return FIELDS.text("symbol", row.get("symbol"))
+
+
 def _report(row: Row) -> Report | None:
-    ticker, day = FIELDS.text("symbol", row.get("symbol")), FIELDS.day("date", row.get("date"))
-    if not ticker or day is None:
+    day = FIELDS.day("date", row.get("date"))
+    if day is None:
         return None
     return Report(
-        ticker,
+        _symbol(row),
         day,
         Source(NAME, KINDS[Offer.REPORTS]),
         HOURS.get(FIELDS.text("hour", row.get("hour")), ReportTime.UNKNOWN),
@@ -195,8 +194,8 @@ def _facts(metric: Row, series: object) -> Fundamentals:
     """`metric` is in percent; the `series` of margins are decimals."""
     kinds = FIELDS.mapping("series", series)
     annual, quarterly = (FIELDS.mapping(name, kinds.get(name) or {}) for name in ("annual", "quarterly"))
-    margin, margin_before = _last_two(_points(annual, "netMargin"))
-    eps, eps_before = _last_two(_points(quarterly, "eps"))
+    margin, margin_before = last_and_year_before(_points(annual, "netMargin"))
+    eps, eps_before = last_and_year_before(_points(quarterly, "eps"))
     # A growth from a loss means nothing, whatever its sign; without the base nobody can tell.
     is_growth = eps is not None and eps_before is not None and eps_before > 0
     return Fundamentals(
@@ -216,21 +215,12 @@ def _percent(metric: Row, name: str) -> float | None:
     return None if percent is None else percent / 100
 
 
-def _points(series: Row, name: str) -> list[tuple[date, float | None]]:
-    def point(row: Row) -> tuple[date, float | None] | None:
+def _points(series: Row, name: str) -> list[Point]:
+    def point(row: Row) -> Point | None:
         period = FIELDS.day(f"{name} period", row.get("period"))
         return None if period is None else (period, FIELDS.number(name, row.get("v")))
 
-    return sorted(FIELDS.each(name, FIELDS.rows(name, series.get(name) or []), point), key=lambda each: each[0])
-
-
-def _last_two(points: list[tuple[date, float | None]]) -> tuple[float | None, float | None]:
-    """The latest value and the one a year before it, None where there is none."""
-    if not points:
-        return None, None
-    last, value = points[-1]
-    before = [each for period, each in points if abs(last - period - YEAR) <= SLACK]
-    return value, before[-1] if before else None
+    return FIELDS.each(name, FIELDS.rows(name, series.get(name) or []), point)
 
 
 def _headline(about: str, row: Row) -> Headline | None:

@@ -66,3 +66,15 @@ def test_a_bad_row_costs_itself_and_only_bad_rows_cost_the_answer():
     assert FIELDS.each("rows", [], lambda row: row) == []
     with pytest.raises(DataInvalid):
         FIELDS.each("rows", ["x", 7], lambda row: row)
+
+
+def test_a_bad_row_costs_its_whole_ticker():
+    rows = [{"t": "A", "n": 1}, {"t": "B", "n": 2}, {"t": "B", "n": "two"}, {"t": "C", "n": 3}, "x"]
+
+    def read(wanted: set[str]) -> dict[str, list[float]]:
+        return FIELDS.of_tickers("rows", rows, wanted, lambda row: row["t"], lambda row: FIELDS.number("n", row["n"]))
+
+    assert read({"A", "B"}) == {"A": [1.0]}
+    assert read({"D"}) == {}
+    with pytest.raises(DataInvalid, match="n = 'two'"):
+        read({"B"})
