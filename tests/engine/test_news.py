@@ -167,6 +167,7 @@ def test_a_title_with_the_publishers_name_behind_it_is_one_story() -> None:
             "Analyst at the bank raises the price target of Acme to $15",
         ),
         ("Acme to build a plant in Texas", "Court hears Acme on patents"),
+        ("Acme to build a plant in Texas with Bolt", "Acme to open an office in Texas with Zenith"),
     ],
 )
 def test_titles_that_differ_in_what_counts_are_two_stories(one: str, two: str) -> None:
