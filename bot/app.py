@@ -28,6 +28,7 @@ from engine import activities
 from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
+from engine.data.budget import Urgency, asking
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
 from engine.data.replay import ReplayMarket
@@ -36,7 +37,7 @@ from engine.model.book import Posting, PostingKind
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy, Unknown
-from engine.ports import Broker, MarketData
+from engine.ports import Broker, MarketData, PastTrades
 from engine.sessions import Sessions
 from engine.store import Store
 from engine.transport import Timeouts
@@ -263,11 +264,14 @@ def sessions_of(config: Config, desk: Desk) -> Desks:
     return Desks(entries=desk, exits=quick(), exit_orders=quick(), protecting=quick(), books=books)
 
 
-def build_runtime(desks: Desks) -> Runtime:
-    """The loops of a live desk, not started yet; the exchange inside this program moves with the exits."""
+def build_runtime(desks: Desks, past: PastTrades | None = None) -> Runtime:
+    """The loops of a live desk, not started yet; the exchange inside this program moves with the exits.
+
+    `past` knows what options traded at before: the volatility of the year is computed from it.
+    """
     broker = desks.exits.broker
     exchange = (("exchange", broker.advance),) if isinstance(broker, PaperBroker) else ()
-    return Runtime(desks.books, works(desks, exchange))
+    return Runtime(desks.books, works(desks, exchange, past, lambda: asking(Urgency.BACKGROUND)))
 
 
 def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, ...]:

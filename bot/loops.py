@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+from bot.histories import DailyVolatility, PastVolatility
 from bot.runtime import Step, Work
 from bot.scheduled import ScheduledScan
 from engine import (
@@ -32,7 +34,11 @@ from engine import (
 from engine.desk import Desk
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
+from engine.ports import PastTrades
 from engine.sessions import NEW_YORK
+
+Quietly = Callable[[], AbstractContextManager[object]]
+"""Inside, every question to a provider gives way to more urgent ones."""
 
 EXITS_EVERY = 1.0
 ENTRIES_EVERY = 1.0
@@ -41,6 +47,8 @@ BOOKS_EVERY = 2.0
 LIMITS_EVERY = 15.0
 """Asks the market alone: a broker that hangs must not keep a passed limit from being told within a minute."""
 SEAL_EVERY = 0.5
+VOLATILITY_EVERY = 5.0
+"""Nobody waits for it: a name at a look leaves the providers' budgets to others."""
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
@@ -79,8 +87,14 @@ class Desks:
     reconnected: threading.Event = field(default_factory=threading.Event)
 
 
-def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
-    """Every loop of a live desk, what protects before the others; `first` are steps before every look at the exits."""
+def works(
+    desks: Desks, first: tuple[Step, ...] = (), past: PastTrades | None = None, quietly: Quietly = nullcontext
+) -> tuple[Work, ...]:
+    """Every loop of a live desk, what protects before the others; `first` are steps before every look at the exits.
+
+    `past` is asked for the volatility of the year before, where somebody knows it; what nobody waits for is asked
+    `quietly`.
+    """
     return (
         Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
@@ -88,6 +102,7 @@ def works(desks: Desks, first: tuple[Step, ...] = ()) -> tuple[Work, ...]:
         Work("scans", SCANS_EVERY, scan_steps(desks.entries), patience=600),
         Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
+        Work("volatility", VOLATILITY_EVERY, volatility_steps(desks.books, past, quietly), patience=300),
         Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
     )
 
@@ -133,6 +148,24 @@ def book_steps(desks: Desks) -> tuple[Step, ...]:
         ("day's end", once_begun(desk, Paced(desk, DAY_END_EVERY, lambda: portfolio.end_day_once(desk)))),
         ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
+
+
+def volatility_steps(desk: Desk, past: PastTrades | None, quietly: Quietly = nullcontext) -> tuple[Step, ...]:
+    """One name at a look: today's volatility, and that of the year before where past trades are known."""
+    steps: list[Step] = [("today's", DailyVolatility(desk))]
+    if past is not None:
+        steps.append(("past", PastVolatility(desk, past)))
+    return tuple((name, kept_quiet(step, quietly)) for name, step in steps)
+
+
+def kept_quiet(step: Callable[[], object], quietly: Quietly) -> Callable[[], None]:
+    """A step whose questions give way to everybody else's."""
+
+    def taken() -> None:
+        with quietly():
+            step()
+
+    return taken
 
 
 def once_begun(desk: Desk, step: Callable[[], object]) -> Callable[[], None]:

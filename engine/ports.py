@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from engine.model.book import Account, Holding
-from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
+from engine.model.instruments import Instrument, Option
+from engine.model.market import Bars, Chain, Dividend, MarketSnapshot, Quote, Split, TradingStatus
 from engine.model.news import News
 from engine.model.orders import Activity, Fill, Order
 
@@ -108,6 +108,38 @@ class Broker(Protocol):
 
     def activities(self, since: datetime) -> tuple[Activity, ...]:
         """What happened without an order at or after `since`, oldest first."""
+
+
+class PastTrades(Protocol):
+    """What options traded at on past days, and what it is read with. Nobody waits for it: every question gives way to
+    more urgent ones, and may be refused for now.
+
+    Raises (every method):
+        DataUnavailable: not now. NotFound: the ticker is unknown there.
+    """
+
+    @property
+    def name(self) -> str:
+        """Who says so."""
+
+    @property
+    def since(self) -> date:
+        """The first day of which trades are known."""
+
+    def listed(self, ticker: str, expiries: tuple[date, date], strikes: tuple[float, float]) -> tuple[Option, ...]:
+        """Contracts, expired ones too, with expiry and strike inside the given ranges (both ends included)."""
+
+    def traded(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
+        """Daily bars of contracts from `start` to `end` inclusive, as traded; one that never traded is left out."""
+
+    def splits(self, ticker: str, start: date, end: date) -> tuple[Split, ...]:
+        """Splits by ex-date, oldest first."""
+
+    def dividends(self, ticker: str, start: date, end: date) -> tuple[Dividend, ...]:
+        """Cash dividends by ex-date, as paid, oldest first."""
+
+    def rate(self, day: date) -> float | None:
+        """The continuous short rate of a day, decimal a year; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

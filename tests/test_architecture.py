@@ -24,6 +24,7 @@ LAYERS = {
     "errors": ("engine.errors",),
     "values": ("engine.model",),
     "pure": (
+        "engine.backfill",
         "engine.candidates",
         "engine.codec",
         "engine.correlation",
@@ -69,6 +70,7 @@ LAYERS = {
         "engine.gateway",
         "engine.grounds",
         "engine.halts",
+        "engine.histories",
         "engine.holdings",
         "engine.imports",
         "engine.locks",

@@ -45,6 +45,7 @@ class Offer(StrEnum):
     CHAIN = "chain"
     OPTION_QUOTES = "option_quotes"
     LISTINGS = "listings"
+    PAST_LISTINGS = "past_listings"
     OPTION_BARS = "option_bars"
     LEVELS = "levels"
     REPORTS = "reports"
@@ -224,6 +225,12 @@ class Provider:
     def listings(self, ticker: str) -> Listings:
         """The contracts that can be traded, with open interest."""
         raise self._no(Offer.LISTINGS)
+
+    def past_listings(
+        self, ticker: str, expiries: tuple[date, date], strikes: tuple[float, float]
+    ) -> tuple[Option, ...]:
+        """Contracts, expired ones too, with expiry and strike inside the given ranges (both ends included)."""
+        raise self._no(Offer.PAST_LISTINGS)
 
     def option_bars(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
         """Daily bars of contracts (of trades, not of quotes)."""
