@@ -41,6 +41,7 @@ WORDS = {
     Offer.CHAIN: "option chains",
     Offer.OPTION_QUOTES: "option quotes",
     Offer.LISTINGS: "option contracts",
+    Offer.PAST_LISTINGS: "expired option contracts",
     Offer.OPTION_BARS: "option bars",
     Offer.LEVELS: "index levels",
     Offer.REPORTS: "earnings",
