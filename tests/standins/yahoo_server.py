@@ -37,13 +37,14 @@ def expiry_stamp(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp())
 
 
-def quote_row(symbol: str, kind: str = "EQUITY", **changed: Any) -> dict[str, Any]:
+def quote_row(symbol: str, kind: str = "EQUITY", /, **changed: Any) -> dict[str, Any]:
     """A row of /v7/finance/quote at NOW."""
     return {
         "symbol": symbol, "quoteType": kind, "currency": "USD", "marketState": "REGULAR",
         "exchangeTimezoneName": "America/New_York", "gmtOffSetMilliseconds": -18000000,
         "regularMarketTime": int(NOW.timestamp()) - 5, "regularMarketPrice": 101.5, "regularMarketOpen": 100.0,
         "regularMarketDayHigh": 102.25, "regularMarketDayLow": 99.5, "regularMarketVolume": 1_234_567,
+        "regularMarketPreviousClose": 100.0,
         "bid": 101.49, "ask": 101.52, "bidSize": 3, "askSize": 8, "marketCap": 50_000_000_000,
         "trailingAnnualDividendRate": 2.0, "trailingAnnualDividendYield": 0.0197, "dividendYield": 1.97,
         "earningsTimestamp": stamp(date(2026, 10, 29), 16), "earningsTimestampStart": stamp(date(2027, 1, 28), 16),
@@ -51,7 +52,7 @@ def quote_row(symbol: str, kind: str = "EQUITY", **changed: Any) -> dict[str, An
     } | changed  # fmt: skip
 
 
-def option_row(root: str, day: date, strike: float, right: str, **changed: Any) -> dict[str, Any]:
+def option_row(root: str, day: date, strike: float, right: str, /, **changed: Any) -> dict[str, Any]:
     """A contract of /v7/finance/options."""
     return {
         "contractSymbol": f"{root}{day:%y%m%d}{right}{round(strike * 1000):08d}", "strike": strike, "currency": "USD",

@@ -69,9 +69,11 @@ class Worker(Generic[Held]):
                 raise Silent(f"{self._name} has not come back after {limit:.0f} s.") from None
 
     def close(self) -> None:
-        """End the thread, if it can be ended."""
-        with self._turn:
-            thread, self._thread = self._thread, None
+        """End the thread; one that hangs is left to the end of the process."""
+        if not self._turn.acquire(timeout=ENDING):
+            return
+        thread, self._thread = self._thread, None
+        self._turn.release()
         if thread is not None:
             thread.end()
             thread.join(ENDING)

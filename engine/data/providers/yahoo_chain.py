@@ -39,7 +39,7 @@ def expiries(answer: Row, window: Window, today: date) -> list[int]:
         raise invalid(NAME, "expirationDates", listed)
     here = {number(block, "expirationDate") for block in parts(answer, "options")}
     last = today + timedelta(days=window.days)
-    near = [stamp for stamp in sorted(listed) if _day(stamp) <= last]
+    near = [stamp for stamp in sorted(set(listed)) if _day(stamp) <= last]
     return [stamp for stamp in near[: window.most] if stamp not in here]
 
 
@@ -47,10 +47,10 @@ def chain(ticker: str, answers: Sequence[Row]) -> RawChain:
     """The contracts of all answers as columns.
 
     No quote has a time (`lastTradeDate` is the last trade's), no size and no Greeks. A bid or ask of 0 is none; a
-    volatility is kept only where there is a quote it can have come from.
+    volatility is kept only where there is a quote it can have come from. An expiry that was sent twice counts once.
     """
-    blocks = [block for answer in answers for block in parts(answer, "options")]
-    rows = [(row, is_call) for block in blocks for side, is_call in _SIDES for row in parts(block, side)]
+    blocks = {number(block, "expirationDate"): block for answer in answers for block in parts(answer, "options")}
+    rows = [(row, is_call) for block in blocks.values() for side, is_call in _SIDES for row in parts(block, side)]
     names = [_name(row, is_call) for row, is_call in rows]
     bid, ask = (_column(rows, field, above=0.0) for field in ("bid", "ask"))
     iv = _column(rows, "impliedVolatility", above=LOWEST_IV)
@@ -107,8 +107,9 @@ def _day(stamp: int) -> date:
 
 def _strikes(rows: Sequence[tuple[Row, bool]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     strikes = _column(rows, "strike", above=0.0)
-    if not np.isfinite(strikes).all():
-        raise invalid(NAME, "strike", None)
+    missing = np.flatnonzero(~np.isfinite(strikes))
+    if len(missing):
+        raise invalid(NAME, "strike", rows[missing[0]][0].get("strike"))
     return strikes
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 
 from engine.data.providers.port import Report
 from engine.data.providers.yahoo_client import NAME
-from engine.data.providers.yahoo_fields import EPOCH, FACT, Row, day_of, moment, number, part, parts, text, ticker
+from engine.data.providers.yahoo_fields import (
+    EPOCH,
+    FACT,
+    Row,
+    day_of,
+    moment,
+    number,
+    part,
+    parts,
+    text,
+    ticker,
+    trailing_yield,
+)
 from engine.errors import DataInvalid
 from engine.model.market import Fundamentals, ReportTime
 from engine.model.news import Headline
@@ -24,28 +36,33 @@ MODULES = "assetProfile,summaryDetail,defaultKeyStatistics,financialData,incomeS
 def reports(name: str, row: Row, start: date, end: date, today: date) -> tuple[Report, ...] | None:
     """The last and the next report, as far as they are in the window; None where Yahoo cannot say that there is none.
 
-    A quote knows the two (`earningsTimestamp`, the last one's or the next one's; `earningsTimestampStart`, the next
-    one's, the first day of a range where it is an estimate). What lies behind the last and beyond the next it does not
-    know, and where the next is missing nothing ahead: no answer then, for "none" would be taken for safety.
+    A quote knows the two: `earningsTimestamp`, the last one's or already the next one's; `earningsTimestampStart`, the
+    next one's (the first day of a range, its hour a guess, where `isEarningsDateEstimate`). What lies behind the last
+    it does not know, and without the next nothing ahead: no answer then, for "none" would be taken for safety.
     """
     if text(row, "quoteType") in NEVER_REPORT:
         return ()
-    is_estimate = row.get("isEarningsDateEstimate")
     known: dict[date, Report] = {}
-    for field in ("earningsTimestamp", "earningsTimestampStart"):
-        at = moment(row, field)
-        if at is not None:
-            day, when = _day_and_time(at)
-            guessed = day >= today and is_estimate is not False
-            told = ReportTime.UNKNOWN if guessed else when
-            known[day] = Report(name, day, FACT, told, is_confirmed=day >= today and not guessed)
+    if (last := moment(row, "earningsTimestamp")) is not None:
+        day, when = _day_and_time(last)
+        known[day] = Report(name, day, FACT, when if day <= today else ReportTime.UNKNOWN)
+    if (coming := moment(row, "earningsTimestampStart")) is not None:
+        day, when = _day_and_time(coming)
+        is_set = row.get("isEarningsDateEstimate") is False
+        known[day] = Report(name, day, FACT, when if is_set else ReportTime.UNKNOWN, is_confirmed=is_set)
+    return _within(known, start, end, today)
+
+
+def _within(known: Mapping[date, Report], start: date, end: date, today: date) -> tuple[Report, ...] | None:
+    ahead, behind = [day for day in known if day >= today], [day for day in known if day < today]
+    if end >= today and not ahead:
+        return None
     inside = tuple(known[day] for day in sorted(known) if start <= day <= end)
     if inside:
         return inside
-    ahead = [day for day in known if day >= today]
-    behind = [day for day in known if day < today]
-    is_known_empty = bool(ahead) and min(ahead) > end and (start >= today or (bool(behind) and max(behind) < start))
-    return () if is_known_empty else None
+    is_free_ahead = end < today or min(ahead) > end
+    is_free_behind = start >= today or (bool(behind) and max(behind) < start)
+    return () if is_free_ahead and is_free_behind else None
 
 
 def _day_and_time(at: datetime) -> tuple[date, ReportTime]:
@@ -64,7 +81,7 @@ def fundamentals(summary: Row, now: datetime) -> Fundamentals:
     statistics = part(summary, "defaultKeyStatistics")
     margin, before = _margins(summary)
     cap = number(detail, "marketCap") if text(detail, "currency") in ("", "USD") else None
-    beta = number(detail, "beta")
+    beta, of_fund = number(detail, "beta"), number(detail, "yield")
     return Fundamentals(
         market_cap=None if cap is None or cap <= 0 else Decimal(int(cap)),
         sector=text(part(summary, "assetProfile"), "sector") or None,
@@ -74,25 +91,13 @@ def fundamentals(summary: Row, now: datetime) -> Fundamentals:
         margin_change=None if margin is None or before is None else margin - before,
         margin=margin,
         margin_before=before,
-        dividend_yield=_dividend_yield(detail),
+        # The rate of a fund is not complete (1.77 of 2.90 dollars for QQQ in recorded answers), its own yield is.
+        dividend_yield=trailing_yield(detail, "previousClose", text(money, "financialCurrency"))
+        if of_fund is None
+        else of_fund,
         known_on=day_of(now, NEW_YORK),
         sources=(NAME,),
     )
-
-
-def _dividend_yield(detail: Row) -> float | None:
-    """Trailing twelve months, decimal.
-
-    Of dollars and a price where both are there: Yahoo has sent yields as decimals and in percent under one name (0.0041
-    and 0.41 of Apple in recorded answers of one day). A fund's is its `yield`, its trailing rate is not complete.
-    """
-    fund = number(detail, "yield")
-    if fund is not None:
-        return fund
-    rate, close = number(detail, "trailingAnnualDividendRate"), number(detail, "previousClose")
-    if rate is not None and close is not None and close > 0:
-        return rate / close
-    return number(detail, "trailingAnnualDividendYield")
 
 
 def _margins(summary: Row) -> tuple[float | None, float | None]:

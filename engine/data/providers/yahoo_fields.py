@@ -34,6 +34,8 @@ FACT = Source(NAME, Kind.REAL)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = 4_102_444_800
 """2100-01-01: no time of Yahoo is later."""
+LARGEST = 1e18
+"""No number of dollars, shares or seconds is beyond it."""
 INDICES = frozenset(INDEX_ROOTS.values()) | {"VIX3M"}
 LEVELS = {"SPX": "^GSPC"}
 """Where the symbol of a level is not a caret and our name; the options of SPX are under ^SPX all the same."""
@@ -54,7 +56,11 @@ def number(row: Row, field: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid(NAME, field, value)
-    return float(value) if isfinite(value) else None
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if abs(value) > LARGEST:
+        raise invalid(NAME, field, value)
+    return float(value)
 
 
 def price(row: Row, field: str) -> Decimal | None:
@@ -94,6 +100,21 @@ def moment(row: Row, field: str) -> datetime | None:
     if not 0 < value < LAST:
         raise invalid(NAME, field, value)
     return EPOCH + timedelta(seconds=value)
+
+
+def trailing_yield(row: Row, close: str, books: str) -> float | None:
+    """Dividends of twelve months over the previous `close`, decimal; `books`: the currency the company reports in.
+
+    Of dollars and a price: Yahoo has sent yields as decimals and in percent under one name (0.0041 and 0.41 of Apple in
+    recorded answers). Its rate is in the currency of the books (1.267 reais over 1.53 dollars), and 0 beside a rate of
+    the coming year where it does not know: both are unknown.
+    """
+    if books not in ("", "USD"):
+        return None
+    rate, before = number(row, "trailingAnnualDividendRate"), number(row, close)
+    if rate == 0 and (number(row, "dividendRate") or 0) > 0:
+        return None
+    return None if rate is None or before is None or before <= 0 else rate / before
 
 
 def zone(row: Row) -> ZoneInfo:

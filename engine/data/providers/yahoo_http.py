@@ -79,7 +79,8 @@ class _Session(requests.Session[requests.Response]):
             raise Silent("yahoo did not answer in time.")
         parts = urlsplit(url)
         is_aside = parts.hostname in ASIDE or parts.path == CRUMB
-        options["timeout"] = min(self._seconds, left)
+        # A third of what is left for a cookie, so that the question itself has its turn.
+        options["timeout"] = min(self._seconds, left / 3 if is_aside else left)
         options["allow_redirects"] = is_aside
         response = super().request(method, self._address(url), **options)
         if is_aside and response.status_code == 429:
@@ -105,7 +106,9 @@ class _Client(YfData):  # type: ignore[misc]
         return False
 
     def _save_cookie_curlCffi(self) -> bool:
-        return False
+        # What is found on disk again is what keeps it from fetching a cookie for every question.
+        self._cookie = True
+        return True
 
 
 class Connection:

@@ -25,6 +25,7 @@ from engine.data.providers.yahoo_fields import (
     price,
     text,
     ticker,
+    trailing_yield,
     zone,
 )
 from engine.errors import DataInvalid
@@ -68,7 +69,7 @@ def level(name: str, row: Row) -> Level | None:
 
 
 def screened(row: Row) -> ScreenRow | None:
-    """One row of a screen; `dividendYield` there is in percent, the trailing one a decimal."""
+    """One row of a screen, of a US share."""
     name = ticker(text(row, "symbol"))
     if name is None:
         return None
@@ -78,7 +79,7 @@ def screened(row: Row) -> ScreenRow | None:
         price=price(row, "regularMarketPrice"),
         volume=number(row, "regularMarketVolume"),
         market_cap=None if cap is None or cap <= 0 else Decimal(int(cap)),
-        dividend_yield=number(row, "trailingAnnualDividendYield"),
+        dividend_yield=trailing_yield(row, "regularMarketPreviousClose", text(row, "financialCurrency")),
     )
 
 
