@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import requests
@@ -22,6 +23,7 @@ from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
 
 from engine.data.budget import Allowance, Budget
+from engine.data.providers.fields import Fields, Row
 from engine.data.providers.reader import TIMEOUTS, invalid, trouble_of
 from engine.data.providers.trouble import NotEntitled, Refused, Throttled, Unreachable
 from engine.errors import ConfigError
@@ -29,10 +31,12 @@ from engine.transport import Timeouts, prepare
 
 log = structlog.get_logger()
 
-Payload = Mapping[str, Any]
+Payload = Row
 Params = Mapping[str, str]
 
 NAME = "alpaca"
+READ = Fields(NAME)
+"""How fields of Alpaca's JSON become values."""
 DATA = Allowance(200, 60.0)
 """Market data, Basic plan (docs.alpaca.markets/docs/about-market-data-api)."""
 TRADING = Allowance(100, 60.0)
@@ -41,6 +45,16 @@ SYMBOLS = 200
 """Tickers in one question; no limit is documented, and an address of more than a few thousand characters is risky."""
 SUBSCRIPTION = re.compile(r"subscription|not entitled|agreement", re.IGNORECASE)
 """Words of a refusal that is about what was paid for or signed, whatever its status (403 and 422 are both seen)."""
+INVALID_SYMBOL = re.compile(r"invalid symbol:? *(?P<symbol>\S+)", re.IGNORECASE)
+"""A refusal of the whole question for one symbol in it (400)."""
+
+
+class InvalidSymbol(Refused):
+    """Alpaca does not take `symbol` for a symbol."""
+
+    def __init__(self, message: str, symbol: str) -> None:
+        super().__init__(message)
+        self.symbol = symbol
 
 
 class AlpacaClient:
@@ -76,7 +90,7 @@ class AlpacaClient:
 
     def data(self, path: str, params: Params | None = None) -> Payload:
         """The JSON object with which the data host answers."""
-        return payload(self._data.get(path, params or {}), path)
+        return READ.mapping(path, self._data.get(path, params or {}))
 
     def trading(self, path: str, params: Params | None = None) -> Any:
         """The JSON with which the trading host answers."""
@@ -86,9 +100,29 @@ class AlpacaClient:
         """The answers of the data host, page after page."""
         return _pages(self.data, path, params)
 
+    def about(
+        self, path: str, symbols: Iterable[str], params: Params, *, size: int = SYMBOLS, most_pages: int = 1000
+    ) -> Iterator[Payload]:
+        """The answers of the data host about symbols, in batches of `size`, at most so many pages of each batch.
+
+        A symbol that Alpaca does not take for one is left out, so that it does not hide the others.
+        """
+        for batch in joined(symbols, size):
+            yield from self._about(path, batch.split(","), params, most_pages)
+
+    def _about(self, path: str, symbols: list[str], params: Params, most_pages: int) -> list[Payload]:
+        while symbols:
+            try:
+                return list(islice(self.data_pages(path, {**params, "symbols": ",".join(symbols)}), most_pages))
+            except InvalidSymbol as refusal:
+                if refusal.symbol not in symbols:
+                    raise
+                symbols.remove(refusal.symbol)
+        return []
+
     def trading_pages(self, path: str, params: Params) -> Iterator[Payload]:
         """The answers of the trading host, page after page."""
-        return _pages(lambda path, params: payload(self.trading(path, params), path), path, params)
+        return _pages(lambda path, params: READ.mapping(path, self.trading(path, params)), path, params)
 
     @property
     def budgets(self) -> tuple[Budget, Budget]:
@@ -101,7 +135,7 @@ class AlpacaClient:
         self._trading.close()
 
 
-def joined(symbols: Sequence[str], size: int = SYMBOLS) -> Iterator[str]:
+def joined(symbols: Iterable[str], size: int = SYMBOLS) -> Iterator[str]:
     """The symbols as lists with commas of at most `size`, each symbol once, in their order.
 
     >>> list(joined(["AAPL", "BRK.B", "AAPL", "F"], 2))
@@ -109,31 +143,6 @@ def joined(symbols: Sequence[str], size: int = SYMBOLS) -> Iterator[str]:
     """
     each = list(dict.fromkeys(symbols))
     return (",".join(each[start : start + size]) for start in range(0, len(each), size))
-
-
-def payload(answer: object, field: str) -> Payload:
-    """A JSON object as a mapping.
-
-    Raises:
-        DataInvalid: it is something else.
-    """
-    if not isinstance(answer, dict):
-        raise invalid(NAME, field, answer)
-    return answer
-
-
-def rows(answer: Payload, field: str) -> list[Payload]:
-    """The list of objects in a field of an answer, empty where Alpaca leaves it out or sends null.
-
-    Raises:
-        DataInvalid: it is something else.
-    """
-    found = answer.get(field)
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise invalid(NAME, field, found)
-    return [payload(row, field) for row in found]
 
 
 def _pages(ask: Callable[[str, Params], Payload], path: str, params: Params) -> Iterator[Payload]:
@@ -204,14 +213,14 @@ class _Host:
         log.warning("provider.trouble", provider=NAME, path=path, status=status, words=words)
         if 400 <= status < 500 and SUBSCRIPTION.search(words):
             return NotEntitled(f"{NAME} does not give this under these keys ({status}, {path}): {words}")
+        if 400 <= status < 500 and (symbol := INVALID_SYMBOL.search(words)):
+            return InvalidSymbol(f"{NAME} refused the question ({status}, {path}): {words}", symbol["symbol"])
         now = self._clock()
         headers = error.response.headers if error.response is not None else {}
         trouble = trouble_of(NAME, path, status, _with_pause(headers, now), now)
         if isinstance(trouble, Throttled):
             self.budget.pause(trouble.after)
-        return (
-            Refused(f"{NAME} refused the question ({status}, {path}): {words}") if type(trouble) is Refused else trouble
-        )
+        return type(trouble)(f"{trouble} {words}") if words and type(trouble) in (Refused, NotEntitled) else trouble
 
 
 def _with_pause(headers: Mapping[str, str], now: datetime) -> Mapping[str, str]:

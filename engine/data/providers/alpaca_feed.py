@@ -8,14 +8,12 @@ from typing import TypeVar
 
 import structlog
 
+from engine.data.providers.entitlements import CLOSED_FOR
 from engine.data.providers.trouble import NotEntitled
 
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
-
-REMEMBERED = 3600.0
-"""Seconds after which a better feed is tried again: a subscription may have been bought."""
 
 
 class Feed:
@@ -51,7 +49,7 @@ class Feed:
                 log.info("alpaca.feed_not_entitled", feed=feed)
             else:
                 if place:
-                    self._found = (feed, self._tick() + REMEMBERED)
+                    self._found = (feed, self._tick() + CLOSED_FOR)
                 return answer
         raise AssertionError("a feed has at least one choice")
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.data.providers.alpaca_client import AlpacaClient, joined
-from engine.data.providers.alpaca_feed import REMEMBERED, Feed
+from engine.data.providers.alpaca_feed import Feed
+from engine.data.providers.entitlements import CLOSED_FOR
 from engine.data.providers.trouble import NotEntitled, Refused, Throttled, Unreachable
 from engine.errors import ConfigError, DataInvalid
 from tests.contracts.provider import EXPECTED, QUICK
@@ -165,7 +166,7 @@ def test_the_best_feed_that_is_given_is_remembered_for_an_hour():
     now = [0.0]
     server, feed = Entitlement("iex"), Feed("", ("sip", "iex"), lambda: now[0])
     assert [feed.ask(server), feed.ask(server), feed.name] == ["iex", "iex", "iex"]
-    now[0] = REMEMBERED
+    now[0] = CLOSED_FOR
     server.allowed.add("sip")
     assert feed.ask(server) == "sip"
     assert server.asked == ["sip", "iex", "iex", "sip"]

@@ -1,0 +1,128 @@
+"""Alpaca as a provider of market data: shares, company events, indices and options under one pair of keys.
+
+Source: Alpaca's market data API (OpenAPI 1.1, June 2026) and, for assets, clock, calendar and contracts, its trading
+API (OpenAPI 2.0.1). Halts come over the stream only (docs.alpaca.markets/docs/real-time-stock-pricing-data, trading
+statuses), so that nothing here tells whether a name is halted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TypeVar
+
+from engine.data.providers.alpaca_client import DATA, NAME, AlpacaClient
+from engine.data.providers.alpaca_company import AlpacaCompany
+from engine.data.providers.alpaca_reference import AlpacaReference, Asset, TradingDay
+from engine.data.providers.alpaca_shares import AlpacaShares
+from engine.data.providers.entitlements import Entitlements
+from engine.data.providers.port import Level, Offer, Provider, ScreenRow
+from engine.data.providers.trouble import NotEntitled
+from engine.errors import NotFound
+from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split
+from engine.model.news import Headline
+
+Answer = TypeVar("Answer")
+
+ALWAYS = {Offer.BARS: Kind.REAL, Offer.DIVIDENDS: Kind.REAL, Offer.SPLITS: Kind.REAL}
+OPTIONAL = {Offer.LEVELS: Kind.REAL, Offer.NEWS: Kind.REAL, Offer.SCREEN: Kind.REAL}
+"""What not all keys are given: once refused, it is not offered for an hour."""
+
+
+class AlpacaData(Provider):
+    """Everything Alpaca answers. Safe to share between threads.
+
+    `clock` tells aware UTC. `stock_feed` is the configured feed of latest prices (`iex`, `sip`, `delayed_sip`), empty
+    for the best the keys give. `tick` gives seconds that only rise.
+    """
+
+    name = NAME
+    allowances = (DATA,)
+    is_proven = True
+
+    def __init__(
+        self,
+        client: AlpacaClient,
+        clock: Callable[[], datetime],
+        *,
+        stock_feed: str = "",
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._shares = AlpacaShares(client, clock, stock_feed, tick)
+        self._company = AlpacaCompany(client)
+        self._reference = AlpacaReference(client, clock)
+        self._entitlements = Entitlements(NAME, OPTIONAL, tick)
+
+    @property
+    def offers(self) -> Mapping[Offer, Kind]:
+        """What these keys give now: prices of the feed that answers, and nothing that was refused within the hour."""
+        latest = self._shares.kind
+        return {Offer.QUOTES: latest, Offer.SESSIONS: latest, **ALWAYS, **self._entitlements.offers}
+
+    def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
+        return self._known(tickers, self._shares.quotes(tickers))
+
+    def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
+        return self._known(tickers, self._shares.sessions(tickers))
+
+    def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
+        return self._known(tickers, self._shares.bars(tickers, start, end))
+
+    def dividends(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Dividend, ...]]:
+        return self._covered(tickers, self._company.dividends(tickers, start, end))
+
+    def splits(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Split, ...]]:
+        return self._covered(tickers, self._company.splits(tickers, start, end))
+
+    def news(self, tickers: Sequence[str], since: datetime) -> tuple[Headline, ...]:
+        return self._optional(Offer.NEWS, lambda: self._company.news(tickers, since))
+
+    def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
+        found = self._optional(Offer.LEVELS, lambda: self._company.levels(symbols))
+        if not found and len(symbols) == 1:
+            raise NotFound(f"{NAME} has no index {symbols[0]}.")
+        return found
+
+    def screen(self) -> tuple[ScreenRow, ...]:
+        return self._optional(Offer.SCREEN, self._company.most_active)
+
+    def assets(self) -> Mapping[str, Asset]:
+        """The active names by ticker: tradable at all, and with options."""
+        return self._reference.assets()
+
+    def clock(self) -> datetime:
+        """The time at Alpaca, aware UTC."""
+        return self._reference.now()
+
+    def calendar(self, start: date, end: date) -> tuple[TradingDay, ...]:
+        """The sessions from `start` to `end` inclusive as Alpaca has them, early closes included."""
+        return self._reference.calendar(start, end)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _known(self, tickers: Sequence[str], found: dict[str, Answer]) -> dict[str, Answer]:
+        """What was found; nothing at all about one name may also mean that there is no such name.
+
+        Raises:
+            NotFound: there is not.
+        """
+        if not found and len(tickers) == 1 and tickers[0] not in self.assets():
+            raise NotFound(f"{NAME} does not know {tickers[0]}.")
+        return found
+
+    def _covered(self, tickers: Sequence[str], found: dict[str, tuple[Answer, ...]]) -> dict[str, tuple[Answer, ...]]:
+        """The same with an empty tuple for the names that are listed and have none: nothing is not the unknown."""
+        silent = [ticker for ticker in tickers if ticker not in found]
+        listed = self.assets() if silent else {}
+        return self._known(tickers, found | {ticker: () for ticker in silent if ticker in listed})
+
+    def _optional(self, offer: Offer, question: Callable[[], Answer]) -> Answer:
+        """The answer to what not all keys are given; an address that is not there (404) is not given either."""
+        with self._entitlements.using(offer):
+            try:
+                return question()
+            except NotFound as error:
+                raise NotEntitled(f"{NAME} does not offer {offer} at this address.") from error
