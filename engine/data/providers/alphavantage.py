@@ -22,20 +22,25 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from engine.data.budget import Allowance
 from engine.data.providers import alphavantage_rows as read
 from engine.data.providers.alphavantage_client import FREE, NAME, Client
 from engine.data.providers.alphavantage_rows import FIELDS, KINDS
 from engine.data.providers.entitlements import Entitlements
+from engine.data.providers.fields import within
 from engine.data.providers.option_rows import raw_chain
 from engine.data.providers.port import Offer, Provider, RawChain, Report
 from engine.data.providers.reader import TIMEOUTS
 from engine.data.providers.trouble import Refused, Throttled
-from engine.errors import DataUnavailable, NotFound
+from engine.errors import DataInvalid, DataUnavailable, NotFound
 from engine.model.market import Bar, Dividend, Fundamentals, Kind, Source, Split
 from engine.model.news import Headline
 from engine.sessions import Sessions
 from engine.transport import Timeouts
+
+log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 DAY = 86_400.0
@@ -101,13 +106,13 @@ class AlphaVantage(Provider):
         """As paid on their own day. It answers alike for a name that pays none and for one it does not know."""
         with self._granted.using(Offer.DIVIDENDS):
             found = self._each(tickers, self._dividends)
-        return {ticker: read.within(paid, start, end) for ticker, paid in found.items()}
+        return within(found, lambda dividend: dividend.ex_date, start, end)
 
     def splits(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Split, ...]]:
         """Without its factors of spin-offs, which are none. Unknown names: as `dividends`."""
         with self._granted.using(Offer.SPLITS):
             found = self._each(tickers, self._splits)
-        return {ticker: read.within(splits, start, end) for ticker, splits in found.items()}
+        return within(found, lambda split: split.ex_date, start, end)
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
         """The bar of the last session it has: its day may be an earlier one."""
@@ -154,14 +159,15 @@ class AlphaVantage(Provider):
         return raw_chain(ticker, options, Source(NAME, KINDS[Offer.CHAIN]))
 
     def _each(self, tickers: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
-        """The answers for the first few names, as far as the allowance goes."""
+        """The answers for the first few names, as far as the allowance goes; nonsense about one costs that one only."""
         found: dict[str, Answer] = {}
         for ticker in tuple(dict.fromkeys(tickers))[:NAMES]:
             try:
                 found[ticker] = ask(ticker)
-            except NotFound:
+            except (NotFound, DataInvalid) as error:
                 if len(tickers) == 1:
                     raise
+                log.warning("provider.left_out", provider=NAME, name=ticker, reason=str(error))
             except Throttled:
                 if not found:
                     raise
@@ -204,11 +210,11 @@ class AlphaVantage(Provider):
 
     def _dividends(self, ticker: str) -> list[Dividend]:
         rows = self._client.table("DIVIDENDS", ("ex_dividend_date", "amount"), symbol=read.theirs(ticker))
-        return FIELDS.each("dividends", rows, read.dividend)
+        return [dividend for dividend in map(read.dividend, rows) if dividend is not None]
 
     def _splits(self, ticker: str) -> list[Split]:
         rows = self._client.table("SPLITS", ("effective_date", "split_factor"), symbol=read.theirs(ticker))
-        return FIELDS.each("splits", rows, read.split)
+        return [split for split in map(read.split, rows) if split is not None]
 
     def _session(self, ticker: str) -> Bar:
         rows = self._client.table("GLOBAL_QUOTE", QUOTE_COLUMNS, symbol=read.theirs(ticker))

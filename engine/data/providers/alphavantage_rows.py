@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeVar
 
 from engine.data.providers.alphavantage_client import NAME, without_blanks
-from engine.data.providers.fields import Fields, Row, is_ticker
+from engine.data.providers.fields import Fields, Row, is_ticker, last_and_year_before
 from engine.data.providers.option_rows import OptionRow
 from engine.data.providers.port import Offer, Report
 from engine.data.providers.reader import invalid
@@ -22,7 +21,6 @@ from engine.model.instruments import OCC
 from engine.model.market import Bar, Dividend, Fundamentals, Kind, ReportTime, Source, Split
 from engine.model.news import Headline
 
-Dated = TypeVar("Dated", Dividend, Split)
 FIELDS = Fields(NAME)
 KINDS = {
     Offer.REPORTS: Kind.REAL,
@@ -34,9 +32,6 @@ KINDS = {
     Offer.CHAIN: Kind.DELAYED,
 }
 HOURS = {"pre-market": ReportTime.BEFORE_OPEN, "post-market": ReportTime.AFTER_CLOSE}
-YEAR = timedelta(days=365)
-SLACK = timedelta(days=21)
-"""Fiscal years end on the same weekday, so a year between two is a few days more or less."""
 LARGEST_SHARE = 10
 HALF = Fraction(1, 20_000)
 """Split ratios are small fractions, whole percents of new shares, or one for many, written to four places."""
@@ -135,10 +130,6 @@ def split_ratio(factor: Decimal) -> Decimal | None:
     return factor if factor * 100 % 1 == 0 else None
 
 
-def within(dated: list[Dated], start: date, end: date) -> tuple[Dated, ...]:
-    return tuple(sorted((each for each in dated if start <= each.ex_date <= end), key=lambda each: each.ex_date))
-
-
 def bar(ticker: str, row: Row) -> Bar | None:
     day = FIELDS.day("latestDay", row.get("latestDay"))
     prices = [FIELDS.positive(name, row.get(name)) for name in ("open", "high", "low", "price")]
@@ -169,12 +160,8 @@ def _growth(name: str, row: Row) -> float | None:
 
 def margins(statements: Row) -> tuple[float | None, float | None]:
     """The net margin of the latest year and of the one before it."""
-    years = FIELDS.each("annualReports", FIELDS.rows("annualReports", statements.get("annualReports") or []), _margin)
-    if not years:
-        return None, None
-    last, margin = max(years, key=lambda year: year[0])
-    before = [each for day, each in years if abs(last - day - YEAR) <= SLACK]
-    return margin, before[0] if before else None
+    years = FIELDS.rows("annualReports", statements.get("annualReports") or [])
+    return last_and_year_before(FIELDS.each("annualReports", years, _margin))
 
 
 def _margin(row: Row) -> tuple[date, float | None] | None:

@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 T = TypeVar("T")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+OLDEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""No price here is older; seconds that are read as milliseconds are."""
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -98,6 +100,22 @@ class Fields:
         if not EARLIEST.timestamp() <= number < LATEST.timestamp():
             raise invalid(self.provider, name, value)
         return EPOCH + timedelta(seconds=number)
+
+    def ticks(self, name: str, value: object, per_second: int) -> datetime | None:
+        """An instant in whole parts of a second since 1970 (1000: milliseconds), to the microsecond; 0 is not given.
+
+        >>> Fields("acme").ticks("t", 1605192959994246100, 1_000_000_000).isoformat()
+        '2020-11-12T14:55:59.994246+00:00'
+        """
+        if _is_missing(value) or value == 0:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise invalid(self.provider, name, value)
+        if not OLDEST.timestamp() <= value // per_second < LATEST.timestamp():
+            raise invalid(self.provider, name, value)
+        return EPOCH + timedelta(microseconds=value * 1_000_000 // per_second)
 
     def instant(self, name: str, value: object) -> datetime | None:
         """An instant in ISO 8601 with its zone, in UTC.

@@ -78,3 +78,17 @@ def test_a_bad_row_costs_its_whole_ticker():
     assert read({"D"}) == {}
     with pytest.raises(DataInvalid, match="n = 'two'"):
         read({"B"})
+
+
+def test_an_instant_in_parts_of_a_second_is_read_in_its_own_unit():
+    assert FIELDS.ticks("t", 1605192959994246100, 1_000_000_000) == datetime(
+        2020, 11, 12, 14, 55, 59, 994246, tzinfo=UTC
+    )
+    assert FIELDS.ticks("t", 1112331600000.0, 1000) == datetime(2005, 4, 1, 5, tzinfo=UTC)
+    assert FIELDS.ticks("t", 0, 1000) is None
+
+
+@pytest.mark.parametrize("value", [1112331600, 1112331600000000, "soon", True, 1.5, -1])
+def test_an_instant_in_another_unit_is_refused(value: object):
+    with pytest.raises(DataInvalid):
+        FIELDS.ticks("t", value, 1000)
