@@ -31,8 +31,10 @@ from engine.brokers.paper import PaperBroker
 from engine.data.budget import Urgency, asking
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
+from engine.data.live import LiveMarket
 from engine.data.replay import ReplayMarket
 from engine.desk import Desk, Mode
+from engine.errors import ConfigError
 from engine.model.book import Posting, PostingKind
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
@@ -213,7 +215,10 @@ def open_books(desk: Desk, cash: Decimal | None) -> None:
 def build_desk(
     config: Config, store: Store, source: MarketData | None = None, clock: Callable[[], datetime] = system_clock
 ) -> Desk:
-    """The desk of the configuration; without a `source` of live data its market knows nothing and says so."""
+    """The desk of the configuration; without a `source` of live data its market knows nothing and says so.
+
+    A source that tells closes, dividends and splits too is believed by the exchange inside this program.
+    """
     sessions = Sessions()
     market = source or AbsentMarket()
     broker = _broker(config, market, sessions, store, clock)
@@ -247,7 +252,8 @@ def _broker(
 ) -> Broker:
     if config.desk.broker == "paper":
         cash = config.risk.account_size
-        return PaperBroker(market, clock, sessions, config.costs, cash, store.paper_journal())
+        actions = market if isinstance(market, LiveMarket) else None
+        return PaperBroker(market, clock, sessions, config.costs, cash, store.paper_journal(), actions)
     return alpaca_broker(config, store)
 
 
@@ -390,6 +396,14 @@ def build_room(desk: Desk, people: People, banner: Callable[[], str], run: Runne
 def open_store(url: str | None) -> Store:
     """The durable store at `url`, brought to this program's revision; a store in memory for None."""
     return Store.memory() if url is None else Store.create(url)
+
+
+def kept_store(url: str) -> Store:
+    """The store at `url` as it is, to read what it knows; one in memory where none was made yet."""
+    try:
+        return Store.open(url)
+    except ConfigError:
+        return Store.memory()
 
 
 def demo_prices() -> Folder:

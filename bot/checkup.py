@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bot import app, practice
+from bot import app, practice, sources
 from bot.config import require_admin
 from bot.doctor import Finding
 from bot.fronts import examined
@@ -110,11 +110,24 @@ def _data(config: Config) -> tuple[str, str]:
     if config.data.source == "recorded":
         folder = practice.folder_of(config)
         return "ok", f"practice on the recorded days from {practice.first_day(config, folder)} to {folder.last_day}"
+    if config.data.source == "live":
+        return _live_data(config)
     if not config.data.folder:
         return "fail", "no live data source is configured: `wsb run` cannot start; [data] folder serves `wsb ask`"
     folder = app.open_folder(Path(config.data.folder))
     days = folder.sessions
     return "warn", f"recorded days {days[0]} to {days[-1]} only: no live data source is configured"
+
+
+def _live_data(config: Config) -> tuple[str, str]:
+    """Which providers are configured, and whether orders can be priced on one of them."""
+    with Store.memory() as store:
+        market = sources.build_live_market(config, store, app.system_clock)
+    names = ", ".join(state.name for state in market.sources())
+    market.close()
+    if "ALPACA_API_KEY" not in config.secrets:
+        return "warn", f"live data from {names}: for looking only, orders are priced on Alpaca's quotes"
+    return "ok", f"live data from {names}"
 
 
 def _database(config: Config) -> tuple[str, str]:

@@ -101,7 +101,7 @@ LAYERS = {
     "strategies": ("strategies",),
     "alerts": ("alerts",),
     "bot": ("bot",),
-    "composition": ("bot.app",),
+    "composition": ("bot.app", "bot.sources"),
 }
 
 _VALUES = ("errors", "values")
@@ -151,6 +151,13 @@ LAZY = {
     ("bot.app", "bot.platforms.discord_app"): "a desk that is not in Discord should not hold its library in memory",
     ("bot.app", "bot.platforms.telegram_app"): "as above",
     ("bot.app", "bot.platforms.web_front"): "who is not on the page needs no server for it",
+    ("bot.sources", "engine.data.providers.alpaca"): "takes a second and 60 MB; a desk without its keys never needs it",
+    ("bot.sources", "engine.data.providers.alpaca_client"): "as above",
+    (
+        "bot.sources",
+        "engine.data.providers.finnhub",
+    ): "its library may not be there; a desk without its key never needs it",
+    ("bot.sources", "engine.data.providers.yahoo"): "takes a second and pandas; a desk may do without it",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     (
         "engine.data.providers.yahoo_client",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bot import app, practice
+from bot import app, practice, sources
 from bot.bulkheads import finish
 from bot.command import Room
 from bot.console.output import emit, reply_json, reply_text, say
@@ -77,7 +77,8 @@ def _room(config: Config, options: AskOptions, people: People, environment: Mapp
             return _practice_room(config, store, people)
     folder = _folder(config, options, is_configured)
     if folder is None:
-        desk = app.build_desk(config, store)
+        market = sources.build_live_market(config, store, app.system_clock) if config.data.source == "live" else None
+        desk = app.build_desk(config, store, market)
         return app.build_room(desk, people, lambda: app.live_banner(config))
     day = options.day or _day(config.data.date) or _latest(store, folder)
     folder.check_day(day)

@@ -8,23 +8,26 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from bot import app, service
+from bot import app, service, sources
 from bot.config import require_admin
 from bot.console.output import note
 from bot.console.replay import load_config
 from bot.serve import serve
+from bot.settings import Config
 from engine.errors import ConfigError
+from engine.store import Store
 
 log = structlog.get_logger()
 
 NO_SOURCE = (
     "No live data source is configured, so the bot has no prices to work with and does not start. "
-    "`wsb demo` and `wsb replay --data DIR` run the whole journey on recorded prices; "
-    '[data] source = "recorded" lets the bot run on them, as practice.'
+    '[data] source = "live" asks the providers whose keys are set; "recorded" lets the bot run on recorded prices, as '
+    "practice. `wsb demo` and `wsb replay --data DIR` run the whole journey on them."
 )
 LEAVE = 0.5
 """Seconds that threads waiting for an answer from outside get, when everything else has ended in order."""
@@ -38,14 +41,33 @@ def run(path: Path, environment: Mapping[str, str]) -> int:
     """
     config = load_config(path, environment)
     require_admin(config)
-    if config.data.source != "recorded":
+    if not config.data.source:
         raise ConfigError(NO_SOURCE)
     with app.open_store(config.database.url) as store:
-        made = service.rehearsal(config, store, note)
-        note("This is practice: recorded prices and no money. Ctrl-C ends it.")
+        made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(served(made))
     return 0
+
+
+def _practice(config: Config, store: Store) -> service.Service:
+    made = service.rehearsal(config, store, note)
+    note("This is practice: recorded prices and no money. Ctrl-C ends it.")
+    return made
+
+
+def _live(config: Config, store: Store) -> service.Service:
+    market = sources.build_live_market(config, store, app.system_clock)
+    made = service.live(config, store, market, note)
+    names = ", ".join(state.name for state in market.sources())
+    money = f"REAL MONEY in account {config.alpaca.account}" if config.is_live else "no real money"
+    note(f"Live data from {names}; {money}. Ctrl-C ends it.")
+
+    def close() -> None:
+        made.close()
+        market.close()
+
+    return replace(made, close=close)
 
 
 async def served(made: service.Service) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from bot import app
+from bot import app, sources
 from bot.console.output import emit, say
 from bot.console.replay import chosen, load_config
 from bot.message import as_text
 from bot.parse import nearest
 from bot.scan_cards import scan_card
+from bot.settings import Config
 from bot.summary import amount
 from bot.timetable import timetable
 from engine import scanning
@@ -29,7 +30,7 @@ Json = dict[str, object]
 
 NO_SOURCE = (
     "No live data source is configured, so there is nothing to scan: "
-    "name recorded days with --data DIR (and --date YYYY-MM-DD)."
+    'name recorded days with --data DIR (and --date YYYY-MM-DD), or set [data] source = "live".'
 )
 
 
@@ -53,6 +54,8 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
     config = load_config(said.config, environment)
     strategies = chosen(config, (said.strategy,))
     path = said.data or (Path(config.data.folder) if config.data.folder else None)
+    if path is None and config.data.source == "live":
+        return _live(replace(config, strategies=strategies), said, as_json)
     if path is None:
         raise ConfigError(NO_SOURCE)
     folder = app.open_folder(path)
@@ -61,11 +64,28 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
     made = app.build_replay_desk(folder, day, strategies, Store.memory(), app.settings_of(config))
     _move_to_scan(made, said.strategy, day)
     result = scanning.preview(made.desk, said.strategy, _checked(made, said.tickers) or None)
+    _tell(result, app.replay_banner(made.desk, "REPLAY")(), as_json)
+    return 0
+
+
+def _live(config: Config, said: ScanOptions, as_json: bool) -> int:
+    """The scan at the prices of now, of the named tickers or the configured universe."""
+    with app.kept_store(config.database.url) as kept, Store.memory() as store:
+        market = sources.build_live_market(config, kept, app.system_clock)
+        try:
+            tickers = tuple(stock(ticker).ticker for ticker in said.tickers)
+            result = scanning.preview(app.build_desk(config, store, market), said.strategy, tickers or None)
+        finally:
+            market.close()
+    _tell(result, app.live_banner(config), as_json)
+    return 0
+
+
+def _tell(result: Scan, banner: str, as_json: bool) -> None:
     if as_json:
         emit(scan_json(result))
     else:
-        say(as_text(scan_card(result, app.replay_banner(made.desk, "REPLAY")())))
-    return 0
+        say(as_text(scan_card(result, banner)))
 
 
 def _move_to_scan(made: app.ReplayDesk, strategy: str, day: date) -> None:

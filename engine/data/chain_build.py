@@ -14,6 +14,7 @@ import numpy as np
 
 from engine import pricing
 from engine.data.chain_rows import Kept, Listed, Quoted, kept, quoted
+from engine.data.chain_sense import check_sense
 from engine.data.providers.port import Level, Listings, RawChain
 from engine.data.term_rates import TermRates
 from engine.errors import DataInvalid, DataUnavailable
@@ -121,7 +122,8 @@ def build(raw: RawChain, market: Market, listings: Listings | None = None) -> Bu
 
     Raises:
         DataUnavailable: none of them still trades, or the underlying has no price.
-        DataInvalid: its quotes have no time, or the options imply another price of the underlying than the spot.
+        DataInvalid: its quotes have no time, the options imply another price of the underlying than the spot, or their
+            prices cannot be those of options on it at all (`chain_sense`).
     """
     codes: dict[str, int] = {}
     listed = None if listings is None else Listed(listings, codes)
@@ -131,6 +133,7 @@ def build(raw: RawChain, market: Market, listings: Listings | None = None) -> Bu
     quotes = quoted(raw, standing.rows, market.now)
     chain = _chain(raw, standing, quotes, market, listed)
     chain, forwards = _priced(chain, market)
+    check_sense(chain)
     counts = standing.dropped | quotes.dropped
     if listed is not None:
         counts |= {"unlisted": int((~listed.has(standing.keys)).sum()), "silent": listed.missing_from(standing.keys)}

@@ -103,8 +103,6 @@ class ProviderServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    """Headers and body are two writes: the second would wait 40 ms for the first to be acknowledged."""
     provider: ProviderServer
 
     def do_POST(self) -> None:

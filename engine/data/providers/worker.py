@@ -64,7 +64,7 @@ class Worker(Generic[Held]):
                 return done.result(limit)
             except TimeoutError:
                 if done.done():
-                    return done.result()
+                    raise
                 self._leave_behind()
                 raise Silent(f"{self._name} has not come back after {limit:.0f} s.") from None
 

@@ -64,18 +64,13 @@ class YahooData(Provider):
     ) -> None:
         self._clock = clock
         self._window = window
-        self._budget = Budget(NAME, *OUR_OWN)
-        self._client = YahooClient(url, folder, self._budget, clock, timeouts)
+        self._client = YahooClient(url, folder, Budget(NAME, *OUR_OWN), clock, timeouts)
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
         prices = (Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN)
         facts = (Offer.REPORTS, Offer.DIVIDENDS, Offer.SPLITS, Offer.FUNDAMENTALS, Offer.NEWS)
         return dict.fromkeys(prices, Kind.DELAYED) | dict.fromkeys(facts, Kind.REAL)
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        return (self._budget,)
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         return each(self._quoted(tickers), yahoo_prices.quote)

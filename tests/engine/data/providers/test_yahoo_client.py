@@ -238,8 +238,7 @@ def test_nothing_is_kept_on_disk_and_the_users_own_folder_is_not_used(
 
     for keeper in (yfinance.cache._TzDBManager, yfinance.cache._CookieDBManager, yfinance.cache._ISINDBManager):
         assert keeper.get_location() == str(tmp_path)
-    assert yfinance.cache._TzCacheManager._tz_cache is None
-    assert yfinance.cache._CookieCacheManager._Cookie_cache is None
+        assert keeper._db is None
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,170 @@
+"""The live market of the configuration: which providers are asked, under which keys and addresses, in which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from bot.settings import Config
+from engine import histories
+from engine.data.live import LiveMarket
+from engine.data.panel import Panel
+from engine.data.providers.alphavantage import AlphaVantage
+from engine.data.providers.cboe import Cboe
+from engine.data.providers.fmp import FinancialModelingPrep
+from engine.data.providers.newsapi import NewsApi
+from engine.data.providers.port import Provider
+from engine.data.providers.stocktwits import StockTwits
+from engine.data.providers.treasury import Treasury
+from engine.errors import ConfigError, DataUnavailable
+from engine.sessions import Sessions
+from engine.store import Store
+
+log = structlog.get_logger()
+
+Clock = Callable[[], datetime]
+
+OURS = "wallstreetbots"
+"""The name of our folder in the user's cache folder."""
+PRICES = frozenset({"alpaca", "massive", "yahoo"})
+"""Who knows the prices of shares: without one of these there is no market."""
+NOTHING = (
+    'No live source of prices can be asked: [data] source = "live" needs ALPACA_API_KEY and ALPACA_SECRET_KEY in the '
+    "environment, or [data] yahoo = true (for looking only)."
+)
+
+
+def build_live_market(config: Config, store: Store, clock: Clock) -> LiveMarket:
+    """The market of every provider that is configured.
+
+    Raises:
+        ConfigError: none of them knows prices, or one is configured wrongly.
+    """
+    providers = tuple(providers_of(config, clock))
+    if not any(provider.name in PRICES for provider in providers):
+        for provider in providers:
+            provider.close()
+        raise ConfigError(NOTHING)
+    log.info("data.providers", names=[provider.name for provider in providers])
+    panel = Panel(providers, clock, rng=np.random.default_rng())
+    names = config.desk.universe
+    return LiveMarket(panel, clock, Sessions(), lambda: names, lambda ticker, day: histories.known(store, ticker, day))
+
+
+def providers_of(config: Config, clock: Clock) -> Iterator[Provider]:
+    """Every provider that is configured, the most important first.
+
+    One whose library is not installed is left out with a word in the log.
+    """
+    for name, make in MAKERS.items():
+        try:
+            made = make(config, clock)
+        except DataUnavailable as trouble:
+            log.warning("data.left_out", provider=name, reason=str(trouble))
+            continue
+        if made is not None:
+            yield made
+
+
+def cache_folder(config: Config) -> Path:
+    """Where answers are kept over restarts; made when it is not there.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(config.data.cache) if config.data.cache else home / OURS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data.cache: the folder {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def secret(config: Config, name: str) -> str:
+    """A secret of the environment, "" where it is not set."""
+    value = config.secrets.get(name)
+    return "" if value is None else value.get_secret_value()
+
+
+def _alpaca(config: Config, clock: Clock) -> Provider | None:
+    key, private = secret(config, "ALPACA_API_KEY"), secret(config, "ALPACA_SECRET_KEY")
+    if not key or not private:
+        return None
+    # alpaca-py takes seconds and 60 MB to import: a desk without its keys never needs it.
+    from engine.data.providers.alpaca import AlpacaData
+    from engine.data.providers.alpaca_client import AlpacaClient
+
+    client = AlpacaClient(
+        key,
+        private,
+        clock,
+        paper=not config.is_live,
+        data_url=config.alpaca.data_url,
+        trading_url=config.alpaca.trading_url,
+    )
+    return AlpacaData(client, clock, stock_feed=config.data.stock_feed)
+
+
+def _yahoo(config: Config, clock: Clock) -> Provider | None:
+    if not config.data.yahoo:
+        return None
+    # yfinance takes a second and pandas.
+    from engine.data.providers.yahoo import YahooData
+
+    return YahooData(clock, cache_folder(config) / "yahoo", config.data.yahoo_url)
+
+
+def _finnhub(config: Config, clock: Clock) -> Provider | None:
+    key = secret(config, "FINNHUB_API_KEY")
+    if not key:
+        return None
+    from engine.data.providers.finnhub import Finnhub
+
+    return Finnhub(key, clock, url=config.data.finnhub_url)
+
+
+def _fmp(config: Config, clock: Clock) -> Provider | None:
+    key = secret(config, "FMP_API_KEY")
+    return FinancialModelingPrep(key, clock, url=config.data.fmp_url) if key else None
+
+
+def _alphavantage(config: Config, clock: Clock) -> Provider | None:
+    key = secret(config, "ALPHA_VANTAGE_API_KEY")
+    return AlphaVantage(key, clock, url=config.data.alphavantage_url) if key else None
+
+
+def _cboe(config: Config, clock: Clock) -> Provider | None:
+    return Cboe(clock, url=config.data.cboe_url) if config.data.cboe else None
+
+
+def _newsapi(config: Config, clock: Clock) -> Provider | None:
+    key = secret(config, "NEWSAPI_API_KEY")
+    return NewsApi(key, clock, url=config.data.newsapi_url) if key else None
+
+
+def _stocktwits(config: Config, clock: Clock) -> Provider | None:
+    return StockTwits(clock, url=config.data.stocktwits_url) if config.data.stocktwits else None
+
+
+def _treasury(config: Config, clock: Clock) -> Provider | None:
+    return Treasury(clock, url=config.data.treasury_url)
+
+
+MAKERS: dict[str, Callable[[Config, Clock], Provider | None]] = {
+    "alpaca": _alpaca,
+    "yahoo": _yahoo,
+    "finnhub": _finnhub,
+    "fmp": _fmp,
+    "alphavantage": _alphavantage,
+    "cboe": _cboe,
+    "treasury": _treasury,
+    "newsapi": _newsapi,
+    "stocktwits": _stocktwits,
+}
+"""By name, the most important first: among equals the earlier one is believed."""

@@ -1,0 +1,101 @@
+"""Answers by key that are asked for together: the names of a universe share a request, and callers share an answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from engine.errors import DataError
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+SHARED_FAILURE = 1.0
+"""Seconds for which those who ask next are told of the same failure: a scan must not wait for each of its names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[T]):
+    value: T | None
+    at: float
+
+
+class Batched(Generic[K, T]):
+    """What `load` found for each key, kept for `ttl` seconds. Safe to share between threads.
+
+    `load` is given at most `size` keys and leaves out those it finds nothing for; that is remembered as long. One load
+    runs at a time: whoever comes meanwhile waits for it and finds the answer.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[tuple[K, ...]], Mapping[K, T]],
+        ttl: float,
+        size: int,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._ttl = ttl
+        self._size = size
+        self._tick = tick
+        self._kept: dict[K, _Kept[T]] = {}
+        self._failed: tuple[float, DataError] | None = None
+        self._loading = threading.Lock()
+
+    def get(self, keys: Collection[K], along: Iterable[K] = ()) -> dict[K, T]:
+        """The answers for `keys`, in their order, without those there are none for.
+
+        What has to be asked for is asked together with those of `along` that are due too, as far as there is room.
+
+        Raises:
+            DataError: what `load` raised.
+        """
+        if self._due(keys):
+            with self._loading:
+                if due := self._due(keys):
+                    self._refresh(due, along)
+        return self._known(keys)
+
+    def peek(self, keys: Collection[K]) -> dict[K, T]:
+        """What is known and not older than `ttl`; nobody is asked."""
+        now = self._tick()
+        return {
+            key: kept.value
+            for key in keys
+            if (kept := self._kept.get(key)) is not None and kept.value is not None and now - kept.at < self._ttl
+        }
+
+    def _due(self, keys: Iterable[K]) -> list[K]:
+        now = self._tick()
+        return [
+            key for key in dict.fromkeys(keys) if (kept := self._kept.get(key)) is None or now - kept.at >= self._ttl
+        ]
+
+    def _refresh(self, due: list[K], along: Iterable[K]) -> None:
+        if self._failed is not None and self._tick() - self._failed[0] < SHARED_FAILURE:
+            raise self._failed[1]
+        try:
+            for start in range(0, len(due), self._size):
+                part = due[start : start + self._size]
+                self._take(part if len(part) == self._size else [*part, *self._others(part, along)])
+        except DataError as error:
+            self._failed = (self._tick(), error)
+            raise
+        self._failed = None
+
+    def _others(self, part: list[K], along: Iterable[K]) -> list[K]:
+        room, mine = self._size - len(part), set(part)
+        return [key for key in self._due(along) if key not in mine][:room]
+
+    def _take(self, keys: list[K]) -> None:
+        found = self._load(tuple(keys))
+        now = self._tick()
+        for key in keys:
+            self._kept[key] = _Kept(found.get(key), now)
+
+    def _known(self, keys: Iterable[K]) -> dict[K, T]:
+        found = ((key, self._kept.get(key)) for key in dict.fromkeys(keys))
+        return {key: kept.value for key, kept in found if kept is not None and kept.value is not None}

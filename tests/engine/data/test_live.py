@@ -1,0 +1,181 @@
+"""The market over several providers: what it takes from whom, what it refuses, and how seldom it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from engine.data.live import LiveMarket
+from engine.data.panel import Panel
+from engine.data.providers.port import Offer
+from engine.data.providers.trouble import Unreachable
+from engine.errors import DataUnavailable, NotFound
+from engine.model.instruments import Option, Right, Stock
+from engine.model.market import Dividend, Kind, Split
+from engine.sessions import Sessions
+from tests.chains import NOW, TODAY
+from tests.engine.data.made_provider import EXPIRY, MadeProvider
+from tests.ticks import Ticks
+
+D = Decimal
+DOWN = Unreachable("made did not answer.")
+CALL = Option("AAA", EXPIRY, Right.CALL, D(100))
+
+
+@dataclass
+class Live:
+    market: LiveMarket
+    ticks: Ticks
+
+
+@contextmanager
+def live(*providers: MadeProvider, names: tuple[str, ...] = ("AAA",)) -> Iterator[Live]:
+    ticks = Ticks()
+    panel = Panel(providers, lambda: NOW, tick=ticks, rng=np.random.default_rng(1))
+    market = LiveMarket(panel, lambda: NOW, Sessions(), lambda: names, lambda ticker, day: None, tick=ticks)
+    yield Live(market, ticks)
+    market.close()
+
+
+def delayed(**more: object) -> MadeProvider:
+    return MadeProvider(name="slow", kind=Kind.DELAYED, at=NOW - timedelta(minutes=15), **more)  # type: ignore[arg-type]
+
+
+def test_a_snapshot_has_everything_and_loads_the_dear_things_once() -> None:
+    made = MadeProvider(paid={"AAA": (Dividend(TODAY + timedelta(days=10), D("0.30")),)})
+    with live(made) as it:
+        seen = it.market.snapshot("AAA")
+        assert (seen.ticker, seen.asof, seen.today) == ("AAA", NOW, TODAY)
+        assert seen.spot is not None
+        assert seen.spot.mid == D(100)
+        assert (len(seen.bars), seen.bars.day[-1]) == (300, np.datetime64("2026-11-19"))
+        assert seen.session is not None
+        assert round(seen.rate, 4) == 0.0398
+        assert seen.dividends == made.paid["AAA"]
+        assert not {offer for offer, _ in made.asked} & {Offer.CHAIN, Offer.REPORTS, Offer.FUNDAMENTALS, Offer.NEWS}
+        for _ in range(3):
+            assert seen.chain is not None
+            assert seen.earnings is not None
+            assert seen.fundamentals is not None
+            assert seen.news is not None
+        assert [made.times(each) for each in (Offer.CHAIN, Offer.REPORTS, Offer.FUNDAMENTALS, Offer.NEWS)] == [1] * 4
+
+
+def test_a_scan_of_many_names_asks_in_batches() -> None:
+    names = tuple(f"N{chr(65 + one)}{chr(65 + two)}" for one in range(12) for two in range(25))
+    made = MadeProvider(prices=dict.fromkeys(names, 50.0))
+    with live(made, names=names) as it:
+        for name in names:
+            assert it.market.snapshot(name).spot is not None
+        assert made.times(Offer.QUOTES) == 3
+        assert made.times(Offer.SESSIONS) == 3
+        assert made.times(Offer.BARS) == 6
+        assert made.times(Offer.DIVIDENDS) == 3
+
+
+def test_delayed_quotes_are_for_looking_and_never_for_orders() -> None:
+    with live(delayed()) as it:
+        seen = it.market.snapshot("AAA")
+        assert seen.spot is not None
+        assert seen.spot.source.kind is Kind.DELAYED
+        assert it.market.quotes([Stock("AAA"), CALL]) == {}
+
+
+def test_the_real_one_is_taken_whatever_the_delayed_one_says() -> None:
+    with live(delayed(prices={"AAA": 101.0}), MadeProvider()) as it:
+        quotes = it.market.quotes([Stock("AAA"), CALL])
+        assert {each: quote.source.name for each, quote in quotes.items()} == {Stock("AAA"): "made", CALL: "made"}
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1, 100.0])
+def test_a_price_ten_times_off_is_no_quote_and_both_numbers_are_told(factor: float) -> None:
+    with live(MadeProvider(factor=factor), delayed()) as it:
+        seen = it.market.snapshot("AAA")
+        assert seen.spot is None
+        assert it.market.quotes([Stock("AAA")]) == {}
+        told = " ".join(seen.troubles)
+        assert "made" in told
+        assert "slow" in told
+        assert "100" in told
+
+
+def test_of_three_the_liar_is_dropped_and_counted() -> None:
+    liar = MadeProvider(name="liar", factor=10.0)
+    with live(liar, MadeProvider(name="one"), MadeProvider(name="two")) as it:
+        assert it.market.quotes([Stock("AAA")])[Stock("AAA")].source.name == "one"
+        dropped = {state.name: state.dropped for state in it.market.sources()}
+        assert dropped == {"liar": 1, "one": 0, "two": 0}
+
+
+def test_a_chain_at_another_price_than_the_shares_is_refused_and_the_next_provider_is_asked() -> None:
+    liar = MadeProvider(name="liar", factor=10.0, only=frozenset({Offer.CHAIN}))
+    with live(liar, MadeProvider()) as it:
+        chain = it.market.chain("AAA")
+        assert chain is not None
+        assert chain.source.name == "made"
+    without = MadeProvider(only=frozenset(Offer) - {Offer.CHAIN, Offer.LEVELS})
+    with live(liar, without) as it, pytest.raises(DataUnavailable, match="liar"):
+        it.market.chain("AAA")
+
+
+def test_one_dead_provider_is_told_on_the_snapshot_and_the_rest_goes_on() -> None:
+    dead = MadeProvider(name="dead", error=DOWN)
+    with live(dead, MadeProvider()) as it:
+        for _ in range(4):
+            seen = it.market.snapshot("AAA")
+            it.ticks.now += 10
+        assert seen.spot is not None
+        assert any(trouble.startswith("dead is down") for trouble in seen.troubles)
+        assert [state.is_up for state in it.market.sources()] == [False, True]
+
+
+def test_nobody_answering_is_said_and_is_not_an_unknown_name() -> None:
+    with live(MadeProvider(error=DOWN)) as it:
+        with pytest.raises(DataUnavailable, match="made did not answer"):
+            it.market.snapshot("AAA")
+        with pytest.raises(DataUnavailable, match="made did not answer"):
+            it.market.quotes([Stock("AAA")])
+
+
+def test_an_unknown_name_is_named_with_the_nearest() -> None:
+    with live(MadeProvider(prices={"AAPL": 100.0}), names=("AAPL",)) as it:
+        for ask in (it.market.snapshot, it.market.chain):
+            with pytest.raises(NotFound, match=r"“APPL” is not known to any source\. Did you mean AAPL\?"):
+                ask("APPL")
+
+
+def test_quotes_for_stops_are_used_again_for_a_second_only() -> None:
+    made = MadeProvider()
+    with live(made) as it:
+        it.market.quotes([Stock("AAA")])
+        it.market.quotes([Stock("AAA")])
+        it.ticks.now += 1.0
+        it.market.quotes([Stock("AAA")])
+        assert made.times(Offer.QUOTES) == 2
+
+
+def test_a_halt_is_seen() -> None:
+    with live(MadeProvider(halted=frozenset({"AAA"}))) as it:
+        assert it.market.snapshot("AAA").halted
+        assert it.market.statuses(["AAA"])["AAA"].is_halted
+
+
+def test_a_close_is_told_as_traded_on_its_day() -> None:
+    made = MadeProvider(split={"AAA": (Split(TODAY, D(2)),)})
+    with live(made) as it:
+        assert it.market.official_close("AAA", TODAY - timedelta(days=1)) == D(200)
+        assert it.market.official_close("AAA", TODAY) is None
+        assert it.market.splits_on(TODAY) == {"AAA": D(2)}
+
+
+def test_a_held_name_outside_the_universe_has_its_dividends_too() -> None:
+    made = MadeProvider(prices={"AAA": 100.0, "BBB": 20.0}, paid={"BBB": (Dividend(TODAY, D("0.25")),)})
+    with live(made) as it:
+        it.market.quotes([Stock("BBB")])
+        assert it.market.dividends_on(TODAY) == {"BBB": D("0.25")}
