@@ -14,18 +14,20 @@ from typing import TypeVar
 
 from engine.data.providers.alpaca_client import DATA, NAME, AlpacaClient
 from engine.data.providers.alpaca_company import AlpacaCompany
+from engine.data.providers.alpaca_options import AlpacaOptions
 from engine.data.providers.alpaca_reference import AlpacaReference, Asset, TradingDay
 from engine.data.providers.alpaca_shares import AlpacaShares
 from engine.data.providers.entitlements import Entitlements
-from engine.data.providers.port import Level, Offer, Provider, ScreenRow
+from engine.data.providers.port import Level, Listings, Offer, Provider, RawChain, ScreenRow
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
+from engine.model.instruments import Option
 from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split
 from engine.model.news import Headline
 
 Answer = TypeVar("Answer")
 
-ALWAYS = {Offer.BARS: Kind.REAL, Offer.DIVIDENDS: Kind.REAL, Offer.SPLITS: Kind.REAL}
+ALWAYS = dict.fromkeys((Offer.BARS, Offer.DIVIDENDS, Offer.SPLITS, Offer.LISTINGS, Offer.OPTION_BARS), Kind.REAL)
 OPTIONAL = {Offer.LEVELS: Kind.REAL, Offer.NEWS: Kind.REAL, Offer.SCREEN: Kind.REAL}
 """What not all keys are given: once refused, it is not offered for an hour."""
 
@@ -34,7 +36,8 @@ class AlpacaData(Provider):
     """Everything Alpaca answers. Safe to share between threads.
 
     `clock` tells aware UTC. `stock_feed` is the configured feed of latest prices (`iex`, `sip`, `delayed_sip`), empty
-    for the best the keys give. `tick` gives seconds that only rise.
+    for the best the keys give; `option_feed` is that of options (`opra`, `indicative`). `tick` gives seconds that only
+    rise.
     """
 
     name = NAME
@@ -47,10 +50,12 @@ class AlpacaData(Provider):
         clock: Callable[[], datetime],
         *,
         stock_feed: str = "",
+        option_feed: str = "",
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._shares = AlpacaShares(client, clock, stock_feed, tick)
+        self._options = AlpacaOptions(client, clock, option_feed, tick)
         self._company = AlpacaCompany(client)
         self._reference = AlpacaReference(client, clock)
         self._entitlements = Entitlements(NAME, OPTIONAL, tick)
@@ -58,8 +63,9 @@ class AlpacaData(Provider):
     @property
     def offers(self) -> Mapping[Offer, Kind]:
         """What these keys give now: prices of the feed that answers, and nothing that was refused within the hour."""
-        latest = self._shares.kind
-        return {Offer.QUOTES: latest, Offer.SESSIONS: latest, **ALWAYS, **self._entitlements.offers}
+        shares, options = self._shares.kind, self._options.kind
+        latest = {Offer.QUOTES: shares, Offer.SESSIONS: shares, Offer.CHAIN: options, Offer.OPTION_QUOTES: options}
+        return {**latest, **ALWAYS, **self._entitlements.offers}
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         return self._known(tickers, self._shares.quotes(tickers))
@@ -69,6 +75,20 @@ class AlpacaData(Provider):
 
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         return self._known(tickers, self._shares.bars(tickers, start, end))
+
+    def chain(self, ticker: str) -> RawChain:
+        found = self._options.chain(ticker)
+        return found if len(found) else self._without_options(ticker, found)
+
+    def option_quotes(self, options: Sequence[Option]) -> Mapping[Option, Quote]:
+        return self._options.quotes(options)
+
+    def listings(self, ticker: str) -> Listings:
+        found = self._options.listings(ticker)
+        return found if len(found) else self._without_options(ticker, found)
+
+    def option_bars(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
+        return self._options.bars(options, start, end)
 
     def dividends(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Dividend, ...]]:
         return self._covered(tickers, self._company.dividends(tickers, start, end))
@@ -102,6 +122,16 @@ class AlpacaData(Provider):
 
     def close(self) -> None:
         self._client.close()
+
+    def _without_options(self, ticker: str, nothing: Answer) -> Answer:
+        """Nothing, for a name that is listed and has no options.
+
+        Raises:
+            NotFound: there is no such name.
+        """
+        if ticker not in self.assets():
+            raise NotFound(f"{NAME} does not know {ticker}.")
+        return nothing
 
     def _known(self, tickers: Sequence[str], found: dict[str, Answer]) -> dict[str, Answer]:
         """What was found; nothing at all about one name may also mean that there is no such name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -59,10 +59,10 @@ class AlpacaShares:
 
     def bars(self, tickers: Sequence[str], start: date, end: date) -> dict[str, Bars]:
         """Daily bars of sessions that are over, always of all exchanges where the keys allow it."""
-        last = min(_midnight(end + timedelta(days=1)) - timedelta(seconds=1), self._clock() - DELAY)
-        if last < _midnight(start):
+        last = min(midnight(end + timedelta(days=1)) - timedelta(seconds=1), self._clock() - DELAY)
+        if last < midnight(start):
             return {}
-        return self._history.ask(lambda feed: self._bars(tickers, _midnight(start), last, feed))
+        return self._history.ask(lambda feed: self._bars(tickers, midnight(start), last, feed))
 
     def _quotes(self, tickers: Sequence[str], feed: str) -> dict[str, Quote]:
         found: dict[str, Quote] = {}
@@ -81,7 +81,7 @@ class AlpacaShares:
     def _bars(self, tickers: Sequence[str], start: datetime, end: datetime, feed: str) -> dict[str, Bars]:
         question = {
             "timeframe": "1Day", "adjustment": "split", "feed": feed, "limit": PAGE,
-            "start": _written(start), "end": _written(end),
+            "start": written(start), "end": written(end),
         }  # fmt: skip
         rows: dict[str, list[object]] = {}
         for page in self._client.about("/v2/stocks/bars", tickers, question):
@@ -91,21 +91,23 @@ class AlpacaShares:
         return by_symbol(whole, tickers, lambda name, entry: self._columns(name, entry["bars"], feed))
 
     def _columns(self, ticker: str, entries: list[object], feed: str) -> Bars | None:
-        """The bars of one ticker by day; a session that is not over is not among them."""
-        by_day = {each.day: each for each in READ.each("bars", entries, lambda row: bar(row, day_of(row), feed))}
-        rows = [by_day[day] for day in sorted(by_day) if self._is_over(day)]
-        if not rows:
-            return None
-        columns = {
-            name: np.array([getattr(row, name) for row in rows], dtype=float)  # None becomes NaN
-            for name in ("open", "high", "low", "close", "volume")
-        }
-        return Bars(ticker, np.array([row.day for row in rows], dtype="datetime64[D]"), **columns, source=SOURCES[feed])
+        bars = READ.each("bars", entries, lambda row: bar(row, day_of(row), feed))
+        return finished(ticker, bars, SOURCES[feed], self._clock() - DELAY, self._sessions)
 
-    def _is_over(self, day: date) -> bool:
-        before = self._clock() - DELAY
-        today = self._sessions.today(before)
-        return day < today or (day == today and self._sessions.is_session(day) and self._sessions.close(day) <= before)
+
+def finished(ticker: str, bars: Iterable[Bar], source: Source, before: datetime, sessions: Sessions) -> Bars | None:
+    """The bars of one symbol by day; a session that was not over at `before` is not among them."""
+    today = sessions.today(before)
+    is_over = sessions.is_session(today) and sessions.close(today) <= before
+    by_day = {each.day: each for each in bars if each.day < today or (each.day == today and is_over)}
+    rows = [by_day[day] for day in sorted(by_day)]
+    if not rows:
+        return None
+    columns = {
+        name: np.array([getattr(row, name) for row in rows], dtype=float)  # None becomes NaN
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    return Bars(ticker, np.array([row.day for row in rows], dtype="datetime64[D]"), **columns, source=source)
 
 
 def quote(ticker: str, row: Payload, source: Source) -> Quote | None:
@@ -173,9 +175,9 @@ def _last(snapshot: Payload, today: date) -> float | None:
     return READ.positive("p", trade.get("p"))
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), NEW_YORK)
 
 
-def _written(instant: datetime) -> str:
+def written(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

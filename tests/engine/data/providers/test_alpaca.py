@@ -17,10 +17,12 @@ from engine.data.providers.entitlements import CLOSED_FOR
 from engine.data.providers.port import Offer
 from engine.data.providers.trouble import NotEntitled, Throttled
 from engine.errors import DataInvalid
+from engine.model.instruments import Option, Right
 from engine.model.market import Kind, Source
 from tests.contracts.provider import *  # noqa: F403 - the suite is the module's content
 from tests.contracts.provider import QUICK, World
 from tests.standins.alpaca_data import SIP_REFUSED, AlpacaDataServer, AlpacaWorld
+from tests.standins.alpaca_option_data import OptionWorld, option_bar
 from tests.standins.provider_server import ProviderServer, Trouble, serving
 
 NOW = datetime(2026, 11, 30, 16, tzinfo=UTC)
@@ -46,6 +48,15 @@ def made_world() -> AlpacaWorld:
     return world
 
 
+def listed_options() -> OptionWorld:
+    """Options of one of the names, with a day of trades behind one of them."""
+    options = OptionWorld(NOW)
+    first, *_ = options.list("AAPL", date(2026, 12, 18), (240.0, 250.0, 260.0), spot=250.0)
+    options.bars[first.symbol] = [option_bar(HALF_DAY, 12.5)]
+    return options
+
+
+AAPL_CALL = Option("AAPL", date(2026, 12, 18), Right.CALL, Decimal(240))
 CASH = {"special": False, "foreign": False}
 SPIN_OFF = {
     "source_symbol": "AAPL", "source_cusip": "1", "source_rate": 1,
@@ -60,7 +71,7 @@ def made() -> AlpacaWorld:
 
 @pytest.fixture
 def server(made: AlpacaWorld) -> Iterator[AlpacaDataServer]:
-    with serving(AlpacaDataServer(made)) as running:
+    with serving(AlpacaDataServer(made, listed_options().routes())) as running:
         assert isinstance(running, AlpacaDataServer)
         yield running
     assert running.wrong == []
@@ -93,8 +104,14 @@ def world(server: AlpacaDataServer, alpaca: AlpacaData) -> World:
             Offer.DIVIDENDS: lambda it: it.dividends(["AAPL"], start, end),
             Offer.SPLITS: lambda it: it.splits(["AAPL"], start, end),
             Offer.SCREEN: lambda it: it.screen(),
+            Offer.CHAIN: lambda it: it.chain("AAPL"),
+            Offer.OPTION_QUOTES: lambda it: it.option_quotes([AAPL_CALL]),
+            Offer.LISTINGS: lambda it: it.listings("AAPL"),
+            Offer.OPTION_BARS: lambda it: it.option_bars([AAPL_CALL], start, end),
         },
         unknown={
+            Offer.CHAIN: lambda it: it.chain("NOPE"),
+            Offer.LISTINGS: lambda it: it.listings("NOPE"),
             Offer.QUOTES: lambda it: it.quotes(["NOPE"]),
             Offer.SESSIONS: lambda it: it.sessions(["NOPE"]),
             Offer.BARS: lambda it: it.bars(["NOPE"], start, end),
