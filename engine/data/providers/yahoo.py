@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from engine.data.budget import Allowance, Budget
 from engine.data.providers import yahoo_chain, yahoo_company, yahoo_prices
+from engine.data.providers.fields import Row
 from engine.data.providers.port import Level, Offer, Provider, RawChain, Report, ScreenRow
 from engine.data.providers.reader import TIMEOUTS
 from engine.data.providers.yahoo_chain import Window
 from engine.data.providers.yahoo_client import NAME, YahooClient
-from engine.data.providers.yahoo_fields import LEVELS, batches, each, symbol
+from engine.data.providers.yahoo_fields import FIELDS, LEVELS, batches, symbol
 from engine.errors import DataInvalid, NotFound
 from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
 from engine.model.news import Headline
@@ -40,7 +41,6 @@ NEWS = "news_cie_vespa"
 PLAIN = {"formatted": "false", "lang": "en-US", "region": "US"}
 
 Read = TypeVar("Read")
-Row = dict[str, Any]
 
 
 class YahooData(Provider):
@@ -73,14 +73,14 @@ class YahooData(Provider):
         return dict.fromkeys(prices, Kind.DELAYED) | dict.fromkeys(facts, Kind.REAL)
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
-        return each(self._quoted(tickers), yahoo_prices.quote)
+        return self._quoted(tickers, yahoo_prices.quote)
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
-        return each(self._quoted(tickers), yahoo_prices.session)
+        return self._quoted(tickers, yahoo_prices.session)
 
     def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
         spelled = {name: LEVELS.get(name, f"^{name}") for name in symbols}
-        return each(self._rows(spelled), yahoo_prices.level)
+        return self._rows(spelled, yahoo_prices.level)
 
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         def read(ticker: str) -> Bars:
@@ -111,10 +111,10 @@ class YahooData(Provider):
         return yahoo_chain.chain(ticker, [first[0], *(row for rows in later for row in rows)])
 
     def reports(self, tickers: Iterable[str], start: date, end: date) -> Mapping[str, tuple[Report, ...]]:
-        def read(ticker: str, row: Mapping[str, Any]) -> tuple[Report, ...] | None:
+        def read(ticker: str, row: Row) -> tuple[Report, ...] | None:
             return yahoo_company.reports(ticker, row, start, end, self._today())
 
-        return each(self._quoted(list(tickers)), read)
+        return self._quoted(list(tickers), read)
 
     def fundamentals(self, ticker: str) -> Fundamentals:
         params = {**PLAIN, "modules": yahoo_company.MODULES}
@@ -147,24 +147,30 @@ class YahooData(Provider):
     def _today(self) -> date:
         return self._clock().astimezone(NEW_YORK).date()
 
-    def _quoted(self, tickers: Sequence[str]) -> list[tuple[str, Row]]:
-        return self._rows({ticker: symbol(ticker) for ticker in tickers})
+    def _quoted(self, tickers: Sequence[str], read: Callable[[str, Row], Read | None]) -> dict[str, Read]:
+        return self._rows({ticker: symbol(ticker) for ticker in tickers}, read)
 
-    def _rows(self, spelled: Mapping[str, str]) -> list[tuple[str, Row]]:
-        """(our name, Yahoo's row) of each name that it knows and quotes in dollars.
+    def _rows(self, spelled: Mapping[str, str], read: Callable[[str, Row], Read | None]) -> dict[str, Read]:
+        """What `read` makes of our name and Yahoo's row of each that it knows and quotes in dollars.
 
         Raises:
             NotFound: one was asked for, and it is not known.
         """
         ours = {theirs: name for name, theirs in spelled.items()}
-        found: list[tuple[str, Row]] = []
+        rows: list[Row] = []
         for batch in batches(list(ours), TOGETHER):
-            rows = self._client.results(QUOTES, {**PLAIN, "symbols": ",".join(batch)}, "quoteResponse")
-            known = [row for row in rows if row.get("quoteType") != "NONE" and row.get("currency", "USD") == "USD"]
-            found += [(ours[row["symbol"]], row) for row in known if row.get("symbol") in ours]
-        if len(ours) == 1 and not found:
+            rows += self._client.results(QUOTES, {**PLAIN, "symbols": ",".join(batch)}, "quoteResponse")
+        known = [row for row in rows if row.get("quoteType") != "NONE" and row.get("currency", "USD") == "USD"]
+        named = [row for row in known if isinstance(row.get("symbol"), str) and row["symbol"] in ours]
+        if len(ours) == 1 and not named:
             raise NotFound(f"{NAME} does not know {next(iter(spelled))}.")
-        return found
+
+        def pair(row: Row) -> tuple[str, Read] | None:
+            name = ours[row["symbol"]]
+            value = read(name, row)
+            return None if value is None else (name, value)
+
+        return dict(FIELDS.each("quoteResponse", named, pair))
 
     def _chart(self, ticker: str, start: date, end: date) -> Row:
         """Daily rows and events from `start` to `end`; empty where there are none."""

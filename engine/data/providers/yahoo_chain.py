@@ -10,13 +10,15 @@ from math import nan
 
 import numpy as np
 
+from engine.data.providers.fields import EPOCH, LATEST, Row
 from engine.data.providers.port import RawChain
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME
-from engine.data.providers.yahoo_fields import DELAYED, EPOCH, INDICES, LAST, Row, moment, number, part, parts, text
+from engine.data.providers.yahoo_fields import DELAYED, INDICES, moment, number, part, parts, text
 from engine.model.instruments import Style
 
 _OCC = re.compile(r"(?P<root>[A-Z0-9]{1,6}?)(?P<day>\d{6})(?P<right>[CP])\d{8}")
+LAST = LATEST.timestamp()
 LOWEST_IV, HIGHEST_IV = 0.01, 5.0
 """Outside of it Yahoo's volatility stands for nothing (1e-5 and 500 % beside empty quotes: its recorded answers)."""
 

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import stamina
 import structlog
 
 from engine.data.budget import Budget
+from engine.data.providers.fields import Row
 from engine.data.providers.reader import invalid, trouble_of
 from engine.data.providers.trouble import Throttled, Unauthorised, Unreachable
 from engine.data.providers.worker import Worker
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NAME = "yahoo"
-Row = dict[str, Any]
 GRACE = 3.0
 """Seconds beyond its own deadline after which a call of yfinance hangs."""
 NO_DATA = "Data doesn't exist for startDate"

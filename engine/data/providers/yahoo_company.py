@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
+from engine.data.providers.fields import EPOCH, Row, last_and_year_before
 from engine.data.providers.port import Report
 from engine.data.providers.yahoo_client import NAME
 from engine.data.providers.yahoo_fields import (
-    EPOCH,
     FACT,
-    Row,
     day_of,
     moment,
     number,
@@ -101,19 +100,27 @@ def fundamentals(summary: Row, now: datetime) -> Fundamentals:
 
 
 def _margins(summary: Row) -> tuple[float | None, float | None]:
-    """Net margin of the latest reported year and of the one before it."""
+    """Net margin of the latest reported year and of the one before it, of the statements or of the chart of years."""
     statements = parts(part(summary, "incomeStatementHistory"), "incomeStatementHistory")
-    years = [(number(row, "endDate"), number(row, "totalRevenue"), number(row, "netIncome")) for row in statements]
-    if not years:
+    dated = [(row, moment(row, "endDate"), "totalRevenue", "netIncome") for row in statements]
+    if not dated:
         yearly = parts(part(part(summary, "earnings"), "financialsChart"), "yearly")
-        years = [(number(row, "date"), number(row, "revenue"), number(row, "earnings")) for row in yearly]
-    dated = sorted((year for year in years if year[0] is not None), reverse=True, key=lambda year: year[0] or 0.0)
-    margins = [
-        income / revenue if revenue is not None and revenue > 0 and income is not None else None
-        for _, revenue, income in dated
-    ]
-    latest, before = (*margins[:2], None, None)[:2]
-    return latest, before
+        dated = [(row, _year(row), "revenue", "earnings") for row in yearly]
+    return last_and_year_before(
+        (ended.date(), _margin(number(row, revenue), number(row, income)))
+        for row, ended, revenue, income in dated
+        if ended is not None
+    )
+
+
+def _year(row: Row) -> datetime | None:
+    """The end of a year that is told by its number alone."""
+    year = number(row, "date")
+    return None if year is None or not 1970 < year < 2100 else datetime(int(year), 12, 31, tzinfo=UTC)
+
+
+def _margin(revenue: float | None, income: float | None) -> float | None:
+    return None if income is None or revenue is None or revenue <= 0 else income / revenue
 
 
 def headlines(found: Sequence[Row], asked: frozenset[str], since: datetime) -> list[Headline]:

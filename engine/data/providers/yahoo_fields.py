@@ -7,35 +7,24 @@ null, {} or not a finite number is missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from math import isfinite
-from typing import Any, TypeVar
+from math import inf
 from zoneinfo import ZoneInfo
 
-import structlog
-
+from engine.data.providers.fields import Fields, Row
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME
-from engine.errors import DataInvalid
 from engine.model.instruments import INDEX_ROOTS
 from engine.model.market import Kind, Source
 from engine.sessions import NEW_YORK
 
-log = structlog.get_logger()
-
-Row = Mapping[str, Any]
-Read = TypeVar("Read")
+FIELDS = Fields(NAME)
 
 DELAYED = Source(NAME, Kind.DELAYED)
 """Every price of Yahoo is, whatever it says of itself: no order is priced by it."""
 FACT = Source(NAME, Kind.REAL)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = 4_102_444_800
-"""2100-01-01: no time of Yahoo is later."""
-LARGEST = 1e18
-"""No number of dollars, shares or seconds is beyond it."""
 INDICES = frozenset(INDEX_ROOTS.values()) | {"VIX3M"}
 LEVELS = {"SPX": "^GSPC"}
 """Where the symbol of a level is not a caret and our name; the options of SPX are under ^SPX all the same."""
@@ -43,24 +32,21 @@ _CLASS = re.compile(r"([A-Z]{1,5})-([A-Z])")
 _SHARE = re.compile(r"[A-Z]{1,5}")
 
 
+def given(row: Row, field: str) -> object:
+    """What is there; of `{"raw": 1.5, "fmt": "1.50"}` the 1.5, of {} and of an infinite number nothing."""
+    value = row.get(field)
+    if isinstance(value, dict):
+        value = value.get("raw")
+    return None if value in ("Infinity", "NaN", inf, -inf) else value
+
+
 def number(row: Row, field: str) -> float | None:
-    """A finite number, None where there is none; `{"raw": 1.5, "fmt": "1.50"}` is 1.5.
+    """A finite number, None where there is none.
 
     Raises:
         DataInvalid: something else is there.
     """
-    value = row.get(field)
-    if isinstance(value, dict):
-        value = value.get("raw")
-    if value is None or value in ("", "Infinity", "NaN"):
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise invalid(NAME, field, value)
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    if abs(value) > LARGEST:
-        raise invalid(NAME, field, value)
-    return float(value)
+    return FIELDS.number(field, given(row, field))
 
 
 def price(row: Row, field: str) -> Decimal | None:
@@ -94,12 +80,7 @@ def parts(row: Row, field: str) -> list[Row]:
 
 def moment(row: Row, field: str) -> datetime | None:
     """Aware UTC, of seconds since 1970."""
-    value = number(row, field)
-    if value is None:
-        return None
-    if not 0 < value < LAST:
-        raise invalid(NAME, field, value)
-    return EPOCH + timedelta(seconds=value)
+    return FIELDS.seconds(field, given(row, field))
 
 
 def trailing_yield(row: Row, close: str, books: str) -> float | None:
@@ -122,7 +103,7 @@ def zone(row: Row) -> ZoneInfo:
     name = text(row, "exchangeTimezoneName")
     try:
         return ZoneInfo(name) if name else NEW_YORK
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OSError):
         raise invalid(NAME, "exchangeTimezoneName", name) from None
 
 
@@ -148,28 +129,6 @@ def ticker(spelled: str) -> str | None:
 
 def day_of(at: datetime, tz: ZoneInfo) -> date:
     return at.astimezone(tz).date()
-
-
-def each(rows: Iterable[tuple[str, Row]], read: Callable[[str, Row], Read | None]) -> dict[str, Read]:
-    """What `read` makes of every row; one that makes no sense is left out beside others that do.
-
-    Raises:
-        DataInvalid: none of several, or the only one, makes sense.
-    """
-    found: dict[str, Read] = {}
-    wrong: list[DataInvalid] = []
-    for name, row in rows:
-        try:
-            value = read(name, row)
-        except DataInvalid as error:
-            log.warning("provider.row", provider=NAME, ticker=name, reason=str(error))
-            wrong.append(error)
-            continue
-        if value is not None:
-            found[name] = value
-    if wrong and not found:
-        raise wrong[0]
-    return found
 
 
 def batches(tickers: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -10,12 +10,12 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.providers.fields import Row
 from engine.data.providers.port import Level, ScreenRow
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME
 from engine.data.providers.yahoo_fields import (
     DELAYED,
-    Row,
     count,
     day_of,
     moment,

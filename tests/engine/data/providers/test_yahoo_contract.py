@@ -17,7 +17,7 @@ from tests.standins.provider_server import serving
 from tests.standins.yahoo_server import NOW, YahooServer
 
 START, END = date(2026, 11, 1), date(2026, 11, 27)
-NO_KEYS = "Yahoo has no keys that could be wrong: its own cookies are refused, which passes (test_yahoo.py)"
+NO_KEYS = "Yahoo has no keys that could be wrong: its own cookies are refused, which passes (test_yahoo_client.py)"
 
 
 @pytest.fixture
