@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import words
 from bot.command import Pool, Room
@@ -135,6 +136,7 @@ class WebApp:
         app.router.add_post("/logout", self._log_out)
         app.router.add_get("/socket", self._talk)
         app.router.add_get("/picture/{id}.png", self._picture)
+        app.router.add_get("/metrics", _metrics)
         for path, (file, kind) in FILES.items():
             app.router.add_get(path, _file_handler(STATIC / file, kind))
         return app
@@ -289,6 +291,12 @@ def _bind(port: int) -> socket.socket:
 async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     del request
     answer.headers.update(HEADERS)
+
+
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    """Counters for Prometheus, which cannot log in; they tell of providers and requests, never of money or people."""
+    del request
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _sentence(status: int, words: str) -> web.Response:

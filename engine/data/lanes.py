@@ -40,15 +40,23 @@ class Work(Protocol):
 class Call(Generic[T]):
     """A question on its way. It ends once: with an answer, with an error, or given up by whoever asked.
 
-    `ended` is notified at its end; it may be shared between calls that are waited for together.
+    `settle` is told of an answer or an error before anybody else is, and of nothing once it was given up. `ended` is
+    notified at its end; it may be shared between calls that are waited for together.
     """
 
-    def __init__(self, run: Callable[[], T], ended: threading.Condition) -> None:
+    def __init__(
+        self,
+        run: Callable[[], T],
+        settle: Callable[[T | None, Exception | None], None],
+        ended: threading.Condition,
+    ) -> None:
         self._run = run
+        self._settle = settle
         self._ended = ended
         self._context = contextvars.copy_context()
         self.value: T | None = None
         self.error: Exception | None = None
+        self.has_begun = False
         self.is_over = False
         self.is_given_up = False
 
@@ -56,6 +64,7 @@ class Call(Generic[T]):
         """Ask, on the thread this is called on, in the context of whoever made the question."""
         if self.is_given_up:
             return
+        self.has_begun = True
         try:
             self._end(self._context.run(self._run), None)
         except DeskError as error:
@@ -73,6 +82,7 @@ class Call(Generic[T]):
     def _end(self, value: T | None, error: Exception | None) -> None:
         with self._ended:
             if not self.is_given_up:
+                self._settle(value, error)
                 self.value, self.error, self.is_over = value, error, True
                 self._ended.notify_all()
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -220,7 +221,7 @@ class _Race(Generic[T]):
     def start(self, seat: Seat, kind: Kind) -> Leave:
         """Ask one more, where it may be asked."""
         leave, why = seat.begin(self._offer, self._urgency, self.left())
-        call = None if leave is Leave.NO else Call(lambda: self._answer(seat), self._changed)
+        call = None if leave is Leave.NO else self._call(seat)
         self._runners.append(_Runner(seat, kind, leave, why, call))
         if call is not None:
             seat.lane.start(call, self._urgency)
@@ -257,18 +258,22 @@ class _Race(Generic[T]):
         call = self._runners[0].call if self._runners else None
         return call.error if call is not None and isinstance(call.error, NotFound) else None
 
+    def _call(self, seat: Seat) -> Call[T]:
+        return Call(partial(self._answer, seat), partial(self._settle, seat), self._changed)
+
     def _answer(self, seat: Seat) -> T:
-        """On a thread of the provider: its answer, and its record while somebody still waits."""
+        """On a thread of the provider: its answer."""
         with asking(self._urgency, self.left), meters.question(seat.name, self._offer, self._tick):
-            try:
-                value = self._ask(seat.provider)
-            except Exception as error:
-                if self.left() > 0:
-                    seat.failed(self._offer, error)
-                raise
-        if self.left() > 0:
+            return self._ask(seat.provider)
+
+    def _settle(self, seat: Seat, value: T | None, error: Exception | None) -> None:
+        """Put it on the provider's record; what comes when nobody waits any more changes nothing."""
+        if self.left() <= 0:
+            return
+        if error is None:
             seat.answered(self._offer, value)
-        return value
+        else:
+            seat.failed(self._offer, error)
 
     def _outcome(self, runner: _Runner[T]) -> Answer[T] | NotFound | str:
         """An answer, NotFound, or a sentence about the trouble."""
@@ -278,6 +283,8 @@ class _Race(Generic[T]):
         if not call.is_over and runner.leave is Leave.PROBE:
             return f"{seat.name} is being tried again."
         if call.give_up():
+            if not call.has_begun:
+                return f"{seat.name} is busy with other questions."
             late = Unreachable(f"{seat.name} did not answer within {self._seconds:g} s.")
             seat.failed(self._offer, late)
             return str(late)

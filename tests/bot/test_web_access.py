@@ -10,6 +10,7 @@ import pytest
 from bot.people import People, Role, User
 from bot.platforms.web_access import GUESS_WINDOW, MOST_GUESSES, MOST_SESSIONS, Access
 from bot.platforms.web_app import start_web
+from engine.data import meters
 from engine.errors import ConfigError, NotAllowed
 from tests.page import PageWorld
 
@@ -99,9 +100,9 @@ async def test_logging_out_closes_every_page_of_the_session(page: PageWorld):
 async def test_foreign_host_is_refused(page: PageWorld, stranger: aiohttp.ClientSession, host: str):
     headers = {"Host": host.format(port=page.web.access.port)}
 
-    answers = [await stranger.get(page.url(path), headers=headers) for path in ("/", "/app.js", "/session")]
+    answers = [await stranger.get(page.url(path), headers=headers) for path in ("/", "/app.js", "/session", "/metrics")]
 
-    assert [answer.status for answer in answers] == [403, 403, 403]
+    assert [answer.status for answer in answers] == [403, 403, 403, 403]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,22 @@ async def test_websocket_of_another_page_is_refused_even_with_the_cookie(page: P
     assert refusal.value.status == 403
 
 
+async def test_prometheus_reads_the_counters_without_a_login(page: PageWorld, stranger: aiohttp.ClientSession):
+    meters.UP.labels("page-test").set(1)
+
+    answer = await stranger.get(page.url("/metrics"))
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    assert 'wsb_provider_up{provider="page-test"} 1.0' in (await answer.text()).splitlines()
+
+
+async def test_no_page_of_elsewhere_reads_the_counters(page: PageWorld, stranger: aiohttp.ClientSession):
+    answer = await stranger.get(page.url("/metrics"), headers={"Origin": "http://evil.example"})
+
+    assert answer.status == 403
+
+
 async def test_the_page_answers_to_localhost_too(page: PageWorld, stranger: aiohttp.ClientSession):
     host = f"localhost:{page.web.access.port}"
 
@@ -146,7 +163,9 @@ async def test_the_page_answers_to_localhost_too(page: PageWorld, stranger: aioh
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/app.js", "/session", "/missing", "/socket", "/static/../web_app.py"])
+@pytest.mark.parametrize(
+    "path", ["/", "/app.js", "/session", "/metrics", "/missing", "/socket", "/static/../web_app.py"]
+)
 async def test_every_answer_is_locked_down(page: PageWorld, stranger: aiohttp.ClientSession, path: str):
     answer = await stranger.get(page.url(path), headers=page.origin())
 

@@ -62,8 +62,27 @@ def raising(error: Exception) -> Callable[[], Any]:
     return do
 
 
+opened: list[Panel] = []
+
+
 def panel_of(*providers: Provider, ticks: Ticks | None = None) -> Panel:
-    return Panel(providers, lambda: make.NOW, tick=ticks or Ticks(), rng=np.random.default_rng(7))
+    """A panel; `close_all` ends it."""
+    opened.append(Panel(providers, lambda: make.NOW, tick=ticks or Ticks(), rng=np.random.default_rng(7)))
+    return opened[-1]
+
+
+def close_all() -> None:
+    """End every panel that was made."""
+    while opened:
+        opened.pop().close()
+
+
+def wait_for_threads(*providers: str) -> None:
+    """Until no thread of these providers is alive."""
+    for thread in threading.enumerate():
+        if thread.name.rpartition("-")[0] in providers:
+            thread.join(10)
+            assert not thread.is_alive(), thread.name
 
 
 def quotes(provider: Provider) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
@@ -19,7 +20,7 @@ from engine.data.seat import FAILURES, FAILURES_IN_ALL, REFUSED_FOR, WRONG_FOR
 from engine.errors import DataInvalid, DataUnavailable, NotFound
 from engine.model.market import Kind
 from tests import make
-from tests.engine.data.panelists import Hanging, Panelist, chain, panel_of, quotes, raising
+from tests.engine.data.panelists import Hanging, Panelist, chain, close_all, panel_of, quotes, raising
 from tests.ticks import Ticks
 
 SHORT = 0.05
@@ -30,6 +31,12 @@ DOWN = Unreachable("acme did not answer.")
 @pytest.fixture
 def ticks() -> Ticks:
     return Ticks()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    yield
+    close_all()
 
 
 def offering(name: str, kind: Kind, answer: object = None) -> Panelist:
@@ -222,6 +229,23 @@ def test_threads_are_few_however_many_ask():
         assert sum(thread.name.startswith("crowd-") for thread in threading.enumerate()) <= MOST[Urgency.ORDER]
         hanging.let_go.set()
         assert all(ask.result().given for ask in asks)
+
+
+def test_a_question_that_was_never_put_is_no_failure_of_the_provider():
+    hanging = Hanging()
+    panel = panel_of(Panelist("acme", hanging))
+    with ThreadPoolExecutor(MOST[Urgency.SCAN]) as people:
+        asks = [
+            people.submit(panel.ask, Offer.CHAIN, chain, Urgency.SCAN, deadline=30) for _ in range(MOST[Urgency.SCAN])
+        ]
+        for _ in asks:
+            assert hanging.begun.acquire(timeout=10)
+        for _ in range(FAILURES):
+            busy = panel.ask(Offer.QUOTES, quotes, Urgency.SCAN, deadline=SHORT)
+            assert busy.troubles == ("acme is busy with other questions.",)
+        hanging.let_go.set()
+        assert all(ask.result().given for ask in asks)
+    assert panel.states()[0].is_up
 
 
 def test_a_turn_under_the_allowance_is_not_waited_for_longer_than_the_answer():
