@@ -22,8 +22,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-import structlog
-
 from engine.data.budget import Allowance
 from engine.data.providers import alphavantage_rows as read
 from engine.data.providers.alphavantage_client import FREE, NAME, Client
@@ -34,13 +32,11 @@ from engine.data.providers.option_rows import raw_chain
 from engine.data.providers.port import Offer, Provider, RawChain, Report
 from engine.data.providers.reader import TIMEOUTS
 from engine.data.providers.trouble import Refused, Throttled
-from engine.errors import DataInvalid, DataUnavailable, NotFound
+from engine.errors import DataUnavailable, NotFound
 from engine.model.market import Bar, Dividend, Fundamentals, Kind, Source, Split
 from engine.model.news import Headline
 from engine.sessions import Sessions
 from engine.transport import Timeouts
-
-log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 DAY = 86_400.0
@@ -72,7 +68,7 @@ class AlphaVantage(Provider):
         self._clock = clock
         self._client = Client(key, clock, url=url, allowances=allowances, timeouts=timeouts, tick=tick)
         self.budget = self._client.budget
-        self._granted = Entitlements(NAME, KINDS, tick, closed_for=DAY)
+        self._granted = Entitlements(NAME, KINDS, tick, closed_for=DAY, enough=1)
         self._calendars: dict[str, tuple[datetime, read.Calendar]] = {}
         self._reading = threading.Lock()
         self._sessions = Sessions()
@@ -93,7 +89,7 @@ class AlphaVantage(Provider):
         today = self._today()
         with self._granted.using(Offer.REPORTS):
             calendar = self._calendar((end - today).days)
-            past = self._past(wanted, calendar) if start < today else {}
+        past = self._past(wanted, calendar) if start < today else {}
         found: dict[str, tuple[Report, ...]] = {}
         for ticker in wanted:
             if ticker in calendar or ticker in past:
@@ -104,20 +100,17 @@ class AlphaVantage(Provider):
 
     def dividends(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Dividend, ...]]:
         """As paid on their own day. It answers alike for a name that pays none and for one it does not know."""
-        with self._granted.using(Offer.DIVIDENDS):
-            found = self._each(tickers, self._dividends)
+        found = self._each(Offer.DIVIDENDS, tickers, self._dividends)
         return within(found, lambda dividend: dividend.ex_date, start, end)
 
     def splits(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Split, ...]]:
         """Without its factors of spin-offs, which are none. Unknown names: as `dividends`."""
-        with self._granted.using(Offer.SPLITS):
-            found = self._each(tickers, self._splits)
+        found = self._each(Offer.SPLITS, tickers, self._splits)
         return within(found, lambda split: split.ex_date, start, end)
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
         """The bar of the last session it has: its day may be an earlier one."""
-        with self._granted.using(Offer.SESSIONS):
-            return self._each(tickers, self._session)
+        return self._each(Offer.SESSIONS, tickers, self._session)
 
     def fundamentals(self, ticker: str) -> Fundamentals:
         """Company facts as of today, from two requests: the overview, and the income statements for the margins."""
@@ -158,21 +151,9 @@ class AlphaVantage(Provider):
             raise NotFound(f"Alpha Vantage knows no options of {ticker}.")
         return raw_chain(ticker, options, Source(NAME, KINDS[Offer.CHAIN]))
 
-    def _each(self, tickers: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
-        """The answers for the first few names, as far as the allowance goes; nonsense about one costs that one only."""
-        found: dict[str, Answer] = {}
-        for ticker in tuple(dict.fromkeys(tickers))[:NAMES]:
-            try:
-                found[ticker] = ask(ticker)
-            except (NotFound, DataInvalid) as error:
-                if len(tickers) == 1:
-                    raise
-                log.warning("provider.left_out", provider=NAME, name=ticker, reason=str(error))
-            except Throttled:
-                if not found:
-                    raise
-                break
-        return found
+    def _each(self, offer: Offer, tickers: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer]:
+        """The answers for the first few names, as far as the allowance goes."""
+        return self._granted.each(offer, tuple(dict.fromkeys(tickers))[:NAMES], ask)
 
     def _calendar(self, days: int) -> read.Calendar:
         """The coming reports of every name it knows, so many days ahead; one request for several hours."""
@@ -194,7 +175,7 @@ class AlphaVantage(Provider):
     def _past(self, tickers: Sequence[str], calendar: read.Calendar) -> Mapping[str, tuple[Report, ...]]:
         """What was reported by the first few names; nothing where the allowance does not go so far."""
         with suppress(NotFound, Throttled):
-            return self._each(tickers, lambda ticker: self._history(ticker, calendar.get(ticker, ())))
+            return self._each(Offer.REPORTS, tickers, lambda ticker: self._history(ticker, calendar.get(ticker, ())))
         return {}
 
     def _history(self, ticker: str, coming: tuple[read.Coming, ...]) -> tuple[Report, ...]:

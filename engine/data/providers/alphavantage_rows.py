@@ -136,7 +136,7 @@ def bar(ticker: str, row: Row) -> Bar | None:
     if day is None or None in prices or ours(FIELDS.text("symbol", row.get("symbol"))) != ticker:
         return None
     first, high, low, last = (price for price in prices if price is not None)
-    return Bar(day, first, high, low, last, FIELDS.number("volume", row.get("volume")))
+    return Bar(day, first, high, low, last, FIELDS.from_zero("volume", row.get("volume")))
 
 
 def facts(row: Row) -> Fundamentals:
@@ -211,7 +211,7 @@ def option(ticker: str, closing: Callable[[date | None], datetime | None], row: 
     if expiry is None or strike is None or right not in ("call", "put"):
         raise invalid(NAME, symbol, (expiry, strike, right))
     ask = FIELDS.positive("ask", row.get("ask"))
-    bid = FIELDS.number("bid", row.get("bid"))
+    bid = FIELDS.from_zero("bid", row.get("bid"))
     return OptionRow(
         contract["root"],
         expiry,
@@ -223,8 +223,8 @@ def option(ticker: str, closing: Callable[[date | None], datetime | None], row: 
         ask_size=FIELDS.positive("ask_size", row.get("ask_size")),
         quoted_at=closing(FIELDS.day("date", row.get("date"))),
         last=FIELDS.positive("last", row.get("last")),
-        volume=FIELDS.number("volume", row.get("volume")),
-        open_interest=FIELDS.number("open_interest", row.get("open_interest")),
+        volume=FIELDS.from_zero("volume", row.get("volume")),
+        open_interest=FIELDS.from_zero("open_interest", row.get("open_interest")),
         iv=FIELDS.positive("implied_volatility", row.get("implied_volatility")),
         delta=FIELDS.number("delta", row.get("delta")),
         gamma=FIELDS.number("gamma", row.get("gamma")),

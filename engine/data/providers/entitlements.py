@@ -12,7 +12,7 @@ import structlog
 
 from engine.data.providers.port import Offer
 from engine.data.providers.trouble import NotEntitled, Throttled, Unreachable
-from engine.errors import NotFound
+from engine.errors import DataInvalid, NotFound
 from engine.model.market import Kind
 
 log = structlog.get_logger()
@@ -81,21 +81,22 @@ class Entitlements:
         self._denied[offer] = 0
 
     def each(self, offer: Offer, tickers: Iterable[str], ask: Callable[[str], T]) -> dict[str, T]:
-        """One question for each ticker; a ticker that is denied or unknown is left out while another is answered.
+        """One question for each ticker; a denied or unknown one, or nonsense, is left out while another is answered.
 
         A provider that is asked too often or does not answer is not asked about the rest.
 
         Raises:
-            NotEntitled, NotFound, Throttled, Unreachable: no ticker was answered. Other troubles: as they come.
+            NotEntitled, NotFound, DataInvalid, Throttled, Unreachable: no ticker was answered. Others: as they come.
         """
         answers: dict[str, T] = {}
-        trouble: NotEntitled | NotFound | Throttled | Unreachable | None = None
+        trouble: NotEntitled | NotFound | DataInvalid | Throttled | Unreachable | None = None
         for ticker in dict.fromkeys(tickers):
             try:
                 with self.using(offer, ticker):
                     answers[ticker] = ask(ticker)
-            except (NotEntitled, NotFound) as error:
+            except (NotEntitled, NotFound, DataInvalid) as error:
                 trouble = error
+                log.warning("provider.left_out", provider=self._provider, offer=offer, ticker=ticker, reason=str(error))
             except (Throttled, Unreachable) as error:
                 trouble = error
                 log.warning("provider.rest_not_asked", provider=self._provider, offer=offer, ticker=ticker)

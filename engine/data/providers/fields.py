@@ -70,6 +70,13 @@ class Fields:
             raise invalid(self.provider, name, value)
         return number or None
 
+    def from_zero(self, name: str, value: object) -> float | None:
+        """A number that is not below zero, where 0 says something: a bid of nothing, no open interest."""
+        number = self.number(name, value)
+        if number is not None and number < 0:
+            raise invalid(self.provider, name, value)
+        return number
+
     def money(self, name: str, value: object) -> Decimal | None:
         """Dollars as they are written, above zero."""
         number = self.positive(name, value)

@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
-
-import structlog
 
 from engine.data.budget import Allowance, Budget
 from engine.data.providers import massive_client
@@ -28,15 +27,13 @@ from engine.data.providers.fields import Row, within
 from engine.data.providers.massive_client import FIELDS, NAME, Client
 from engine.data.providers.port import Level, Listings, Offer, Provider, RawChain
 from engine.data.providers.reader import TIMEOUTS, Reader
-from engine.data.providers.trouble import NotEntitled, Refused, Throttled
-from engine.errors import DataInvalid, DataUnavailable, NotFound
+from engine.data.providers.trouble import NotEntitled, Refused
+from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Stock
 from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
 from engine.model.news import Headline
 from engine.sessions import Sessions
 from engine.transport import Timeouts
-
-log = structlog.get_logger()
 
 URL = "https://api.massive.com"
 MISSING = 'Massive needs its client library: pip install "massive>=2.9,<3" (the extra "providers").'
@@ -66,7 +63,6 @@ NAMED = 100
 """Tickers in one question about ex-dates: their names are in the address."""
 ALL_BARS = 50_000
 FREE_REACH = timedelta(days=2 * 365)
-Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
 
@@ -102,7 +98,7 @@ class Massive(Provider):
             for each in self.allowances
         )
         self._client = Client(*self._readers)
-        self._granted = Entitlements(NAME, KINDS, tick)
+        self._granted = Entitlements(NAME, KINDS, tick, enough=1)
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
@@ -138,13 +134,14 @@ class Massive(Provider):
 
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         """Bars of completed sessions, a request each; of at most as many names as a minute has requests."""
-        with self._granted.using(Offer.BARS):
-            return self._each(tickers, lambda ticker: self._bars(ticker, start, end))
+        return self._granted.each(Offer.BARS, self._first(tickers), partial(self._bars, start=start, end=end))
 
     def option_bars(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
         """As `bars`, as traded."""
-        with self._granted.using(Offer.OPTION_BARS):
-            return self._each(options, lambda option: self._bars(f"O:{option.symbol}", start, end))
+        symbols = {f"O:{option.symbol}": option for option in options}
+        ask = partial(self._bars, start=start, end=end)
+        found = self._granted.each(Offer.OPTION_BARS, self._first(tuple(symbols)), ask)
+        return {symbols[symbol]: bars for symbol, bars in found.items()}
 
     def chain(self, ticker: str) -> RawChain:
         with self._granted.using(Offer.CHAIN):
@@ -284,21 +281,9 @@ class Massive(Provider):
                 raise Refused(f"Massive has no bars from {start} to {end} under this key.") from error
             raise
 
-    def _each(self, keys: Sequence[Key], ask: Callable[[Key], Answer]) -> dict[Key, Answer]:
-        """The answers to as many as a minute has requests, as far as the allowance goes."""
-        found: dict[Key, Answer] = {}
-        for key in tuple(dict.fromkeys(keys))[: self._names]:
-            try:
-                found[key] = ask(key)
-            except (NotFound, DataInvalid) as error:
-                if len(keys) == 1:
-                    raise
-                log.warning("provider.left_out", provider=NAME, name=str(key), reason=str(error))
-            except Throttled:
-                if not found:
-                    raise
-                break
-        return found
+    def _first(self, names: Sequence[str]) -> Sequence[str]:
+        """As many as a minute has requests."""
+        return tuple(dict.fromkeys(names))[: self._names]
 
     def _last_completed(self, end: date) -> date:
         """The last session up to `end` whose closing bell was heard."""

@@ -61,7 +61,7 @@ def quote(instrument: Instrument, row: Row) -> Quote | None:
     """
     last = FIELDS.mapping("last_quote", row.get("last_quote") or {})
     at = FIELDS.ticks("last_quote.last_updated", last.get("last_updated"), NANOS)
-    ask, bid = FIELDS.money("ask", last.get("ask")), FIELDS.number("bid", last.get("bid"))
+    ask, bid = FIELDS.money("ask", last.get("ask")), FIELDS.from_zero("bid", last.get("bid"))
     if at is None or ask is None or bid is None:
         return None
     sizes = (0, 0) if isinstance(instrument, Stock) else (_size(last, "bid_size"), _size(last, "ask_size"))
@@ -81,7 +81,7 @@ def session(row: Row) -> Bar | None:
     if at is None or None in prices:
         return None
     first, high, low, last = (price for price in prices if price is not None)
-    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, FIELDS.number("v", day.get("v")))
+    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, FIELDS.from_zero("v", day.get("v")))
 
 
 def bars(symbol: str, answer: Row, is_adjusted: bool, end: date) -> Bars | None:
@@ -91,6 +91,8 @@ def bars(symbol: str, answer: Row, is_adjusted: bool, end: date) -> Bars | None:
         raise invalid(NAME, "status", answer.get("status"))
     if rows and answer.get("adjusted") is not is_adjusted:
         raise invalid(NAME, "adjusted", answer.get("adjusted"))
+    if rows and str(answer.get("ticker")).removeprefix("O:") != symbol:
+        raise invalid(NAME, f"bars of {symbol}, ticker", answer.get("ticker"))
     found = sorted((each for each in map(_bar, rows) if each.day <= end), key=lambda each: each.day)
     if not found:
         return None
@@ -115,7 +117,7 @@ def _bar(row: Row) -> Bar:
     if at is None or None in prices:
         raise invalid(NAME, "a bar", dict(row))
     first, high, low, last = (price for price in prices if price is not None)
-    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, FIELDS.number("v", row.get("v")))
+    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, FIELDS.from_zero("v", row.get("v")))
 
 
 def _column(found: Sequence[Bar], value: Callable[[Bar], float | None]) -> Floats:
@@ -155,7 +157,7 @@ def _spot(row: Row) -> tuple[datetime | None, float | None]:
 def _option(row: Row, today: date) -> OptionRow:
     root, expiry, strike, is_call = _contract(_part(row, "details"))
     last, day, greeks = _part(row, "last_quote"), _part(row, "day"), _part(row, "greeks")
-    ask, bid = FIELDS.positive("ask", last.get("ask")), FIELDS.number("bid", last.get("bid"))
+    ask, bid = FIELDS.positive("ask", last.get("ask")), FIELDS.from_zero("bid", last.get("bid"))
     traded_on = FIELDS.ticks("day.last_updated", day.get("last_updated"), NANOS)
     is_of_today = traded_on is not None and traded_on.astimezone(NEW_YORK).date() == today
     return OptionRow(
@@ -169,8 +171,8 @@ def _option(row: Row, today: date) -> OptionRow:
         ask_size=FIELDS.positive("ask_size", last.get("ask_size")),
         quoted_at=FIELDS.ticks("last_quote.last_updated", last.get("last_updated"), NANOS),
         last=FIELDS.positive("last_trade.price", _part(row, "last_trade").get("price")),
-        volume=FIELDS.number("day.volume", day.get("volume")) if is_of_today else None,
-        open_interest=FIELDS.number("open_interest", row.get("open_interest")),
+        volume=FIELDS.from_zero("day.volume", day.get("volume")) if is_of_today else None,
+        open_interest=FIELDS.from_zero("open_interest", row.get("open_interest")),
         iv=FIELDS.positive("implied_volatility", row.get("implied_volatility")),
         delta=FIELDS.number("delta", greeks.get("delta")),
         gamma=FIELDS.number("gamma", greeks.get("gamma")),

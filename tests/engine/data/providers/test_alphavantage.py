@@ -424,6 +424,13 @@ def test_options_of_another_name_are_refused(bench: Bench):
         bench.provider.chain("XYZ")
 
 
+def test_nonsense_about_one_name_costs_that_one_only(bench: Bench):
+    bench.server.answers["DIVIDENDS", "XYZ"] = "ex_dividend_date,amount\n2026-11-09,0.26\n2026-08-09,much\n"
+    assert set(bench.provider.dividends(["XYZ", "AAPL"], START, END)) == {"AAPL"}
+    with pytest.raises(DataInvalid, match="amount = 'much'"):
+        bench.provider.dividends(["XYZ"], START, END)
+
+
 @pytest.mark.parametrize("text", ["NaN", "soon", "-5"])
 def test_a_price_that_makes_no_sense_is_named(bench: Bench, text: str):
     bench.server.answers["GLOBAL_QUOTE", "AAPL"] = bench.server.answers["GLOBAL_QUOTE", "AAPL"].replace("261.74", text)

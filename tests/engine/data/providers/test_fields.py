@@ -92,3 +92,9 @@ def test_an_instant_in_parts_of_a_second_is_read_in_its_own_unit():
 def test_an_instant_in_another_unit_is_refused(value: object):
     with pytest.raises(DataInvalid):
         FIELDS.ticks("t", value, 1000)
+
+
+def test_a_number_from_zero_on_may_be_zero_and_not_below():
+    assert (FIELDS.from_zero("bid", 0), FIELDS.from_zero("bid", None)) == (0.0, None)
+    with pytest.raises(DataInvalid, match="acme sent bid = -1"):
+        FIELDS.from_zero("bid", -1)

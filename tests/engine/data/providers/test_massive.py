@@ -398,6 +398,7 @@ def test_bars_of_shares_are_adjusted_for_splits_and_those_of_options_as_traded(b
     [
         made.aggregates("AAPL", made.bar(made.millis(2026, 11, 24, 5), 258), adjusted=False),
         made.aggregates("AAPL", made.bar(made.millis(2026, 11, 24, 5), 258, c=None)),
+        made.aggregates("MSFT", made.bar(made.millis(2026, 11, 24, 5), 258)),
         made.aggregates("AAPL", made.bar(made.nanos(2026, 11, 24, 5), 258)),
         made.aggregates("AAPL", *[made.bar(made.millis(2026, 11, 24, 5), 258)] * 2),
     ],
@@ -443,6 +444,13 @@ def test_quotes_of_nothing_are_nan_and_a_bid_of_nothing_is_zero(bench: Bench):
     chain = bench.provider.chain("AAPL")
     assert (chain.bid[0], chain.ask[0]) == (0.0, 0.05)
     assert np.isnan([chain.bid[1], chain.ask[1]]).all()
+
+
+@pytest.mark.parametrize("changed", [{"last_quote": {"bid": -1, "ask": 6}}, {"open_interest": -3}])
+def test_an_option_with_numbers_below_zero_costs_itself_only(bench: Bench, changed: dict[str, Any]):
+    rows = [made.option(CALL, "call", 260), made.option("O:AAPL261218P00260000", "put", 260, **changed)]
+    bench.server.answers["/v3/snapshot/options/AAPL"] = {"status": "OK", "results": rows}
+    assert bench.provider.chain("AAPL").is_call.tolist() == [True]
 
 
 def test_an_index_has_its_prefix_its_roots_and_its_style(bench: Bench):
