@@ -32,6 +32,8 @@ from engine.data.budget import Urgency, asking
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
 from engine.data.live import LiveMarket
+from engine.data.recorder import Recorder
+from engine.data.recording_market import RecordingMarket
 from engine.data.replay import ReplayMarket
 from engine.desk import Desk, Mode
 from engine.errors import ConfigError
@@ -161,14 +163,16 @@ def build_replay_desk(
     strategies: Mapping[str, Strategy],
     store: Store,
     settings: Settings | None = None,
+    at: datetime | None = None,
 ) -> ReplayDesk:
-    """A desk at the opening bell of `start` (or the next session) with the paper exchange on recorded prices.
+    """A desk at the opening bell of `start` (or the next session), or `at` an instant, with the paper exchange on
+    recorded prices.
 
     With a store that has a history the account, its orders and the ids go on where they ended.
     """
     chosen = settings or Settings()
     sessions = Sessions()
-    clock = ReplayClock(sessions.open(sessions.upcoming(start, 1)[0]))
+    clock = ReplayClock(at or sessions.open(sessions.upcoming(start, 1)[0]))
     market = ReplayMarket(folder, clock, sessions, chosen.universe)
     journal = store.paper_journal()
     broker = PaperBroker(market, clock, sessions, chosen.costs, chosen.limits.account_size, journal, market)
@@ -190,6 +194,21 @@ def build_replay_desk(
     )
     open_books(desk, chosen.limits.account_size)
     return ReplayDesk(desk, clock, market, broker)
+
+
+def build_recorded_desk(config: Config, folder: Folder, at: datetime, store: Store) -> ReplayDesk:
+    """The desk of the configuration at an instant at which live prices were recorded.
+
+    The recording holds all that was known then: an unknown input rejects, as it did. Of the configured names those
+    that were asked about that day are there. Nothing is held, and the account is one of the configured size.
+    """
+    day = Sessions().today(at)
+    asked = folder.recordings.tickers(day)
+    names = tuple(ticker for ticker in config.desk.universe if ticker in asked)
+    settings = replace(settings_of(config), universe=())
+    made = build_replay_desk(folder, day, config.strategies, store, settings, at)
+    desk = replace(made.desk, mode=mode_of(config), unknown=Unknown.REJECT, universe=names)
+    return replace(made, desk=desk)
 
 
 def _next_generation(store: Store, now: datetime) -> int:
@@ -268,6 +287,28 @@ def sessions_of(config: Config, desk: Desk) -> Desks:
 
     books = replace(desk, broker=alpaca_broker(config, desk.store))
     return Desks(entries=desk, exits=quick(), exit_orders=quick(), protecting=quick(), books=books)
+
+
+def build_recorder(config: Config) -> Recorder | None:
+    """What writes down the prices that decisions are made of, begun; None where `[data] record` names no folder.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+    if not config.data.record:
+        return None
+    recorder = Recorder(Path(config.data.record))
+    recorder.start()
+    return recorder
+
+
+def recorded(desks: Desks, recorder: Recorder) -> Desks:
+    """The same, what scans and people see written down; the watch over exits, every second, is not."""
+
+    def seen(desk: Desk) -> Desk:
+        return replace(desk, market=RecordingMarket(desk.market, recorder, desk.now))
+
+    return replace(desks, entries=seen(desks.entries), protecting=seen(desks.protecting))
 
 
 def build_runtime(desks: Desks, past: PastTrades | None = None) -> Runtime:

@@ -93,7 +93,7 @@ def _ask(args: argparse.Namespace) -> int:
 def _scan(args: argparse.Namespace) -> int:
     from bot.console.scan import ScanOptions, scan
 
-    options = ScanOptions(args.strategy, tuple(args.tickers), args.data, args.date, args.config)
+    options = ScanOptions(args.strategy, tuple(args.tickers), args.data, args.date, args.config, args.at)
     return scan(options, os.environ, args.json)
 
 
@@ -200,6 +200,12 @@ def _add_questions(commands: Commands[Parser]) -> None:
     scan.add_argument("tickers", nargs="*", metavar="TICKER", help="only these names")
     _data(scan)
     scan.add_argument("--date", type=_day, metavar="DATE", help="a day of the folder, its last by default")
+    scan.add_argument(
+        "--at",
+        default="",
+        metavar="TIME",
+        help="New York time (10:05:30) of recorded live prices, their last by default",
+    )
     _config(scan)
     _json(scan)
 

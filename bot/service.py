@@ -51,6 +51,9 @@ def live(
     practice.check_mark(config, store)
     pools = Bulkheads(trading=4, looking=4, protecting=4)
     desks = app.sessions_of(config, app.build_desk(config, store, market, clock))
+    recorder = app.build_recorder(config)
+    if recorder is not None:
+        desks = app.recorded(desks, recorder)
     runtime = app.build_runtime(desks)
     feeds = app.build_feeds(config, runtime, desks)
     said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
@@ -60,7 +63,13 @@ def live(
     kept = Fronts(room, fronts)
     said.add(lambda: kept.parts)
     serving = Serving(room, runtime, _by_name(fronts), channels_of(config), feeds=feeds, fronts=kept, quiet=pools.quiet)
-    return Service(serving, pools.close)
+
+    def close() -> None:
+        pools.close()
+        if recorder is not None:
+            recorder.close()
+
+    return Service(serving, close)
 
 
 def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Service:

@@ -263,7 +263,7 @@ def _plan(
         return None, (Step("not held or proposed", "one at a time", "already there"),)
     if not checks.may_price(desk, now.kinds.get(signal.ticker, Kind.REAL)):
         return None, (Step("prices fit for orders", "real-time", f"{now.kinds[signal.ticker]}: watchlist only"),)
-    if signal.asof < desk.sessions.open(desk.today) or not desk.sessions.is_open(signal.asof):
+    if desk.sessions.today(signal.asof) != desk.today or not desk.sessions.is_open(signal.asof):
         return None, (Step("session", "open market", "closed: watchlist only"),)
     plan = sizing.size(signal, state, now.limits, desk.costs)
     if plan.quantity == 0:

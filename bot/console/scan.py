@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from engine.model.legs import ExitPlan, Leg
 from engine.model.market import Greeks
 from engine.model.orders import intent
 from engine.model.trade import Scan, TradePlan
+from engine.sessions import Sessions
 from engine.store import Store
 
 Json = dict[str, object]
@@ -43,6 +44,8 @@ class ScanOptions:
     data: Path | None = None
     day: date | None = None
     config: Path | None = None
+    at: str = ""
+    """An instant of a recording of live prices; "" is its last one."""
 
 
 def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> int:
@@ -52,17 +55,20 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
         ConfigError: there is no data source.
     """
     config = load_config(said.config, environment)
-    strategies = chosen(config, (said.strategy,))
+    config = replace(config, strategies=chosen(config, (said.strategy,)))
     path = said.data or (Path(config.data.folder) if config.data.folder else None)
     if path is None and config.data.source == "live":
-        return _live(replace(config, strategies=strategies), said, as_json)
+        return _live(config, said, as_json)
     if path is None:
         raise ConfigError(NO_SOURCE)
     folder = app.open_folder(path)
     day = said.day or folder.last_day
     folder.check_day(day)
-    made = app.build_replay_desk(folder, day, strategies, Store.memory(), app.settings_of(config))
-    _move_to_scan(made, said.strategy, day)
+    if said.at or day in folder.recordings.days:
+        made = app.build_recorded_desk(config, folder, _instant(folder, said, day), Store.memory())
+    else:
+        made = app.build_replay_desk(folder, day, config.strategies, Store.memory(), app.settings_of(config))
+        _move_to_scan(made, said.strategy, day)
     result = scanning.preview(made.desk, said.strategy, _checked(made, said.tickers) or None)
     _tell(result, app.replay_banner(made.desk, "REPLAY")(), as_json)
     return 0
@@ -86,6 +92,31 @@ def _tell(result: Scan, banner: str, as_json: bool) -> None:
         emit(scan_json(result))
     else:
         say(as_text(scan_card(result, banner)))
+
+
+def _instant(folder: app.Folder, said: ScanOptions, day: date) -> datetime:
+    """The instant of `--at`, or the last one recorded on `day`.
+
+    Raises:
+        BadRequest: it is no time, or no live prices were recorded by then.
+    """
+    sessions = Sessions()
+    at = _spoken(said.at, day, sessions) if said.at else folder.recordings.last_instant(day)
+    recorded = sessions.today(at) if at is not None else day
+    if at is None or recorded not in folder.recordings.days:
+        raise BadRequest(f"--at: no live prices were recorded on {recorded} in {folder.name}.")
+    return at
+
+
+def _spoken(text: str, day: date, sessions: Sessions) -> datetime:
+    """`10:05`, `10:05:30.25` (New York, on `day`) or `2026-11-27T10:05:30-05:00`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return sessions.at(day, text)
+    if at.tzinfo is None:
+        raise BadRequest(f"--at {text} has no time zone: write a New York time such as 10:05, or add one (+00:00).")
+    return at.astimezone(UTC)
 
 
 def _move_to_scan(made: app.ReplayDesk, strategy: str, day: date) -> None:

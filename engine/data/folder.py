@@ -1,13 +1,14 @@
 """A folder of recorded market data, read and checked whole: bars, splits, dividends, chains, minutes, reports, rates.
 
 Nothing malformed is passed over: what cannot be understood is an error naming file, row and column. Files without a
-date of their own (fundamentals) cover no past day and are not read.
+date of their own (fundamentals) cover no past day and are not read. What was recorded of live prices
+(`engine.data.recordings`) is read a day at a time, when it is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from operator import attrgetter
@@ -22,6 +23,7 @@ from engine.data.dividends import Payouts, payouts
 from engine.data.files import existing, read_csv, read_parquet, required
 from engine.data.minutes import MINUTE_COLUMNS, Minutes, read_minutes
 from engine.data.rates import PRIMARY_CREDIT_SPREAD, Rates
+from engine.data.recordings import Recordings, has_recordings
 from engine.data.series import BAR_COLUMNS, Series, read_series
 from engine.data.splits import exact_ratio
 from engine.errors import BadRequest
@@ -46,7 +48,7 @@ class RecordedFolder:
         name: what it is called on the outside (the folder's path, "demo").
         series: daily bars by ticker. splits: by ticker, oldest first. payouts: dividends as paid, by ticker.
         chains, minutes, earnings: what was recorded besides; empty where the folder has none.
-        rates: the short rate by day.
+        rates: the short rate by day. recordings: what was recorded of live prices (see `engine.data.recording`).
     """
 
     name: str
@@ -57,6 +59,7 @@ class RecordedFolder:
     minutes: Mapping[tuple[str, date], Minutes] = field(default_factory=dict)
     earnings: Mapping[str, tuple[Earnings, ...]] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
+    recordings: Recordings = field(default_factory=Recordings)
 
     @staticmethod
     def open(path: Path | str) -> RecordedFolder:
@@ -67,6 +70,8 @@ class RecordedFolder:
             DataInvalid: a file is malformed; names file, row and column.
         """
         folder = Path(path)
+        if has_recordings(folder) and existing(folder, BARS) is None:
+            return RecordedFolder.recorded(str(path), Recordings(folder))
         bars = read_parquet(required(folder, BARS), BAR_COLUMNS)
         chains = existing(folder, "option_chains.parquet")
         found = RecordedFolder.of(
@@ -80,8 +85,16 @@ class RecordedFolder:
             treasury=_csv(folder, "treasury_curves.csv"),
             primary_credit=_csv(folder, "fed_primary_credit_rate.csv"),
         )
+        if has_recordings(folder):
+            recordings = Recordings(folder)
+            found = replace(found, series={**recordings.series(), **found.series}, recordings=recordings)
         pa.default_memory_pool().release_unused()  # about 60 MB that Arrow would keep after reading
         return found
+
+    @staticmethod
+    def recorded(name: str, recordings: Recordings) -> RecordedFolder:
+        """A folder that holds nothing but what was recorded of live prices."""
+        return RecordedFolder(name, recordings.series(), recordings=recordings)
 
     @staticmethod
     def of(
@@ -116,9 +129,10 @@ class RecordedFolder:
 
     @cached_property
     def sessions(self) -> tuple[date, ...]:
-        """Every day with a bar of something tradable, oldest first."""
+        """Every day with a bar of something tradable, or on which live prices were recorded, oldest first."""
         days = [series.day for series in self.series.values() if not series.is_index]
-        return tuple(np.unique(np.concatenate(days)).tolist()) if days else ()
+        with_bars: list[date] = np.unique(np.concatenate(days)).tolist() if days else []
+        return tuple(sorted({*with_bars, *self.recordings.days}))
 
     @property
     def last_day(self) -> date:

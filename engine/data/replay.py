@@ -53,8 +53,10 @@ class ReplayMarket:
         self._sessions = sessions
         self._shares = ShareDays(folder, sessions)
         self._options = OptionDays(folder.chains, sessions)
-        every = (self._shares.series(ticker) for ticker in universe or folder.series)
+        self._recordings = folder.recordings
+        every = (self._shares.series(ticker) for ticker in universe or folder.series if self._has_bars(ticker))
         self._tradable = tuple(sorted({series.ticker for series in every if not series.is_index}))
+        self._wanted = frozenset(universe)
         self._listed: tuple[date, tuple[str, ...]] = (date.min, ())
         self._rates: tuple[date, float] = (date.min, 0.0)
         self._quoted: tuple[datetime | None, dict[Instrument, Quote | None]] = (None, {})
@@ -73,7 +75,10 @@ class ReplayMarket:
         if self._listed[0] != today:
             day = today if self._sessions.is_session(today) else self._sessions.previous(today)
             series = self._folder.series
-            self._listed = (today, tuple(name for name in self._tradable if series[name].row(day) is not None))
+            listed = {name for name in self._tradable if series[name].row(day) is not None}
+            recorded = self._recordings.tickers(today)
+            listed |= recorded & self._wanted if self._wanted else recorded
+            self._listed = (today, tuple(sorted(listed)))
         return self._listed[1]
 
     def snapshot(self, ticker: str) -> MarketSnapshot:
@@ -84,6 +89,9 @@ class ReplayMarket:
             DataUnavailable: it has no bar today, or is an index.
         """
         now = self._now()
+        recorded = self._recordings.snapshot(ticker, now)
+        if recorded is not None:
+            return recorded
         day = self._shares.day(ticker, self._sessions.today(now))
         rate = self._rate(day.today)
         return MarketSnapshot(
@@ -131,6 +139,9 @@ class ReplayMarket:
             NotFound, DataUnavailable: as `snapshot`.
         """
         now = self._now()
+        noted = self._recordings.chain(ticker, now)
+        if noted is not None:
+            return noted
         today = self._sessions.today(now)
         if ticker in self._folder.chains.underlyings and self._day(ticker, today) is None:
             recorded = self._options.recorded_chain(ticker, now, self._rate(today))
@@ -153,18 +164,18 @@ class ReplayMarket:
 
     def panel(self) -> Mapping[str, Bars]:
         """The last 400 completed daily bars of the whole universe, in today's shares."""
-        today = self._today
-        return {ticker: self._shares.day(ticker, today).bars for ticker in self.universe()}
+        found = ((ticker, self._completed(ticker)) for ticker in self.universe())
+        return {ticker: bars for ticker, bars in found if bars is not None}
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
-        """Nothing: recorded days do not say which names were halted."""
-        del tickers
-        return {}
+        """Those recorded of live prices; other recorded days do not say which names were halted."""
+        now = self._now()
+        known = {ticker: self._recordings.status(ticker, now) for ticker in tickers}
+        return {ticker: status for ticker, status in known.items() if status is not None}
 
     def news(self, ticker: str) -> News | None:
-        """None: recorded headlines say no instant at which they could be read."""
-        del ticker
-        return None
+        """Those recorded of live prices; other recorded headlines say no instant at which they could be read."""
+        return self._recordings.news(ticker, self._now())
 
     def sources(self) -> tuple[SourceState, ...]:
         """None: a folder is always there."""
@@ -214,11 +225,49 @@ class ReplayMarket:
         except (DataError, NotFound):
             return None
 
+    def _has_bars(self, ticker: str) -> bool:
+        """Whether a name has bars; of one that was recorded without, only what was recorded is known."""
+        return ticker in self._folder.series or ticker not in self._recordings.names
+
     def _own_quote(self, instrument: Instrument, now: datetime) -> Quote | None:
+        noted = self._recorded_quote(instrument, now)
+        if noted is not None:
+            return noted
         if isinstance(instrument, Option):
             return self._options.recorded_quote(instrument, now)
         day = self._day(instrument.ticker, self._sessions.today(now))
         return None if day is None else day.quote(now)
+
+    def _recorded_quote(self, instrument: Instrument, now: datetime) -> Quote | None:
+        """The latest of what was recorded of live prices today: a quote of its own, else the one in a snapshot or chain
+        of its name."""
+        found = [self._recordings.quote(instrument, now)]
+        if isinstance(instrument, Option):
+            found.append(_in_chain(self._recordings.chain(instrument.underlying, now), instrument))
+        else:
+            found.append(self._recorded_spot(instrument.ticker, now))
+        known = [quote for quote in found if quote is not None]
+        return max(known, key=lambda quote: quote.at, default=None)
+
+    def _recorded_spot(self, ticker: str, now: datetime) -> Quote | None:
+        seen = self._recorded_snapshot(ticker, now)
+        return None if seen is None else seen.spot
+
+    def _recorded_snapshot(self, ticker: str, now: datetime) -> MarketSnapshot | None:
+        """What was recorded of live prices, None too where the name had no answer then."""
+        try:
+            return self._recordings.snapshot(ticker, now)
+        except (DataError, NotFound):
+            return None
+
+    def _completed(self, ticker: str) -> Bars | None:
+        """The bars before today, None for a name that was recorded without an answer."""
+        now = self._now()
+        seen = self._recorded_snapshot(ticker, now)
+        if seen is not None:
+            return seen.bars
+        day = self._day(ticker, self._sessions.today(now))
+        return None if day is None else day.bars
 
     def _modelled_quotes(self, ticker: str, options: list[Option], now: datetime) -> tuple[Quote, ...]:
         today = self._sessions.today(now)
@@ -240,3 +289,12 @@ class ReplayMarket:
             for split in self._folder.splits.get(ticker, ()):
                 found.setdefault(split.ex_date, {})[ticker] = split.ratio
         return found
+
+
+def _in_chain(chain: Chain | None, option: Option) -> Quote | None:
+    """The quote of one contract in a chain, at the chain's time."""
+    contract = None if chain is None else chain.find(option)
+    if chain is None or contract is None or contract.ask <= 0:
+        return None
+    sizes = contract.bid_size, contract.ask_size
+    return Quote(option, contract.bid, contract.ask, chain.asof, chain.source, *sizes)

@@ -1,0 +1,313 @@
+"""Writing down what was asked of a market, behind the back of whoever asked.
+
+Notes wait in memory for one thread that writes them. Whoever trades never waits for it: what does not fit into memory
+is left out and counted, and a disk that is full costs the recording, not the trade. A file appears under its name when
+it is complete; what was written before is never touched again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from engine.data.recording import (
+    BAR_SCHEMA,
+    BARS,
+    CHAIN_SCHEMA,
+    CHAINS,
+    MOMENT_SCHEMA,
+    PRICES,
+    SNAPSHOTS,
+    Facts,
+    Moment,
+    Part,
+    bars_table,
+    body_of,
+    chain_table,
+    day_of,
+    micros,
+    moments_table,
+    sighting,
+)
+from engine.errors import ConfigError
+from engine.model.market import Bars, Chain, MarketSnapshot
+
+log = structlog.get_logger()
+
+LINGER = 15.0
+"""Seconds for which notes are gathered into one file: what a process that is killed can lose of its recording."""
+MOST_BYTES = 128 * 2**20
+"""What may wait to be written; beyond it notes are left out."""
+CELL, SMALL = 8, 4_000
+SCHEMAS = {CHAINS: CHAIN_SCHEMA, BARS: BAR_SCHEMA, SNAPSHOTS: MOMENT_SCHEMA}
+"""In the order in which they are written: a row never refers to what is not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One answer of a market. `value` None is the answer that there is nothing.
+
+    `at` is the instant of the snapshot it belongs to, of the question where it belongs to none.
+    """
+
+    ticker: str
+    at: datetime
+    part: Part
+    value: object | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds on to."""
+        if isinstance(self.value, Chain):
+            return SMALL + len(self.value) * CELL * len(Chain.COLUMNS)
+        if isinstance(self.value, MarketSnapshot):
+            return SMALL + len(self.value.bars) * CELL * len(PRICES)
+        return SMALL
+
+
+@dataclass(slots=True)
+class Batch:
+    """The tables of one day that are written next, by kind."""
+
+    chains: list[pa.Table] = field(default_factory=list)
+    bars: list[pa.Table] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def tables(self) -> dict[str, list[pa.Table]]:
+        return {CHAINS: self.chains, BARS: self.bars, SNAPSHOTS: [moments_table(self.moments)] if self.moments else []}
+
+
+class Notebook:
+    """Turns notes into rows and leaves out what was written already. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._day = date.min
+        self._bars: dict[str, tuple[datetime, Bars]] = {}
+        self._facts: dict[str, tuple[datetime, Facts]] = {}
+        self._chains: dict[str, tuple[datetime, tuple[object, ...]]] = {}
+        self._last: dict[tuple[Part, str], object] = {}
+
+    def forget(self) -> None:
+        """Nothing counts as written any more: everything is written whole again."""
+        self._bars.clear()
+        self._new_day(date.min)
+
+    def add(self, note: Note, batch: Batch) -> None:
+        """The rows of one note, behind those of `batch`."""
+        if day_of(note.at) != self._day:
+            self._new_day(day_of(note.at))
+        if isinstance(note.value, MarketSnapshot):
+            batch.moments += self._snapshot(note.value, batch)
+        elif note.part is Part.CHAIN:
+            batch.moments.append(self._chain(note, batch))
+        elif self._is_news(note):
+            batch.moments.append(Moment(note.ticker, note.at, note.part, body_of(note.value)))
+
+    def _new_day(self, day: date) -> None:
+        self._day = day
+        self._facts.clear()
+        self._chains.clear()
+        self._last.clear()
+
+    def _is_news(self, note: Note) -> bool:
+        """Whether a quote or status is another one than the last of its name; parts of snapshots always are."""
+        if note.part not in (Part.QUOTE, Part.STATUS):
+            return True
+        key = (note.part, note.ticker)
+        if self._last.get(key) == note.value:
+            return False
+        self._last[key] = note.value
+        return True
+
+    def _snapshot(self, snapshot: MarketSnapshot, batch: Batch) -> list[Moment]:
+        facts = Facts(snapshot.dividends, snapshot.iv_history)
+        known = self._facts.get(snapshot.ticker)
+        rows = []
+        if known is None or known[1] != facts:
+            known = self._facts[snapshot.ticker] = (snapshot.asof, facts)
+            rows.append(Moment(snapshot.ticker, snapshot.asof, Part.FACTS, body_of(facts)))
+        seen = sighting(snapshot, self._bars_at(snapshot, batch), known[0])
+        return [*rows, Moment(snapshot.ticker, snapshot.asof, Part.SNAPSHOT, body_of(seen))]
+
+    def _bars_at(self, snapshot: MarketSnapshot, batch: Batch) -> datetime:
+        """The instant under which the snapshot's bars are written, now or before."""
+        bars, at = snapshot.bars, snapshot.asof
+        known = self._bars.get(snapshot.ticker)
+        added = None if known is None else _added(known[1], bars)
+        if known is not None and added is not None and not len(added):
+            self._bars[snapshot.ticker] = (known[0], bars)
+            return known[0]
+        batch.bars.append(bars_table(bars if added is None else added, at, is_whole=added is None))
+        self._bars[snapshot.ticker] = (at, bars)
+        return at
+
+    def _chain(self, note: Note, batch: Batch) -> Moment:
+        chain = note.value
+        if not isinstance(chain, Chain) or not len(chain):
+            return Moment(note.ticker, note.at, Part.CHAIN, "")
+        looks = _fingerprint(chain)
+        known = self._chains.get(note.ticker)
+        if known is None or known[1] != looks:
+            known = self._chains[note.ticker] = (note.at, looks)
+            batch.chains.append(chain_table(chain, note.at))
+        return Moment(note.ticker, note.at, Part.CHAIN, str(micros(known[0])))
+
+
+def _added(before: Bars, now: Bars) -> Bars | None:
+    """The bars that are new behind those known before; None where any of the others changed or is missing."""
+    if now is before:
+        return now[:0]
+    if before.source != now.source or not len(before) or not len(now):
+        return None
+    first = int(np.searchsorted(before.day, now.day[0]))
+    shared = len(before) - first
+    if shared <= 0 or shared > len(now):
+        return None
+    old, new = before[first:], now[:shared]
+    same = np.array_equal(old.day, new.day) and all(
+        np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in PRICES
+    )
+    return now[shared:] if same else None
+
+
+def _fingerprint(chain: Chain) -> tuple[object, ...]:
+    """Two chains of a name that agree in this are the same one asked for twice."""
+    sums = tuple(float(np.nansum(getattr(chain, name))) for name in ("bid", "ask", "iv", "delta", "open_interest"))
+    return (chain.asof, chain.source, len(chain), chain.spot, chain.rate, chain.dividends, *sums)
+
+
+def write_piece(folder: Path, kind: str, day: date, tables: Sequence[pa.Table]) -> Path:
+    """One complete file of `kind`, a row group for each table; under its name only when it is safely on the disk.
+
+    Raises:
+        OSError: it cannot be written; nothing else was touched.
+    """
+    place = folder / kind
+    place.mkdir(parents=True, exist_ok=True)
+    path = _free_name(place, day)
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            with pq.ParquetWriter(file, SCHEMAS[kind], compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table.cast(SCHEMAS[kind]), row_group_size=max(1, len(table)))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _free_name(place: Path, day: date) -> Path:
+    """Another program may write to the same folder: its number is in the name."""
+    number = 1
+    while (path := place / f"{day}.{os.getpid()}-{number:05d}.parquet").exists():
+        number += 1
+    return path
+
+
+class Recorder:
+    """Writes notes to a folder from a thread of its own."""
+
+    def __init__(self, folder: Path, linger: float = LINGER, most_bytes: int = MOST_BYTES) -> None:
+        """A recorder that is not started; `linger` seconds of notes make one file.
+
+        Raises:
+            ConfigError: the folder cannot be made.
+        """
+        self._folder = folder
+        self._linger = linger
+        self._most = most_bytes
+        self._notes: deque[Note] = deque()
+        self._bytes = 0
+        self._lost = 0
+        self._written = 0
+        self._ending = threading.Event()
+        self._noted = threading.Event()
+        self._lock = threading.Lock()
+        self._book = Notebook()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"The folder {folder} of recordings cannot be made: {error.strerror}.") from error
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def note(self, note: Note) -> None:
+        """Have it written down; never waits, never fails."""
+        with self._lock:
+            if self._bytes + note.size > self._most:
+                self._lost += 1
+                first = self._lost == 1
+            else:
+                self._notes.append(note)
+                self._bytes += note.size
+                first = False
+        if first:
+            log.warning("recorder.full", folder=str(self._folder), megabytes=self._most >> 20)
+        self._noted.set()
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Write what is left and end; give up after so many seconds."""
+        self._ending.set()
+        self._noted.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    @property
+    def lost(self) -> int:
+        """Notes that were left out: no room in memory, or none on the disk."""
+        return self._lost
+
+    @property
+    def written(self) -> int:
+        """Notes that are safely on the disk."""
+        return self._written
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._noted.wait()
+            self._ending.wait(self._linger)
+            self._noted.clear()
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write everything noted so far. Called by the recorder's own thread, or before it is started."""
+        with self._lock:
+            notes, self._notes = self._notes, deque()
+        size = sum(note.size for note in notes)
+        try:
+            self._write(notes)
+            self._written += len(notes)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, a recording must not stop a desk
+            self._lost += len(notes)
+            self._book.forget()
+            log.warning("recorder.failed", folder=str(self._folder), lost=len(notes), problem=repr(problem)[:300])
+        finally:
+            with self._lock:
+                self._bytes -= size
+
+    def _write(self, notes: Iterable[Note]) -> None:
+        batches: dict[date, Batch] = {}
+        for note in notes:
+            self._book.add(note, batches.setdefault(day_of(note.at), Batch()))
+        for day, batch in batches.items():
+            for kind, tables in batch.tables.items():
+                if tables:
+                    write_piece(self._folder, kind, day, tables)
