@@ -111,6 +111,15 @@ def _alpaca(config: Config, clock: Clock) -> Provider | None:
     return AlpacaData(client, clock, stock_feed=config.data.stock_feed)
 
 
+def _massive(config: Config, clock: Clock) -> Provider | None:
+    key = secret(config, "POLYGON_API_KEY")
+    if not key:
+        return None
+    from engine.data.providers.massive import Massive
+
+    return Massive(key, clock, url=config.data.massive_url)
+
+
 def _yahoo(config: Config, clock: Clock) -> Provider | None:
     if not config.data.yahoo:
         return None
@@ -158,6 +167,7 @@ def _treasury(config: Config, clock: Clock) -> Provider | None:
 
 MAKERS: dict[str, Callable[[Config, Clock], Provider | None]] = {
     "alpaca": _alpaca,
+    "massive": _massive,
     "yahoo": _yahoo,
     "finnhub": _finnhub,
     "fmp": _fmp,

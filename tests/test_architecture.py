@@ -157,6 +157,7 @@ LAZY = {
         "bot.sources",
         "engine.data.providers.finnhub",
     ): "its library may not be there; a desk without its key never needs it",
+    ("bot.sources", "engine.data.providers.massive"): "as above",
     ("bot.sources", "engine.data.providers.yahoo"): "takes a second and pandas; a desk may do without it",
     ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     (

@@ -18,7 +18,7 @@ from engine.data.best import NOTHING, SHARES, Best, best_quote
 from engine.data.budget import Urgency, urgency
 from engine.data.panel import Answers, Panel
 from engine.data.providers.port import Offer, Provider
-from engine.errors import DataUnavailable
+from engine.errors import DataUnavailable, NotFound
 from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
 from engine.sessions import Sessions
 
@@ -195,12 +195,12 @@ class LiveShares:
         return found
 
     def _load_sessions(self, tickers: tuple[str, ...]) -> Mapping[str, Bar]:
-        return self._panel.first(Offer.SESSIONS, lambda each: each.sessions(tickers), urgency()).value
+        return self._known(Offer.SESSIONS, lambda each: each.sessions(tickers))
 
     def _load_bars(self, tickers: tuple[str, ...]) -> Mapping[str, Bars]:
         today = self._today
         start, end = today - HISTORY, today - timedelta(days=1)
-        found = dict(self._panel.first(Offer.BARS, lambda each: each.bars(tickers, start, end), urgency()).value)
+        found = dict(self._known(Offer.BARS, lambda each: each.bars(tickers, start, end)))
         missing = [ticker for ticker in tickers if ticker not in found]
         if 0 < len(missing) <= FEW:
             others = self._panel.ask(Offer.BARS, lambda each: each.bars(missing, start, end), urgency())
@@ -210,11 +210,18 @@ class LiveShares:
 
     def _load_dividends(self, tickers: tuple[str, ...]) -> Mapping[str, tuple[Dividend, ...]]:
         start, end = self._today - ACTIONS_BACK, self._today + ACTIONS_AHEAD
-        return self._panel.first(Offer.DIVIDENDS, lambda each: each.dividends(tickers, start, end), urgency()).value
+        return self._known(Offer.DIVIDENDS, lambda each: each.dividends(tickers, start, end))
 
     def _load_splits(self, tickers: tuple[str, ...]) -> Mapping[str, tuple[Split, ...]]:
         start, end = self._today - ACTIONS_BACK, self._today + ACTIONS_AHEAD
-        return self._panel.first(Offer.SPLITS, lambda each: each.splits(tickers, start, end), urgency()).value
+        return self._known(Offer.SPLITS, lambda each: each.splits(tickers, start, end))
+
+    def _known(self, offer: Offer, call: Callable[[Provider], Mapping[str, T]]) -> Mapping[str, T]:
+        """What the best provider says; nothing where it knows none of the names and no other one does."""
+        try:
+            return self._panel.first(offer, call, urgency()).value
+        except NotFound:
+            return {}
 
     def _load_statuses(self, tickers: tuple[str, ...]) -> Mapping[str, TradingStatus]:
         return self._panel.first(
