@@ -108,7 +108,8 @@ def _alpaca(config: Config, clock: Clock) -> Provider | None:
         data_url=config.alpaca.data_url,
         trading_url=config.alpaca.trading_url,
     )
-    return AlpacaData(client, clock, stock_feed=config.data.stock_feed)
+    feeds = config.data
+    return AlpacaData(client, clock, stock_feed=feeds.stock_feed, option_feed=feeds.option_feed)
 
 
 def _massive(config: Config, clock: Clock) -> Provider | None:

@@ -84,8 +84,9 @@ class LiveOptions:
     def _build(self, ticker: str) -> Built | None:
         market, listed = self._market(ticker), self.listings(ticker)
 
-        def answer(provider: Provider) -> Built:
-            return build(provider.chain(ticker), market, listed)
+        def answer(provider: Provider) -> Built | None:
+            raw = provider.chain(ticker)
+            return build(raw, market, listed) if len(raw) else None
 
         try:
             return self._panel.first(Offer.CHAIN, answer, urgency(), deadline=CHAIN_DEADLINE).value
