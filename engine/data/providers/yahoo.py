@@ -19,7 +19,7 @@ from engine.data.providers.reader import TIMEOUTS
 from engine.data.providers.yahoo_chain import Window
 from engine.data.providers.yahoo_client import NAME, YahooClient
 from engine.data.providers.yahoo_fields import FIELDS, LEVELS, batches, symbol
-from engine.errors import DataInvalid, NotFound
+from engine.errors import NotFound
 from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
 from engine.model.news import Headline
 from engine.sessions import NEW_YORK
@@ -127,10 +127,7 @@ class YahooData(Provider):
         found: dict[str, Headline] = {}
         for ticker in tickers:
             params = {"q": symbol(ticker), "newsCount": str(ARTICLES), "quotesCount": "0", "newsQueryId": NEWS}
-            answer = self._client.json(SEARCH, params)
-            articles = answer.get("news")
-            if not isinstance(articles, list):
-                raise DataInvalid(f"{NAME} sent an answer without a list of news for {ticker}.")
+            articles = FIELDS.rows("news", self._client.json(SEARCH, params).get("news"))
             rows = [row for row in articles if isinstance(row, dict)]
             for headline in yahoo_company.headlines(rows, frozenset(tickers), since):
                 found[headline.id] = headline
@@ -138,8 +135,9 @@ class YahooData(Provider):
 
     def screen(self) -> tuple[ScreenRow, ...]:
         params = {**PLAIN, "scrIds": "most_actives", "count": str(NAMES)}
-        rows = [row for each in self._client.results(SCREEN, params, "finance") for row in _list(each, "quotes")]
-        return tuple(read for row in rows if (read := yahoo_prices.screened(row)) is not None)
+        found = self._client.results(SCREEN, params, "finance")
+        rows = [row for each in found for row in FIELDS.rows("quotes", each.get("quotes"))]
+        return tuple(FIELDS.each("quotes", rows, yahoo_prices.screened))
 
     def close(self) -> None:
         self._client.close()
@@ -200,10 +198,3 @@ class YahooData(Provider):
                 if len(tickers) == 1:
                     raise
         return found
-
-
-def _list(row: Row, field: str) -> list[Row]:
-    value = row.get(field)
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise DataInvalid(f"{NAME} sent {field} that is no list of rows.")
-    return value
