@@ -67,8 +67,8 @@ class Allowance:
     seconds: float
 
     def __str__(self) -> str:
-        periods = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
-        return f"{self.requests:,} a {periods.get(int(self.seconds), f'{self.seconds:g} s')}"
+        periods = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day"}
+        return f"{self.requests:,} {periods.get(int(self.seconds), f'in {self.seconds:g} s')}"
 
 
 class Budget:

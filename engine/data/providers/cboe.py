@@ -125,12 +125,7 @@ def _traded_at(data: Row) -> datetime | None:
 
 def _session(data: Row) -> Bar | None:
     """None before the first trade of the day: its prices are 0 then."""
-    at = _traded_at(data)
-    prices = [FIELDS.positive(name, data.get(name)) for name in ("open", "high", "low", "current_price")]
-    if at is None or None in prices:
-        return None
-    first, high, low, last = (price for price in prices if price is not None)
-    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, FIELDS.positive("volume", data.get("volume")))
+    return FIELDS.session(data, ("open", "high", "low", "current_price"), _traded_at(data), "volume")
 
 
 def _option(row: Row) -> OptionRow:

@@ -15,6 +15,8 @@ import structlog
 from engine.data.providers.reader import invalid
 from engine.errors import DataInvalid
 from engine.model.instruments import TICKER
+from engine.model.market import Bar
+from engine.sessions import NEW_YORK
 
 log = structlog.get_logger()
 
@@ -139,6 +141,17 @@ class Fields:
         if found.tzinfo is None:
             raise invalid(self.provider, name, value)
         return found.astimezone(UTC)
+
+    def session(self, row: Row, prices: tuple[str, str, str, str], at: datetime | None, volume: str = "") -> Bar | None:
+        """The day so far: open, high, low and last by the names of their fields, on the New York day of `at`.
+
+        None without a time or without a price above 0.
+        """
+        known = [price for price in (self.positive(name, row.get(name)) for name in prices) if price is not None]
+        if at is None or len(known) < len(prices):
+            return None
+        first, high, low, last = known
+        return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last, self.positive(volume, row.get(volume)))
 
     def each(self, name: str, rows: Iterable[Any], read: Callable[[Row], T | None]) -> list[T]:
         """What `read` makes of every row, None left out.

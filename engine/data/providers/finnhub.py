@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from engine.data.budget import Allowance, Budget
+from engine.data.providers.calendars import rows_between
 from engine.data.providers.entitlements import Entitlements
 from engine.data.providers.fields import Fields, Point, Row, is_ticker, last_and_year_before, within
 from engine.data.providers.port import Offer, Provider, Report
@@ -104,18 +105,14 @@ class Finnhub(Provider):
         wanted = frozenset(tickers)
         only = next(iter(wanted)) if len(wanted) == 1 else ""
         with self._granted.using(Offer.REPORTS):
-            rows = self._calendar(only, start, end)
+            rows = rows_between(partial(self._calendar, only), start, end, LONGEST_ANSWER)
         found = FIELDS.of_tickers("earningsCalendar", rows, wanted, _symbol, _report)
         dated = within(found, lambda report: report.day, start, end)
         return {ticker: each for ticker, each in dated.items() if each}
 
     def _calendar(self, ticker: str, start: date, end: date) -> list[Any]:
         answer = self._client.earnings_calendar(start.isoformat(), end.isoformat(), ticker, international=False)
-        rows = FIELDS.rows("earningsCalendar", FIELDS.mapping("calendar", answer).get("earningsCalendar"))
-        if len(rows) < LONGEST_ANSWER or start >= end:
-            return rows
-        middle = start + (end - start) // 2
-        return self._calendar(ticker, start, middle) + self._calendar(ticker, middle + timedelta(days=1), end)
+        return FIELDS.rows("earningsCalendar", FIELDS.mapping("calendar", answer).get("earningsCalendar"))
 
     def fundamentals(self, ticker: str) -> Fundamentals:
         """Company facts of today, from two requests: the profile for the currency, the metrics for the rest."""
@@ -156,12 +153,7 @@ class _Client(Client):  # type: ignore[misc, unused-ignore]
 
 def _session(row: Row) -> Bar | None:
     """None before the first trade of the day, and for a ticker nobody knows: all numbers are 0 then."""
-    at = FIELDS.seconds("t", row.get("t"))
-    prices = [FIELDS.positive(name, row.get(name)) for name in ("o", "h", "l", "c")]
-    if at is None or None in prices:
-        return None
-    first, high, low, last = (price for price in prices if price is not None)
-    return Bar(at.astimezone(NEW_YORK).date(), first, high, low, last)
+    return FIELDS.session(row, ("o", "h", "l", "c"), FIELDS.seconds("t", row.get("t")))
 
 
 def _symbol(row: Row) -> str:

@@ -22,6 +22,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from engine.data.budget import Allowance, Budget
+from engine.data.providers.calendars import rows_between
 from engine.data.providers.entitlements import Entitlements
 from engine.data.providers.fields import Fields, Point, Row, is_ticker, last_and_year_before, within
 from engine.data.providers.port import Offer, Provider, Report, ScreenRow
@@ -159,14 +160,17 @@ class FinancialModelingPrep(Provider):
         return self._rows(path, {"symbol": ticker.replace(".", "-"), **params})
 
     def _calendar(self, path: str, start: date, end: date) -> list[Any]:
-        if end - start > LONGEST_RANGE:
-            last = start + LONGEST_RANGE
-            return self._calendar(path, start, last) + self._calendar(path, last + timedelta(days=1), end)
-        rows = self._rows(path, {"from": start.isoformat(), "to": end.isoformat()})
-        if len(rows) < LONGEST_ANSWER or start >= end:
-            return rows
-        middle = start + (end - start) // 2
-        return self._calendar(path, start, middle) + self._calendar(path, middle + timedelta(days=1), end)
+        """The rows of a calendar, in ranges that it allows."""
+
+        def ask(first: date, last: date) -> list[Any]:
+            return self._rows(path, {"from": first.isoformat(), "to": last.isoformat()})
+
+        rows: list[Any] = []
+        while start <= end:
+            last = min(start + LONGEST_RANGE, end)
+            rows += rows_between(ask, start, last, LONGEST_ANSWER)
+            start = last + timedelta(days=1)
+        return rows
 
     def _rows(self, path: str, params: Mapping[str, str]) -> list[Any]:
         answer = self._reader.json(path, params)
