@@ -103,7 +103,7 @@ def expected(paid: tuple[Dividend, ...], today: date, until: date) -> tuple[tupl
     ticker that paid fewer than three times, at no regular interval, or that missed a payment by half an interval.
 
     Args:
-        paid: on today's share basis, oldest first, none later than today.
+        paid: on today's share basis, oldest first, declared ones of days to come included.
 
     >>> paid = tuple(Dividend(date(2018, month, 7), Decimal("0.50")) for month in (2, 5, 8, 11))
     >>> expected(paid, date(2019, 1, 2), date(2019, 6, 21))
@@ -121,3 +121,15 @@ def expected(paid: tuple[Dividend, ...], today: date, until: date) -> tuple[tupl
         last + timedelta(days=round(interval * step)) for step in range(1, int((until - last).days // interval) + 1)
     )
     return tuple((day, amount) for day in days if today < day <= until)
+
+
+def ahead(known: tuple[Dividend, ...], today: date, until: date) -> tuple[tuple[date, float], ...]:
+    """The dividends to price options with after `today` and up to `until`: the declared ones, then the expected ones.
+
+    >>> known = tuple(Dividend(date(2018, month, 7), Decimal("0.50")) for month in (2, 5, 8, 11))
+    >>> ahead((*known, Dividend(date(2019, 2, 8), Decimal("0.55"))), date(2019, 1, 2), date(2019, 6, 21))
+    ((datetime.date(2019, 2, 8), 0.55), (datetime.date(2019, 5, 11), 0.5))
+    """
+    ordered = tuple(sorted(known, key=attrgetter("ex_date")))
+    declared = tuple((each.ex_date, float(each.amount)) for each in ordered if today < each.ex_date <= until)
+    return declared + expected(ordered, today, until)

@@ -16,11 +16,13 @@ import structlog
 from engine.data.budget import urgency
 from engine.data.cache import Cache
 from engine.data.chain_build import Built, Market, spot_of
+from engine.data.dividends import ahead
 from engine.data.facts import merge_fundamentals, merge_reports
 from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
 from engine.data.providers.port import Curve, Level, Offer
+from engine.data.share_days import HORIZON
 from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
 from engine.errors import DataUnavailable, NotFound
@@ -248,7 +250,8 @@ class LiveMarket:
     def _market_of(self, ticker: str) -> Market:
         spot = self._level(ticker) if ticker in INDICES else self._shares.spot(ticker).quote
         dividends = self._dividends(ticker)
-        known = None if dividends is None else tuple((each.ex_date, float(each.amount)) for each in dividends)
+        last = self._today + HORIZON
+        known = None if dividends is None else ahead(dividends, self._today, last)
         return Market(
             now=self._now(),
             sessions=self._sessions,

@@ -17,10 +17,11 @@ crossed quote. Nothing here raises or warns because of a number.
 """
 
 from engine.pricing.chains import chain_years, close_of, complete, escrowed_spot, is_european, years_left
-from engine.pricing.early_exercise import american, american_greeks
+from engine.pricing.early_exercise import american, american_greeks, american_implied_volatility
 from engine.pricing.european import ChainColumns, analyse, greeks, implied_volatility, value, year_fraction
 from engine.pricing.kernels import PYVOLR, VOLLIB, GreekColumns, Kernel, preferred_kernel
 from engine.pricing.parity import Forward, forwards
+from engine.pricing.picked import exercisable
 
 __all__ = [
     "PYVOLR",
@@ -31,11 +32,13 @@ __all__ = [
     "Kernel",
     "american",
     "american_greeks",
+    "american_implied_volatility",
     "analyse",
     "chain_years",
     "close_of",
     "complete",
     "escrowed_spot",
+    "exercisable",
     "forwards",
     "greeks",
     "implied_volatility",

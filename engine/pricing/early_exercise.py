@@ -24,6 +24,11 @@ LIFE = 36_500
 """Every option is priced as if it lived these many days, with rates and volatility scaled to match: the formulas know
 time only through rate x time and variance x time, and QuantLib knows time only in whole days."""
 
+FIRST_GUESS = 0.3
+NEWTON_STEPS = 20
+TELLING = 1e-6
+"""Of spot + strike (2e-4 dollars at 100): the grid is not more exact, so neither is a volatility found with it."""
+
 TIME_STEPS = 200
 PRICE_STEPS = 200
 
@@ -124,6 +129,38 @@ def american_greeks(
     rho = _solve(replace(terms, rate=rate + step))[0] - _solve(replace(terms, rate=rate - step))[0]
     found = (delta, gamma, theta, vega, rho)
     return Greeks(*found) if all(map(math.isfinite, found)) else NO_GREEKS
+
+
+def american_implied_volatility(
+    price: float,
+    spot: float,
+    strike: float,
+    years: float,
+    rate: float,
+    is_call: bool,
+    dividend_yield: float = 0.0,
+    dividends: Sequence[tuple[float, float]] = (),
+) -> float:
+    """The volatility at which `american` gives `price`; NaN where there is none or the price does not tell it.
+
+    Newton's steps with the European vega, each at most a factor of two: a handful of calls of `american`.
+
+    >>> round(american_implied_volatility(4.28, 50, 50, 5 / 12, 0.10, False), 2)
+    0.4
+    """
+    first = _terms(spot, strike, years, rate, FIRST_GUESS, is_call, dividend_yield, dividends)
+    if not first.has_value or not price > first.intrinsic + TELLING * (spot + strike):
+        return NO_VALUE
+    iv = FIRST_GUESS
+    for _ in range(NEWTON_STEPS):
+        miss = american(spot, strike, years, rate, iv, is_call, dividend_yield, dividends) - price
+        if abs(miss) <= TELLING * (spot + strike):
+            return iv
+        vega = float(greeks(first.escrowed, strike, years, rate, iv, is_call, dividend_yield).vega[0]) / VOL_POINT
+        if not math.isfinite(miss) or not vega > 0:
+            return NO_VALUE
+        iv = min(max(iv - miss / vega, iv / 2), iv * 2)
+    return NO_VALUE
 
 
 def _terms(

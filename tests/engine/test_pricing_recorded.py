@@ -71,7 +71,7 @@ def broker_model() -> pd.DataFrame:
     )
 
 
-def test_interactive_brokers_model_is_met_within_a_vol_point_and_two_hundredths_of_delta(
+def test_interactive_brokers_model_is_met_within_half_a_vol_point_and_two_hundredths_of_delta(
     broker_model: pd.DataFrame,
 ) -> None:
     """SPX and SPY options on 2023-08-04; the file has model prices, so spread/mid is 0 and every row counts.
@@ -84,7 +84,7 @@ def test_interactive_brokers_model_is_met_within_a_vol_point_and_two_hundredths_
     iv = pricing.implied_volatility(price, *terms, RATE_2023_08, is_call, YIELD_2023_08)
     delta = pricing.greeks(*terms, RATE_2023_08, iv, is_call, YIELD_2023_08).delta
     assert np.isnan(iv).mean() < 0.02
-    assert np.nanmedian(np.abs(iv - broker_model["model_impliedVol"])) <= 0.01
+    assert np.nanmedian(np.abs(iv - broker_model["model_impliedVol"])) <= 0.005
     assert np.nanmedian(np.abs(delta - broker_model["model_delta"])) <= 0.02
 
 

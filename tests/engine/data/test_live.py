@@ -179,3 +179,14 @@ def test_a_held_name_outside_the_universe_has_its_dividends_too() -> None:
     with live(made) as it:
         it.market.quotes([Stock("BBB")])
         assert it.market.dividends_on(TODAY) == {"BBB": D("0.25")}
+
+
+def test_a_chain_counts_on_the_dividends_to_come_and_not_on_those_paid() -> None:
+    paid = tuple(Dividend(TODAY - timedelta(days=days), D("0.50")) for days in (365, 274, 183, 92, 1))
+    declared = Dividend(TODAY + timedelta(days=90), D("0.55"))
+    with live(MadeProvider(paid={"AAA": (*paid, declared)})) as it:
+        chain = it.market.chain("AAA")
+    assert chain is not None
+    assert chain.dividends[0] == (declared.ex_date, 0.55)
+    assert chain.dividends[1] == (declared.ex_date + timedelta(days=91), 0.50)
+    assert chain.dividends[-1][0] > TODAY + timedelta(days=900)
