@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -300,6 +301,20 @@ def build_recorder(config: Config) -> Recorder | None:
     recorder = Recorder(Path(config.data.record))
     recorder.start()
     return recorder
+
+
+@contextmanager
+def recording(
+    folder: Path, market: MarketData, clock: Callable[[], datetime] = system_clock
+) -> Iterator[tuple[MarketData, Recorder]]:
+    """The market with everything it answers inside written to `folder`, at every flush and at the end.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+    recorder = Recorder(folder)
+    yield RecordingMarket(market, recorder, clock), recorder
+    recorder.flush()
 
 
 def recorded(desks: Desks, recorder: Recorder) -> Desks:

@@ -97,6 +97,12 @@ def _scan(args: argparse.Namespace) -> int:
     return scan(options, os.environ, args.json)
 
 
+def _record(args: argparse.Namespace) -> int:
+    from bot.console.record import RecordOptions, record
+
+    return record(RecordOptions(tuple(args.tickers), args.config, args.out), os.environ, args.json)
+
+
 def _replay(args: argparse.Namespace) -> int:
     from bot.console.replay import ReplayCommand, replay
 
@@ -158,6 +164,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_journeys(commands)
     _add_questions(commands)
+    _add_recording(commands)
     _add_upkeep(commands)
     return parser
 
@@ -208,6 +215,14 @@ def _add_questions(commands: Commands[Parser]) -> None:
     )
     _config(scan)
     _json(scan)
+
+
+def _add_recording(commands: Commands[Parser]) -> None:
+    record = _command(commands, "record", "write down what is known of names now, to scan it again later", _record)
+    record.add_argument("tickers", nargs="*", metavar="TICKER", help="these names, the configured ones by default")
+    _config(record, required=True)
+    record.add_argument("--out", type=Path, metavar="DIR", help="the folder, [data] record by default")
+    _json(record)
 
 
 def _add_upkeep(commands: Commands[Parser]) -> None:

@@ -84,12 +84,12 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stderr
-    for name in ("demo", "run", "check", "ask", "scan", "replay", "db", "import", "audit"):
+    for name in ("demo", "run", "check", "ask", "scan", "record", "replay", "db", "import", "audit"):
         assert f"    {name} " in done.stdout
 
 
 def test_commands_of_later_days_do_not_exist(wsb: Shell) -> None:
-    for name in ("backtest", "sweep", "export", "record"):
+    for name in ("backtest", "sweep", "export"):
         code, _, err = wsb(name)
         assert code == 2
         assert f"“{name}” is not a command" in err
@@ -110,6 +110,8 @@ def test_commands_of_later_days_do_not_exist(wsb: Shell) -> None:
         (("replay", "--from", "2019-01-01", "--to", "2019-02-01"), "--data"),
         (("scan", "wheel"), "No live data source is configured"),
         (("scan", "weel"), "“weel” is not an enabled strategy. Did you mean wheel?"),
+        (("record", "AAPL"), "--config"),
+        (("record", "AAPL", "--config", "none.toml"), "Cannot read the configuration file none.toml"),
         (("check",), "--config"),
         (("check", "--config", "none.toml"), ""),
         (("run", "--config", "none.toml"), "Cannot read the configuration file none.toml"),
