@@ -50,6 +50,7 @@ VARIABLES = {
     "ALPACA_TRADING_URL": ("alpaca.trading_url",),
     "ALPACA_DATA_URL": ("alpaca.data_url",),
     "ALPACA_STREAM_URL": ("alpaca.stream_url",),
+    "ALPACA_DATA_STREAM_URL": ("alpaca.data_stream_url",),
     "DISCORD_API_URL": ("discord.api_url",),
     "DISCORD_GATEWAY_URL": ("discord.gateway_url",),
     "TELEGRAM_API_URL": ("telegram.api_url",),

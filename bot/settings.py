@@ -42,6 +42,7 @@ class AlpacaSettings:
     trading_url: Url = ""
     data_url: Url = ""
     stream_url: Url = ""
+    data_stream_url: Url = ""
 
 
 @dataclass(frozen=True, slots=True)

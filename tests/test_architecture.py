@@ -46,7 +46,7 @@ LAYERS = {
         "engine.sizing",
         "engine.volatility",
     ),
-    "ports": ("engine.ports", "engine.transport"),
+    "ports": ("engine.ports", "engine.streams", "engine.transport"),
     "use cases": (
         "engine.abilities",
         "engine.activities",
@@ -130,6 +130,7 @@ DOORS = {
     "discord": ("bot.platforms",),
     "finnhub": ("engine.data.providers",),
     "massive": ("engine.data.providers",),
+    "msgpack": ("engine.data",),
     "curl_cffi": ("engine.data.providers",),
     "exchange_calendars": ("engine.sessions",),
     "matplotlib": ("bot.charts",),
@@ -139,7 +140,7 @@ DOORS = {
     "talib": ("engine.indicators",),
     "telegram": ("bot.platforms",),
     "vollib": ("engine.pricing",),
-    "websockets": ("engine.brokers", "engine.data"),
+    "websockets": ("engine.streams",),
     "yfinance": ("engine.data.providers",),
 }
 

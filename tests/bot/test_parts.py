@@ -14,9 +14,9 @@ from bot.config import load
 from bot.fronts import Fronts
 from bot.parts import Parts
 from bot.settings import Config
-from engine.brokers.alpaca_stream import StreamState
 from engine.model.events import EventKind
 from engine.store import Store
+from engine.streams import StreamState
 from tests.desk import make_world
 from tests.fakes import FakeMarket
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin, RunningClock

@@ -2,7 +2,7 @@
 
 Source: Alpaca's market data API (OpenAPI 1.1, June 2026) and, for assets, clock, calendar and contracts, its trading
 API (OpenAPI 2.0.1). Halts come over the stream only (docs.alpaca.markets/docs/real-time-stock-pricing-data, trading
-statuses), so that nothing here tells whether a name is halted.
+statuses): without one they are not offered.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
+from engine.data.budget import Budget
 from engine.data.providers.alpaca_client import DATA, NAME, AlpacaClient
 from engine.data.providers.alpaca_company import AlpacaCompany
 from engine.data.providers.alpaca_options import AlpacaOptions
@@ -22,7 +23,7 @@ from engine.data.providers.port import Level, Listings, Offer, Provider, RawChai
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import Option
-from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
 from engine.model.news import Headline
 
 Answer = TypeVar("Answer")
@@ -36,8 +37,8 @@ class AlpacaData(Provider):
     """Everything Alpaca answers. Safe to share between threads.
 
     `clock` tells aware UTC. `stock_feed` is the configured feed of latest prices (`iex`, `sip`, `delayed_sip`), empty
-    for the best the keys give; `option_feed` is that of options (`opra`, `indicative`). `tick` gives seconds that only
-    rise.
+    for the best the keys give; `option_feed` is that of options (`opra`, `indicative`). `halts` tells the statuses that
+    a stream knows. `tick` gives seconds that only rise.
     """
 
     name = NAME
@@ -51,6 +52,7 @@ class AlpacaData(Provider):
         *,
         stock_feed: str = "",
         option_feed: str = "",
+        halts: Callable[[Sequence[str]], Mapping[str, TradingStatus]] | None = None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -58,6 +60,7 @@ class AlpacaData(Provider):
         self._options = AlpacaOptions(client, clock, option_feed, tick)
         self._company = AlpacaCompany(client)
         self._reference = AlpacaReference(client, clock)
+        self._halts = halts
         self._entitlements = Entitlements(NAME, OPTIONAL, tick)
 
     @property
@@ -65,7 +68,13 @@ class AlpacaData(Provider):
         """What these keys give now: prices of the feed that answers, and nothing that was refused within the hour."""
         shares, options = self._shares.kind, self._options.kind
         latest = {Offer.QUOTES: shares, Offer.SESSIONS: shares, Offer.CHAIN: options, Offer.OPTION_QUOTES: options}
-        return {**latest, **ALWAYS, **self._entitlements.offers}
+        halts = {} if self._halts is None else {Offer.STATUSES: Kind.REAL}
+        return {**latest, **ALWAYS, **halts, **self._entitlements.offers}
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What may still be asked for market data and for trading."""
+        return self._client.budgets
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         return self._known(tickers, self._shares.quotes(tickers))
@@ -104,6 +113,9 @@ class AlpacaData(Provider):
         if not found and len(symbols) == 1:
             raise NotFound(f"{NAME} has no index {symbols[0]}.")
         return found
+
+    def statuses(self, tickers: Sequence[str]) -> Mapping[str, TradingStatus]:
+        return super().statuses(tickers) if self._halts is None else self._halts(tickers)
 
     def screen(self) -> tuple[ScreenRow, ...]:
         return self._optional(Offer.SCREEN, self._company.most_active)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +13,18 @@ import numpy as np
 import pytest
 
 from engine import orders
-from engine.brokers.alpaca_stream import Pauses, StreamState, TradeStream, _Lost
+from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError
 from engine.model.orders import OrderStatus
+from engine.streams import Lost, Pauses, Stream, StreamState
 from tests import make
 from tests.standins.alpaca import KEY, SECRET
 from tests.standins.alpaca_exchange import Exchange
 from tests.standins.alpaca_stream import AlpacaStream
+from tests.waiting import PATIENCE, until
 from tests.wire import WireWorld, wire_world
 
 QUICK = Pauses(first=0.02, longest=0.05, answer=5.0)
-PATIENCE = 10.0
 FIRST = "A00001.1.1"
 
 
@@ -43,12 +45,6 @@ class Waker:
     def wait_for(self, calls: int) -> bool:
         with self.called:
             return self.called.wait_for(lambda: self.calls >= calls, PATIENCE)
-
-
-def until(claim: Callable[[], bool]) -> bool:
-    """Whether it holds within the test's patience."""
-    pause = threading.Event()
-    return any(claim() or pause.wait(0.02) for _ in range(int(PATIENCE / 0.02)))
 
 
 @contextmanager
@@ -244,11 +240,20 @@ def test_a_server_that_is_not_there_is_tried_again_until_it_is(alone: AlpacaStre
     assert stream.stop(PATIENCE)
 
 
-def test_pauses_grow_to_the_longest_and_are_never_twice_the_same(alone: AlpacaStream) -> None:
-    stream = TradeStream(KEY, SECRET, Waker(), np.random.default_rng(7), url_override=alone.url)
-    lost = _Lost("cut")
+def test_the_keys_are_never_logged_however_much_is(alone: AlpacaStream, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    waker = Waker()
+    with listening(alone, waker):
+        assert waker.wait_for(1)
 
-    pauses = [stream._pause(failures, lost) for failures in range(1, 9)]
+    assert SECRET not in caplog.text
+
+
+def test_pauses_grow_to_the_longest_and_are_never_twice_the_same() -> None:
+    stream = Stream("a stream", lambda: "ws://127.0.0.1:9", lambda connection: None, np.random.default_rng(7))
+    lost = Lost("cut")
+
+    pauses = [stream.pause(failures, lost) for failures in range(1, 9)]
 
     assert all(0.5 * full <= pause <= full for pause, full in zip(pauses, (1, 2, 4, 8, 16, 32, 60, 60), strict=True))
     assert len(set(pauses)) == len(pauses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from engine.data.providers.port import Offer
 from engine.data.providers.trouble import NotEntitled, Throttled
 from engine.errors import DataInvalid
 from engine.model.instruments import Option, Right
-from engine.model.market import Kind, Source
+from engine.model.market import Kind, Source, TradingStatus
 from tests.contracts.provider import *  # noqa: F403 - the suite is the module's content
 from tests.contracts.provider import QUICK, World
 from tests.standins.alpaca_data import SIP_REFUSED, AlpacaDataServer, AlpacaWorld
@@ -77,9 +77,15 @@ def server(made: AlpacaWorld) -> Iterator[AlpacaDataServer]:
     assert running.wrong == []
 
 
-def adapter(server: ProviderServer, made: AlpacaWorld, feed: str = "", key: str = "key") -> AlpacaData:
+def adapter(
+    server: ProviderServer,
+    made: AlpacaWorld,
+    feed: str = "",
+    key: str = "key",
+    halts: Callable[[Sequence[str]], Mapping[str, TradingStatus]] | None = None,
+) -> AlpacaData:
     client = AlpacaClient(key, SECRET, lambda: made.now, data_url=server.url, trading_url=server.url, timeouts=QUICK)
-    return AlpacaData(client, lambda: made.now, stock_feed=feed, tick=lambda: made.now.timestamp())
+    return AlpacaData(client, lambda: made.now, stock_feed=feed, halts=halts, tick=lambda: made.now.timestamp())
 
 
 @pytest.fixture
@@ -463,6 +469,14 @@ def test_the_most_active_names_come_by_volume(alpaca: AlpacaData, made: AlpacaWo
 
 def test_halts_are_not_told_over_http(alpaca: AlpacaData):
     assert Offer.STATUSES not in alpaca.offers
+
+
+def test_halts_that_a_stream_knows_are_told(server: AlpacaDataServer, made: AlpacaWorld):
+    known = {"AAPL": TradingStatus("AAPL", is_halted=True, since=NOW)}
+    provider = adapter(server, made, halts=lambda tickers: {name: known[name] for name in tickers if name in known})
+    assert provider.offers[Offer.STATUSES] is Kind.REAL
+    assert provider.statuses(["AAPL", "SPY"]) == known
+    provider.close()
 
 
 def test_assets_say_what_may_be_traded_and_has_options(alpaca: AlpacaData, made: AlpacaWorld, server: AlpacaDataServer):
