@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import structlog
 
+from engine.data.best import best_level
 from engine.data.budget import urgency
 from engine.data.cache import Cache
 from engine.data.chain_build import Built, Market, spot_of
@@ -21,6 +22,7 @@ from engine.data.facts import merge_fundamentals, merge_reports
 from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
+from engine.data.peers import bars_trouble
 from engine.data.providers.port import Curve, Level, Offer
 from engine.data.share_days import HORIZON
 from engine.data.splits import on_basis_of
@@ -106,6 +108,7 @@ class LiveMarket:
             raise self._unknown(ticker)
         if bars is None:
             raise DataUnavailable(f"No source has the past sessions of {ticker}.")
+        self._check_basis(bars, spot.quote)
         status = self._shares.statuses([ticker]).get(ticker)
         today = self._today
         return MarketSnapshot(
@@ -183,15 +186,9 @@ class LiveMarket:
 
     def levels(self, *symbols: str) -> Mapping[str, Level]:
         """The latest values of indices (SPX, VIX); those nobody knows are left out."""
-        found: dict[str, Level] = {}
         if not self._panel.offers(Offer.LEVELS):
-            return found
-        answers = self._cache.get(
-            Offer.LEVELS, symbols, lambda: self._panel.ask(Offer.LEVELS, lambda each: each.levels(symbols), urgency())
-        )
-        for answer in reversed(answers.given):
-            found |= answer.value
-        return found
+            return {}
+        return self._cache.get(Offer.LEVELS, symbols, lambda: self._load_levels(symbols))
 
     def sources(self) -> tuple[SourceState, ...]:
         """How every provider does, the most important first."""
@@ -238,6 +235,14 @@ class LiveMarket:
     def _names(self) -> tuple[str, ...]:
         """The universe, and what was asked about besides: what is held is among it."""
         return tuple(sorted({*self._universe(), *self._shares.asked}))
+
+    def _check_basis(self, bars: Bars, spot: Quote | None) -> None:
+        """Refuse a history with a split in it: every rule would read it as a crash."""
+        price = float("nan") if spot is None else float(spot.mid)
+        words = bars_trouble(bars, self._shares.splits(bars.ticker) or (), self._today, price)
+        if words:
+            self._panel.drop(bars.source.name, 1, words)
+            raise DataUnavailable(words)
 
     def _unknown(self, ticker: str) -> NotFound:
         near = get_close_matches(ticker.upper(), self.universe(), n=1)
@@ -292,6 +297,18 @@ class LiveMarket:
             self._panel.ask(Offer.FUNDAMENTALS, lambda each: each.fundamentals(ticker), urgency(), deadline=SLOW)
         )
         return merge_fundamentals([answer.value for answer in answers.given]).value
+
+    def _load_levels(self, symbols: tuple[str, ...]) -> Mapping[str, Level]:
+        answers = self._panel.ask(Offer.LEVELS, lambda each: each.levels(symbols), urgency())
+        found = {}
+        for symbol in symbols:
+            given = [answer.value[symbol] for answer in answers.given if symbol in answer.value]
+            best = best_level(given, self._now())
+            for dropped in best.dropped:
+                self._panel.drop(dropped.source.name, 1, best.words)
+            if best.level is not None:
+                found[symbol] = best.level
+        return found
 
     def _load_news(self, ticker: str) -> News:
         since = self._now() - NEWS_BACK

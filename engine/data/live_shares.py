@@ -17,6 +17,7 @@ from engine.data.batches import Batched
 from engine.data.best import NOTHING, SHARES, Best, best_quote
 from engine.data.budget import Urgency, urgency
 from engine.data.panel import Answers, Panel
+from engine.data.peers import session_trouble
 from engine.data.providers.port import Offer, Provider
 from engine.errors import DataUnavailable, NotFound
 from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
@@ -195,7 +196,19 @@ class LiveShares:
         return found
 
     def _load_sessions(self, tickers: tuple[str, ...]) -> Mapping[str, Bar]:
-        return self._known(Offer.SESSIONS, lambda each: each.sessions(tickers))
+        try:
+            answer = self._panel.first(Offer.SESSIONS, lambda each: each.sessions(tickers), urgency())
+        except NotFound:
+            return {}
+        quotes = self._quotes.peek(tickers)
+        found = {}
+        for ticker, session in answer.value.items():
+            words = session_trouble(session, quotes.get(ticker, NOTHING).quote)
+            if words:
+                self._panel.drop(answer.provider, 1, f"{ticker}: {words}")
+            else:
+                found[ticker] = session
+        return found
 
     def _load_bars(self, tickers: tuple[str, ...]) -> Mapping[str, Bars]:
         today = self._today

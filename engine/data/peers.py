@@ -26,13 +26,6 @@ LAST_FAR = 1.10
 
 FEWEST = 10
 """Contracts or sessions from which on a comparison says something."""
-NEAR_EXPIRY = 90
-"""Days: of what expires later, interest moves the bounds of a price."""
-BOUNDS_SLACK = 0.05
-"""Share of the spot by which a quote may be outside the bounds of an option's price: spot and quote are never of one
-instant, and may be a quarter of an hour apart."""
-MOST_OUTSIDE = 0.10
-"""Share of the contracts that may be outside them all the same: adjusted ones have another underlying."""
 CLEAR_MID, CLEAR_SPREAD = 0.20, 0.50
 """Dollars from which on, and spread over mid up to which, a contract's mid says something."""
 MIDS_NEAR, MIDS_FAR = 1.25, 2.0
@@ -42,8 +35,8 @@ puts move against each other, so that the median hardly moves with the underlyin
 CLOSE_OFF, CLOSE_WRONG = 1.02, 1.10
 """Times by which two closes of a session may differ, on a few days and on any: exchanges differ about quiet names."""
 DAYS_OFF = 0.02
-SPLIT_LEAST = 1.2
-"""Ratio from which on a split can be told from a day's move."""
+SPLIT_LEAST = 1.4
+"""Ratio from which on a split can be told from a day's move (3:2 and more)."""
 SPLIT_NEAR = 1.1
 
 
@@ -57,24 +50,6 @@ def session_trouble(session: Bar, quote: Quote | None) -> str:
     if quote is not None and _times(session.close, float(quote.mid)) > LAST_FAR:
         return f"The last price is {session.close:,.2f}, but {quote.source.name} quotes {quote.mid:,.2f}."
     return ""
-
-
-def chain_trouble(chain: RawChain, spot: float, today: date) -> str:
-    """What speaks against a chain with the underlying at `spot`: prices no option can have.
-
-    A call is worth no more than its underlying, a put no more than its strike, and neither less than exercising it.
-    """
-    rows = _two_sided(chain) & ((chain.expiry - np.datetime64(today, "D")).astype(int) <= NEAR_EXPIRY)
-    if rows.sum() < FEWEST:
-        return ""
-    strike, is_call, bid, ask = (column[rows] for column in (chain.strike, chain.is_call, chain.bid, chain.ask))
-    least = np.maximum(np.where(is_call, spot - strike, strike - spot), 0.0)
-    slack = BOUNDS_SLACK * spot
-    outside = (ask < least - slack) | (bid > np.where(is_call, spot, strike) + slack)
-    if outside.mean() <= MOST_OUTSIDE:
-        return ""
-    count = f"{outside.sum():,} of {len(outside):,} options of {chain.underlying}"
-    return f"{chain.source.name} quotes {count} where none can be with the underlying at {spot:,.2f}."
 
 
 def chain_against(chain: RawChain, peer: RawChain) -> str:
@@ -92,16 +67,19 @@ def chain_against(chain: RawChain, peer: RawChain) -> str:
     return f"{both} differ {ratio:.2f} times at the median of {len(ours):,} options of {chain.underlying}."
 
 
-def bars_trouble(bars: Bars, splits: Sequence[Split]) -> str:
-    """What speaks against a history that is said to be adjusted: a split of the name is still in it."""
+def bars_trouble(bars: Bars, splits: Sequence[Split], today: date, price: float) -> str:
+    """What speaks against a history that is said to be adjusted to `today`: a split of the name is still in it.
+
+    `price` now (NaN: not known) tells it of a split of this morning.
+    """
     for split in splits:
         ratio = float(split.ratio)
         row = int(np.searchsorted(bars.day, np.datetime64(split.ex_date, "D")))
-        if _times(ratio, 1.0) < SPLIT_LEAST or not 0 < row < len(bars):
+        if _times(ratio, 1.0) < SPLIT_LEAST or split.ex_date > today or row == 0:
             continue
-        before, after = float(bars.close[row - 1]), float(bars.close[row])
-        if _times(before, after * ratio) < SPLIT_NEAR:
-            words = f"closes {before:,.2f} and {after:,.2f} around the split of {split.ex_date:%d %b %Y} ({ratio:g}:1)"
+        before, after = float(bars.close[row - 1]), float(bars.close[row]) if row < len(bars) else price
+        if isfinite(after) and _times(before, after * ratio) < SPLIT_NEAR:
+            words = f"{before:,.2f} before and {after:,.2f} after the split of {split.ex_date:%d %b %Y} ({ratio:g}:1)"
             return f"{bars.source.name} has not adjusted {bars.ticker}: {words}."
     return ""
 

@@ -186,7 +186,7 @@ class Seat:
 
     def _show(self) -> None:
         with self._lock:
-            if not self._recent.is_bad:
+            if not self._recent.is_told:
                 self._troubles.pop(None, None)
             meters.UP.labels(self.name).set(self._is_up([offer for offer in Offer if self.kind(offer) is not None]))
 
@@ -203,11 +203,16 @@ class _Recent:
         self._tick = tick
         self._begun = tick()
         self._given = self._wrong = 0
-        self._bad_until = float("-inf")
+        self._bad_until = self._told_until = float("-inf")
 
     @property
     def is_bad(self) -> bool:
         return self._tick() < self._bad_until
+
+    @property
+    def is_told(self) -> bool:
+        """Whether something was wrong lately, however little."""
+        return self._tick() < self._told_until
 
     def given(self, count: int) -> None:
         self._turn()
@@ -216,6 +221,7 @@ class _Recent:
     def wrong(self, count: int) -> None:
         self._turn()
         self._wrong += count
+        self._told_until = self._tick() + WRONG_FOR
         if self._wrong >= max(WRONG_LEAST, WRONG_SHARE * self._given):
             self._bad_until = self._tick() + WRONG_FOR
 

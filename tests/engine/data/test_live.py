@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ import pytest
 
 from engine.data.live import LiveMarket
 from engine.data.panel import Panel
-from engine.data.providers.port import Offer
+from engine.data.providers.port import Level, Offer
 from engine.data.providers.trouble import Unreachable
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Right, Stock
@@ -41,6 +41,17 @@ def live(*providers: MadeProvider, names: tuple[str, ...] = ("AAA",)) -> Iterato
     market = LiveMarket(panel, lambda: NOW, Sessions(), lambda: names, lambda ticker, day: None, tick=ticks)
     yield Live(market, ticks)
     market.close()
+
+
+@dataclass
+class Leveled(MadeProvider):
+    """Knows an index too."""
+
+    value: float = 20.0
+    only: frozenset[Offer] = frozenset({Offer.LEVELS})
+
+    def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
+        return {symbol: Level(symbol, self.value, self.at, self.source) for symbol in symbols}
 
 
 def delayed(**more: object) -> MadeProvider:
@@ -164,6 +175,34 @@ def test_a_halt_is_seen() -> None:
     with live(MadeProvider(halted=frozenset({"AAA"}))) as it:
         assert it.market.snapshot("AAA").halted
         assert it.market.statuses(["AAA"])["AAA"].is_halted
+
+
+def test_a_day_so_far_that_its_quote_contradicts_is_not_taken() -> None:
+    liar = MadeProvider(name="liar", factor=10.0, only=frozenset({Offer.SESSIONS}))
+    with live(liar, MadeProvider(only=frozenset(Offer) - {Offer.SESSIONS, Offer.LEVELS})) as it:
+        it.market.quotes([Stock("AAA")])
+        assert it.market.snapshot("AAA").session is None
+        state = it.market.sources()[0]
+        assert (state.name, state.dropped) == ("liar", 1)
+        assert "The last price is 1,000.00, but made quotes 100.00" in state.trouble
+
+
+def test_a_history_with_a_split_in_it_is_refused() -> None:
+    behind = MadeProvider(split={"AAA": (Split(TODAY, D(10)),)}, prices={"AAA": 10.0})
+    whole = MadeProvider(name="past", factor=1.0, only=frozenset({Offer.BARS}))
+    with (
+        live(whole, replace(behind, only=behind.only - {Offer.BARS})) as it,
+        pytest.raises(DataUnavailable, match=r"past has not adjusted AAA: 100\.00 before and 10\.00 after the split"),
+    ):
+        it.market.snapshot("AAA")
+
+
+def test_levels_that_contradict_each_other_are_none() -> None:
+    one, other = (Leveled(name=name, value=value) for name, value in (("one", 20.0), ("other", 200.0)))
+    with live(one, other) as it:
+        assert it.market.levels("VIX") == {}
+    with live(one) as it:
+        assert it.market.levels("VIX", "SPX")["VIX"].value == 20.0
 
 
 def test_a_close_is_told_as_traded_on_its_day() -> None:

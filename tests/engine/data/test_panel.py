@@ -43,6 +43,18 @@ def offering(name: str, kind: Kind, answer: object = None) -> Panelist:
     return Panelist(name, lambda: answer or name, {Offer.QUOTES: kind})
 
 
+class Counted(Panelist):
+    """Takes its requests from a budget."""
+
+    def __init__(self, name: str, budget: Budget) -> None:
+        super().__init__(name, budget.take)
+        self._budget = budget
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (self._budget,)
+
+
 def fail(panel: Panel, times: int) -> None:
     for _ in range(times):
         assert not panel.ask(Offer.QUOTES, quotes, Urgency.SCAN).given
@@ -383,7 +395,9 @@ def test_few_wrong_numbers_among_many_are_no_reason_to_call_it_down(ticks: Ticks
     panel = panel_of(Panelist("acme", lambda: dict.fromkeys(range(500))), ticks=ticks)
     panel.ask(Offer.QUOTES, quotes, Urgency.SCAN)
     panel.drop("acme", 3, "three are off.")
-    assert panel.states()[0].is_up
+    assert (panel.states()[0].is_up, panel.states()[0].trouble) == (True, "three are off.")
+    ticks.advance(WRONG_FOR)
+    assert (panel.states()[0].dropped, panel.states()[0].trouble) == (3, "")
 
 
 def test_among_equals_the_one_that_was_wrong_is_asked_last():
@@ -404,6 +418,13 @@ def test_a_state_tells_all_about_a_provider():
     assert state.offers == ("quotes: real", "option chains: indicative")
     assert (state.is_up, state.trouble, state.answered_at) == (True, "", make.NOW)
     assert (state.budget, state.dropped, state.is_proven) == ("25 a day", 0, True)
+
+
+def test_a_state_tells_what_may_still_be_asked():
+    budget = Budget("acme", Allowance(25, 86_400), tick=Ticks())
+    panel = panel_of(Counted("acme", budget))
+    panel.ask(Offer.QUOTES, quotes, Urgency.SCAN)
+    assert panel.states()[0].budget == "acme: 24 of 25 a day"
 
 
 def test_every_offer_has_its_words():

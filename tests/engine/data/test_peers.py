@@ -7,16 +7,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from engine.data.panel import Answer
-from engine.data.peers import bars_against, bars_trouble, chain_against, chain_trouble, session_trouble, settled
+from engine.data.peers import bars_against, bars_trouble, chain_against, session_trouble, settled
 from engine.data.providers.port import RawChain
 from engine.model.market import Bar, Bars, Kind, Source, Split
 from tests import make
 from tests.chains import TODAY, strip, together
-from tests.shared import SHARED
 
 STRIKES = range(70, 131, 5)
 
@@ -65,61 +63,6 @@ def test_the_last_price_is_near_the_quote():
 
 
 # Chains
-
-
-def test_a_chain_fits_its_underlying():
-    assert chain_trouble(chain(), 100.0, TODAY) == ""
-
-
-def test_an_ordinary_move_since_the_quotes_is_no_trouble():
-    assert chain_trouble(chain(), 104.0, TODAY) == ""
-    assert chain_trouble(chain(), 96.0, TODAY) == ""
-
-
-@pytest.mark.parametrize("factor", [10, 100, 0.1, 0.01])
-def test_quotes_off_by_a_decimal_point_are_told_without_a_second_source(factor: float):
-    words = chain_trouble(times(chain(), factor), 100.0, TODAY)
-    assert words.startswith("acme quotes ")
-    assert "options of XYZ where none can be with the underlying at 100.00" in words
-
-
-@pytest.mark.parametrize("spot", [50.0, 200.0, 10.0])
-def test_a_spot_of_another_basis_is_told(spot: float):
-    assert chain_trouble(chain(), spot, TODAY)
-
-
-def test_a_handful_of_options_says_nothing():
-    few = strip("XYZ", TODAY + timedelta(days=14), (100, 105))
-    assert chain_trouble(times(few, 100), 100.0, TODAY) == ""
-
-
-def test_sides_that_are_missing_say_nothing():
-    raw = chain()
-    bid = np.where(np.arange(len(raw)) % 2 == 0, np.nan, raw.bid)
-    assert chain_trouble(replace(raw, bid=bid), 100.0, TODAY) == ""
-
-
-@pytest.mark.skipif(not (SHARED / "data").exists(), reason="the recorded chains are not on this machine")
-def test_a_recorded_chain_fits_and_does_not_with_its_point_moved():
-    rows = pd.read_parquet(SHARED / "data" / "option_chains.parquet")
-    rows = rows[(rows["underlying"] == "IBM") & (rows["source"] == "alphavantage_demo")]
-    columns = {name: rows[name].to_numpy().astype(np.float64) for name in ("strike", "bid", "ask")}
-    nothing = np.full(len(rows), np.nan)
-    blank = {name: nothing for name in RawChain.COLUMNS if name not in ("root", "expiry", "is_call", *columns)}
-    ibm = RawChain(
-        underlying="IBM",
-        root=np.full(len(rows), "IBM", dtype=object),
-        expiry=rows["expiry"].to_numpy().astype("datetime64[D]"),
-        is_call=(rows["right"] == "C").to_numpy(),
-        source=Source("alphavantage", Kind.RECORDED),
-        **columns,
-        **blank,
-    )
-    spot = float(rows["underlying_price"].iloc[0])
-    assert chain_trouble(ibm, spot, date(2026, 5, 15)) == ""
-    for factor in (10, 0.1):
-        assert chain_trouble(times(ibm, factor), spot, date(2026, 5, 15))
-        assert chain_against(times(ibm, factor), ibm)
 
 
 def test_two_chains_of_one_moment_agree():
@@ -201,14 +144,22 @@ def test_a_known_split_that_is_still_in_the_history_is_told(ratio: str):
     split = Split(day, Decimal(ratio))
     unadjusted = CLOSES.copy()
     unadjusted[:100] *= float(ratio)
-    assert bars_trouble(bars(), [split]) == ""
-    assert f"({ratio}:1)" in bars_trouble(bars(unadjusted), [split])
+    assert bars_trouble(bars(), [split], make.TODAY, CLOSES[-1]) == ""
+    assert f"({ratio}:1)" in bars_trouble(bars(unadjusted), [split], make.TODAY, CLOSES[-1])
+
+
+def test_a_split_of_this_morning_that_is_not_yet_in_the_history_is_told():
+    split = Split(make.TODAY, Decimal(4))
+    assert "(4:1)" in bars_trouble(bars(CLOSES), [split], make.TODAY, CLOSES[-1] / 4)
+    assert bars_trouble(bars(CLOSES / 4), [split], make.TODAY, CLOSES[-1] / 4) == ""
+    assert bars_trouble(bars(CLOSES), [split], make.TODAY, float("nan")) == ""
+    assert bars_trouble(bars(CLOSES), [split], date(2026, 6, 12), CLOSES[-1] / 4) == ""
 
 
 def test_splits_outside_the_history_and_spin_offs_say_nothing():
     splits = [Split(date(1999, 1, 4), Decimal(2)), Split(date(2050, 1, 4), Decimal(2))]
     splits += [Split(bars().day[row].astype(object), Decimal("1.04")) for row in range(1, 250)]
-    assert bars_trouble(bars(), splits) == ""
+    assert bars_trouble(bars(), splits, make.TODAY, CLOSES[-1]) == ""
 
 
 # Which one is taken
