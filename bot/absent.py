@@ -24,6 +24,10 @@ class AbsentMarket:
     def name(self) -> str:
         return "none"
 
+    @property
+    def is_bounded(self) -> bool:
+        return True
+
     def universe(self) -> tuple[str, ...]:
         return ()
 

@@ -220,7 +220,7 @@ def _ticker(parameter: Parameter, word: str, desk: Desk) -> str:
     del parameter
     ticker = stock(word).ticker
     known = desk.market.universe()
-    if known and ticker not in known and ticker not in desk.tickers:
+    if known and desk.market.is_bounded and ticker not in known and ticker not in desk.tickers:
         raise NotFound(f"“{clipped(word)}” is not a ticker the {desk.market.name} data knows.{nearest(ticker, known)}")
     return ticker
 

@@ -171,8 +171,12 @@ class MarketData(Protocol):
     def name(self) -> str:
         """`replay`, `alpaca`, ..."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether `universe` names all it can answer for; otherwise it names what is scanned, and more may be asked."""
+
     def universe(self) -> tuple[str, ...]:
-        """The tickers this source can answer for today, sorted."""
+        """The tickers this source can answer for today, or those to scan, sorted. It waits for nobody."""
 
     def snapshot(self, ticker: str) -> MarketSnapshot:
         """Everything known about one underlying now.

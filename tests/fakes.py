@@ -85,6 +85,10 @@ class FakeMarket:
     def set_bars(self, bars: Bars) -> None:
         self._bars[bars.ticker] = bars
 
+    @property
+    def is_bounded(self) -> bool:
+        return True
+
     def universe(self) -> tuple[str, ...]:
         return tuple(sorted(self._snapshots))
 

@@ -201,7 +201,8 @@ def _subject(desk: Desk, word: str) -> str:
         ticker = stock(word).ticker
     except BadRequest:
         ticker = ""
-    if not ticker or (known and ticker not in known and ticker not in desk.tickers):
+    is_strange = known and desk.market.is_bounded and ticker not in known and ticker not in desk.tickers
+    if not ticker or is_strange:
         near = nearest(word, (*desk.strategies, *known))
         raise BadRequest(f"“{clipped(word)}” is neither desk, nor a strategy, nor a known ticker.{near}")
     return ticker

@@ -92,6 +92,10 @@ class LiveMarket:
     def name(self) -> str:
         return "live"
 
+    @property
+    def is_bounded(self) -> bool:
+        return False
+
     def universe(self) -> tuple[str, ...]:
         """The names to scan, sorted."""
         return tuple(sorted(set(self._universe())))

@@ -35,6 +35,10 @@ class RecordingMarket:
     def name(self) -> str:
         return self._inner.name
 
+    @property
+    def is_bounded(self) -> bool:
+        return self._inner.is_bounded
+
     def universe(self) -> tuple[str, ...]:
         return self._inner.universe()
 

@@ -65,6 +65,10 @@ class ReplayMarket:
     def name(self) -> str:
         return "replay"
 
+    @property
+    def is_bounded(self) -> bool:
+        return True
+
     def sessions_covered(self) -> tuple[date, ...]:
         """Every recorded trading day, oldest first."""
         return self._folder.sessions

@@ -229,3 +229,10 @@ def test_a_chain_counts_on_the_dividends_to_come_and_not_on_those_paid() -> None
     assert chain.dividends[0] == (declared.ex_date, 0.55)
     assert chain.dividends[1] == (declared.ex_date + timedelta(days=91), 0.50)
     assert chain.dividends[-1][0] > TODAY + timedelta(days=900)
+
+
+def test_names_outside_the_universe_may_be_asked_about() -> None:
+    with live(MadeProvider(prices={"AAA": 100.0, "BBB": 20.0})) as it:
+        assert not it.market.is_bounded
+        assert it.market.universe() == ("AAA",)
+        assert it.market.snapshot("BBB").spot is not None
