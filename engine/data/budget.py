@@ -111,6 +111,11 @@ class Budget:
         with self._turn:
             self._paused_until = max(self._paused_until, self._tick() + seconds)
 
+    def allow(self, *allowances: Allowance) -> None:
+        """Count by these from now on: the provider said so."""
+        with self._turn:
+            self._allowances = allowances
+
     @property
     def left(self) -> tuple[tuple[Allowance, int], ...]:
         """What may still be asked now under each allowance."""

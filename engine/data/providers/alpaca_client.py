@@ -41,6 +41,8 @@ DATA = Allowance(200, 60.0)
 """Market data, Basic plan (docs.alpaca.markets/docs/about-market-data-api)."""
 TRADING = Allowance(100, 60.0)
 """Half of the 200 a minute of the trading API: the desk's own orders on the same account are counted there, too."""
+OURS = {DATA: 1.0, TRADING: 0.5}
+"""The share of what the server allows that is used here. Its answers say how much that is (X-RateLimit-Limit)."""
 SYMBOLS = 200
 """Tickers in one question; no limit is documented, and an address of more than a few thousand characters is risky."""
 SUBSCRIPTION = re.compile(r"subscription|not entitled|agreement", re.IGNORECASE)
@@ -85,8 +87,8 @@ class AlpacaClient:
         own = BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE
         trading = (trading_url or own.value).rstrip("/").removesuffix("/v2")
         data = (data_url or BaseURL.DATA.value).rstrip("/")
-        self._data = _Host(key, secret, data, Budget(f"{NAME} data", DATA), clock, timeouts)
-        self._trading = _Host(key, secret, trading, Budget(f"{NAME} trading", TRADING), clock, timeouts)
+        self._data = _Host("data", key, secret, data, DATA, clock, timeouts)
+        self._trading = _Host("trading", key, secret, trading, TRADING, clock, timeouts)
 
     def data(self, path: str, params: Params | None = None) -> Payload:
         """The JSON object with which the data host answers."""
@@ -169,18 +171,21 @@ class _Host:
 
     def __init__(
         self,
+        name: str,
         key: str,
         secret: str,
         url: str,
-        budget: Budget,
+        allowance: Allowance,
         clock: Callable[[], datetime],
         timeouts: Timeouts,
     ) -> None:
-        self.budget = budget
+        self.budget = Budget(f"{NAME} {name}", allowance)
+        self._share = OURS[allowance]
         self._clock = clock
         self._client = RESTClient(url, key, secret, raw_data=True)
         self._client._retry = 0  # there is no public switch for "none"
         prepare(self._client._session, url + "/", timeouts)
+        self._client._session.hooks["response"].append(self._counted)
         self._retrying = stamina.RetryingCaller(
             attempts=2, timeout=timeouts.retrying, wait_initial=0.2, wait_max=1.0, wait_jitter=0.2
         ).on(Unreachable)
@@ -206,6 +211,12 @@ class _Host:
         if answer is None:
             raise Unreachable(f"{NAME} sent an empty answer ({path}).")
         return answer
+
+    def _counted(self, response: requests.Response, **_: object) -> None:
+        """Learn from an answer what this subscription allows in a minute: ten thousand where it is paid for."""
+        limit = response.headers.get("X-RateLimit-Limit", "")
+        if limit.isdecimal() and int(limit) > 1:
+            self.budget.allow(Allowance(int(int(limit) * self._share), 60.0))
 
     def _trouble(self, path: str, error: APIError) -> Exception:
         """What a refusal means, with Alpaca's own words where it gives some."""

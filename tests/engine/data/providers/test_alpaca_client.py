@@ -124,6 +124,20 @@ def test_each_host_has_an_allowance_of_its_own(client: AlpacaClient):
     assert [left for _, left in (*data.left, *trading.left)] == [199, 100]
 
 
+def test_a_subscription_that_allows_more_is_found_out_from_its_answers(client: AlpacaClient, server: ProviderServer):
+    server.fail(Trouble(200, {"n": 1}, {"X-RateLimit-Limit": "10000"}))
+    client.data("/v1beta1/one")
+    client.trading("/v1beta1/one")
+    assert [left for budget in client.budgets for _, left in budget.left] == [9_999, 4_999]
+
+
+@pytest.mark.parametrize("limit", ["", "0", "many", "-5"])
+def test_a_limit_that_makes_no_sense_changes_nothing(client: AlpacaClient, server: ProviderServer, limit: str):
+    server.fail(Trouble(200, {"n": 1}, {"X-RateLimit-Limit": limit}))
+    client.data("/v1beta1/one")
+    assert [left for _, left in client.budgets[0].left] == [199]
+
+
 def test_a_read_is_repeated_once_after_a_fault_that_may_pass(client: AlpacaClient, server: ProviderServer):
     server.fail(Trouble(503, "<html>", times=1))
     assert client.data("/v1beta1/one") == {"n": 1}
