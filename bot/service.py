@@ -19,7 +19,7 @@ from bot.replay import Journey, posted_elsewhere
 from bot.runtime import Runtime
 from bot.serve import Serving
 from bot.settings import Config
-from engine.ports import MarketData
+from engine.ports import MarketData, PastTrades
 from engine.store import Store
 
 LONGEST_LOOK = 1.0
@@ -40,10 +40,11 @@ def live(
     market: MarketData,
     say: Callable[[str], None],
     clock: Callable[[], datetime] = app.system_clock,
+    past: PastTrades | None = None,
 ) -> Service:
     """The desk of the configuration on the prices of `market`.
 
-    `say` tells whoever starts it how people get in.
+    `past` knows what options traded at before. `say` tells whoever starts it how people get in.
 
     Raises:
         ConfigError: the database holds a practice, or an address belongs to the other kind of account.
@@ -54,7 +55,7 @@ def live(
     recorder = app.build_recorder(config)
     if recorder is not None:
         desks = app.recorded(desks, recorder)
-    runtime = app.build_runtime(desks)
+    runtime = app.build_runtime(desks, past)
     feeds = app.build_feeds(config, runtime, desks)
     said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)

@@ -107,15 +107,15 @@ def _nearest(strikes: Iterable[Decimal], close: float) -> tuple[Decimal, ...]:
     return (*below[-EACH_SIDE:], *inside[len(below) :][:EACH_SIDE])
 
 
-def reconstructed(past: Past, traded: Mapping[Option, Bars], sessions: Sessions, source: str) -> tuple[IvDay, ...]:
+def reconstructed(past: Past, traded: Mapping[Option, Bars], sessions: Sessions) -> tuple[IvDay, ...]:
     """The 30-day at-the-money volatility of every session the trades tell it for, oldest first; the others are left
     out.
 
     Args:
         traded: daily bars of contracts, as traded (never adjusted), with volumes in contracts.
-        source: who said what was traded.
     """
     by_day = _by_day(traded)
+    source = Source(", ".join(sorted({bars.source.name for bars in traded.values()})), Kind.RECONSTRUCTED)
     found = []
     for day, close in past.closes():
         rate = past.rate(day)
@@ -124,7 +124,7 @@ def reconstructed(past: Past, traded: Mapping[Option, Bars], sessions: Sessions,
         chain = _chain(past, by_day[day], day, close, rate, sessions.close(day))
         iv = constant_maturity_iv(chain) if chain is not None and _reaches(chain) else None
         if iv is not None:
-            found.append(IvDay(day, iv, Source(source, Kind.RECONSTRUCTED)))
+            found.append(IvDay(day, iv, source))
     return tuple(found)
 
 

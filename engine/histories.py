@@ -133,7 +133,7 @@ def _computed(desk: Desk, asked: PastTrades, ticker: str, days: tuple[date, ...]
     strikes = min(closes) * (1 - AT_THE_MONEY), max(closes) * (1 + AT_THE_MONEY)
     options = near_the_money(past, asked.listed(ticker, (first, beyond), strikes))
     traded = asked.traded(options, first, last) if options else {}
-    return reconstructed(past, traded, desk.sessions, asked.name)
+    return reconstructed(past, traded, desk.sessions)
 
 
 def _filled(setting: str | None) -> dict[str, date]:

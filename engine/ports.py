@@ -119,10 +119,6 @@ class PastTrades(Protocol):
     """
 
     @property
-    def name(self) -> str:
-        """Who says so."""
-
-    @property
     def since(self) -> date:
         """The first day of which trades are known."""
 

@@ -22,6 +22,7 @@ from engine.data.facts import merge_fundamentals, merge_reports
 from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
+from engine.data.past import PanelPast
 from engine.data.peers import bars_trouble
 from engine.data.providers.port import Curve, Level, Offer
 from engine.data.share_days import HORIZON
@@ -227,6 +228,10 @@ class LiveMarket:
                 if split.ex_date == day:
                     found[ticker] = split.ratio
         return found
+
+    def past(self) -> PanelPast:
+        """What is known of past trades of options, asked for behind everybody else."""
+        return PanelPast(self._panel)
 
     def close(self) -> None:
         """Let go of every provider."""

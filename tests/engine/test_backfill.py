@@ -109,11 +109,11 @@ def test_known_volatility_is_found_within_a_tenth_of_a_point_from_closing_trades
     closes = walk(np.random.default_rng(1))
     before = past(closes)
     options = near_the_money(before, listed(60, 160))
-    found = reconstructed(before, trades(options, dict(zip(DAYS, closes, strict=True))), SESSIONS, "alpaca")
+    found = reconstructed(before, trades(options, dict(zip(DAYS, closes, strict=True))), SESSIONS)
     assert len(found) >= len(DAYS) - 3
     assert np.median(errors(found)) < 0.1 * POINT
     assert errors(found).max() < 0.5 * POINT
-    assert {seen.source for seen in found} == {Source("alpaca", Kind.RECONSTRUCTED)}
+    assert {seen.source for seen in found} == {Source("test", Kind.RECONSTRUCTED)}
 
 
 def test_trades_of_other_moments_of_the_day_cost_about_a_point() -> None:
@@ -123,7 +123,7 @@ def test_trades_of_other_moments_of_the_day_cost_about_a_point() -> None:
     before = past(closes)
     options = near_the_money(before, listed(60, 160))
     traded = trades(options, dict(zip(DAYS, closes, strict=True)), rng=rng, noise=0.003)
-    found = reconstructed(before, traded, SESSIONS, "alpaca")
+    found = reconstructed(before, traded, SESSIONS)
     assert len(found) >= len(DAYS) - 3
     assert np.median(errors(found)) < 1.0 * POINT
     assert np.percentile(errors(found), 95) < 2.5 * POINT
@@ -136,10 +136,10 @@ def test_calls_alone_would_be_wrong_when_the_share_moved_after_they_traded() -> 
     options = near_the_money(before, listed(60, 160))
     early = {day: close * 0.995 for day, close in zip(DAYS, closes, strict=True)}
     traded = trades(options, early)
-    found = reconstructed(before, traded, SESSIONS, "alpaca")
+    found = reconstructed(before, traded, SESSIONS)
     assert np.median(errors(found)) < 0.3 * POINT
     calls = {option: bars for option, bars in traded.items() if option.right is Right.CALL}
-    assert reconstructed(before, calls, SESSIONS, "alpaca") == ()
+    assert reconstructed(before, calls, SESSIONS) == ()
 
 
 def test_a_split_does_not_move_the_volatility() -> None:
@@ -150,10 +150,10 @@ def test_a_split_does_not_move_the_volatility() -> None:
     before = past(closes, (split,))
     options = near_the_money(before, (*listed(60, 160), *listed(240, 640, Decimal(10))))
     traded = trades(options, spots)
-    found = reconstructed(before, traded, SESSIONS, "alpaca")
+    found = reconstructed(before, traded, SESSIONS)
     assert len(found) >= len(DAYS) - 3
     assert np.median(errors(found)) < 0.1 * POINT
-    naive = reconstructed(past(closes), traded, SESSIONS, "alpaca")
+    naive = reconstructed(past(closes), traded, SESSIONS)
     assert not [seen for seen in naive if seen.day < date(2024, 7, 15)]
 
 
@@ -162,7 +162,7 @@ def test_a_dividend_before_the_expiry_is_taken_off_the_spot() -> None:
     paid = (Dividend(date(2024, 7, 1), Decimal("0.80")), Dividend(date(2024, 8, 20), Decimal("0.80")))
     options = near_the_money(past(closes), listed(60, 160))
     traded = trades(options, dict(zip(DAYS, closes, strict=True)), paid)
-    found = reconstructed(past(closes, dividends=paid), traded, SESSIONS, "alpaca")
+    found = reconstructed(past(closes, dividends=paid), traded, SESSIONS)
     assert np.median(errors(found)) < 0.1 * POINT
 
 
@@ -171,20 +171,20 @@ def test_thin_days_holes_and_trades_that_do_not_fit_together_are_left_out() -> N
     before = past(closes)
     options = near_the_money(before, listed(60, 160))
     spots = dict.fromkeys(DAYS, 100.0)
-    assert reconstructed(before, trades(options, spots, volume=9), SESSIONS, "alpaca") == ()
-    assert reconstructed(before, {}, SESSIONS, "alpaca") == ()
+    assert reconstructed(before, trades(options, spots, volume=9), SESSIONS) == ()
+    assert reconstructed(before, {}, SESSIONS) == ()
     stale = {
         option: replace(bars, close=bars.close + 3.0) if option.right is Right.CALL else bars
         for option, bars in trades(options, spots).items()
     }
-    assert reconstructed(before, stale, SESSIONS, "alpaca") == ()
+    assert reconstructed(before, stale, SESSIONS) == ()
 
 
 def test_a_day_without_a_known_rate_is_left_out() -> None:
     closes = [100.0] * len(DAYS)
     before = replace(past(closes), rate=lambda day: None if day < DAYS[10] else RATE)
     options = near_the_money(before, listed(60, 160))
-    found = reconstructed(before, trades(options, dict.fromkeys(DAYS, 100.0)), SESSIONS, "alpaca")
+    found = reconstructed(before, trades(options, dict.fromkeys(DAYS, 100.0)), SESSIONS)
     assert found[0].day == DAYS[10]
 
 
@@ -203,5 +203,5 @@ def test_only_the_monthly_expiries_around_thirty_days_and_four_strikes_a_day_are
 def test_the_days_come_oldest_first_and_once() -> None:
     closes = [100.0] * len(DAYS)
     options = near_the_money(past(closes), listed(60, 160))
-    found = reconstructed(past(closes), trades(options, dict.fromkeys(DAYS, 100.0)), SESSIONS, "alpaca")
+    found = reconstructed(past(closes), trades(options, dict.fromkeys(DAYS, 100.0)), SESSIONS)
     assert all(earlier.day + timedelta(days=1) <= later.day for earlier, later in pairwise(found))

@@ -58,7 +58,7 @@ def found_on(ticker: str, day: date, spot: float) -> tuple[IvDay, ...]:
     past = Past(ticker, day, make.bars([spot], ticker, days=[day]), (), (), lambda _: RATE)
     traded = trades(ticker, day)
     asked = near_the_money(past, traded)
-    return reconstructed(past, {option: traded[option] for option in asked}, SESSIONS, "recorded")
+    return reconstructed(past, {option: traded[option] for option in asked}, SESSIONS)
 
 
 @pytest.mark.parametrize(("day", "spot"), [(date(2014, 6, 6), 645.57), (date(2014, 6, 9), 93.70)])

@@ -208,7 +208,6 @@ class FakePast:
     """Contracts around 48 that traded at a volatility of 40 % every day."""
 
     since: date = date(2026, 4, 1)
-    name: str = "alpaca"
     iv: float = 0.4
     down: bool = False
     asked: list[str] = field(default_factory=list)
@@ -256,7 +255,7 @@ def test_the_past_is_filled_from_trades_and_labelled() -> None:
     days = kept(made, today=make.TODAY) or ()
     assert count == len(days) > 45
     assert days[0].day >= date(2026, 4, 1)
-    assert {seen.source for seen in days} == {Source("alpaca", Kind.RECONSTRUCTED)}
+    assert {seen.source for seen in days} == {Source("test", Kind.RECONSTRUCTED)}
     assert [seen.iv for seen in days] == pytest.approx([0.4] * len(days), abs=0.001)
 
 

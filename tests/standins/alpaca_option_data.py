@@ -92,6 +92,8 @@ class OptionWorld:
             if row["underlying_symbol"] in query["underlying_symbols"].split(",")
             and row["status"] == query.get("status", "active")
             and query.get("expiration_date_gte", "") <= row["expiration_date"] <= last
+            and float(query.get("strike_price_gte", 0)) <= float(row["strike_price"])
+            and float(row["strike_price"]) <= float(query.get("strike_price_lte", "inf"))
         ]
         rows, token = self._page(found, query, 100, 10_000)
         return 200, {"option_contracts": rows, "next_page_token": token}

@@ -28,7 +28,9 @@ from engine.model.news import Headline
 
 Answer = TypeVar("Answer")
 
-ALWAYS = dict.fromkeys((Offer.BARS, Offer.DIVIDENDS, Offer.SPLITS, Offer.LISTINGS, Offer.OPTION_BARS), Kind.REAL)
+ALWAYS = dict.fromkeys(
+    (Offer.BARS, Offer.DIVIDENDS, Offer.SPLITS, Offer.LISTINGS, Offer.PAST_LISTINGS, Offer.OPTION_BARS), Kind.REAL
+)
 OPTIONAL = {Offer.LEVELS: Kind.REAL, Offer.NEWS: Kind.REAL, Offer.SCREEN: Kind.REAL}
 """What not all keys are given: once refused, it is not offered for an hour."""
 
@@ -95,6 +97,11 @@ class AlpacaData(Provider):
     def listings(self, ticker: str) -> Listings:
         found = self._options.listings(ticker)
         return found if len(found) else self._without_options(ticker, found)
+
+    def past_listings(
+        self, ticker: str, expiries: tuple[date, date], strikes: tuple[float, float]
+    ) -> tuple[Option, ...]:
+        return self._options.past_listings(ticker, expiries, strikes)
 
     def option_bars(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
         return self._options.bars(options, start, end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from engine.data.providers.alpaca_client import NAME, READ, Payload
 from engine.data.providers.port import Instants, Listings, RawChain
 from engine.data.providers.reader import invalid
 from engine.errors import DataInvalid
-from engine.model.instruments import INDEX_ROOTS, Style
+from engine.model.instruments import INDEX_ROOTS, Option, Right, Style
 from engine.model.market import Dates, Floats, Source
 from engine.sessions import NEW_YORK
 
@@ -104,13 +105,8 @@ def listings(underlying: str, rows: Sequence[Payload], source: Source) -> Listin
         DataInvalid: there are contracts, and none of them makes sense.
     """
     contracts, table = _sound([row.get("symbol") for row in rows], rows, CONTRACT)
-    style = np.array([STYLES.get(word) for word in _column(table, "style").to_pylist()], dtype=object)
-    deliverables = _column(table, "deliverables").to_pylist()
-    size, multiplier = _written(table, "size"), _written(table, "multiplier")
-    is_index = underlying in INDEX_ROOTS.values()
-    odd = np.array([not is_index and not _is_plain(each, underlying) for each in deliverables], dtype=bool)
-    numbered = np.array([root[-1].isdigit() for root in contracts.root], dtype=bool)
-    odd |= numbered | _is_other(size, STANDARD) | _is_other(multiplier, STANDARD)
+    style, multiplier = _styles(table), _written(table, "multiplier")
+    odd = _odd(underlying, contracts, table)
     keep = _truths(table, "tradable", missing=0.0) == 1.0
     keep &= np.array([word == "active" for word in _column(table, "status").to_pylist()], dtype=bool)
     keep &= np.array([each is not None for each in style], dtype=bool)
@@ -129,6 +125,44 @@ def listings(underlying: str, rows: Sequence[Payload], source: Source) -> Listin
         is_penny=_truths(table, "ppind", missing=np.nan)[keep],
         source=source,
     )
+
+
+def past_listings(underlying: str, rows: Sequence[Payload]) -> tuple[Option, ...]:
+    """The contracts of one underlying that were never adjusted, expired ones too, each once.
+
+    Raises:
+        DataInvalid: there are contracts, and none of them makes sense.
+    """
+    contracts, table = _sound([row.get("symbol") for row in rows], rows, CONTRACT)
+    style, odd = _styles(table), _odd(underlying, contracts, table)
+    found = [
+        Option(
+            underlying,
+            contracts.expiry[row].astype(object),
+            Right.CALL if contracts.is_call[row] else Right.PUT,
+            Decimal(str(contracts.strike[row])),
+            contracts.root[row],
+            style[row],
+        )
+        for row in np.flatnonzero(~odd)
+        if style[row] is not None
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _styles(table: Any) -> NDArray[np.object_]:
+    return np.array([STYLES.get(word) for word in _column(table, "style").to_pylist()], dtype=object)
+
+
+def _odd(underlying: str, contracts: Contracts, table: Any) -> NDArray[np.bool_]:
+    """Which contracts deliver something else than 100 shares of the underlying (or the cash of an index)."""
+    deliverables = _column(table, "deliverables").to_pylist()
+    is_index = underlying in INDEX_ROOTS.values()
+    odd = np.array([not is_index and not _is_plain(each, underlying) for each in deliverables], dtype=bool)
+    odd |= np.array([root[-1].isdigit() for root in contracts.root], dtype=bool)
+    for name in ("size", "multiplier"):
+        odd |= _is_other(_written(table, name), STANDARD)
+    return odd
 
 
 def _is_plain(deliverables: Sequence[Payload] | None, underlying: str) -> bool:

@@ -6,14 +6,14 @@ data OpenAPI 1.1, `option_feed`). Which index options there are is asked, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.data.providers.alpaca_client import NAME, READ, AlpacaClient, Params, Payload
 from engine.data.providers.alpaca_feed import Feed
-from engine.data.providers.alpaca_option_columns import listings, raw_chain
+from engine.data.providers.alpaca_option_columns import listings, past_listings, raw_chain
 from engine.data.providers.alpaca_shares import DELAY, PAGE, bar, day_of, finished, midnight, written
 from engine.data.providers.alpaca_values import by_symbol, needed
 from engine.data.providers.port import Listings, RawChain
@@ -58,15 +58,31 @@ class AlpacaOptions:
     def listings(self, underlying: str) -> Listings:
         """The contracts of one underlying that can be traded, whenever they expire; empty where there is none."""
         today = self._sessions.today(self._clock())
+        rows = self._contracts(underlying, "active", (today, today + FARTHEST))
+        _refuse_missing_index(underlying, rows)
+        return listings(underlying, rows, Source(NAME))
+
+    def past_listings(
+        self, underlying: str, expiries: tuple[date, date], strikes: tuple[float, float]
+    ) -> tuple[Option, ...]:
+        """Contracts with expiry and strike inside the ranges, both ends included; those that expired are inactive."""
+        between = {"strike_price_gte": str(strikes[0]), "strike_price_lte": str(strikes[1])}
+        rows = [
+            row for status in ("inactive", "active") for row in self._contracts(underlying, status, expiries, between)
+        ]
+        return past_listings(underlying, rows)
+
+    def _contracts(
+        self, underlying: str, status: str, expiries: tuple[date, date], more: Mapping[str, str] | None = None
+    ) -> list[Payload]:
         question = {
-            "underlying_symbols": underlying, "status": "active", "limit": PAGE, "show_deliverables": "true",
-            "expiration_date_gte": str(today), "expiration_date_lte": str(today + FARTHEST),
+            "underlying_symbols": underlying, "status": status, "limit": PAGE, "show_deliverables": "true",
+            "expiration_date_gte": str(expiries[0]), "expiration_date_lte": str(expiries[1]), **(more or {}),
         }  # fmt: skip
         rows: list[Payload] = []
         for page in _bounded(self._client.trading_pages, "/v2/options/contracts", question):
             rows += [READ.mapping("option_contracts", row) for row in _rows(page, "option_contracts")]
-        _refuse_missing_index(underlying, rows)
-        return listings(underlying, rows, Source(NAME))
+        return rows
 
     def quotes(self, options: Sequence[Option]) -> dict[Option, Quote]:
         """The latest quotes; a bid of zero is one, an ask of zero is none."""

@@ -323,6 +323,28 @@ def test_a_contract_that_makes_no_sense_costs_itself_alone(
     server.wrong.clear()  # the answer is wrong on purpose
 
 
+def test_expired_contracts_are_asked_for_by_their_ranges_and_adjusted_ones_left_out(
+    alpaca: AlpacaData, options: OptionWorld, server: AlpacaDataServer
+):
+    gone = options.list("XYZ", date(2026, 11, 20), (95.0, 100.0, 105.0))
+    for each in gone:
+        options.contracts[each.symbol] |= {"status": "inactive", "tradable": False}
+    options.contracts[gone[0].symbol]["size"] = "150"
+    before = len(server.asked)
+
+    found = alpaca.past_listings("XYZ", (date(2026, 11, 1), MONTHLY), (95.0, 100.0))
+
+    assert set(found) >= {each for each in gone[1:] if each.strike <= 100}
+    assert gone[0] not in found
+    assert {each.expiry for each in found} == {date(2026, 11, 20), date(2026, 12, 4), MONTHLY}
+    assert {each.strike for each in found} == {Decimal(95), Decimal(100)}
+    questions = [dict(each.query) for each in server.asked[before:]]
+    assert [(each["status"], each["strike_price_lte"]) for each in questions] == [
+        ("inactive", "100.0"),
+        ("active", "100.0"),
+    ]
+
+
 # Quotes and bars of contracts
 
 
