@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import structlog
 
@@ -98,9 +98,12 @@ class PastVolatility:
     desk: Desk
     past: PastTrades
     turns: Turns = field(default_factory=lambda: Turns(TRIES))
+    day: date = date.min
 
     def __call__(self) -> None:
         now = self.desk.now()
+        if self.day != self.desk.today:
+            self.day, self.turns = self.desk.today, Turns(TRIES)
         name = self.turns.next(histories.unfilled(self.desk), now)
         if name is not None:
             self.turns.take(name, now, lambda: histories.fill(self.desk, self.past, name))

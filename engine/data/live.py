@@ -229,9 +229,10 @@ class LiveMarket:
                     found[ticker] = split.ratio
         return found
 
-    def past(self) -> PanelPast:
-        """What is known of past trades of options, asked for behind everybody else."""
-        return PanelPast(self._panel)
+    def past(self) -> PanelPast | None:
+        """What is known of past trades of options, asked for behind everybody else; None where nobody knows them."""
+        knows = all(self._panel.offers(offer) for offer in (Offer.PAST_LISTINGS, Offer.OPTION_BARS))
+        return PanelPast(self._panel) if knows else None
 
     def close(self) -> None:
         """Let go of every provider."""

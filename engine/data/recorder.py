@@ -25,6 +25,7 @@ from engine.data.recording import (
     BARS,
     CHAIN_SCHEMA,
     CHAINS,
+    MICROSECOND,
     MOMENT_SCHEMA,
     PRICES,
     SNAPSHOTS,
@@ -88,12 +89,21 @@ class Batch:
         return {CHAINS: self.chains, BARS: self.bars, SNAPSHOTS: [moments_table(self.moments)] if self.moments else []}
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The bars of a name as they were written last: at `at`, upon the whole set of `base`."""
+
+    base: datetime
+    at: datetime
+    bars: Bars
+
+
 class Notebook:
     """Turns notes into rows and leaves out what was written already. One thread uses it."""
 
     def __init__(self) -> None:
         self._day = date.min
-        self._bars: dict[str, tuple[datetime, Bars]] = {}
+        self._bars: dict[str, _Written] = {}
         self._facts: dict[str, tuple[datetime, Facts]] = {}
         self._chains: dict[str, tuple[datetime, tuple[object, ...]]] = {}
         self._last: dict[tuple[Part, str], object] = {}
@@ -144,12 +154,17 @@ class Notebook:
         """The instant under which the snapshot's bars are written, now or before."""
         bars, at = snapshot.bars, snapshot.asof
         known = self._bars.get(snapshot.ticker)
-        added = None if known is None else _added(known[1], bars)
-        if known is not None and added is not None and not len(added):
-            self._bars[snapshot.ticker] = (known[0], bars)
-            return known[0]
-        batch.bars.append(bars_table(bars if added is None else added, at, is_whole=added is None))
-        self._bars[snapshot.ticker] = (at, bars)
+        added = None if known is None else _added(known.bars, bars)
+        if known is None or added is None:
+            self._bars[snapshot.ticker] = _Written(at, at, bars)
+            batch.bars.append(bars_table(bars, at, at))
+            return at
+        if len(added):
+            at = max(at, known.at + MICROSECOND)  # two threads may note in another order than they asked
+            batch.bars.append(bars_table(added, at, known.base))
+        else:
+            at = known.at
+        self._bars[snapshot.ticker] = _Written(known.base, at, bars)
         return at
 
     def _chain(self, note: Note, batch: Batch) -> Moment:

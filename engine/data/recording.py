@@ -44,7 +44,7 @@ BAR_SCHEMA = pa.schema(
         *((name, pa.float64()) for name in PRICES),
         ("source", pa.string()),
         ("known_at", INSTANT),
-        ("is_whole", pa.bool_()),
+        ("base_at", INSTANT),
     ]
 )
 CHAIN_SCHEMA = pa.schema(
@@ -227,8 +227,8 @@ def moments_table(moments: Iterable[Moment]) -> pa.Table:
     )
 
 
-def bars_table(bars: Bars, known_at: datetime, *, is_whole: bool) -> pa.Table:
-    """`is_whole`: these are all bars there are; else they come behind, or in place of, those written before."""
+def bars_table(bars: Bars, known_at: datetime, base_at: datetime) -> pa.Table:
+    """Bars known since `known_at`, added to the whole set known since `base_at`: the same instant for a whole set."""
     n = len(bars)
     return pa.table(
         {
@@ -237,7 +237,7 @@ def bars_table(bars: Bars, known_at: datetime, *, is_whole: bool) -> pa.Table:
             **{name: _floats(getattr(bars, name)) for name in PRICES},
             "source": pa.repeat(bars.source.name, n),
             "known_at": _instants([micros(known_at)] * n),
-            "is_whole": pa.repeat(pa.scalar(is_whole), n),
+            "base_at": _instants([micros(base_at)] * n),
         },
         schema=BAR_SCHEMA,
     )

@@ -70,19 +70,18 @@ _Day = Mapping[tuple[str, str], _Told]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _BarLog:
-    """Every written bar of one ticker in the order of writing, as columns."""
+    """Every written bar of one ticker in the order of writing, as columns; instants in microseconds."""
 
     known_at: NDArray[np.int64]
-    is_whole: NDArray[np.bool_]
+    base_at: NDArray[np.int64]
     day: NDArray[np.datetime64]
     columns: Mapping[str, NDArray[np.float64]]
 
-    def upto(self, known_at: int) -> tuple[NDArray[np.datetime64], dict[str, NDArray[np.float64]]]:
-        """The days and prices known at an instant, oldest first."""
-        rows = np.flatnonzero(self.known_at <= known_at)
-        whole = rows[self.is_whole[rows]]
-        if len(whole):
-            rows = rows[self.known_at[rows] >= self.known_at[whole[-1]]]
+    def of(self, known_at: int) -> tuple[NDArray[np.datetime64], dict[str, NDArray[np.float64]]]:
+        """The days and prices that were written at an instant and before it upon the same set, oldest first."""
+        written = np.flatnonzero(self.known_at == known_at)
+        base = self.base_at[written[-1]] if len(written) else -1
+        rows = np.flatnonzero((self.base_at == base) & (self.known_at <= known_at))
         latest = dict(zip(self.day[rows].tolist(), rows.tolist(), strict=True))
         chosen = np.array([latest[day] for day in sorted(latest)], dtype=np.int64)
         return self.day[chosen], {name: values[chosen] for name, values in self.columns.items()}
@@ -176,7 +175,7 @@ class Recordings:
         """The bars of every name as they were known last, those with every number."""
         rows = []
         for ticker, log in sorted(self._bars.items()):
-            day, columns = log.upto(int(log.known_at.max()))
+            day, columns = log.of(int(log.known_at.max()))
             good = np.all([np.isfinite(values) for values in columns.values()], axis=0)
             day, columns = day[good], {name: values[good] for name, values in columns.items()}
             rows.append(pa.table({"ticker": pa.repeat(ticker, len(day)), "date": pa.array(day), **columns}))
@@ -238,7 +237,7 @@ class Recordings:
         if seen.bars_first is None or log is None:
             day, columns = np.array([], dtype="datetime64[D]"), {name: np.array([]) for name in PRICES}
         else:
-            day, columns = log.upto(micros(seen.bars_at))
+            day, columns = log.of(micros(seen.bars_at))
             first = int(np.searchsorted(day, np.datetime64(seen.bars_first, "D")))
             day, columns = day[first:], {name: values[first:] for name, values in columns.items()}
         if len(day) != seen.bars_count:
@@ -340,7 +339,7 @@ def _bar_logs(table: pa.Table) -> dict[str, _BarLog]:
     codes: Any = pc.dictionary_encode(table.column("ticker")).combine_chunks()
     names, tickers = np.asarray(codes.indices), codes.dictionary.to_pylist()
     known_at = _counts(table, "known_at")
-    whole = np.array(table.column("is_whole").to_pylist(), dtype=bool)
+    base_at = _counts(table, "base_at")
     day = table.column("date").to_numpy().astype("datetime64[D]")
     columns = {name: np.asarray(table.column(name).to_numpy(), dtype=np.float64) for name in PRICES}
     order = np.lexsort((known_at, names))
@@ -349,7 +348,7 @@ def _bar_logs(table: pa.Table) -> dict[str, _BarLog]:
     for code, ticker in enumerate(tickers):
         rows = order[cuts[code] : cuts[code + 1]]
         cut = {name: values[rows] for name, values in columns.items()}
-        logs[ticker] = _BarLog(known_at[rows], whole[rows], day[rows], cut)
+        logs[ticker] = _BarLog(known_at[rows], base_at[rows], day[rows], cut)
     return logs
 
 

@@ -286,6 +286,21 @@ def test_a_name_is_filled_once_a_week_and_not_while_its_provider_is_busy() -> No
     assert histories.unfilled(made.desk) == ("XYZ",)
 
 
+def test_a_name_given_up_today_is_tried_again_tomorrow() -> None:
+    made = world()
+    made.market.set_bars(make.bars())
+    past = FakePast(down=True)
+    step = PastVolatility(made.desk, past)
+    for _ in range(TRIES + 3):
+        step()
+        made.clock.advance(minutes=11)
+    assert len(past.asked) == TRIES
+    past.down = False
+    made.clock.advance(days=1)
+    step()
+    assert histories.unfilled(made.desk) == ()
+
+
 def test_without_a_day_missing_nobody_is_asked() -> None:
     made = world()
     past = FakePast(since=date(2026, 6, 12))

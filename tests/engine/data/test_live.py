@@ -236,3 +236,11 @@ def test_names_outside_the_universe_may_be_asked_about() -> None:
         assert not it.market.is_bounded
         assert it.market.universe() == ("AAA",)
         assert it.market.snapshot("BBB").spot is not None
+
+
+def test_past_trades_of_options_are_there_where_somebody_knows_them() -> None:
+    knows = frozenset(Offer) - {Offer.LEVELS, Offer.SCREEN}
+    with live(MadeProvider(only=knows)) as it:
+        assert it.market.past() is not None
+    with live(MadeProvider(only=knows - {Offer.OPTION_BARS})) as it:
+        assert it.market.past() is None

@@ -251,6 +251,30 @@ def test_two_programs_may_record_to_one_folder(desk: Desk) -> None:
     assert desk.read().universe() == ("ABC", "XYZ")
 
 
+def test_two_programs_that_know_different_bars_of_a_name_do_not_mix_them(desk: Desk) -> None:
+    other = Desk(desk.folder)
+    bars = replace(make.bars(), source=LIVE)
+    day, asof = make.TODAY + timedelta(days=1), make.NOW + timedelta(days=1)
+    later = rich_snapshot(asof=asof, today=day, bars=next_day(bars))
+    desk.seen(rich_snapshot(bars=bars))
+    desk.recorder.flush()
+    other.seen(rich_snapshot(asof=make.NOW + timedelta(minutes=1), bars=bars.scaled(1.01)))
+    other.recorder.flush()
+    desk.clock.advance(days=1)
+    desk.seen(later)
+    assert_same_bars(desk.read().snapshot("XYZ").bars, later.bars)
+
+
+def test_answers_that_are_noted_out_of_order_are_told_apart(desk: Desk) -> None:
+    bars = replace(make.bars(), source=LIVE)
+    early = rich_snapshot(bars=next_day(bars), today=make.TODAY + timedelta(days=1))
+    late = rich_snapshot(bars=bars, asof=make.NOW + timedelta(milliseconds=1))
+    desk.seen(late)
+    desk.seen(early)
+    assert_same_bars(desk.read(early.asof).snapshot("XYZ").bars, early.bars)
+    assert_same_bars(desk.read(late.asof).snapshot("XYZ").bars, late.bars)
+
+
 def test_a_recording_opens_beside_recorded_days(desk: Desk, tmp_path: Path) -> None:
     desk.seen(rich_snapshot())
     folder = desk.read()._folder
