@@ -12,14 +12,18 @@ from bot.gate import may
 from bot.handlers import (
     act,
     broker,
+    chain,
     closing,
     envelopes,
     life,
     limits,
     look,
-    market,
+    news,
     panic,
     people,
+    pictures,
+    quote,
+    reports,
     run,
     setup,
     trail,
@@ -41,6 +45,7 @@ ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V0000
 FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
+EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
     "account", "adoptions", "agenda", "audit", "digest", "envelopes", "health", "limits", "orders", "pnl", "position",
@@ -102,13 +107,17 @@ LOOK = (
           Parameter("tickers", Kind.TICKER, "only these names", required=False, many=True, example="AAPL MSFT")),
     _look(Group.MARKET, "funnel", "how many names each rule of the latest scan removed", look.funnel, STRATEGY),
     _look(Group.MARKET, "whynot", "why a name was not proposed", look.whynot, TICKER, ANY_STRATEGY),
-    _look(Group.MARKET, "quote", "a share's price now", market.quote, TICKER),
-    _look(Group.MARKET, "chain", "options around the spot", market.chain, TICKER,
+    _look(Group.MARKET, "quote", "a share's price now, and what is known to come", quote.quote, TICKER),
+    _look(Group.MARKET, "chain", "options around the spot", chain.chain, TICKER,
           Parameter("right", Kind.CHOICE, "calls or puts", required=False, choices=("put", "call")),
-          Parameter("expiry", Kind.DATE, "an expiry, YYYY-MM-DD", required=False)),
-    _look(Group.MARKET, "chart", "closing prices as a picture", market.chart, TICKER,
+          EXPIRY),
+    _look(Group.MARKET, "news", "headlines about a name, and how they read", news.news, TICKER),
+    _look(Group.MARKET, "earnings", "when a name reports, or what is held and scanned does next", reports.earnings,
+          replace(TICKER, required=False)),
+    _look(Group.MARKET, "facts", "a company's growth, margins, sector and size, and who says so", quote.facts, TICKER),
+    _look(Group.MARKET, "chart", "closing prices as a picture", pictures.chart, TICKER,
           Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000, example="60")),
-    _look(Group.TRADES, "payoff", "profit at expiry of a proposal or position", market.payoff,
+    _look(Group.TRADES, "payoff", "profit at expiry of a proposal or position", pictures.payoff,
           Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")),
     _look(Group.TRADES, "agenda", "what expires within a week, and what happens if nobody does anything", life.agenda),
     _look(Group.TRADES, "wheel", "a name's wheel: cash, put, shares, call, with basis and P&L", life.wheel, TICKER),

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from bot.denials import Denials
 from bot.doctor import Finding
+from bot.listed import Listed
 from bot.message import Card, Progress, Request
 from bot.people import People, Role, User
 from bot.works import Works
@@ -122,7 +123,8 @@ class Room:
         parts: further parts of the desk for /health: name, whether it is well, and in which words.
         doctor: what `wsb check` would say now, for /setup.
         max_age: seconds after which what acts is not carried out any more, unless it is safe late.
-        denials, works: who was turned away, and the long work under way, since the desk was started.
+        denials, works, listed: who was turned away, the long work under way and the expiries of the chains that were
+            looked at, since the desk was started.
     """
 
     desk: Desk
@@ -135,6 +137,7 @@ class Room:
     max_age: float = 60.0
     denials: Denials = field(default_factory=Denials)
     works: Works = field(default_factory=Works)
+    listed: Listed = field(default_factory=Listed)
 
     def for_command(self, command: Command) -> Room:
         """The room in which `command` is carried out."""

@@ -18,6 +18,7 @@ from engine.errors import Denied
 from engine.model.limits import SETTABLE
 
 WISH = COMMANDS["settings"].parameters[1]
+EXPIRY = next(each for each in COMMANDS["chain"].parameters if each.name == "expiry")
 SUGGESTED = frozenset({"command", "id", "limit", "lock", "what"})
 """The free texts that `candidates` knows something for."""
 MOST = 25
@@ -57,7 +58,8 @@ def suggest(room: Room, request: Request, name: str, typed: str) -> tuple[Comple
     if command is None or parameter is None or not _is_let_in(room, request, command):
         return ()
     before, space, last = typed.rpartition(" ") if parameter.many else ("", "", typed)
-    found = _wishes(dict(request.options).get("setting", "")) if parameter is WISH else candidates(room, parameter)
+    given = dict(request.options)
+    found = _of_another(room, parameter, given.get("setting", "") or given.get("ticker", ""))
     fits = (item for item in found if last.lower() in f"{item.text} {item.summary}".lower())
     return tuple(Completion(f"{before}{space}{item.text}", item.summary) for item in islice(fits, MOST))
 
@@ -98,13 +100,29 @@ def _values(room: Room, command: Command, words: list[str]) -> tuple[Completion,
     if parameter is None:
         return ()
     prefix = words[-1].lower()
-    found = _wishes(words[0]) if parameter is WISH else candidates(room, parameter)
+    found = _of_another(room, parameter, words[0])
     return tuple(item for item in found if _begins(item.text.lower(), prefix))[:MOST]
 
 
 def _begins(text: str, prefix: str) -> bool:
     """Whether the text, or the city of a time zone, begins so."""
     return text.startswith(prefix) or text.rpartition("/")[2].startswith(prefix)
+
+
+def _of_another(room: Room, parameter: Parameter, first: str) -> Iterable[Completion]:
+    """Everything it could be now, where that depends on the value given `first`: a setting, a ticker."""
+    if parameter is WISH:
+        return _wishes(first)
+    if parameter is EXPIRY:
+        return _expiries(room, first) or candidates(room, parameter)
+    return candidates(room, parameter)
+
+
+def _expiries(room: Room, ticker: str) -> list[Completion]:
+    """The listed expiries of a name whose chain was looked at: what is asked of a provider would come too late."""
+    today = room.desk.today
+    known = room.listed.expiries(ticker.lstrip("$").upper(), today)
+    return [Completion(day.isoformat(), f"{day:%a}, {(day - today).days} days") for day in known]
 
 
 def _wishes(setting: str) -> list[Completion]:

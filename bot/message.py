@@ -5,9 +5,16 @@ Text is plain; adapters escape and decorate it. Tables are at most 36 characters
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?#][A-Za-z0-9._~:/?#@!$&*+,;=%-]*)?")
+"""An address of the web without anything that could end a link early or hide where it leads (RFC 3986 without quotes
+and brackets, no user before the host)."""
+LONGEST_ADDRESS = 500
 
 
 class Tone(StrEnum):
@@ -50,12 +57,36 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A line that leads to a page outside, where `url` is one, with a remark under it.
+
+    Text and address may come from anybody: platforms escape the one and lead nowhere without a `host`.
+    """
+
+    text: str
+    url: str = ""
+    note: str = ""
+
+    @property
+    def host(self) -> str:
+        """Where it leads, to be shown beside it: "" for an address that no platform shows as a link.
+
+        >>> Link("x", "https://www.example.com/a").host, Link("x", "javascript:alert(1)").host
+        ('www.example.com', '')
+        """
+        if len(self.url) > LONGEST_ADDRESS or not ADDRESS.fullmatch(self.url):
+            return ""
+        return urlsplit(self.url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One message.
 
     Attributes:
         key: what it shows ("approval:A00004"); a later card of the same key and a higher version replaces it.
-        facts: label, value pairs. lines: paragraphs. banner: the mode ("PAPER", "REPLAY 2019-03-04, modelled chains").
+        facts: label, value pairs. lines: paragraphs. links: pages outside.
+        banner: the mode ("PAPER", "REPLAY 2019-03-04, modelled chains").
         expires_at: ISO time the platform may count down to, empty for none.
     """
 
@@ -63,6 +94,7 @@ class Card:
     tone: Tone = Tone.NEUTRAL
     lines: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()
     tables: tuple[Table, ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
     pictures: tuple[Picture, ...] = ()
@@ -155,6 +187,7 @@ def as_text(card: Card) -> str:
     parts = [card.banner, card.title, *card.lines]
     label = max((len(name) for name, _ in card.facts), default=0)
     parts += [f"{name:<{label}}  {value}" for name, value in card.facts]
+    parts += [part for link in card.links for part in (link.text, link.note, link.url if link.host else "")]
     parts += [table_text(table) for table in card.tables]
     parts += [f"({picture.alt})" for picture in card.pictures]
     parts += [" ".join(f"[{button.label}]" for button in row) for row in card.buttons]

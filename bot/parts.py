@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
+from bot import words
 from bot.runtime import Runtime
 from bot.serve import Feed
-from bot.words import count
 from engine.desk import Desk
+from engine.ports import SourceState
 
 Part = tuple[str, tuple[bool, str]]
 Source = Callable[[], tuple[Part, ...]]
@@ -44,4 +46,33 @@ def messages(desk: Desk) -> tuple[Part, ...]:
     """What waits in the outbox."""
     with desk.store.read() as work:
         waiting = work.outbox_waiting()
-    return (("Outbox", (waiting <= BACKLOG, f"{count(waiting, 'message')} waiting" if waiting else "nothing waits")),)
+    return (
+        ("Outbox", (waiting <= BACKLOG, f"{words.count(waiting, 'message')} waiting" if waiting else "nothing waits")),
+    )
+
+
+def recording(written: int, lost: int) -> tuple[Part, ...]:
+    """What is written down of the prices that decisions are made of; what could not be is missing in every replay."""
+    left_out = f", {words.count(lost, 'answer')} could not be" if lost else ""
+    return (("Recording", (not lost, f"{words.count(written, 'answer')} written down{left_out}")),)
+
+
+def sources(states: Iterable[SourceState], now: datetime) -> tuple[Part, ...]:
+    """Every provider of data: whether its answers make sense, its last one, what may still be asked."""
+    return tuple((f"Source {state.name}", (state.is_up, _source_words(state, now))) for state in states)
+
+
+def _source_words(state: SourceState, now: datetime) -> str:
+    if state.answered_at is None:
+        answered = "not asked yet" if state.is_up else "no answer yet"
+    else:
+        answered = f"answered {words.age((now - state.answered_at).total_seconds())} ago"
+    said = [
+        "up" if state.is_up else "down",
+        answered,
+        f"left {state.budget.removeprefix(f'{state.name}: ')}" if state.budget else "",
+        f"{words.count(state.dropped, 'wrong number')} left out" if state.dropped else "",
+        "" if state.is_proven else "unproven",
+    ]
+    found = ", ".join(part for part in said if part)
+    return f"{found}. {state.trouble}" if state.trouble else found

@@ -58,6 +58,8 @@ def live(
     runtime = app.build_runtime(desks, past)
     feeds = app.build_feeds(config, runtime, desks)
     said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
+    if recorder is not None:
+        said.add(lambda: parts.recording(recorder.written, recorder.lost))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
     room = replace(room, doctor=lambda: checkup.findings(config))
     fronts = app.build_fronts(config, room, say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -129,6 +129,15 @@ def clock(at: datetime) -> str:
 def moment(at: datetime) -> str:
     """The date and time where it is told."""
     return _told(at, "%Y-%m-%d %H:%M")
+
+
+def day(on: date) -> str:
+    """A date with its day of the week.
+
+    >>> day(date(2026, 7, 3))
+    'Fri 3 Jul 26'
+    """
+    return f"{on:%a} {on.day} {on:%b %y}"
 
 
 def _told(at: datetime, form: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -20,9 +21,10 @@ from engine import agenda, orders, panic, scanning
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import Structure
 from engine.model.market import Greeks
+from engine.model.news import Headline
 from engine.model.records import EquityDay
 from engine.model.trade import Approval, ApprovalStatus
-from tests import make
+from tests import make, told
 from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
 from tests.engine.exit_cases import calls, look
@@ -217,6 +219,23 @@ def _asked(line: str, who: str = "web:ann") -> Card:
     return desk.ask(line, who=who).cards[0]
 
 
+def _told(line: str, *stories: Headline, **more: object) -> Card:
+    """The answer of a desk that knows all about one name, or what `more` says."""
+    desk = visit()
+    known = {"load_news": lambda: told.news(*stories)} | more
+    desk.world.market.set_snapshot(told.snapshot(**known))
+    desk.world.market.states = told.states()
+    return desk.card(line)
+
+
+def _closed_quote() -> Card:
+    """Asked on a Saturday: the last close, labelled."""
+    desk = visit()
+    desk.world.clock.set(make.NOW - timedelta(days=2))
+    desk.world.market.set_snapshot(told.snapshot(spot=None, session=None))
+    return desk.card("/quote XYZ")
+
+
 def _long_help() -> Card:
     return _asked("/help trades")
 
@@ -244,7 +263,15 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "audit": lambda: _of_the_holder("/audit {position}"),
     "digest": _digest,
     "chart": lambda: _asked("/chart XYZ"),
-    "chain": lambda: _asked("/chain XYZ"),
+    "quote": lambda: _told("/quote XYZ"),
+    "quote-closed": _closed_quote,
+    "quote-contradicted": lambda: _told("/quote XYZ", spot=None, troubles=(told.contradiction(),)),
+    "chain": lambda: _told("/chain XYZ"),
+    "news": lambda: _told("/news XYZ"),
+    "news-hostile": lambda: _told("/news XYZ", *(told.hostile_headline(n) for n in range(3))),
+    "earnings": lambda: _told("/earnings XYZ"),
+    "earnings-all": lambda: _told("/earnings"),
+    "facts": lambda: _told("/facts XYZ"),
     "scan": lambda: _asked("/scan wheel"),
     "alarm": _alarm,
     "breach": _breach,
@@ -256,6 +283,7 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "assigned": _assigned,
     "limits": lambda: _asked("/limits"),
     "health": lambda: _asked("/health"),
+    "health-sources": lambda: _told("/health"),
     "help": lambda: _asked("/help"),
     "help-trades": _long_help,
     "help-close": lambda: _asked("/help close"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot import words
 from bot.command import SHOWN_CHOICES, Call, Command, Group, Parameter
 from bot.message import Button, Card, Tone
+from bot.parts import Part, sources
 from bot.people import Role
 from bot.told import as_told
 from engine import halts, locks, panic
@@ -45,15 +46,17 @@ def resume(call: Call) -> Card:
 
 def health(call: Call) -> Card:
     """Whether each part answers: broker, market data, database, and whether entries are halted."""
-    parts = [_broker(call), _market(call), _store(call), _halt(call), *call.room.parts()]
+    now = call.desk.now()
+    providers = sources(call.desk.market.sources(), now)
+    parts = [_broker(call), _market(call), *providers, _store(call), _halt(call), *call.room.parts()]
     bad = [name for name, (fine, _) in parts if not fine]
     facts = tuple((name, text) for name, (_, text) in parts)
     desk = call.desk
-    session = "open" if desk.sessions.is_open(desk.now()) else "closed"
+    session = "open" if desk.sessions.is_open(now) else "closed"
     return Card(
         "All parts answer" if not bad else f"Not well: {', '.join(bad)}",
         Tone.BAD if bad else Tone.GOOD,
-        facts=(*facts, ("Market", session), ("Desk time", _exact(desk.now()))),
+        facts=(*facts, ("Market", session), ("Desk time", _exact(now))),
         buttons=((Button("Refresh", "refresh:/health"),),),
         banner=call.room.banner(),
     )
@@ -62,9 +65,6 @@ def health(call: Call) -> Card:
 def _exact(now: datetime) -> str:
     """The date and the time of day to the second, where it is told."""
     return f"{words.moment(now)[:10]} {words.clock(now)}"
-
-
-Part = tuple[str, tuple[bool, str]]
 
 
 def _broker(call: Call) -> Part:

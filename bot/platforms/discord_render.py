@@ -19,10 +19,11 @@ from typing import Any
 
 import discord
 
-from bot.message import Button, Card, Picture, Tone, as_text
+from bot.message import Button, Card, Link, Picture, Tone, as_text
 from bot.platforms.discord_text import clipped, clipped_escaped, code_blocks, escaped, plain
 
 TITLE = 256
+LINK_TEXT = 350
 AUTHOR = 256
 FOOTER = 2048
 DESCRIPTION = 4096
@@ -133,11 +134,19 @@ def _blocks(card: Card, until: int | None, hidden: Iterable[Drawing], left_out: 
     if card.lines and card.facts:
         yield ""
     yield from (f"**{escaped(label)}** {escaped(value)}" for label, value in card.facts)
+    yield from (_link(link) for link in card.links)
     yield from chain.from_iterable(code_blocks(table) for table in card.tables)
     yield from (escaped(f"{each.trouble} {each.picture.alt}") for each in hidden)
     labels = ", ".join(button.label for button in left_out)
     if labels:
         yield escaped(f"Not shown here, there is no room for it: {labels}")
+
+
+def _link(link: Link) -> str:
+    """The text as a link, its host in words beside it: nobody is led somewhere else than is said."""
+    text = clipped_escaped(link.text.replace("\n", " "), LINK_TEXT)
+    shown = f"[{text}](<{link.url}>) {escaped(link.host)}" if link.host else text
+    return f"• {shown}\n{escaped(link.note)}" if link.note else f"• {shown}"
 
 
 def _packed(blocks: Iterable[str], room: int) -> tuple[list[str], bool]:

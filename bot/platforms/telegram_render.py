@@ -8,12 +8,14 @@ from datetime import datetime
 from types import MappingProxyType
 
 from bot import words
-from bot.message import Button, Card, Table, Tone, table_text
+from bot.message import Button, Card, Link, Table, Tone, table_text
 from bot.platforms.telegram_text import LONGEST_CAPTION, LONGEST_TEXT, Block, Run, clean, clipped, line, packed
 
 WIDE = 36
 """Characters of a fixed-width line that a phone shows without breaking it."""
 
+APART = "\u200b"
+"""A space of no width: with it behind an @ nobody is called who is not on the desk."""
 MARKS: Mapping[Tone, str] = MappingProxyType(
     {Tone.GOOD: "🟢 ", Tone.BAD: "🔴 ", Tone.WARNING: "🟠 ", Tone.ASK: "🔵 ", Tone.NEUTRAL: ""}
 )
@@ -139,12 +141,25 @@ def _blocks(card: Card, pictures: tuple[Drawn, ...]) -> Iterator[Block]:
         yield line("")
     for label, value in card.facts:
         yield Block((Run(clean(label), "b"), Run("  " + clean(value))))
+    for link in card.links:
+        yield from _link(link)
     for table in card.tables:
         yield from _table(table)
     yield from (line(f"({told})", "i") for told in _told(card, pictures))
     for text in (card.footer, _until(card)):
         if text:
             yield line(text, "i")
+
+
+def _link(link: Link) -> Iterator[Block]:
+    """The text as a link, its host in words beside it: nobody is led somewhere else than is said."""
+    text = clean(link.text).replace("\n", " ").replace("@", f"@{APART}")
+    if link.host:
+        yield Block((Run("• "), Run(text, "a", link.url), Run(f" {link.host}")))
+    else:
+        yield line(f"• {text}")
+    if link.note:
+        yield line(link.note.replace("@", f"@{APART}"), "i")
 
 
 def _told(card: Card, pictures: tuple[Drawn, ...]) -> Iterable[str]:

@@ -20,16 +20,20 @@ NOTHING = "(nothing to show)"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of text; `tag` is "" or one of b, i, pre."""
+    """A stretch of text; `tag` is "" or one of b, i, pre, a; `url` is where an a leads."""
 
     text: str
     tag: str = ""
+    url: str = ""
 
     @property
     def html(self) -> str:
         """The stretch with everything that could be markup escaped."""
         escaped = html.escape(self.text, quote=False)
-        return f"<{self.tag}>{escaped}</{self.tag}>" if self.tag and self.text.strip() else escaped
+        if not self.tag or not self.text.strip():
+            return escaped
+        where = f' href="{html.escape(self.url)}"' if self.url else ""
+        return f"<{self.tag}{where}>{escaped}</{self.tag}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _fitting(blocks: Iterable[Block], limit: int) -> Iterator[Block]:
         for run in block.runs:
             head = block.head if units(block.head) < limit // 2 else ""
             for number, part in enumerate(cut(run.text, limit - units(head) - 1)):
-                yield Block((Run(f"{head}\n{part}" if head and number else part, run.tag),))
+                yield Block((Run(f"{head}\n{part}" if head and number else part, run.tag, run.url),))
 
 
 def cut(text: str, limit: int) -> Iterator[str]:

@@ -176,6 +176,10 @@ def card_json(card: Card, picture_ids: tuple[str, ...]) -> Frame:
         "tone": card.tone.value,
         "lines": card.lines,
         "facts": card.facts,
+        "links": [
+            {"text": link.text, "url": link.url if link.host else "", "host": link.host, "note": link.note}
+            for link in card.links
+        ],
         "tables": [_table(table) for table in card.tables],
         "buttons": [[_button(button) for button in row] for row in card.buttons],
         "pictures": [{"src": f"/picture/{name}.png", "alt": picture.alt} for name, picture in pictures],

@@ -19,6 +19,7 @@ from engine.data.providers.port import Level, Listings, RawChain
 from engine.data.term_rates import TermRates
 from engine.errors import DataInvalid, DataUnavailable
 from engine.model.instruments import Style
+from engine.model.making import Comparison, Making, Tally
 from engine.model.market import Chain, Floats, Quote, Source
 from engine.pricing import Forward
 from engine.sessions import Sessions
@@ -68,44 +69,6 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Ours against the provider's, over the rows with a spread below 10 % of mid and both numbers.
-
-    Absolute differences, median and 90th percentile: volatility in points, delta as it is.
-    """
-
-    provider: Source
-    rows: int
-    iv_median: float
-    iv_p90: float
-    delta_median: float
-    delta_p90: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Rows of an answer that are not in the chain, by reason; then quotes in it that are not usable.
-
-    Attributes:
-        adjusted: the deliverable is not the usual one. foreign: the root is of another class. expired: trades no more.
-        malformed: no strike or no expiry. repeated: another row of the same contract.
-        crossed: the bid above the ask. stale: an hour or more behind the newest quote, or of no known time.
-        unquoted: no ask. unlisted: not among the listed contracts. silent: listed, but not in the answer.
-    """
-
-    adjusted: int = 0
-    foreign: int = 0
-    expired: int = 0
-    malformed: int = 0
-    repeated: int = 0
-    crossed: int = 0
-    stale: int = 0
-    unquoted: int = 0
-    unlisted: int = 0
-    silent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Built:
     """A chain and what is known of its making; `comparison` is None where the provider gives nothing to compare."""
 
@@ -137,7 +100,8 @@ def build(raw: RawChain, market: Market, listings: Listings | None = None) -> Bu
     counts = standing.dropped | quotes.dropped
     if listed is not None:
         counts |= {"unlisted": int((~listed.has(standing.keys)).sum()), "silent": listed.missing_from(standing.keys)}
-    return Built(chain, Tally(**counts), forwards, _comparison(chain, raw, standing))
+    tally, comparison = Tally(**counts), _comparison(chain, raw, standing)
+    return Built(replace(chain, making=Making(tally, comparison)), tally, forwards, comparison)
 
 
 def _chain(raw: RawChain, standing: Kept, quotes: Quoted, market: Market, listed: Listed | None) -> Chain:
@@ -227,7 +191,7 @@ def _comparison(chain: Chain, raw: RawChain, standing: Kept) -> Comparison | Non
     if not tight.any():
         return None
     points = np.abs(chain.iv - iv)[tight] * VOL_POINTS
-    return Comparison(raw.source, int(tight.sum()), *_middle(points), *_middle(np.abs(chain.delta - delta)[tight]))
+    return Comparison(int(tight.sum()), *_middle(points), *_middle(np.abs(chain.delta - delta)[tight]))
 
 
 def _middle(differences: Floats) -> tuple[float, float]:

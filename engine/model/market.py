@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Right, Style
+from engine.model.making import Making
 from engine.model.news import News
 
 Floats = NDArray[np.float64]
@@ -225,6 +226,7 @@ class Chain:
         style: exercise style of the class.
         rates, yields: (n,) rate and dividend yield to each row's own expiry; None where the single ones serve all.
         rate_source: who said the rate, where that is known.
+        making: what was left out of the whole chain it belongs to, and how its numbers compare; None is not known.
     """
 
     underlying: str
@@ -255,6 +257,7 @@ class Chain:
     rates: Floats | None = None
     yields: Floats | None = None
     rate_source: Source | None = None
+    making: Making | None = None
 
     COLUMNS = (
         "expiry", "strike", "is_call", "bid", "ask", "bid_size", "ask_size", "open_interest", "volume",

@@ -126,7 +126,7 @@ def test_help_explains_one_command() -> None:
 
     assert card.title == "/chain TICKER [put|call] [EXPIRY]"
     assert card.lines == ("options around the spot", "Such as: /chain AAPL")
-    assert ("expiry", "an expiry, YYYY-MM-DD (optional)") in card.facts
+    assert ("expiry", "a listed expiry, YYYY-MM-DD (optional)") in card.facts
 
 
 def completions(line: str, who: str = "web:ann") -> list[str]:

@@ -40,6 +40,7 @@ export function drawCard(card, onTap) {
   if (isTrade) details.append(...reasons);
   if (facts.length) details.append(drawFacts(facts));
   if (!isTrade) details.append(...reasons);
+  if (card.links.length) details.append(drawLinks(card.links));
   for (const table of card.tables) details.append(drawTable(table));
   if (!isTrade) article.append(...drawButtons(card, onTap));
   article.append(drawFooter(card));
@@ -117,6 +118,24 @@ function drawFacts(facts) {
     if (row.className) shown.append(...value.split(" ").map(drawFill));
     row.append(element("dt", "", label), shown);
     list.append(row);
+  }
+  return list;
+}
+
+// Pages outside: the address was checked by the desk, its host is said beside it, and it learns nothing of this page.
+function drawLinks(links) {
+  const list = element("ul", "links");
+  for (const link of links) {
+    const item = element("li");
+    const shown = element(link.url ? "a" : "span", "", link.text);
+    if (link.url) {
+      shown.href = link.url;
+      shown.target = "_blank";
+      shown.rel = "noopener noreferrer nofollow";
+    }
+    const from = [link.host, link.note].filter(Boolean).join(" · ");
+    item.append(shown, element("small", "", from));
+    list.append(item);
   }
   return list;
 }

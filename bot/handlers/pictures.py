@@ -1,9 +1,8 @@
-"""Looking at the market: /quote, /chain, /chart and /payoff."""
+"""Pictures of the market: /chart and /payoff."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from functools import partial
 
@@ -12,116 +11,15 @@ import numpy as np
 from bot import charts, words
 from bot.command import Call
 from bot.curves import PayoffCurve, PriceCurve
-from bot.message import Button, Card, Picture, Table
+from bot.message import Card, Picture
 from bot.proposal import title
 from engine import payoff as profile
-from engine.errors import BadRequest, DataUnavailable, NotFound
-from engine.model.instruments import Option, Right, Stock
+from engine.errors import BadRequest, DataUnavailable
+from engine.model.instruments import Option, Stock
 from engine.model.legs import Leg
-from engine.model.market import Bars, Chain, MarketSnapshot
+from engine.model.market import Bars, MarketSnapshot
 
 CURVE_POINTS = 241
-AROUND = 5
-"""Strikes shown on each side of the spot."""
-DEFAULT_DTE = 30
-
-
-def quote(call: Call) -> Card:
-    """The shares now, with the day so far, source and age."""
-    ticker = call.text("ticker")
-    snapshot = call.desk.market.snapshot(ticker)
-    spot = snapshot.spot
-    if spot is None:
-        raise DataUnavailable(f"There is no quote of {ticker} right now.")
-    age = (call.desk.now() - spot.at).total_seconds()
-    facts = [("Bid / ask", f"{words.price(spot.bid)} / {words.price(spot.ask)}"), ("Mid", words.price(spot.mid))]
-    facts += _session_facts(snapshot)
-    facts += [("Source", str(spot.source)), ("Age", words.age(age))]
-    buttons = ((Button("Refresh", f"refresh:/quote {ticker}"), Button("Chain", f"refresh:/chain {ticker}")),)
-    return Card(f"{ticker} {words.price(spot.mid)}", facts=tuple(facts), buttons=buttons, banner=call.room.banner())
-
-
-def _session_facts(snapshot: MarketSnapshot) -> list[tuple[str, str]]:
-    facts = []
-    session, bars = snapshot.session, snapshot.bars
-    if session is not None and len(bars):
-        change = session.close / float(bars.close[-1]) - 1
-        facts.append(("Day", f"{change:+.2%} from {bars.close[-1]:,.2f}"))
-        facts.append(("Low / high", f"{session.low:,.2f} / {session.high:,.2f}"))
-    if snapshot.halted:
-        facts.append(("Trading", "halted"))
-    return facts
-
-
-def chain(call: Call) -> Card:
-    """Strikes around the spot for one expiry: bid, ask, implied volatility and delta."""
-    ticker = call.text("ticker")
-    listed = call.desk.market.chain(ticker)
-    if listed is None or not len(listed):
-        raise DataUnavailable(f"There are no options of {ticker} here.")
-    expiry = _expiry(listed, call.day("expiry"))
-    right = Right.CALL if call.text("right", "put") == "call" else Right.PUT
-    rows = _around(listed.where(right=right, expiry=expiry), listed.spot)
-    facts = (
-        ("Spot", f"{listed.spot:,.2f}"),
-        ("Expiry", f"{expiry} ({(expiry - listed.today).days} days)"),
-        ("Source", str(listed.source)),
-        ("Asked", words.moment(listed.asof)),
-    )
-    other = "call" if right is Right.PUT else "put"
-    flip = Button(f"{other.capitalize()}s", f"refresh:/chain {ticker} {other} {expiry}")
-    name = "calls" if right is Right.CALL else "puts"
-    return Card(
-        f"{ticker} {name} {expiry:%d %b %y}",
-        facts=facts,
-        tables=(_chain_table(rows),),
-        lines=(f"Listed expiries: {_expiries(listed)}.",),
-        buttons=((flip,),),
-        banner=call.room.banner(),
-    )
-
-
-def _expiry(listed: Chain, wanted: date | None) -> date:
-    """The asked expiry, or the listed one nearest to 30 days.
-
-    Raises:
-        NotFound: it is not listed; the nearest is named.
-    """
-    if wanted is None:
-        return min(listed.expiries, key=lambda day: (abs((day - listed.today).days - DEFAULT_DTE), day))
-    if wanted not in listed.expiries:
-        near = min(listed.expiries, key=lambda day: abs(day - wanted))
-        raise NotFound(f"{listed.underlying} has no options that expire on {wanted}; the nearest is {near}.")
-    return wanted
-
-
-def _expiries(listed: Chain) -> str:
-    days = [day.isoformat() for day in listed.expiries]
-    return ", ".join(days[:8]) + (f" and {len(days) - 8} more" if len(days) > 8 else "")
-
-
-def _around(rows: Chain, spot: float) -> Chain:
-    """The strikes nearest to the spot, ascending."""
-    order = np.argsort(rows.strike, kind="stable")
-    middle = int(np.searchsorted(rows.strike[order], spot))
-    return rows.take(order[max(middle - AROUND, 0) : middle + AROUND])
-
-
-def _chain_table(rows: Chain) -> Table:
-    def cell(value: float, form: str) -> str:
-        return "-" if np.isnan(value) else format(value, form)
-
-    lines = tuple(
-        (
-            f"{rows.strike[i]:g}",
-            cell(rows.bid[i], ".2f"),
-            cell(rows.ask[i], ".2f"),
-            cell(rows.iv[i], ".3f"),
-            cell(rows.delta[i], "+.2f"),
-        )
-        for i in range(len(rows))
-    )
-    return Table(("Strike", "Bid", "Ask", "IV", "Delta"), lines, right=(0, 1, 2, 3, 4))
 
 
 def chart(call: Call) -> Card:
