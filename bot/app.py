@@ -357,6 +357,11 @@ def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, .
     return (stream,)
 
 
+def market_feeds(market: MarketData) -> tuple[Feed, ...]:
+    """What listens for the providers of a live market."""
+    return market.streams if isinstance(market, LiveMarket) else ()
+
+
 def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner) -> Room:
     """The room of a live desk: what protects has a session of its own, /health knows the loops."""
     return Room(

@@ -38,8 +38,8 @@ def loops(runtime: Runtime) -> tuple[Part, ...]:
 
 
 def streams(feeds: tuple[Feed, ...]) -> tuple[Part, ...]:
-    """The broker's stream: without it fills are found by asking, a little later."""
-    return tuple(("Trade stream", (feed.state.is_listening, feed.state.words)) for feed in feeds)
+    """What is listened to. Without the broker's stream fills are found by asking, a little later; so are quotes."""
+    return tuple((feed.title, (feed.state.is_listening, feed.state.words)) for feed in feeds)
 
 
 def messages(desk: Desk) -> tuple[Part, ...]:

@@ -65,7 +65,11 @@ class FeedState(Protocol):
 
 
 class Feed(Protocol):
-    """Something that listens on a thread of its own and wakes the loops."""
+    """Something that listens on a thread of its own."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
 
     @property
     def state(self) -> FeedState:

@@ -56,7 +56,7 @@ def live(
     if recorder is not None:
         desks = app.recorded(desks, recorder)
     runtime = app.build_runtime(desks, past)
-    feeds = app.build_feeds(config, runtime, desks)
+    feeds = (*app.build_feeds(config, runtime, desks), *app.market_feeds(market))
     said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
     if recorder is not None:
         said.add(lambda: parts.recording(recorder.written, recorder.lost))

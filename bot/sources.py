@@ -53,7 +53,14 @@ def build_live_market(config: Config, store: Store, clock: Clock) -> LiveMarket:
     log.info("data.providers", names=[provider.name for provider in providers])
     panel = Panel(providers, clock, rng=np.random.default_rng())
     names = config.desk.universe
-    return LiveMarket(panel, clock, Sessions(), lambda: names, lambda ticker, day: histories.known(store, ticker, day))
+    return LiveMarket(
+        panel,
+        clock,
+        Sessions(),
+        lambda: names,
+        lambda ticker, day: histories.known(store, ticker, day),
+        streams=tuple(stream for provider in providers for stream in provider.streams),
+    )
 
 
 def providers_of(config: Config, clock: Clock) -> Iterator[Provider]:
@@ -97,6 +104,7 @@ def _alpaca(config: Config, clock: Clock) -> Provider | None:
     if not key or not private:
         return None
     # alpaca-py takes seconds and 60 MB to import: a desk without its keys never needs it.
+    from engine.data.alpaca_ticks import OPTIONS, SHARES, AlpacaTicks
     from engine.data.providers.alpaca import AlpacaData
     from engine.data.providers.alpaca_client import AlpacaClient
 
@@ -108,8 +116,12 @@ def _alpaca(config: Config, clock: Clock) -> Provider | None:
         data_url=config.alpaca.data_url,
         trading_url=config.alpaca.trading_url,
     )
-    feeds = config.data
-    return AlpacaData(client, clock, stock_feed=feeds.stock_feed, option_feed=feeds.option_feed)
+    feeds, url = config.data, config.alpaca.data_stream_url
+    shares = AlpacaTicks(SHARES, key, private, np.random.default_rng(), feed=feeds.stock_feed, url=url)
+    options = AlpacaTicks(OPTIONS, key, private, np.random.default_rng(), feed=feeds.option_feed, url=url)
+    return AlpacaData(
+        client, clock, stock_feed=feeds.stock_feed, option_feed=feeds.option_feed, shares=shares, options=options
+    )
 
 
 def _massive(config: Config, clock: Clock) -> Provider | None:

@@ -152,6 +152,7 @@ LAZY = {
     ("bot.app", "bot.platforms.discord_app"): "a desk that is not in Discord should not hold its library in memory",
     ("bot.app", "bot.platforms.telegram_app"): "as above",
     ("bot.app", "bot.platforms.web_front"): "who is not on the page needs no server for it",
+    ("bot.sources", "engine.data.alpaca_ticks"): "as the next",
     ("bot.sources", "engine.data.providers.alpaca"): "takes a second and 60 MB; a desk without its keys never needs it",
     ("bot.sources", "engine.data.providers.alpaca_client"): "as above",
     (

@@ -36,6 +36,8 @@ class TradeStream:
         ConfigError: `url_override` (ALPACA_STREAM_URL) is no address, or Alpaca's for the other kind of account.
     """
 
+    title = "Trade stream"
+
     def __init__(
         self,
         key: str,

@@ -119,6 +119,11 @@ class AlpacaTicks:
         self._stream = Stream(wire.title, self._address, self._converse, jitter, pauses)
 
     @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return self._wire.title.removeprefix("Alpaca's ").capitalize()
+
+    @property
     def state(self) -> StreamState:
         """How it is doing now."""
         return self._stream.state

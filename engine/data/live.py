@@ -19,6 +19,7 @@ from engine.data.cache import Cache
 from engine.data.chain_build import Built, Market, spot_of
 from engine.data.dividends import ahead
 from engine.data.facts import merge_fundamentals, merge_reports
+from engine.data.listening import Streaming
 from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
@@ -79,7 +80,10 @@ class LiveMarket:
         universe: Callable[[], tuple[str, ...]],
         history: History,
         tick: Callable[[], float] = time.monotonic,
+        streams: tuple[Streaming, ...] = (),
     ) -> None:
+        self.streams = streams
+        """What listens for its providers; begun and ended by whoever runs the desk."""
         self._panel = panel
         self._now = now
         self._sessions = sessions

@@ -144,7 +144,7 @@ class Panel:
     def drop(self, provider: str, count: int, words: str) -> None:
         """So many numbers of a provider were left out as wrong."""
         for seat in self._seats:
-            if seat.name == provider:
+            if seat.name == provider.partition(" ")[0]:  # a source may name its feed too: "alpaca iex"
                 seat.dropped(count, words)
 
     def states(self) -> tuple[SourceState, ...]:

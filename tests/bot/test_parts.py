@@ -25,6 +25,7 @@ from tests.standins.alpaca_exchange import Exchange
 
 @dataclass
 class Feed:
+    title = "Trade stream"
     state: StreamState
 
     def start(self) -> None:

@@ -8,11 +8,13 @@ statuses): without one they are not offered.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
+from engine.data.alpaca_ticks import AlpacaTicks
 from engine.data.budget import Budget
+from engine.data.listening import I, Listening, Streaming
 from engine.data.providers.alpaca_client import DATA, NAME, AlpacaClient
 from engine.data.providers.alpaca_company import AlpacaCompany
 from engine.data.providers.alpaca_options import AlpacaOptions
@@ -22,7 +24,7 @@ from engine.data.providers.entitlements import Entitlements
 from engine.data.providers.port import Level, Listings, Offer, Provider, RawChain, ScreenRow
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
-from engine.model.instruments import Option
+from engine.model.instruments import Option, Stock
 from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
 from engine.model.news import Headline
 
@@ -39,8 +41,8 @@ class AlpacaData(Provider):
     """Everything Alpaca answers. Safe to share between threads.
 
     `clock` tells aware UTC. `stock_feed` is the configured feed of latest prices (`iex`, `sip`, `delayed_sip`), empty
-    for the best the keys give; `option_feed` is that of options (`opra`, `indicative`). `halts` tells the statuses that
-    a stream knows. `tick` gives seconds that only rise.
+    for the best the keys give; `option_feed` is that of options (`opra`, `indicative`). `shares` and
+    `options` are its streams of newest quotes; that of shares tells halts too. `tick` gives seconds that only rise.
     """
 
     name = NAME
@@ -54,7 +56,8 @@ class AlpacaData(Provider):
         *,
         stock_feed: str = "",
         option_feed: str = "",
-        halts: Callable[[Sequence[str]], Mapping[str, TradingStatus]] | None = None,
+        shares: AlpacaTicks | None = None,
+        options: AlpacaTicks | None = None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -62,7 +65,10 @@ class AlpacaData(Provider):
         self._options = AlpacaOptions(client, clock, option_feed, tick)
         self._company = AlpacaCompany(client)
         self._reference = AlpacaReference(client, clock)
-        self._halts = halts
+        self._halts = shares
+        self._streams = tuple(stream for stream in (shares, options) if stream is not None)
+        self._heard_shares = None if shares is None else Listening(shares, clock, tick)
+        self._heard_options = None if options is None else Listening(options, clock, tick)
         self._entitlements = Entitlements(NAME, OPTIONAL, tick)
 
     @property
@@ -74,12 +80,18 @@ class AlpacaData(Provider):
         return {**latest, **ALWAYS, **halts, **self._entitlements.offers}
 
     @property
+    def streams(self) -> tuple[Streaming, ...]:
+        return self._streams
+
+    @property
     def budgets(self) -> tuple[Budget, ...]:
         """What may still be asked for market data and for trading."""
         return self._client.budgets
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
-        return self._known(tickers, self._shares.quotes(tickers))
+        heard = {share.ticker: quote for share, quote in _heard(self._heard_shares, map(Stock, tickers)).items()}
+        silent = [ticker for ticker in tickers if ticker not in heard]
+        return heard | self._known(silent, self._shares.quotes(silent)) if silent else heard
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
         return self._known(tickers, self._shares.sessions(tickers))
@@ -92,7 +104,9 @@ class AlpacaData(Provider):
         return found if len(found) else self._without_options(ticker, found)
 
     def option_quotes(self, options: Sequence[Option]) -> Mapping[Option, Quote]:
-        return self._options.quotes(options)
+        heard = _heard(self._heard_options, options)
+        silent = [each for each in options if each not in heard]
+        return {**heard, **self._options.quotes(silent)} if silent else heard
 
     def listings(self, ticker: str) -> Listings:
         found = self._options.listings(ticker)
@@ -122,7 +136,7 @@ class AlpacaData(Provider):
         return found
 
     def statuses(self, tickers: Sequence[str]) -> Mapping[str, TradingStatus]:
-        return super().statuses(tickers) if self._halts is None else self._halts(tickers)
+        return super().statuses(tickers) if self._halts is None else self._halts.statuses(tickers)
 
     def screen(self) -> tuple[ScreenRow, ...]:
         return self._optional(Offer.SCREEN, self._company.most_active)
@@ -175,3 +189,8 @@ class AlpacaData(Provider):
                 return question()
             except NotFound as error:
                 raise NotEntitled(f"{NAME} does not offer {offer} at this address.") from error
+
+
+def _heard(stream: Listening | None, instruments: Iterable[I]) -> Mapping[I, Quote]:
+    """What the stream has told a moment ago."""
+    return {} if stream is None else stream.heard(instruments)

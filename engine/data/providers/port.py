@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.budget import Allowance, Budget
+from engine.data.listening import Streaming
 from engine.data.providers.trouble import NotOffered
 from engine.model.instruments import Option, Style
 from engine.model.market import (
@@ -200,6 +201,11 @@ class Provider:
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """The counts of what may still be asked; an adapter that keeps some gives them."""
+        return ()
+
+    @property
+    def streams(self) -> tuple[Streaming, ...]:
+        """What listens for it; begun and ended by whoever runs the desk."""
         return ()
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:

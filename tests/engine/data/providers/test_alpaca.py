@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
+from engine.data.alpaca_ticks import SHARES, AlpacaTicks
+from engine.data.budget import Urgency, asking
 from engine.data.providers.alpaca import AlpacaData
 from engine.data.providers.alpaca_client import AlpacaClient
 from engine.data.providers.alpaca_shares import bar, quote
@@ -18,12 +20,17 @@ from engine.data.providers.port import Offer
 from engine.data.providers.trouble import NotEntitled, Throttled
 from engine.errors import DataInvalid
 from engine.model.instruments import Option, Right
-from engine.model.market import Kind, Source, TradingStatus
+from engine.model.market import Kind, Source
+from engine.streams import Pauses
 from tests.contracts.provider import *  # noqa: F403 - the suite is the module's content
 from tests.contracts.provider import QUICK, World
 from tests.standins.alpaca_data import SIP_REFUSED, AlpacaDataServer, AlpacaWorld
+from tests.standins.alpaca_data_stream import KEY as STREAM_KEY
+from tests.standins.alpaca_data_stream import SECRET as STREAM_SECRET
+from tests.standins.alpaca_data_stream import AlpacaDataStream
 from tests.standins.alpaca_option_data import OptionWorld, option_bar
 from tests.standins.provider_server import ProviderServer, Trouble, serving
+from tests.waiting import until
 
 NOW = datetime(2026, 11, 30, 16, tzinfo=UTC)
 """A Monday, 11:00 in New York, after the half-day of Friday the 27th."""
@@ -77,15 +84,18 @@ def server(made: AlpacaWorld) -> Iterator[AlpacaDataServer]:
     assert running.wrong == []
 
 
+PAUSES = Pauses(first=0.01, longest=0.05, answer=0.5)
+
+
 def adapter(
     server: ProviderServer,
     made: AlpacaWorld,
     feed: str = "",
     key: str = "key",
-    halts: Callable[[Sequence[str]], Mapping[str, TradingStatus]] | None = None,
+    shares: AlpacaTicks | None = None,
 ) -> AlpacaData:
     client = AlpacaClient(key, SECRET, lambda: made.now, data_url=server.url, trading_url=server.url, timeouts=QUICK)
-    return AlpacaData(client, lambda: made.now, stock_feed=feed, halts=halts, tick=lambda: made.now.timestamp())
+    return AlpacaData(client, lambda: made.now, stock_feed=feed, shares=shares, tick=lambda: made.now.timestamp())
 
 
 @pytest.fixture
@@ -472,12 +482,46 @@ def test_halts_are_not_told_over_http(alpaca: AlpacaData):
     assert Offer.STATUSES not in alpaca.offers
 
 
-def test_halts_that_a_stream_knows_are_told(server: AlpacaDataServer, made: AlpacaWorld):
-    known = {"AAPL": TradingStatus("AAPL", is_halted=True, since=NOW)}
-    provider = adapter(server, made, halts=lambda tickers: {name: known[name] for name in tickers if name in known})
-    assert provider.offers[Offer.STATUSES] is Kind.REAL
-    assert provider.statuses(["AAPL", "SPY"]) == known
+@pytest.fixture
+def stream() -> Iterator[AlpacaDataStream]:
+    with AlpacaDataStream("sip") as made:
+        yield made
+
+
+@pytest.fixture
+def heard(server: AlpacaDataServer, made: AlpacaWorld, stream: AlpacaDataStream) -> Iterator[AlpacaData]:
+    ticks = AlpacaTicks(SHARES, STREAM_KEY, STREAM_SECRET, np.random.default_rng(1), url=stream.url, pauses=PAUSES)
+    provider = adapter(server, made, shares=ticks)
+    ticks.start()
+    assert until(lambda: ticks.tells_halts)
+    yield provider
+    assert ticks.stop(5)
     provider.close()
+
+
+def test_halts_that_a_stream_knows_are_told(heard: AlpacaData, stream: AlpacaDataStream):
+    stream.status("AAPL", "H", "T1", NOW)
+    assert heard.offers[Offer.STATUSES] is Kind.REAL
+    assert until(lambda: heard.statuses(["AAPL", "SPY"]).get("AAPL") is not None)
+    assert heard.statuses(["AAPL"])["AAPL"].is_halted
+
+
+def test_what_an_order_asked_for_is_listened_to_and_not_asked_again(
+    heard: AlpacaData, stream: AlpacaDataStream, server: AlpacaDataServer, made: AlpacaWorld
+):
+    assert heard.quotes(["AAPL"])["AAPL"].source == Source("alpaca")
+    assert stream.listened() == set()
+    with asking(Urgency.ORDER):
+        heard.quotes(["AAPL"])
+        assert until(lambda: stream.listened() == {"AAPL"})
+        stream.quote("AAPL", 249.0, 249.1, made.now)
+        assert until(lambda: heard.quotes(["AAPL"])["AAPL"].bid == Decimal("249"))
+        before = len(server.asked)
+        both = heard.quotes(["AAPL", "SPY"])
+        assert [asked.query["symbols"] for asked in server.asked[before:]] == ["SPY"]
+        assert set(both) == {"AAPL", "SPY"}
+        made.now += timedelta(seconds=4)
+        assert heard.quotes(["AAPL"])["AAPL"].bid != Decimal("249")
 
 
 def test_assets_say_what_may_be_traded_and_has_options(alpaca: AlpacaData, made: AlpacaWorld, server: AlpacaDataServer):
