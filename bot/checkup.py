@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from bot import app, practice, sources
+from bot import app, data_check, practice
 from bot.config import require_admin
 from bot.doctor import Finding
 from bot.fronts import examined
@@ -21,8 +22,15 @@ SKEW_WARNS, SKEW_FAILS = 1.0, 5.0
 
 
 def findings(config: Config) -> tuple[Finding, ...]:
-    """Everything, in the order in which one would put it right. It takes seconds and must not run in an event loop."""
-    return (*(_looked(part, look, config) for part, look in PARTS.items()), *asyncio.run(_chats(config)))
+    """Everything, in the order in which one would put it right. It takes seconds and must not run in an event loop.
+
+    All parts are looked at at the same time: one that does not answer holds up no other.
+    """
+    with ThreadPoolExecutor(len(PARTS) + 1) as pool:
+        looks = [pool.submit(_looked, part, look, config) for part, look in PARTS.items()]
+        data = pool.submit(_data, config)
+        chats = asyncio.run(_chats(config))
+    return (*(look.result() for look in looks), *data.result(), *chats)
 
 
 def _looked(part: str, look: Callable[[Config], tuple[str, str]], config: Config) -> Finding:
@@ -80,14 +88,17 @@ def _broker(config: Config) -> tuple[str, str]:
 
 
 def _clock(config: Config) -> tuple[str, str]:
-    """This machine's clock beside the broker's: quotes, expiries and lives of cards are measured with it."""
-    if config.desk.broker == "paper":
+    """This machine's clock beside Alpaca's: quotes, expiries and lives of cards are measured with it."""
+    if config.desk.broker == "paper" and not data_check.has_alpaca(config):
         return "ok", "the exchange inside this program has this machine's"
     before = app.system_clock()
-    theirs = app.alpaca_clock(config)
+    try:
+        theirs = app.alpaca_clock(config)
+    except DeskError as problem:
+        return ("warn" if config.desk.broker == "paper" else "fail"), str(problem)
     after = app.system_clock()
     skew = (before + (after - before) / 2 - theirs).total_seconds()
-    words = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker's"
+    words = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} Alpaca's"
     # The answer may have been stamped anywhere between question and arrival.
     apart = max(0.0, abs(skew) - (after - before).total_seconds() / 2)
     if apart <= SKEW_WARNS:
@@ -106,28 +117,22 @@ def _promotions(config: Config) -> tuple[str, str]:
     return "ok" if live else "warn", f"live: {', '.join(live) or 'no strategy'}{held_back}"
 
 
-def _data(config: Config) -> tuple[str, str]:
+def _data(config: Config) -> tuple[Finding, ...]:
+    """Where prices come from: every provider of live ones has a line of its own."""
+    if config.data.source == "live":
+        return data_check.findings(config, app.system_clock())
+    return (_looked("data", _recorded, config),)
+
+
+def _recorded(config: Config) -> tuple[str, str]:
     if config.data.source == "recorded":
         folder = practice.folder_of(config)
         return "ok", f"practice on the recorded days from {practice.first_day(config, folder)} to {folder.last_day}"
-    if config.data.source == "live":
-        return _live_data(config)
     if not config.data.folder:
         return "fail", "no live data source is configured: `wsb run` cannot start; [data] folder serves `wsb ask`"
     folder = app.open_folder(Path(config.data.folder))
     days = folder.sessions
     return "warn", f"recorded days {days[0]} to {days[-1]} only: no live data source is configured"
-
-
-def _live_data(config: Config) -> tuple[str, str]:
-    """Which providers are configured, and whether orders can be priced on one of them."""
-    with Store.memory() as store:
-        market = sources.build_live_market(config, store, app.system_clock)
-    names = ", ".join(state.name for state in market.sources())
-    market.close()
-    if "ALPACA_API_KEY" not in config.secrets:
-        return "warn", f"live data from {names}: for looking only, orders are priced on Alpaca's quotes"
-    return "ok", f"live data from {names}"
 
 
 def _database(config: Config) -> tuple[str, str]:
@@ -144,6 +149,5 @@ PARTS: Mapping[str, Callable[[Config], tuple[str, str]]] = {
     "broker": _broker,
     "clock": _clock,
     "promotions": _promotions,
-    "data": _data,
     "database": _database,
 }

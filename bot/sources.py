@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -24,6 +25,9 @@ from engine.data.providers.treasury import Treasury
 from engine.errors import ConfigError, DataUnavailable
 from engine.sessions import Sessions
 from engine.store import Store
+
+if TYPE_CHECKING:
+    from engine.data.providers.alpaca import AlpacaData
 
 log = structlog.get_logger()
 
@@ -100,17 +104,20 @@ def secret(config: Config, name: str) -> str:
 
 
 def _alpaca(config: Config, clock: Clock) -> Provider | None:
-    key, private = secret(config, "ALPACA_API_KEY"), secret(config, "ALPACA_SECRET_KEY")
-    if not key or not private:
-        return None
+    has_keys = secret(config, "ALPACA_API_KEY") and secret(config, "ALPACA_SECRET_KEY")
+    return alpaca_of(config, clock) if has_keys else None
+
+
+def alpaca_of(config: Config, clock: Clock) -> AlpacaData:
+    """Alpaca's market data under the keys of the environment."""
     # alpaca-py takes seconds and 60 MB to import: a desk without its keys never needs it.
     from engine.data.alpaca_ticks import OPTIONS, SHARES, AlpacaTicks
     from engine.data.providers.alpaca import AlpacaData
     from engine.data.providers.alpaca_client import AlpacaClient
 
     client = AlpacaClient(
-        key,
-        private,
+        secret(config, "ALPACA_API_KEY"),
+        secret(config, "ALPACA_SECRET_KEY"),
         clock,
         paper=not config.is_live,
         data_url=config.alpaca.data_url,

@@ -101,7 +101,7 @@ LAYERS = {
     "strategies": ("strategies",),
     "alerts": ("alerts",),
     "bot": ("bot",),
-    "composition": ("bot.app", "bot.sources"),
+    "composition": ("bot.app", "bot.data_check", "bot.sources"),
 }
 
 _VALUES = ("errors", "values")
@@ -118,7 +118,7 @@ MAY_IMPORT = {
     "strategies": (*_PURE, "strategies"),
     "alerts": (*_ENGINE, "alerts"),
     "bot": (*_ENGINE, "strategies", "alerts", "bot", "composition"),
-    "composition": (*_ENGINE, "brokers", "data", "strategies", "alerts", "bot"),
+    "composition": (*_ENGINE, "brokers", "data", "strategies", "alerts", "bot", "composition"),
 }
 
 # Where a library comes in. Everything else asks the module behind the door.

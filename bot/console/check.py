@@ -30,5 +30,5 @@ def _tell(findings: tuple[Finding, ...], as_json: bool) -> int:
         emit({"ok": not failed, "checks": rows})
     else:
         for finding in findings:
-            say(f"{finding.state:<5} {finding.part:<14} {finding.words}")
+            say(f"{finding.state:<5} {finding.part:<17} {finding.words}")
     return 1 if failed else 0

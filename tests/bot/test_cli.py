@@ -153,8 +153,8 @@ def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, 
         "promotions": "ok", "data": "fail", "database": "fail", "web": "ok",
     }  # fmt: skip
     assert code == 1
-    assert "ok    database       revision 0004" in out
-    assert "fail  data           no live data source is configured" in out
+    assert "ok    database          revision 0004" in out
+    assert "fail  data              no live data source is configured" in out
 
 
 def test_ask_without_a_configuration_answers_from_the_prices_of_the_demo(wsb: Shell, place: Path) -> None:

@@ -96,7 +96,7 @@ def test_the_doctor_compares_this_machines_clock_with_the_brokers(tmp_path: Path
         (found,) = (finding for finding in checkup.findings(config) if finding.part == "clock")
 
     assert found.state == state
-    assert ahead == 0 or "s ahead of the broker's: let this machine set its clock by a time server" in found.words
+    assert ahead == 0 or "s ahead of Alpaca's: let this machine set its clock by a time server" in found.words
 
 
 def test_the_doctor_names_ids_and_tokens_that_do_not_belong_together(tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ class AlpacaData(Provider):
         """What may still be asked for market data and for trading."""
         return self._client.budgets
 
+    @property
+    def feeds(self) -> Mapping[str, str]:
+        """The feeds of latest prices that these keys may read; the best ones until one was refused."""
+        return {"shares": self._shares.feed, "options": self._options.feed}
+
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         heard = {share.ticker: quote for share, quote in _heard(self._heard_shares, map(Stock, tickers)).items()}
         silent = [ticker for ticker in tickers if ticker not in heard]

@@ -47,6 +47,11 @@ class AlpacaOptions:
         self._sessions = Sessions()
 
     @property
+    def feed(self) -> str:
+        """The feed of the latest prices now."""
+        return self._feed.name
+
+    @property
     def kind(self) -> Kind:
         """What kind of number the latest prices are now."""
         return SOURCES[self._feed.name].kind

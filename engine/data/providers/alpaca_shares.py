@@ -45,6 +45,11 @@ class AlpacaShares:
         self._sessions = Sessions()
 
     @property
+    def feed(self) -> str:
+        """The feed of the latest prices now."""
+        return self._latest.name
+
+    @property
     def kind(self) -> Kind:
         """What kind of number the latest prices are now."""
         return SOURCES[self._latest.name].kind

@@ -208,6 +208,11 @@ class Provider:
         """What listens for it; begun and ended by whoever runs the desk."""
         return ()
 
+    @property
+    def feeds(self) -> Mapping[str, str]:
+        """Which of its feeds are read, by what of ("shares": "iex"), where it has several."""
+        return {}
+
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         """The latest bid and ask of shares."""
         raise self._no(Offer.QUOTES)
