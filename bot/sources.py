@@ -115,9 +115,10 @@ def alpaca_of(config: Config, clock: Clock) -> AlpacaData:
     from engine.data.providers.alpaca import AlpacaData
     from engine.data.providers.alpaca_client import AlpacaClient
 
+    key, private = secret(config, "ALPACA_API_KEY"), secret(config, "ALPACA_SECRET_KEY")
     client = AlpacaClient(
-        secret(config, "ALPACA_API_KEY"),
-        secret(config, "ALPACA_SECRET_KEY"),
+        key,
+        private,
         clock,
         paper=not config.is_live,
         data_url=config.alpaca.data_url,
