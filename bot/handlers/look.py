@@ -148,5 +148,7 @@ def why(call: Call) -> Card:
 
 
 def _made(scan: Scan | None, approval: Approval) -> bool:
-    """Whether the scan is the one that proposed it."""
-    return scan is not None and scan.asof == approval.created_at
+    """Whether the scan is the one that proposed it: proposals are written a moment after their scan, and before the next."""
+    if scan is None or scan.asof > approval.created_at:
+        return False
+    return any(plan.signal.ticker == approval.plan.signal.ticker for plan in scan.plans)

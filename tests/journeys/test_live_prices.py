@@ -1,0 +1,75 @@
+"""From live prices to the broker's wire and back: every provider, both chats and the broker are on loopback."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import erf, log, sqrt
+from pathlib import Path
+
+from tests import make
+from tests.journeys.chats import SOON
+from tests.journeys.live_chats import LiveChats, live_chats
+from tests.journeys.live_world import EXPIRIES, INTEREST, IV, TICKER, Wires
+
+PUT = make.put(44, expiry=EXPIRIES[1])
+DAYS = 32
+QUOTES = "/v1beta1/options/quotes/latest"
+
+
+def test_a_put_found_on_live_prices_is_sold_and_bought_back_at_its_target(tmp_path: Path) -> None:
+    with live_chats(tmp_path) as here:
+        chats, desk = here.chats, here.start()
+        card, photo = chats.until_both("XYZ 44 put?")
+        the_card_says_what_the_wire_says(here, card.text)
+        why = chats.discord.press(chats.ann, card, "Why").result()
+        bid, ask = here.wires.sides(PUT)
+        assert f"bid: {bid}/{ask} (needs" in why.text
+        assert f"open interest: {INTEREST} (needs" in why.text
+
+        here.wires.alpaca.asked.clear()
+        chats.telegram.press_data(chats.bob, photo, photo.data("Approve")).answered(within=SOON).get()
+        chats.until_both("(order working)")
+        assert was_requoted(here.wires)
+        (order,) = here.sent("sell_to_open")
+        assert (order["symbol"], order["qty"], order["side"]) == (PUT.symbol, "2", "sell")
+        assert Decimal(order["limit_price"]) == (bid + ask) / 2
+
+        here.broker.exchange.fill(order["client_order_id"], 2)
+        chats.until_both("(filled)")
+        shown = chats.discord.slash(chats.ann, "positions", chats.channel).result()
+        assert "XYZ    -2  0.90   -4" in shown.text, "sold at the bid of 0.88, marked at the middle of 0.90"
+
+        here.move(54.0)
+        chats.until("the closing order at the wire", lambda: here.sent("buy_to_close"))
+        closing = here.sent("buy_to_close")[0]
+        assert (closing["symbol"], closing["qty"], closing["side"]) == (PUT.symbol, "2", "buy")
+        assert Decimal(closing["limit_price"]) == sum(here.wires.sides(PUT)) / 2 < Decimal("0.45")
+        here.broker.exchange.fill(here.sent("buy_to_close")[-1]["client_order_id"], 2)
+        chats.until_both("(closed)")
+        assert chats.end(desk)[0] == 0
+        here.assert_valid()
+
+
+def the_card_says_what_the_wire_says(here: LiveChats, text: str) -> None:
+    """Limit, delta and volatility by our own arithmetic, from what the stand-in serves; source and age are told."""
+    bid, ask = here.wires.sides(PUT)
+    limit, paid = (bid + ask) / 2, (bid + ask) / 2 * 200
+    assert f"credit {limit:.2f} ({paid:.2f} in)" in text
+    assert f"Breakeven** {44 - limit:.2f}" in text
+    assert f"{put_delta(48.0, 44.0, DAYS / 365, 0.038, IV):+.2f} delta, {IV:.0%} implied" in text
+    assert "Spot** 48.00" in text
+    assert "Data** alpaca (indicative), 0 s; priced 10:00:0" in text
+
+
+def put_delta(spot: float, strike: float, years: float, rate: float, iv: float) -> float:
+    """Black and Scholes, by hand: N(d1) - 1. No ex-date lies between the days."""
+    d1 = (log(spot / strike) + (rate + iv * iv / 2) * years) / (iv * sqrt(years))
+    return (1 + erf(d1 / sqrt(2))) / 2 - 1
+
+
+def was_requoted(wires: Wires) -> bool:
+    """Whether the contract and its shares were asked about."""
+    asked = [(each.path, each.query.get("symbols", "")) for each in wires.alpaca.asked]
+    return any(path == QUOTES and PUT.symbol in symbols for path, symbols in asked) and any(
+        path == "/v2/stocks/quotes/latest" and TICKER in symbols for path, symbols in asked
+    )
