@@ -148,7 +148,7 @@ def why(call: Call) -> Card:
 
 
 def _made(scan: Scan | None, approval: Approval) -> bool:
-    """Whether the scan is the one that proposed it: proposals are written a moment after their scan, and before the next."""
+    """Whether it is the scan that proposed it: a proposal is written a moment after its scan, before the next one."""
     if scan is None or scan.asof > approval.created_at:
         return False
     return any(plan.signal.ticker == approval.plan.signal.ticker for plan in scan.plans)
