@@ -41,6 +41,7 @@ LAYERS = {
         "engine.refusals",
         "engine.reservations",
         "engine.risk",
+        "engine.screening",
         "engine.sentiment",
         "engine.sessions",
         "engine.sizing",
