@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from engine.data import meters
 from engine.data.providers.trouble import Throttled
@@ -29,6 +30,9 @@ KEPT = {Urgency.ORDER: 0.0, Urgency.PERSON: 0.10, Urgency.SCAN: 0.25, Urgency.BA
 """The share of every allowance that a question of this urgency leaves to the more urgent ones."""
 PATIENCE = {Urgency.ORDER: 1.0, Urgency.PERSON: 2.0, Urgency.SCAN: 20.0, Urgency.BACKGROUND: 0.0}
 """Seconds such a question waits for its turn."""
+
+LONG = 3600.0
+"""Seconds from which an allowance outlives the process: a restart must not give it anew."""
 
 _urgency: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.PERSON)
 
@@ -71,6 +75,16 @@ class Allowance:
         return f"{self.requests:,} {periods.get(int(self.seconds), f'in {self.seconds:g} s')}"
 
 
+class Requests(Protocol):
+    """The requests of a provider, also those of earlier runs and of other processes."""
+
+    def note(self) -> None:
+        """One more, now."""
+
+    def ages(self) -> list[float]:
+        """Seconds since each of the last two days, the oldest first."""
+
+
 class Budget:
     """The allowances of one provider. Safe to share between threads.
 
@@ -84,6 +98,21 @@ class Budget:
         self._asked: deque[float] = deque()
         self._paused_until = float("-inf")
         self._turn = threading.Condition()
+        self._diary: Requests | None = None
+
+    @property
+    def provider(self) -> str:
+        return self._provider
+
+    def remember(self, diary: Callable[[], Requests]) -> None:
+        """Count what was asked before this process began, and beside it, where an allowance is that long."""
+        if any(each.seconds >= LONG for each in self._allowances):
+            self._diary = diary()
+
+    def wait(self, level: Urgency, requests: int = 1) -> float:
+        """Seconds until so many requests of this urgency could be asked at once, 0 for now."""
+        with self._turn:
+            return self._wait(level, requests)
 
     def take(self) -> None:
         """Count one request, after waiting for its turn as long as its urgency allows.
@@ -104,6 +133,8 @@ class Budget:
                     raise Throttled(words, wait)
                 self._turn.wait(wait)
             self._asked.append(self._tick())
+            if self._diary is not None:
+                self._diary.note()
         meters.requested(self._provider)
 
     def pause(self, seconds: float) -> None:
@@ -131,20 +162,26 @@ class Budget:
         """
         return f"{self._provider}: " + ", ".join(f"{left:,} of {allowance}" for allowance, left in self.left)
 
-    def _wait(self, level: Urgency) -> float:
-        """Seconds until a question of this urgency may be asked, 0 for now."""
+    def _wait(self, level: Urgency, requests: int = 1) -> float:
+        """Seconds until so many questions of this urgency may be asked, 0 for now."""
         now = self._tick()
         self._forget(now)
         waits = [self._paused_until - now]
         for each in self._allowances:
             recent = self._within(each, now)
             room = max(1, int(each.requests * (1 - KEPT[level])))
-            if len(recent) >= room:
-                waits.append(recent[-room] + each.seconds - now)
+            over = len(recent) + min(requests, room) - room
+            if over > 0:
+                waits.append(recent[over - 1] + each.seconds - now)
         return max(0.0, *waits)
 
     def _within(self, allowance: Allowance, now: float) -> list[float]:
-        return [moment for moment in self._asked if moment > now - allowance.seconds]
+        """When it was asked in the time of an allowance, the oldest first."""
+        own = [moment for moment in self._asked if moment > now - allowance.seconds]
+        if self._diary is None or allowance.seconds < LONG:
+            return own
+        written = [now - age for age in self._diary.ages() if age < allowance.seconds]
+        return max(own, written, key=len)
 
     def _forget(self, now: float) -> None:
         longest = max((each.seconds for each in self._allowances), default=0.0)

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from engine.data.budget import Urgency, urgency
 from engine.data.providers.port import Offer
@@ -84,15 +84,28 @@ class _Flight:
 Place = tuple[Offer, Hashable]
 
 
+class Below(Protocol):
+    """Where answers outlive the process."""
+
+    def get(self, offer: Offer, key: Hashable) -> tuple[Any, float] | None:
+        """An answer that may be given again, and the seconds since it was asked for."""
+
+    def put(self, offer: Offer, key: Hashable, value: Any, age: float) -> None:
+        """Keep an answer that was asked for so many seconds ago."""
+
+
 class Cache:
     """Answers by question and key. Safe to share between threads.
 
-    `tick` gives seconds that only rise; at most `size` answers are kept.
+    `tick` gives seconds that only rise; at most `size` answers are kept. What is not here is looked for in `below`.
     """
 
-    def __init__(self, tick: Callable[[], float] = time.monotonic, size: int = MOST) -> None:
+    def __init__(
+        self, tick: Callable[[], float] = time.monotonic, size: int = MOST, below: Below | None = None
+    ) -> None:
         self._tick = tick
         self._size = size
+        self._below = below
         self._kept: OrderedDict[Place, _Kept] = OrderedDict()
         self._failed: OrderedDict[Place, _Kept] = OrderedDict()
         self._flights: dict[Place, _Flight] = {}
@@ -157,12 +170,24 @@ class Cache:
         """Ask, and tell everybody who waits, whatever comes of it."""
         asked_at = self._tick()
         try:
-            brought = flight.brought = _Kept(asked_at, flight.urgency, load())
+            value, age = self._load(place, load)
+            brought = flight.brought = _Kept(asked_at - age, flight.urgency, value)
         except DeskError as error:
             brought = flight.brought = _Kept(self._tick(), flight.urgency, error=error)
         finally:
             self._land(place, flight)
         return brought
+
+    def _load(self, place: Place, load: Callable[[], object]) -> tuple[object, float]:
+        """The answer from below with its age, or one that is asked for now and kept there."""
+        found = None if self._below is None else self._below.get(*place)
+        if found is not None:
+            return found
+        asked_at = self._tick()
+        value = load()
+        if self._below is not None:
+            self._below.put(*place, value, self._tick() - asked_at)
+        return value, 0.0
 
     def _land(self, place: Place, flight: _Flight) -> None:
         with self._lock:
