@@ -42,6 +42,8 @@ LIVES = {
     # Published once a day.
     Offer.CURVE: 3 * HOUR,
     Offer.SCREEN: 15 * MINUTE,
+    # Names are listed overnight.
+    Offer.ASSETS: 12 * HOUR,
 }
 """Seconds for which an answer is given again."""
 

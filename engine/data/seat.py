@@ -52,6 +52,7 @@ WORDS = {
     Offer.STATUSES: "halts",
     Offer.CURVE: "interest rates",
     Offer.SCREEN: "screens",
+    Offer.ASSETS: "listed names",
 }
 
 

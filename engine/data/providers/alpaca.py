@@ -18,10 +18,10 @@ from engine.data.listening import I, Listening, Streaming
 from engine.data.providers.alpaca_client import DATA, NAME, AlpacaClient
 from engine.data.providers.alpaca_company import AlpacaCompany
 from engine.data.providers.alpaca_options import AlpacaOptions
-from engine.data.providers.alpaca_reference import AlpacaReference, Asset, TradingDay
+from engine.data.providers.alpaca_reference import AlpacaReference, TradingDay
 from engine.data.providers.alpaca_shares import AlpacaShares
 from engine.data.providers.entitlements import Entitlements
-from engine.data.providers.port import Level, Listings, Offer, Provider, RawChain, ScreenRow
+from engine.data.providers.port import Asset, Level, Listings, Offer, Provider, RawChain, ScreenRow
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import Option, Stock
@@ -31,8 +31,12 @@ from engine.model.news import Headline
 Answer = TypeVar("Answer")
 
 ALWAYS = dict.fromkeys(
-    (Offer.BARS, Offer.DIVIDENDS, Offer.SPLITS, Offer.LISTINGS, Offer.PAST_LISTINGS, Offer.OPTION_BARS), Kind.REAL
-)
+    (
+        Offer.BARS, Offer.DIVIDENDS, Offer.SPLITS, Offer.LISTINGS, Offer.PAST_LISTINGS, Offer.OPTION_BARS,
+        Offer.ASSETS,
+    ),
+    Kind.REAL,
+)  # fmt: skip
 OPTIONAL = {Offer.LEVELS: Kind.REAL, Offer.NEWS: Kind.REAL, Offer.SCREEN: Kind.REAL}
 """What not all keys are given: once refused, it is not offered for an hour."""
 
@@ -147,7 +151,6 @@ class AlpacaData(Provider):
         return self._optional(Offer.SCREEN, self._company.most_active)
 
     def assets(self) -> Mapping[str, Asset]:
-        """The active names by ticker: tradable at all, and with options."""
         return self._reference.assets()
 
     def clock(self) -> datetime:

@@ -9,29 +9,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from engine.data.providers.alpaca_client import NAME, READ, AlpacaClient, Payload
 from engine.data.providers.alpaca_values import needed
+from engine.data.providers.port import Asset
 from engine.data.providers.reader import invalid
 from engine.sessions import NEW_YORK
 
 KEPT = timedelta(hours=6)
 """How long the list of assets is good: it has eleven thousand rows and changes overnight."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A name that is listed.
-
-    Attributes:
-        is_tradable: whether Alpaca takes orders in it at all (no word about a halt).
-        is_optionable: it has, or once had, listed options (openapi `Assets.attributes`, `has_options`).
-        closes_late: its options trade until 16:15 (`options_late_close`).
-    """
-
-    ticker: str
-    name: str
-    exchange: str
-    is_tradable: bool
-    is_optionable: bool
-    closes_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +61,7 @@ class AlpacaReference:
 
 
 def _asset(row: Payload) -> Asset:
+    """A row of the list; its attributes tell about options (openapi `Assets.attributes`)."""
     attributes = READ.rows("attributes", row.get("attributes") or [])
     return Asset(
         ticker=needed(row, "symbol", READ.text),

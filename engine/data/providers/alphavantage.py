@@ -22,7 +22,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from engine.data.budget import Allowance
+from engine.data.budget import Allowance, Budget
 from engine.data.providers import alphavantage_rows as read
 from engine.data.providers.alphavantage_client import FREE, NAME, Client
 from engine.data.providers.alphavantage_rows import FIELDS, KINDS
@@ -76,6 +76,10 @@ class AlphaVantage(Provider):
     @property
     def offers(self) -> Mapping[Offer, Kind]:
         return self._granted.offers
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (self.budget,)
 
     def close(self) -> None:
         self._client.close()

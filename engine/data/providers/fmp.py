@@ -85,6 +85,10 @@ class FinancialModelingPrep(Provider):
     def offers(self) -> Mapping[Offer, Kind]:
         return self._granted.offers
 
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (self.budget,)
+
     def close(self) -> None:
         self._reader.close()
 

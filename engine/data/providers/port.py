@@ -57,6 +57,7 @@ class Offer(StrEnum):
     STATUSES = "statuses"
     CURVE = "curve"
     SCREEN = "screen"
+    ASSETS = "assets"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +180,23 @@ class ScreenRow:
     is_optionable: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A name that is listed.
+
+    Attributes:
+        is_tradable: whether orders in it are taken at all (no word about a halt).
+        is_optionable: it has, or once had, listed options. closes_late: they trade until 16:15.
+    """
+
+    ticker: str
+    name: str
+    exchange: str
+    is_tradable: bool
+    is_optionable: bool
+    closes_late: bool
+
+
 class Provider:
     """One source of market data. Every question raises `NotOffered` unless the adapter answers it.
 
@@ -285,6 +303,10 @@ class Provider:
     def screen(self) -> tuple[ScreenRow, ...]:
         """The most active names, most active first."""
         raise self._no(Offer.SCREEN)
+
+    def assets(self) -> Mapping[str, Asset]:
+        """Everything that is listed, by ticker."""
+        raise self._no(Offer.ASSETS)
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -125,6 +125,7 @@ def world(server: AlpacaDataServer, alpaca: AlpacaData) -> World:
             Offer.LISTINGS: lambda it: it.listings("AAPL"),
             Offer.PAST_LISTINGS: lambda it: it.past_listings("AAPL", (start, end), (1.0, 999.0)),
             Offer.OPTION_BARS: lambda it: it.option_bars([AAPL_CALL], start, end),
+            Offer.ASSETS: lambda it: it.assets(),
         },
         unknown={
             Offer.CHAIN: lambda it: it.chain("NOPE"),
