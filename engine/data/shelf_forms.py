@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine import codec
-from engine.data.chain_build import Built, Comparison, Tally
+from engine.data.chain_build import Built
 from engine.data.providers.port import Listings
 from engine.errors import DataInvalid
 from engine.model.instruments import Style
+from engine.model.making import Comparison, Making, Tally
 from engine.model.market import Bars, Chain, Earnings, Fundamentals, Source
 from engine.pricing import Forward
 
@@ -57,6 +58,7 @@ class ChainHead:
     dividends: tuple[tuple[date, float], ...]
     style: Style
     rate_source: Source | None
+    making: Making | None
     tally: Tally
     forwards: tuple[Forward, ...]
     comparison: Comparison | None

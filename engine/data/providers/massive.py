@@ -93,9 +93,9 @@ class Massive(Provider):
         self._clock = clock
         self._sessions = Sessions()
         headers = {"Authorization": f"Bearer {key}"}
+        self._budgets = tuple(Budget(NAME, each, tick=tick) for each in self.allowances)
         self._readers = tuple(
-            Reader(NAME, url or URL, Budget(NAME, each, tick=tick), clock, headers=headers, timeouts=timeouts)
-            for each in self.allowances
+            Reader(NAME, url or URL, each, clock, headers=headers, timeouts=timeouts) for each in self._budgets
         )
         self._client = Client(*self._readers)
         self._granted = Entitlements(NAME, KINDS, tick, enough=1)
@@ -103,6 +103,10 @@ class Massive(Provider):
     @property
     def offers(self) -> Mapping[Offer, Kind]:
         return self._granted.offers
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return self._budgets
 
     def close(self) -> None:
         for reader in self._readers:

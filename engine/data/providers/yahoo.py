@@ -64,7 +64,12 @@ class YahooData(Provider):
     ) -> None:
         self._clock = clock
         self._window = window
-        self._client = YahooClient(url, folder, Budget(NAME, *OUR_OWN), clock, timeouts)
+        self.budget = Budget(NAME, *OUR_OWN)
+        self._client = YahooClient(url, folder, self.budget, clock, timeouts)
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (self.budget,)
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
