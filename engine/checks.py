@@ -61,8 +61,11 @@ def at_tap(desk: Desk, signal: Signal) -> Seen:
 
     Raises:
         NotAllowed: delta has left its range.
-        DataUnavailable, DataInvalid: no fresh two-sided quote, or a spread too wide.
+        DataUnavailable, DataInvalid: no fresh two-sided quote, a spread too wide, sources that contradict each other.
     """
+    opinion = desk.market.second_opinion(leg.instrument for leg in signal.legs)
+    if opinion.against:
+        raise DataInvalid(f"{' '.join(opinion.against)} No entry in {signal.ticker} on such numbers.")
     seen = prices(desk, signal)
     check_spreads(desk, signal, seen.quotes)
     if signal.dates is None and signal.delta_range is None:

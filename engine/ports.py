@@ -10,7 +10,7 @@ from typing import Protocol
 
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Dividend, MarketSnapshot, Quote, Split, TradingStatus
+from engine.model.market import Bars, Chain, Dividend, MarketSnapshot, Opinion, Quote, Split, TradingStatus
 from engine.model.news import News
 from engine.model.orders import Activity, Fill, Order
 
@@ -203,6 +203,15 @@ class MarketData(Protocol):
 
     def news(self, ticker: str) -> News | None:
         """Headlines about a name of the last days, scored; None when no source covers news.
+
+        Raises:
+            NotFound, DataUnavailable: as `snapshot`.
+        """
+
+    def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
+        """What other sources say of the numbers that an entry in these, all of one underlying, rests on.
+
+        It is asked of what is about to be traded, and waits some seconds at most. No exit ever asks.
 
         Raises:
             NotFound, DataUnavailable: as `snapshot`.

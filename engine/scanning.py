@@ -17,7 +17,7 @@ from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
 from engine.model.limits import Limits
-from engine.model.market import Bars, Kind, MarketSnapshot
+from engine.model.market import Bars, Kind, MarketSnapshot, Opinion
 from engine.model.trade import (
     Approval,
     ApprovalStatus,
@@ -273,11 +273,23 @@ def _plan(
     broken = risk.breaches(verdicts)
     if broken:
         return None, tuple(Step(f"limit: {c.name}", f"{c.limit:.4g}", f"{c.after:.4g}") for c in broken)
+    opinion = _second_opinion(desk, signal)
+    if opinion.against:
+        return None, (Step("second source", "says the same", " ".join(opinion.against)),)
     skipped = (c for c in verdicts if not c.is_checked)
-    return replace(plan, impact=risk.impact(verdicts)), (
+    told = replace(signal, against=(*signal.against, *opinion.words))
+    return replace(plan, signal=told, impact=risk.impact(verdicts)), (
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
         *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),
     )
+
+
+def _second_opinion(desk: Desk, signal: Signal) -> Opinion:
+    """What other sources say of the numbers of a signal; that our own cannot be had any more speaks against it too."""
+    try:
+        return desk.market.second_opinion(leg.instrument for leg in signal.legs)
+    except DataError as trouble:
+        return Opinion((str(trouble),))
 
 
 def _is_held(signal: Signal, held: tuple[Position, ...]) -> bool:

@@ -9,7 +9,7 @@ from itertools import count
 
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Quote, TradingStatus
+from engine.model.market import Bars, Chain, MarketSnapshot, Opinion, Quote, TradingStatus
 from engine.model.news import News
 from engine.ports import SourceState
 from tests import make
@@ -50,6 +50,8 @@ class FakeMarket:
         self._bars: dict[str, Bars] = {}
         self._statuses: dict[str, TradingStatus] = {}
         self.states: tuple[SourceState, ...] = ()
+        self.opinions: dict[str, Opinion] = {}
+        """What other sources say, by ticker; nothing where it is not told."""
         self.asked: list[tuple[Instrument, ...]] = []
         """The instruments of every `quotes` call, in order."""
 
@@ -122,6 +124,9 @@ class FakeMarket:
 
     def news(self, ticker: str) -> News | None:
         return self.snapshot(ticker).news
+
+    def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
+        return self.opinions.get(next(iter(instruments)).underlying, Opinion())
 
     def sources(self) -> tuple[SourceState, ...]:
         return self.states

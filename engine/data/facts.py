@@ -27,7 +27,7 @@ ONE_NUMBER = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Merged(Generic[T]):
-    """What is taken, and a sentence for each contradiction."""
+    """What is taken, and a sentence for each contradiction that most of the sources do not settle."""
 
     value: T
     words: tuple[str, ...] = ()
@@ -77,6 +77,21 @@ def merge_splits(told: Mapping[str, Sequence[Split]], today: date) -> Merged[tup
     return Merged(tuple(Split(day, ratio) for day, ratio in found.value), found.words)
 
 
+def differing(ticker: str, known: Sequence[Dividend], merged: Sequence[Dividend], today: date) -> tuple[str, ...]:
+    """A sentence for each dividend ahead by all sources together that is not among the known ones, or another there."""
+    amounts = {each.ex_date: each.amount for each in known}
+    words = []
+    for each in merged:
+        ours = amounts.get(each.ex_date)
+        if each.ex_date <= today or (ours is not None and not _are_two(ours, each.amount)):
+            continue
+        told = f"{each.amount:f} on {each.ex_date:%d %b %Y}"
+        near = [one for one in known if abs(one.ex_date - each.ex_date) <= ONE_EX_DATE]
+        not_ = ", ".join(f"{one.amount:f} on {one.ex_date:%d %b %Y}" for one in near) or "none there"
+        words.append(f"By all sources together {ticker} pays a dividend of {told}; the first one tells {not_}.")
+    return tuple(words)
+
+
 Claim = tuple[date, Decimal]
 
 
@@ -92,7 +107,8 @@ def _merged(told: Mapping[str, Sequence[Claim]], today: date, what: str) -> Merg
         numbers = [claim[1] for claim in group.values()]
         number = _agreed(numbers, _are_two)
         found.setdefault(day, numbers[0] if number is None else number)
-        if len({claim[0] for claim in group.values()}) > 1 or any(_are_two(numbers[0], each) for each in numbers):
+        agreeing = sum(claim[0] == day and not _are_two(claim[1], found[day]) for claim in group.values())
+        if agreeing < len(group) and 2 * agreeing <= len(group):
             listed = ", ".join(f"{name} {claim[1]:f} on {claim[0]:%d %b %Y}" for name, claim in group.items())
             words.append(f"Sources differ about a {what}: {listed}.")
     return Merged(sorted(found.items()), tuple(words))

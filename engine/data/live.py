@@ -26,6 +26,7 @@ from engine.data.panel import Answers, Panel
 from engine.data.past import PanelPast
 from engine.data.peers import bars_trouble
 from engine.data.providers.port import Curve, Level, Offer
+from engine.data.second import Ours, SecondSources
 from engine.data.share_days import HORIZON
 from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
@@ -39,6 +40,7 @@ from engine.model.market import (
     Fundamentals,
     IvDay,
     MarketSnapshot,
+    Opinion,
     Quote,
     TradingStatus,
 )
@@ -91,6 +93,7 @@ class LiveMarket:
         self._history = history
         self._cache = Cache(tick=tick)
         self._shares = LiveShares(panel, now, sessions, universe, tick)
+        self._second = SecondSources(panel, self._cache)
         self._options = LiveOptions(panel, self._cache, now, self._market_of, tick)
 
     @property
@@ -199,6 +202,22 @@ class LiveMarket:
             return {}
         return self._cache.get(Offer.LEVELS, symbols, lambda: self._load_levels(symbols))
 
+    def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
+        """What the other providers say of the history, the dividends and, where options are traded, of the chain."""
+        wanted = tuple(instruments)
+        ticker, is_on_options = wanted[0].underlying, any(isinstance(each, Option) for each in wanted)
+        spot = self._shares.spot(ticker).quote
+        return self._second.opinion(
+            Ours(
+                ticker,
+                self._today,
+                price=float("nan") if spot is None else float(spot.mid),
+                bars=self._shares.bars(ticker),
+                dividends=self._paid(ticker),
+                chain=self._chain_now(ticker) if is_on_options else None,
+            )
+        )
+
     def sources(self) -> tuple[SourceState, ...]:
         """How every provider does, the most important first."""
         return self._panel.states()
@@ -282,8 +301,20 @@ class LiveMarket:
     def _level(self, ticker: str) -> Level | None:
         return self.levels(ticker).get(ticker)
 
+    def _chain_now(self, ticker: str) -> Chain | None:
+        """The chain, None too where there is no answer now: what is traded is quoted by itself."""
+        try:
+            return self.chain(ticker)
+        except DataUnavailable as trouble:
+            log.warning("live.no_chain", ticker=ticker, trouble=str(trouble))
+            return None
+
+    def _paid(self, ticker: str) -> tuple[Dividend, ...] | None:
+        """Dividends as paid: by all sources where they have been asked, else by the first one."""
+        return self._second.dividends(ticker, self._today) or self._shares.dividends(ticker)
+
     def _dividends(self, ticker: str) -> tuple[Dividend, ...] | None:
-        paid = self._shares.dividends(ticker)
+        paid = self._paid(ticker)
         return None if paid is None else on_basis_of(self._today, paid, self._shares.splits(ticker) or ())
 
     def _rate(self) -> float:

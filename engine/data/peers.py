@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.data.best import FOR_ORDERS, SHARES
 from engine.data.panel import Answer
 from engine.data.providers.port import RawChain
-from engine.model.market import Bar, Bars, Floats, Quote, Split
+from engine.model.market import Bar, Bars, Chain, Floats, Quote, Split
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def session_trouble(session: Bar, quote: Quote | None) -> str:
     return ""
 
 
-def chain_against(chain: RawChain, peer: RawChain) -> str:
+def chain_against(chain: Chain | RawChain, peer: Chain | RawChain) -> str:
     """What of a chain contradicts another source's: the spot, or the middles of the quotes at the median."""
     is_near = {chain.source.kind, peer.source.kind} <= FOR_ORDERS
     both = f"{chain.source.name} and {peer.source.name}"
@@ -144,25 +144,24 @@ def _listed(prices: Sequence[float]) -> str:
     return ", ".join(f"{price:,.2f}" for price in prices)
 
 
-def _two_sided(chain: RawChain) -> NDArray[np.bool_]:
+def _two_sided(chain: Chain | RawChain) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         return np.asarray((chain.bid > 0) & (chain.ask >= chain.bid) & np.isfinite(chain.ask))
 
 
-def _mids_of_the_same(chain: RawChain, peer: RawChain) -> tuple[Floats, Floats]:
+def _mids_of_the_same(chain: Chain | RawChain, peer: Chain | RawChain) -> tuple[Floats, Floats]:
     """The middles of the contracts that both quote clearly."""
     ours, theirs = _clear_mids(chain), _clear_mids(peer)
     same = [key for key in ours if key in theirs]
     return np.array([ours[key] for key in same]), np.array([theirs[key] for key in same])
 
 
-def _clear_mids(chain: RawChain) -> dict[tuple[str, object, int, bool], float]:
+def _clear_mids(chain: Chain | RawChain) -> dict[tuple[str, object, int, bool], float]:
     mid = (chain.bid + chain.ask) / 2
     with np.errstate(invalid="ignore"):
         clear = _two_sided(chain) & (mid >= CLEAR_MID) & (chain.ask - chain.bid <= CLEAR_SPREAD * mid)
     rows = np.flatnonzero(clear)
     strikes = np.rint(chain.strike[rows] * 1000).astype(int)
-    keys = zip(
-        chain.root[rows], chain.expiry[rows].tolist(), strikes.tolist(), chain.is_call[rows].tolist(), strict=True
-    )
+    root = np.full(len(chain), chain.underlying, dtype=object) if chain.root is None else chain.root
+    keys = zip(root[rows], chain.expiry[rows].tolist(), strikes.tolist(), chain.is_call[rows].tolist(), strict=True)
     return dict(zip(keys, mid[rows].tolist(), strict=True))

@@ -20,7 +20,7 @@ from engine.data.rates import Rate
 from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Quote, Source, TradingStatus
+from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Opinion, Quote, Source, TradingStatus
 from engine.model.news import News
 from engine.ports import SourceState
 from engine.sessions import Sessions
@@ -180,6 +180,10 @@ class ReplayMarket:
     def news(self, ticker: str) -> News | None:
         """Those recorded of live prices; other recorded headlines say no instant at which they could be read."""
         return self._recordings.news(ticker, self._now())
+
+    def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
+        """None: recorded days are compared when they are recorded."""
+        return Opinion()
 
     def sources(self) -> tuple[SourceState, ...]:
         """None: a folder is always there."""

@@ -190,3 +190,8 @@ def test_the_panel_has_the_bars_of_the_whole_universe(world: World):
 
 def test_a_name_nobody_knows_has_no_trading_status(world: World):
     assert set(world.market.statuses([world.ticker, world.unknown])) <= {world.ticker}
+
+
+def test_nothing_speaks_against_numbers_that_are_right(world: World):
+    contract = next(contract for contract in chain_of(world).contracts() if contract.bid > 0)
+    assert world.market.second_opinion([Stock(world.ticker), contract.option]).against == ()

@@ -12,7 +12,7 @@ from engine.approvals import Outcome
 from engine.desk import Mode
 from engine.errors import DataInvalid, NotAllowed
 from engine.model.legs import Leg
-from engine.model.market import DatesAhead, Kind, Source, TradingStatus
+from engine.model.market import DatesAhead, Kind, Opinion, Source, TradingStatus
 from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make
@@ -46,6 +46,16 @@ def test_a_halted_name_is_not_entered() -> None:
     world.market.set_status(TradingStatus("XYZ", is_halted=True, since=make.NOW - timedelta(minutes=3)))
 
     refused(world, r"XYZ is halted since 09:57 ET\.")
+
+
+def test_numbers_that_a_second_source_contradicts_are_not_entered_on_and_the_proposal_waits() -> None:
+    world = proposed()
+    world.market.opinions["XYZ"] = Opinion(("acme and other have XYZ at 48.00 and 480.00.",))
+
+    refused(world, "48.00 and 480.00. No entry in XYZ on such numbers", DataInvalid)
+
+    world.market.opinions["XYZ"] = Opinion(alone=("options",))
+    assert approve(world).outcome is Outcome.SENT
 
 
 @pytest.mark.parametrize(("minutes", "sent"), [(14.9, False), (15, True)])

@@ -9,7 +9,7 @@ from engine import halts, scanning
 from engine.errors import DataUnavailable, NotFound
 from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
-from engine.model.market import Kind, MarketSnapshot, Source
+from engine.model.market import Kind, MarketSnapshot, Opinion, Source
 from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world
@@ -73,6 +73,22 @@ def test_a_name_with_delayed_prices_is_for_watching_only_and_troubled_sources_ar
     ]
     assert [plan.signal.ticker for plan in scan.plans] == ["BBB"]
     assert scan.plans[0].signal.against[-1] == "yahoo did not answer."
+
+
+def test_a_signal_that_a_second_source_contradicts_is_no_proposal_and_one_that_nobody_confirms_says_so() -> None:
+    made = world({"AAA": 50, "BBB": 45})
+    made.market.opinions = {
+        "AAA": Opinion(("acme and other have AAA at 50.00 and 500.00.",)),
+        "BBB": Opinion(alone=("past prices", "options")),
+    }
+
+    scan = scanning.run(made.desk, "test", ("AAA", "BBB"))
+
+    assert [(row.ticker, row.rule, row.value) for row in scan.rejected] == [
+        ("AAA", "second source", "acme and other have AAA at 50.00 and 500.00.")
+    ]
+    assert [plan.signal.ticker for plan in scan.plans] == ["BBB"]
+    assert scan.plans[0].signal.against[-1] == "One source only: past prices, options."
 
 
 def test_signals_become_pending_proposals_best_first() -> None:

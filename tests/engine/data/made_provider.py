@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
+from engine.data.live import LiveMarket
+from engine.data.panel import Panel
 from engine.data.providers.port import Curve, Listings, Offer, Provider, RawChain, Report
 from engine.errors import NotFound
 from engine.model.instruments import Option, Right, Stock
 from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Source, Split, TradingStatus
 from engine.model.news import Headline
+from engine.sessions import Sessions
 from tests.chains import NOW, TODAY, strip
+from tests.ticks import Ticks
 
 EXPIRY = date(2026, 12, 18)
 STRIKES = tuple(float(strike) for strike in range(80, 121, 2))
@@ -137,3 +142,18 @@ class MadeProvider(Provider):
     def curve(self) -> Curve:
         self._known(Offer.CURVE, [])
         return Curve(TODAY - timedelta(days=1), {0.25: 0.04, 1.0: 0.038}, self.source)
+
+
+@dataclass
+class Live:
+    market: LiveMarket
+    ticks: Ticks
+
+
+@contextmanager
+def live(*providers: MadeProvider, names: tuple[str, ...] = ("AAA",)) -> Iterator[Live]:
+    ticks = Ticks()
+    panel = Panel(providers, lambda: NOW, tick=ticks, rng=np.random.default_rng(1))
+    market = LiveMarket(panel, lambda: NOW, Sessions(), lambda: names, lambda ticker, day: None, tick=ticks)
+    yield Live(market, ticks)
+    market.close()

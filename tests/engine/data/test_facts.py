@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from engine.data.facts import merge_dividends, merge_fundamentals, merge_reports, merge_splits
+from engine.data.facts import Merged, differing, merge_dividends, merge_fundamentals, merge_reports, merge_splits
 from engine.data.providers.port import Report
 from engine.model.market import Dividend, Earnings, Fundamentals, ReportTime, Source, Split
 
@@ -155,8 +155,7 @@ def test_of_two_ex_dates_of_one_dividend_the_first_that_is_not_over_is_taken():
 def test_the_ex_date_that_most_name_is_taken():
     day, wrong = SOON, SOON - timedelta(days=1)
     found = merge_dividends({"a": [paid(wrong)], "b": [paid(day)], "c": [paid(day)]}, TODAY)
-    assert found.value == (paid(day),)
-    assert len(found.words) == 1
+    assert found == Merged((paid(day),))
 
 
 def test_the_amount_that_most_name_is_taken_else_the_most_trusted_ones():
@@ -171,6 +170,17 @@ def test_the_amount_that_most_name_is_taken_else_the_most_trusted_ones():
 def test_weekly_dividends_are_kept_apart():
     weeks = [paid(SOON + timedelta(days=7 * week)) for week in range(6)]
     assert merge_dividends({"a": weeks, "b": weeks[1:]}, TODAY).value == tuple(weeks)
+
+
+def test_a_dividend_ahead_that_is_not_what_all_sources_tell_together_is_told():
+    known = (paid(TODAY - timedelta(days=80), "0.20"), paid(SOON))
+    assert differing("KO", known, (paid(TODAY - timedelta(days=80), "2"), paid(SOON, "0.2501")), TODAY) == ()
+    (amount,) = differing("KO", known, (paid(SOON, "2.50"),), TODAY)
+    assert "2.50 on 02 Dec 2026; the first one tells 0.25 on 02 Dec 2026" in amount
+    (day,) = differing("KO", known, (paid(SOON - timedelta(days=1)),), TODAY)
+    assert "01 Dec 2026; the first one tells 0.25 on 02 Dec 2026" in day
+    (more,) = differing("KO", (), (paid(SOON),), TODAY)
+    assert "none there" in more
 
 
 def test_a_split_that_sources_read_the_other_way_round_is_told():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,36 +10,17 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.data.live import LiveMarket
-from engine.data.panel import Panel
 from engine.data.providers.port import Level, Offer
 from engine.data.providers.trouble import Unreachable
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Right, Stock
 from engine.model.market import Dividend, Kind, Split
-from engine.sessions import Sessions
 from tests.chains import NOW, TODAY
-from tests.engine.data.made_provider import EXPIRY, MadeProvider
-from tests.ticks import Ticks
+from tests.engine.data.made_provider import EXPIRY, MadeProvider, live
 
 D = Decimal
 DOWN = Unreachable("made did not answer.")
 CALL = Option("AAA", EXPIRY, Right.CALL, D(100))
-
-
-@dataclass
-class Live:
-    market: LiveMarket
-    ticks: Ticks
-
-
-@contextmanager
-def live(*providers: MadeProvider, names: tuple[str, ...] = ("AAA",)) -> Iterator[Live]:
-    ticks = Ticks()
-    panel = Panel(providers, lambda: NOW, tick=ticks, rng=np.random.default_rng(1))
-    market = LiveMarket(panel, lambda: NOW, Sessions(), lambda: names, lambda ticker, day: None, tick=ticks)
-    yield Live(market, ticks)
-    market.close()
 
 
 @dataclass
