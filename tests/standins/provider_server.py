@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -39,6 +39,8 @@ class Trouble:
     """Promise more bytes than are sent, and hang up."""
     silence: bool = False
     """Say nothing until the server ends."""
+    drip: float = 0.0
+    """Seconds between two bytes of the body, 0 for all at once."""
     path: str = ".*"
     times: int = 1_000_000
 
@@ -85,11 +87,7 @@ class ProviderServer:
         with self._lock:
             for place, trouble in enumerate(self._troubles):
                 if trouble.times > 0 and re.search(trouble.path, path):
-                    left = Trouble(
-                        trouble.status, trouble.body, trouble.headers, trouble.cut, trouble.silence, trouble.path,
-                        trouble.times - 1,
-                    )  # fmt: skip
-                    self._troubles[place] = left
+                    self._troubles[place] = replace(trouble, times=trouble.times - 1)
                     return trouble
         return None
 
@@ -122,18 +120,31 @@ class _Handler(BaseHTTPRequestHandler):
             self.provider.ended.wait(60)
             self.close_connection = True
         else:
-            self._send(trouble.status, trouble.body, trouble.headers, more=1000 if trouble.cut else 0)
+            more = 1000 if trouble.cut else 0
+            self._send(trouble.status, trouble.body, trouble.headers, more, trouble.drip)
 
-    def _send(self, status: int, body: Any, headers: Mapping[str, str], more: int = 0) -> None:
+    def _send(self, status: int, body: Any, headers: Mapping[str, str], more: int = 0, drip: float = 0.0) -> None:
         payload = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload) + more))
         self.end_headers()
-        self.wfile.write(payload)
+        try:
+            self._write(payload, drip)
+        except OSError:  # whoever asked has heard enough
+            self.close_connection = True
         if more:
             self.close_connection = True
+
+    def _write(self, payload: bytes, drip: float) -> None:
+        if not drip:
+            self.wfile.write(payload)
+            return
+        for byte in payload:
+            self.wfile.write(bytes([byte]))
+            if self.provider.ended.wait(drip):
+                return
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on standard error."""

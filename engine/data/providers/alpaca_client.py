@@ -204,7 +204,7 @@ class _Host:
             answer = self._client.get(f"/{rest}", dict(params), api_version=version)
         except APIError as error:
             raise self._trouble(path, error) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, RecursionError) as error:
             reason = type(error).__name__
             log.warning("provider.no_answer", provider=NAME, path=path, reason=reason)
             raise Unreachable(f"{NAME} did not answer, or not in JSON ({path}: {reason}).") from error

@@ -96,7 +96,7 @@ class Reader:
         try:
             # Not response.json(): with simplejson installed that refuses NaN, which some providers write for "none".
             return json.loads(response.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreachable(f"{self.provider} sent something that is no JSON ({path}).") from error
 
     def _text(self, path: str, params: Params) -> str:

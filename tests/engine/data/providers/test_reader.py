@@ -99,3 +99,9 @@ def test_a_page_in_place_of_a_table_is_no_table(server: ProviderServer, reader: 
     server.fail("html")
     with pytest.raises(Unreachable, match="web page"):
         reader.text("/good")
+
+
+def test_json_nested_too_deep_is_no_answer(server: ProviderServer, reader: Reader):
+    server.fail(Trouble(200, "[" * 200_000))
+    with pytest.raises(Unreachable, match="no JSON"):
+        reader.json("/good", {"n": "1"})
