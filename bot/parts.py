@@ -9,6 +9,7 @@ from bot import words
 from bot.runtime import Runtime
 from bot.serve import Feed
 from engine.desk import Desk
+from engine.news import clean
 from engine.ports import SourceState
 
 Part = tuple[str, tuple[bool, str]]
@@ -67,12 +68,13 @@ def _source_words(state: SourceState, now: datetime) -> str:
         answered = "not asked yet" if state.is_up else "no answer yet"
     else:
         answered = f"answered {words.age((now - state.answered_at).total_seconds())} ago"
+    since = "" if state.since is None else f" since {words.moment(state.since)}"
     said = [
-        "up" if state.is_up else "down",
+        f"{'up' if state.is_up else 'down'}{since}",
         answered,
         f"left {state.budget.removeprefix(f'{state.name}: ')}" if state.budget else "",
         f"{words.count(state.dropped, 'wrong number')} left out" if state.dropped else "",
         "" if state.is_proven else "unproven",
     ]
     found = ", ".join(part for part in said if part)
-    return f"{found}. {state.trouble}" if state.trouble else found
+    return f"{found}. {clean(state.trouble)}" if state.trouble else found

@@ -144,7 +144,8 @@ class SourceState:
 
     Attributes:
         offers: what it gives now and of what kind, in words ("option chains: indicative").
-        is_up: whether its last answers made sense. trouble: what was the matter the last time, "" if nothing was.
+        is_up: whether its last answers made sense; since: when that last changed, None where it was up all along.
+        trouble: what was the matter the last time, "" if nothing was.
         answered_at: its last good answer, None before the first.
         budget: what may still be asked, in words. dropped: its numbers that were left out as wrong, since the start.
         is_proven: whether our reading of it was checked against real recorded answers.
@@ -158,6 +159,7 @@ class SourceState:
     budget: str = ""
     dropped: int = 0
     is_proven: bool = True
+    since: datetime | None = None
 
 
 class MarketData(Protocol):

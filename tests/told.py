@@ -170,6 +170,7 @@ def states() -> tuple[SourceState, ...]:
             answered_at=make.NOW - timedelta(minutes=11),
             budget="yahoo: 60 of 60 a minute",
             dropped=3,
+            since=make.NOW - timedelta(minutes=11),
         ),
         SourceState(
             "fmp", ("fundamentals: real",), is_up=True, budget="fmp: 250 of 250 a day", is_proven=False

@@ -83,8 +83,8 @@ def _facts(call: Call, listed: Chain, expiry: date) -> tuple[tuple[str, str], ..
     age = (call.desk.now() - listed.asof).total_seconds()
     return (
         ("Spot", f"{listed.spot:,.2f}"),
-        ("Expiry", f"{expiry} ({words.count((expiry - listed.today).days, 'day')})"),
-        ("IV at the money", words.percent(iv)),
+        ("Expiry", f"{words.day(expiry)} ({words.count((expiry - listed.today).days, 'day')})"),
+        ("IV at money", words.percent(iv)),
         ("Forward", _forward(call, listed, expiry)),
         ("Rate", _rate(listed, expiry)),
         ("Source", str(listed.source)),
@@ -123,7 +123,7 @@ def _expiry(listed: Chain, wanted: date | None) -> date:
 
 
 def _expiries(listed: Chain) -> str:
-    days = [day.isoformat() for day in listed.expiries]
+    days = [f"{day.day}\N{NO-BREAK SPACE}{day:%b}\N{NO-BREAK SPACE}{day:%y}" for day in listed.expiries]
     return ", ".join(days[:LISTED]) + (f" and {len(days) - LISTED} more" if len(days) > LISTED else "")
 
 

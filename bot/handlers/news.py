@@ -47,7 +47,8 @@ def _means(found: News) -> tuple[tuple[str, str], ...]:
     counts = ", ".join(f"{tones[tone]} {tone}" for tone in Tone)
     return (
         ("Last 24 hours", f"{words.count(found.count(WINDOW), 'article')}: {counts}"),
-        ("Mean P(positive)", f"{positive:.2f}; newer ones counting more, {decayed:.2f}"),
+        ("Mean P(positive)", f"{positive:.2f}"),
+        ("Newer count more", f"{decayed:.2f}"),
         asked,
     )
 
@@ -55,5 +56,7 @@ def _means(found: News) -> tuple[tuple[str, str], ...]:
 def _link(found: News, article: Scored) -> Link:
     headline, chances = article.headline, article.probabilities
     age = words.age((found.asof - headline.at).total_seconds())
-    reads = f"P {chances.positive:.2f} / {chances.neutral:.2f} / {chances.negative:.2f}"
+    reads = f"P {chances.positive:.2f} / {chances.neutral:.2f} / {chances.negative:.2f}".replace(
+        " ", "\N{NO-BREAK SPACE}"
+    )
     return Link(headline.title, headline.url, f"{headline.publisher or headline.source}, {age}. {reads}")

@@ -12,11 +12,13 @@ from bot.command import Call
 from bot.message import Button, Card, Tone
 from engine.errors import DataError, NotFound
 from engine.model.market import Earnings, Fundamentals, MarketSnapshot, Quote, ReportTime
+from engine.news import clean
 from engine.volatility import constant_maturity_iv, iv_standing
 
 T = TypeVar("T")
 Fact = tuple[str, str]
 
+LONGEST_SECTOR = 80
 NOT_KNOWN = "no source tells"
 UNITS = ((Decimal(10) ** 12, "trillion"), (Decimal(10) ** 9, "billion"), (Decimal(10) ** 6, "million"))
 
@@ -31,7 +33,7 @@ def quote(call: Call) -> Card:
     return Card(
         title,
         tone,
-        lines=(*_closed(call), *snapshot.troubles),
+        lines=(*_closed(call), *map(clean, snapshot.troubles)),
         facts=facts,
         buttons=_ways_on(ticker, "quote"),
         banner=call.room.banner(),
@@ -102,7 +104,7 @@ def _last_facts(snapshot: MarketSnapshot) -> tuple[Fact, ...]:
     if not len(bars):
         return (("Last close", NOT_KNOWN),)
     last = bars.bar(len(bars) - 1)
-    return (("Last close", f"{last.close:,.2f} on {words.day(last.day)}"), ("Source", str(bars.source)))
+    return (("Last close", f"{last.close:,.2f} on {words.day(last.day)}, {bars.source}"),)
 
 
 def _day_facts(snapshot: MarketSnapshot) -> tuple[Fact, ...]:
@@ -181,7 +183,7 @@ def _volatility(call: Call, snapshot: MarketSnapshot) -> tuple[Fact, ...]:
 def _company(found: Fundamentals) -> tuple[Fact, ...]:
     known = "not said" if found.known_on is None else words.day(found.known_on)
     return (
-        ("Sector", found.sector or words.UNKNOWN),
+        ("Sector", clean(found.sector or "", LONGEST_SECTOR) or words.UNKNOWN),
         ("Market value", _large(found.market_cap)),
         ("Beta", words.UNKNOWN if found.beta is None else f"{found.beta:.2f} against the S&P 500"),
         ("Dividend yield", words.percent(found.dividend_yield)),

@@ -48,7 +48,7 @@ def health(call: Call) -> Card:
     """Whether each part answers: broker, market data, database, and whether entries are halted."""
     now = call.desk.now()
     providers = sources(call.desk.market.sources(), now)
-    parts = [_broker(call), _market(call), *providers, _store(call), _halt(call), *call.room.parts()]
+    parts = [_broker(call), _market(call), _universe(call), *providers, _store(call), _halt(call), *call.room.parts()]
     bad = [name for name, (fine, _) in parts if not fine]
     facts = tuple((name, text) for name, (_, text) in parts)
     desk = call.desk
@@ -89,7 +89,14 @@ def _market(call: Call) -> Part:
         closed = not call.desk.sessions.is_open(call.desk.now())
         return "Data", (closed, f"{call.desk.market.name}: no quote of {share} now")
     age = words.age((call.desk.now() - quote.at).total_seconds())
-    return "Data", (True, f"{quote.source}, {words.count(len(tickers), 'name')}, {share} {age} old")
+    return "Data", (True, f"{quote.source}, {share} {age} old")
+
+
+def _universe(call: Call) -> Part:
+    """The names that are scanned, and who named them."""
+    desk = call.desk
+    by = "[desk] universe" if desk.universe else desk.market.name
+    return "Universe", (bool(desk.tickers), f"{words.count(len(desk.tickers), 'name')}, from {by}")
 
 
 def _store(call: Call) -> Part:

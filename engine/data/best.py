@@ -105,8 +105,16 @@ def best_quote(quotes: Iterable[Quote], now: datetime, rules: Rules, *, for_orde
     words = [f"{given[place].source.name} sent {fault} for {about}." for place, fault in faults.items()]
     words += [f"{about}: {found.words}"] if found.words else []
     if found.taken is None and given and not words:
-        words = [f"{about}: no fresh two-sided quote{' that an order may be priced on' if for_orders else ''}."]
+        wanted = f"no fresh two-sided quote{' that an order may be priced on' if for_orders else ''}"
+        words = [f"{about}: {wanted}; {_newest(given, now)}."]
     return Best(found.taken, (*(given[place] for place in faults), *found.dropped), " ".join(words))
+
+
+def _newest(quotes: Sequence[Quote], now: datetime) -> str:
+    """What there is in place of a usable quote."""
+    quote = max(quotes, key=lambda each: each.at)
+    age = timedelta(seconds=round(max(quote.age(now).total_seconds(), 0.0)))
+    return f"the newest is {quote.bid:,.2f} / {quote.ask:,.2f} of {quote.source}, {age} old"
 
 
 def best_level(levels: Iterable[Level], now: datetime, rules: Rules = INDICES) -> BestLevel:

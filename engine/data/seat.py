@@ -76,6 +76,8 @@ class Seat:
         self._troubles: dict[Offer | None, str] = {}
         self._answered_at: datetime | None = None
         self._dropped = 0
+        self._was_up = True
+        self._since: datetime | None = None
         self._recent = _Recent(tick)
         self._lock = threading.RLock()
         meters.UP.labels(self.name).set(1)
@@ -166,6 +168,7 @@ class Seat:
                 budget="; ".join(map(str, self.provider.budgets)) or ", ".join(map(str, self.provider.allowances)),
                 dropped=self._dropped,
                 is_proven=self.provider.is_proven,
+                since=self._since,
             )
 
     def _worked(self, offer: Offer) -> None:
@@ -189,7 +192,10 @@ class Seat:
         with self._lock:
             if not self._recent.is_told:
                 self._troubles.pop(None, None)
-            meters.UP.labels(self.name).set(self._is_up([offer for offer in Offer if self.kind(offer) is not None]))
+            is_up = self._is_up([offer for offer in Offer if self.kind(offer) is not None])
+            if is_up is not self._was_up:
+                self._was_up, self._since = is_up, self._clock()
+            meters.UP.labels(self.name).set(is_up)
 
 
 def words_of(provider: str, error: Exception) -> str:

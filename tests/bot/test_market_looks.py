@@ -7,14 +7,19 @@ from datetime import date, timedelta
 
 import pytest
 
+from bot import app
+from bot.bulkheads import finish
 from bot.completion import complete, suggest
+from bot.dispatch import dispatch
 from bot.message import Card, Link, Request, Tone, as_text
+from engine.data.best import SHARES, best_quote
 from engine.errors import DataUnavailable
 from engine.model.events import EventKind
 from engine.model.instruments import Stock
 from engine.model.market import Chain, Earnings, ReportTime, TradingStatus
+from engine.store import Store
 from tests import make, told
-from tests.bot.rooms import Visit, visit
+from tests.bot.rooms import PEOPLE, Visit, visit
 from tests.engine.exit_cases import calls
 
 NARROW = 36
@@ -74,6 +79,14 @@ def test_sources_that_contradict_each_other_are_told_with_both_numbers_and_no_pr
     assert "Mid" not in dict(card.facts)
 
 
+def test_a_quote_that_is_too_old_is_told_with_its_age_and_is_no_price() -> None:
+    old = best_quote((told.quote(),), make.NOW + timedelta(seconds=90), SHARES, for_orders=False)
+
+    card = room(spot=None, troubles=(old.words,)).card("/quote XYZ")
+
+    assert card.lines == ("XYZ: no fresh two-sided quote; the newest is 48.19 / 48.21 of alpaca (real), 0:01:32 old.",)
+
+
 def test_while_the_market_is_closed_the_last_close_comes_with_its_day() -> None:
     desk = room(spot=None, session=None)
     desk.world.clock.set(make.NOW - timedelta(days=2))
@@ -82,7 +95,7 @@ def test_while_the_market_is_closed_the_last_close_comes_with_its_day() -> None:
 
     assert card.title == "XYZ: no quote, the market is closed"
     assert card.lines == ("The market is closed. It opens on 2026-06-15 09:30 ET.",)
-    assert fact(card, "Last close") == "47.40 on Fri 12 Jun 26"
+    assert fact(card, "Last close") == "47.40 on Fri 12 Jun 26, test (recorded)"
     assert "Mid" not in dict(card.facts)
 
 
@@ -162,7 +175,7 @@ def test_recorded_chains_say_so_and_claim_no_comparison() -> None:
 
     assert fact(card, "Source") == "test (recorded)"
     assert fact(card, "Rate").endswith("source not said")
-    assert card.lines == ("Listed expiries: 2026-06-26, 2026-07-17, 2026-08-21.",)
+    assert card.lines == ("Listed expiries: 26\u00a0Jun\u00a026, 17\u00a0Jul\u00a026, 21\u00a0Aug\u00a026.",)
 
 
 def test_every_table_of_the_market_fits_a_phone() -> None:
@@ -215,10 +228,10 @@ def test_news_says_who_when_and_how_it_reads() -> None:
     card = room().card("/news XYZ")
 
     assert card.links[0].text.startswith("XYZ beats estimates")
-    assert card.links[0].note.startswith("Benzinga, 7 min. P 0.")
+    assert card.links[0].note.startswith("Benzinga, 7 min. P\u00a00.")
     assert card.links[2].host == ""
     assert fact(card, "Last 24 hours") == "3 articles: 1 positive, 1 neutral, 1 negative"
-    assert "newer ones counting more" in fact(card, "Mean P(positive)")
+    assert (fact(card, "Mean P(positive)"), fact(card, "Newer count more")) == ("0.26", "0.30")
 
 
 def test_no_articles_and_no_source_are_told_apart() -> None:
@@ -301,6 +314,7 @@ def test_health_has_a_line_for_each_provider() -> None:
 
     assert card.title == "Not well: Source yahoo"
     assert fact(card, "Source alpaca") == "up, answered 3 s ago, left 181 of 200 a minute"
+    assert fact(card, "Source yahoo").startswith("down since 2026-06-15 09:49 ET, answered 11 min ago")
     assert "3 wrong numbers left out" in fact(card, "Source yahoo")
     assert fact(card, "Source yahoo").endswith("yahoo did not answer within 4 s.")
     assert fact(card, "Source fmp") == "up, not asked yet, left 250 of 250 a day, unproven"
@@ -314,3 +328,16 @@ def test_looks_change_nothing() -> None:
 
     assert desk.events(EventKind.COMMAND) == ()
     assert Stock("XYZ") not in {item for asked in desk.world.market.asked for item in asked}
+
+
+@pytest.mark.parametrize("line", ["/quote IBM", "/chain IBM", "/news IBM", "/earnings IBM", "/earnings", "/facts IBM"])
+def test_a_replay_answers_every_look_and_names_what_its_prices_are(line: str) -> None:
+    with Store.memory() as store:
+        made = app.build_replay_desk(app.demo_prices(), date(2013, 3, 1), {}, store)
+        room_of_it = app.build_room(made.desk, PEOPLE, lambda: "REPLAY")
+        reply = finish(dispatch(room_of_it, Request("web:vic", line, source="test:1")))
+
+    (card,) = reply.cards
+    assert (reply.error, card.banner) == ("", "REPLAY")
+    if line in ("/quote IBM", "/chain IBM"):
+        assert dict(card.facts)["Source"] in {"replay (modelled)", "model (modelled)", "replay (recorded)"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from bot.message import Button, Card, Picture
+from bot.message import Button, Card, Link, Picture
 from bot.platforms.web_feed import DESK
 from engine.model.trade import ApprovalStatus
 from tests import make
@@ -519,3 +519,18 @@ async def test_a_foreign_host_name_for_this_machine_is_refused(desk: PageWorld, 
     assert answer is not None
     assert answer.status == 403
     assert "answers to 127.0.0.1" in await tab.inner_text("body")
+
+
+async def test_a_headline_leads_out_of_the_page_only_where_its_address_is_sound(desk: PageWorld, tab: Page):
+    sound = Link("<b>Up</b> @everyone", "https://www.example.com/a?b=1", "Paper, 7 min")
+    twisted = Link("Down", "javascript:alert(1)", "Paper, 8 min")
+    await desk.web.post(DESK, Card("XYZ news", links=(sound, twisted)))
+
+    await enter(desk, tab)
+    links = tab.locator("article .links")
+
+    await expect(links.get_by_role("link")).to_have_count(1)
+    await expect(links.get_by_role("link")).to_have_text("<b>Up</b> @everyone")
+    await expect(links.get_by_role("link")).to_have_attribute("href", "https://www.example.com/a?b=1")
+    await expect(links.get_by_role("link")).to_have_attribute("rel", "noopener noreferrer nofollow")
+    await expect(links).to_contain_text("www.example.com · Paper, 7 min")
