@@ -49,7 +49,7 @@ PINNED = (
 )
 """Samples whose text is kept beside this file: the ones that change only when a card or a renderer does."""
 
-PICTURED = ("proposal", "filled", "position", "digest", "alarm", "help", "settings")
+PICTURED = ("proposal", "filled", "position", "digest", "alarm", "help", "settings", "quote", "news")
 """Samples whose pictures stand in the guides."""
 
 
