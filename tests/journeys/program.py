@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = SHARED / "data"
 HALF_YEAR = ("--from", "2019-01-02", "--to", "2019-06-28", "--strategies", "wheel,wsb_dip", "--seed", "7")
 THREE_WEEKS = ("--from", "2019-01-02", "--to", "2019-01-23", "--strategies", "wheel,wsb_dip", "--seed", "7")
-KIB = 1024 if sys.platform != "darwin" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,41 @@ def wsb(*words: str | Path, cwd: Path, **variables: str) -> Run:
     command = [sys.executable, "-m", "bot", *map(str, words)]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
         process = subprocess.Popen(command, cwd=cwd, env=environment(**variables), stdout=out, stderr=err)
+        peak = Peak(process.pid)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            process.wait()
         finally:
+            peak.end()
             if process.returncode is None:
                 process.kill()
                 process.wait()
         out.seek(0)
         err.seek(0)
-        return Run(process.returncode, out.read(), err.read(), usage.ru_maxrss * KIB)
+        return Run(process.returncode, out.read(), err.read(), peak.bytes)
+
+
+class Peak:
+    """The most memory a process has held so far, looked at until `end` (Linux: VmHWM of proc(5)).
+
+    What the kernel tells of an ended process will not do: its `ru_maxrss` begins with that of whoever started it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._over = threading.Event()
+        self.bytes = 0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join(5)
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            with contextlib.suppress(OSError):
+                found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text(encoding="ascii"))
+                self.bytes = max(self.bytes, int(found[1]) * 1024) if found else self.bytes
 
 
 def replay(window: tuple[str, ...], *words: str | Path, cwd: Path, data: Path = DATA, **variables: str) -> Run:
