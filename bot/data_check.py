@@ -15,6 +15,7 @@ from engine.data.probe import Probe, probed, together
 from engine.data.providers.port import Offer
 from engine.data.seat import WORDS
 from engine.errors import ConfigError, DeskError
+from engine.model.market import Kind
 from engine.sessions import Sessions
 
 SECONDS = 6.0
@@ -32,6 +33,9 @@ KEYS = {
     "newsapi": ("NEWSAPI_API_KEY",),
 }
 """The variables in which a provider's keys stand."""
+REAL_MONEY = frozenset({Kind.REAL})
+"""Kinds of quotes that real money is traded on (`engine.checks`)."""
+ONLY_REAL = "real money takes real quotes of options (Alpaca's opra feed), and no source has any under these keys"
 LOOKING = "for looking only, no order can be priced: that takes ALPACA_API_KEY and ALPACA_SECRET_KEY"
 
 
@@ -57,10 +61,13 @@ def _whole(config: Config, probes: tuple[Probe, ...]) -> Finding:
     prices = [probe for probe in probes if probe.name in sources.PRICES]
     if not prices:
         return Finding("data", "fail", sources.NOTHING)
-    shares = [probe.name for probe in prices if probe.has(Offer.QUOTES, ORDER_GRADE)]
-    options = [probe.name for probe in prices if probe.has(Offer.OPTION_QUOTES, ORDER_GRADE)]
+    grade = REAL_MONEY if config.is_live else ORDER_GRADE
+    shares = [probe.name for probe in prices if probe.has(Offer.QUOTES, grade)]
+    options = [probe.name for probe in prices if probe.has(Offer.OPTION_QUOTES, grade)]
     if shares and options:
         return Finding("data", "ok", f"orders are priced on shares of {shares[0]}, options of {options[0]}")
+    if shares and config.is_live:
+        return Finding("data", "fail", f"shares are priced on {shares[0]}; {ONLY_REAL}")
     if shares:
         return Finding("data", "warn", f"shares are priced on {shares[0]}; no source has quotes of options for orders")
     if not has_alpaca(config) and any(probe.answered for probe in prices):

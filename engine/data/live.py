@@ -117,6 +117,8 @@ class LiveMarket:
         bars, spot = self._shares.bars(ticker), self._shares.spot(ticker)
         session = self._shares.session(ticker)
         if bars is None and spot.quote is None and session is None:
+            if ticker in INDICES:
+                raise DataUnavailable(f"{ticker} is an index: there are no shares to quote, only its options.")
             raise self._unknown(ticker)
         if bars is None:
             raise DataUnavailable(f"No source has the past sessions of {ticker}.")

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot import data_check
 from bot.doctor import Finding
-from bot.settings import AlpacaSettings, Config, DataSettings
+from bot.settings import AlpacaSettings, Config, DataSettings, DeskSettings
 from tests.standins.alpaca_data import AlpacaDataServer, AlpacaWorld
 from tests.standins.alpaca_option_data import OptionWorld
 from tests.standins.provider_server import Trouble, serving
@@ -91,6 +91,20 @@ def test_keys_without_options_can_price_shares_only(server: AlpacaDataServer, tm
 
     assert told["data"].state == "warn"
     assert "no source has quotes of options" in told["data"].words
+
+
+def test_real_money_is_not_traded_on_indicative_options(server: AlpacaDataServer, tmp_path: Path) -> None:
+    paper = config(server.url, tmp_path)
+    live = replace(
+        paper,
+        desk=DeskSettings(mode="live", broker="alpaca"),
+        alpaca=replace(paper.alpaca, account="123456789"),
+    )
+
+    told = found(live)["data"]
+
+    assert live.is_live
+    assert (told.state, "opra" in told.words) == ("fail", True)
 
 
 def test_one_that_hangs_costs_seconds_and_no_other_line(server: AlpacaDataServer, tmp_path: Path) -> None:

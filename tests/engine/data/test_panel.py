@@ -276,8 +276,10 @@ def test_a_turn_under_the_allowance_is_not_waited_for_longer_than_the_answer():
 def test_who_fails_is_left_alone_and_tried_again(ticks: Ticks):
     acme = Panelist("acme", raising(DOWN))
     panel = panel_of(acme, ticks=ticks)
+    assert panel.states()[0].since is None
     fail(panel, FAILURES)
     assert not panel.states()[0].is_up
+    assert panel.states()[0].since == make.NOW
     assert is_up("acme") == 0
     assert panel.ask(Offer.QUOTES, quotes, Urgency.SCAN).troubles[0].startswith("acme is not asked for ")
     assert acme.asked == FAILURES
