@@ -29,6 +29,7 @@ from engine import activities
 from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
+from engine.data.beforehand import Beforehand
 from engine.data.budget import Urgency, asking
 from engine.data.demo import demo_folder
 from engine.data.folder import RecordedFolder
@@ -278,16 +279,19 @@ def _broker(
 
 
 def sessions_of(config: Config, desk: Desk) -> Desks:
-    """The desk through a broker session for each kind of work; the exchange inside this program has one for all."""
+    """The desk through a broker session for each kind of work; the exchange inside this program has one for all.
 
+    The watch over exits waits for nothing but the quotes of a live market.
+    """
+    watched = Beforehand(desk.market) if isinstance(desk.market, LiveMarket) else desk.market
     if config.desk.broker == "paper":
-        return Desks(desk, desk, desk, desk, desk)
+        return Desks(desk, replace(desk, market=watched), desk, desk, desk)
 
     def quick() -> Desk:
         return replace(desk, broker=protecting_broker(config, desk.store))
 
-    books = replace(desk, broker=alpaca_broker(config, desk.store))
-    return Desks(entries=desk, exits=quick(), exit_orders=quick(), protecting=quick(), books=books)
+    books, exits = replace(desk, broker=alpaca_broker(config, desk.store)), replace(quick(), market=watched)
+    return Desks(entries=desk, exits=exits, exit_orders=quick(), protecting=quick(), books=books)
 
 
 def build_recorder(config: Config) -> Recorder | None:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from engine import comparison, mending, outside, standing
+from engine import comparison, mending, outside, quoted, standing
 from engine.comparison import CASH, CASH_TOLERANCE, Comparison
 from engine.desk import Desk
-from engine.errors import AlreadyDecided, DataError, NotAllowed
+from engine.errors import AlreadyDecided, NotAllowed
 from engine.model.adoptions import Adoption, AdoptionKind, AdoptionStatus
 from engine.model.book import ZERO, Holding, Position, Posting, PostingKind
 from engine.model.events import Event, EventKind, Severity
@@ -145,10 +145,7 @@ def _quotes(desk: Desk, wishes: Iterable[_Wish | Adoption]) -> outside.Quotes:
     """Quotes of what is asked about and of its underlyings; none when the market does not answer."""
     items = {item for wish in wishes for item in _instruments(wish)}
     wanted = sorted({*items, *(Stock(item.underlying) for item in items)}, key=lambda item: item.symbol)
-    try:
-        return desk.market.quotes(wanted) if wanted else {}
-    except DataError:
-        return {}
+    return quoted.known(desk, wanted)
 
 
 def _instruments(wish: _Wish | Adoption) -> set[Instrument]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import triggers
+from engine import quoted, triggers
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.model.book import ZERO, Book, Position
@@ -71,7 +71,7 @@ def items(desk: Desk) -> tuple[Item, ...]:
         book = work.book()
     due = [(last, position) for position in book.positions.values() if (last := _last_session(desk, position))]
     near = sorted(((day, p) for day, p in due if (day - desk.today).days <= AHEAD), key=lambda x: (x[0], x[1].id))
-    quotes = desk.market.quotes([Stock(ticker) for ticker in sorted({p.ticker for _, p in near})]) if near else {}
+    quotes = quoted.known(desk, (Stock(ticker) for ticker in sorted({p.ticker for _, p in near})))
     return tuple(_item(desk, book, position, day, quotes) for day, position in near)
 
 

@@ -13,10 +13,10 @@ from itertools import takewhile
 
 import structlog
 
-from engine import alarms, halts, missing, modelled, nets, orders, pauses, silence, triggers
+from engine import alarms, halts, missing, modelled, nets, orders, pauses, quoted, silence, triggers
 from engine.desk import Desk
 from engine.each import each
-from engine.errors import AlreadyDecided, BadRequest, DataError, DataUnavailable, NotAllowed
+from engine.errors import AlreadyDecided, BadRequest, DataUnavailable, NotAllowed
 from engine.exposures import calls_on
 from engine.mending import is_broken, mend
 from engine.model.book import Position
@@ -150,14 +150,7 @@ def _forget(desk: Desk, position: Position, memory: _Memory) -> None:
 
 def _quotes(desk: Desk, positions: Sequence[Position]) -> Mapping[Instrument, Quote]:
     """Every quote the positions need, asked for at once; none where the market does not answer."""
-    wanted = dict.fromkeys(item for p in positions for item in (*(leg.instrument for leg in p.unit), Stock(p.ticker)))
-    if not wanted:
-        return {}
-    try:
-        return desk.market.quotes(wanted)
-    except DataError as problem:
-        log.debug("exits.no_quotes", problem=str(problem))
-        return {}
+    return quoted.known(desk, (x for p in positions for x in (*(leg.instrument for leg in p.unit), Stock(p.ticker))))
 
 
 def _seen(desk: Desk, position: Position, quotes: Mapping[Instrument, Quote], memory: _Memory) -> Watched | None:

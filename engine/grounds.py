@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from engine import missing, triggers
+from engine import missing, quoted, triggers
 from engine.desk import Desk
 from engine.exposures import calls_on, is_entry
 from engine.model.book import Position
@@ -36,6 +36,8 @@ def too_late(desk: Desk, ticket: Ticket) -> str:
     price = package_price(signal.legs, quotes)
     if price is None or share not in quotes or not price.is_two_sided or not quotes[share].is_two_sided:
         return "not sent: no two-sided quote when the undo window ended"
+    if unfit := quoted.why_unfit(desk, quotes):
+        return f"not sent: {unfit}"
     if moved(signal, to_cent(price.mid), quotes[share].mid, desk.today, desk.rules) is not Move.NONE:
         return "not sent: the price moved in the undo window"
     return ""
@@ -60,7 +62,7 @@ def is_halted(desk: Desk, ticket: Ticket) -> bool:
 
 def spot_left(desk: Desk, ticket: Ticket) -> bool:
     share = Stock(ticket.ticker)
-    quote = desk.market.quotes([share]).get(share)
+    quote = quoted.known(desk, [share]).get(share)
     if quote is None or not quote.is_two_sided or not ticket.spot:
         return False
     return abs(quote.mid / ticket.spot - 1) >= desk.rules.rest_spot_move

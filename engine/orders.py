@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, grounds, looks, pauses, refusals
+from engine import alarms, attempts, fills, gateway, grounds, looks, pauses, quoted, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
@@ -479,8 +479,9 @@ def _finish(desk: Desk, ticket: Ticket, note: str) -> None:
 
 def _next_step(desk: Desk, ticket: Ticket, step: int) -> Order | None:
     """Commit and send the next order of a ladder; None, and it waits, when there is no price."""
-    price = package_price(ticket.legs, desk.market.quotes(leg.instrument for leg in ticket.legs))
+    quotes = quoted.known(desk, (leg.instrument for leg in ticket.legs))
     exiting = ticket.purpose is Purpose.EXIT
+    price = package_price(ticket.legs, quotes) if exiting or not quoted.why_unfit(desk, quotes) else None
     bound = ticket.bound
     with desk.store.begin() as work:
         fresh = _fitted(desk, work, work.ticket(ticket.id))

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import audit, bounds, pricing, risk, standing
+from engine import audit, bounds, pricing, quoted, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.exposures import first_expiry
@@ -160,7 +160,7 @@ def _views(desk: Desk, book: Book, marks: Marks) -> tuple[PositionView, ...]:
 
 
 def _spots(desk: Desk, tickers: set[str]) -> dict[str, Decimal]:
-    quotes = desk.market.quotes(Stock(ticker) for ticker in sorted(tickers))
+    quotes = quoted.known(desk, (Stock(ticker) for ticker in sorted(tickers)))
     return {share.symbol: quote.mid for share, quote in quotes.items()}
 
 

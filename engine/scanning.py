@@ -37,6 +37,8 @@ from engine.store import UnitOfWork
 MARKET_TICKER = "SPY"
 PANEL_SESSIONS = 60
 SESSIONS_AHEAD = 30
+AMISS = frozenset({Kind.DELAYED, Kind.INDICATIVE})
+"""Kinds of option prices that say something about what they may be used for, whatever the shares are."""
 
 Hear = Callable[[float, str], None]
 """Hears how far a scan has come, 0 to 1, and in which words; what it raises ends the scan before anything is stored."""
@@ -57,7 +59,7 @@ class Standing:
     proposed: frozenset[str]
     context: Context
     kinds: Mapping[str, Kind]
-    """What kind of number the spot of each name is."""
+    """What kind of number the spot of each name is, or its options where an order could not be priced on them."""
 
 
 def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan | None:
@@ -103,6 +105,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
         found = strategy.find(snapshot, standing_now.context, strategy.params)
         steps[ticker] = found.steps
         signals += [_dated(signal, snapshot) for signal in found.signals]
+    standing_now = replace(standing_now, kinds={**standing_now.kinds, **_option_kinds(signals, snapshots)})
     chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
     standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():
@@ -170,6 +173,12 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
     return Standing(book, state, limits, frozenset(proposed), context, kinds)
+
+
+def _option_kinds(signals: Iterable[Signal], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Kind]:
+    """What kind of number the options of the names found are, where it is another than that of their shares."""
+    chains = ((each.ticker, snapshots[each.ticker].chain) for each in signals if each.options)
+    return {ticker: chain.source.kind for ticker, chain in chains if chain is not None and chain.source.kind in AMISS}
 
 
 def _with_correlations(desk: Desk, now: Standing, signals: tuple[Signal, ...]) -> Standing:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import daytrades, risk
+from engine import daytrades, quoted, risk
 from engine.correlation import log_returns
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
@@ -58,7 +58,7 @@ class Marks:
 def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]] | None = None) -> Marks:
     """Prices of every instrument in the book, from quotes now or the last stored marks."""
     wanted = sorted({x for position in book.positions.values() for x in position.instruments}, key=lambda x: x.symbol)
-    quotes = desk.market.quotes(wanted)
+    quotes = quoted.known(desk, wanted)
     held = _quantities(book)
     prices: dict[Instrument, Decimal] = {}
     sides: dict[Instrument, Decimal] = {}

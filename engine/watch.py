@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import ceil, log
 from typing import Any
 
-from engine import activities, bounds, locks, portfolio, risk, standing
+from engine import activities, bounds, locks, portfolio, quoted, risk, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Book
 from engine.model.instruments import Stock
@@ -107,7 +107,7 @@ def _deltas(desk: Desk, book: Book, marks: Marks, memory: Memory) -> dict[str, D
     if memory.deltas_at and desk.now() - datetime.fromisoformat(memory.deltas_at) < DELTAS_EVERY:
         return None
     tickets = sorted({position.ticker for position in book.positions.values()})
-    quotes = desk.market.quotes(Stock(ticker) for ticker in tickets)
+    quotes = quoted.known(desk, (Stock(ticker) for ticker in tickets))
     spots = {share.symbol: quote.mid for share, quote in quotes.items()}
     greeks = portfolio.option_greeks(desk, book, marks, spots)
     found: dict[str, Decimal] = {}

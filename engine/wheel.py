@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from engine import quoted
 from engine.desk import Desk
 from engine.errors import NotFound
 from engine.model.book import ZERO, Position, Posting, PostingKind
@@ -95,7 +96,7 @@ def campaigns(desk: Desk, ticker: str) -> tuple[Wheel, ...]:
 
 def _prices(desk: Desk, held: Iterable[Position]) -> dict[Instrument, Decimal]:
     wanted = sorted({x for p in held if p.is_open for x in p.instruments}, key=lambda x: x.symbol)
-    quotes = desk.market.quotes(wanted) if wanted else {}
+    quotes = quoted.known(desk, wanted)
     return {item: quote.mid for item, quote in quotes.items() if quote.ask > 0 and quote.ask >= quote.bid}
 
 

@@ -85,6 +85,7 @@ LAYERS = {
         "engine.panic",
         "engine.portfolio",
         "engine.promotions",
+        "engine.quoted",
         "engine.rolls",
         "engine.scanning",
         "engine.schema",

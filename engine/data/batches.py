@@ -17,6 +17,24 @@ SHARED_FAILURE = 1.0
 """Seconds for which those who ask next are told of the same failure: a scan must not wait for each of its names."""
 
 
+class Lately(Generic[K]):
+    """What was asked for within the last `seconds`. Safe to share between threads."""
+
+    def __init__(self, seconds: float, tick: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._tick = tick
+        self._asked: dict[K, float] = {}
+        self._lock = threading.Lock()
+
+    def add(self, keys: Iterable[K]) -> tuple[K, ...]:
+        """All of it, with these from now on."""
+        with self._lock:
+            now = self._tick()
+            self._asked |= dict.fromkeys(keys, now)
+            self._asked = {key: at for key, at in self._asked.items() if now - at < self._seconds}
+            return tuple(self._asked)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[T]):
     value: T | None
@@ -68,6 +86,16 @@ class Batched(Generic[K, T]):
             if (kept := self._kept.get(key)) is not None and kept.value is not None and now - kept.at < self._ttl
         }
 
+    def put(self, found: Mapping[K, T], keys: Iterable[K]) -> None:
+        """Keep what was found for these keys elsewhere; those that are not in `found` have none."""
+        now = self._tick()
+        for key in keys:
+            self._kept[key] = _Kept(found.get(key), now)
+
+    def is_due(self, keys: Iterable[K]) -> bool:
+        """Whether one of them has not been asked about for `ttl` seconds."""
+        return bool(self._due(keys))
+
     def _due(self, keys: Iterable[K]) -> list[K]:
         now = self._tick()
         return [
@@ -91,10 +119,7 @@ class Batched(Generic[K, T]):
         return [key for key in self._due(along) if key not in mine][:room]
 
     def _take(self, keys: list[K]) -> None:
-        found = self._load(tuple(keys))
-        now = self._tick()
-        for key in keys:
-            self._kept[key] = _Kept(found.get(key), now)
+        self.put(self._load(tuple(keys)), keys)
 
     def _known(self, keys: Iterable[K]) -> dict[K, T]:
         found = ((key, self._kept.get(key)) for key in dict.fromkeys(keys))

@@ -73,11 +73,15 @@ N = TypeVar("N")
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The quote to take (None: there is none), those that were left out as wrong, and what was the matter."""
+    """The quote to take (None: there is none), those that were left out as wrong, and what was the matter.
+
+    `poor` is what there is where nothing is wrong and no quote is a price by itself: nobody bids, or it is wide.
+    """
 
     quote: Quote | None
     dropped: tuple[Quote, ...] = ()
     words: str = ""
+    poor: Quote | None = None
 
 
 NOTHING = Best(None)
@@ -102,12 +106,14 @@ def best_quote(quotes: Iterable[Quote], now: datetime, rules: Rules, *, for_orde
     if found.taken is not None and not faults and not found.words:
         return Best(found.taken)
     about = str(given[0].instrument) if given else ""
+    poor = None
     words = [f"{given[place].source.name} sent {fault} for {about}." for place, fault in faults.items()]
     words += [f"{about}: {found.words}"] if found.words else []
     if found.taken is None and given and not words:
         wanted = f"no fresh two-sided quote{' that an order may be priced on' if for_orders else ''}"
         words = [f"{about}: {wanted}; {_newest(given, now)}."]
-    return Best(found.taken, (*(given[place] for place in faults), *found.dropped), " ".join(words))
+        poor = None if found.dropped else _poor(given, now, rules)
+    return Best(found.taken, (*(given[place] for place in faults), *found.dropped), " ".join(words), poor)
 
 
 def _newest(quotes: Sequence[Quote], now: datetime) -> str:
@@ -218,6 +224,15 @@ def _seen(quote: Quote) -> _Seen[Quote]:
     item, source = quote.instrument, quote.source
     strike = float(item.strike) if isinstance(item, Option) else 0.0
     return _Seen(quote, (bid + ask) / 2, (ask - bid) / 2, quote.at, source.kind, source.name, strike)
+
+
+def _poor(given: Sequence[Quote], now: datetime, rules: Rules) -> Quote | None:
+    """The best entitled quote of now, where those before it do not contradict its middle."""
+    seen = [_seen(quote) for quote in given if _is_young(quote.source.kind, quote.at, now, rules)]
+    best = _best([one for one in seen if one.number.ask > 0], FOR_ORDERS)
+    if best is None or any(_contradict(best, other, rules) for other in seen if other is not best):
+        return None
+    return best.number
 
 
 def _says_something(one: _Seen[Quote], now: datetime, rules: Rules) -> bool:

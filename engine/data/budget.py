@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,6 +28,9 @@ class Urgency(IntEnum):
 
 KEPT = {Urgency.ORDER: 0.0, Urgency.PERSON: 0.10, Urgency.SCAN: 0.25, Urgency.BACKGROUND: 0.50}
 """The share of every allowance that a question of this urgency leaves to the more urgent ones."""
+FOR_STOPS = {Urgency.ORDER: 0.0, Urgency.PERSON: 0.35, Urgency.SCAN: 0.40, Urgency.BACKGROUND: 0.60}
+"""The same where stops are judged on the answers: after any burst of others there is a question left for every second
+of the minute in which the burst counts."""
 PATIENCE = {Urgency.ORDER: 1.0, Urgency.PERSON: 2.0, Urgency.SCAN: 20.0, Urgency.BACKGROUND: 0.0}
 """Seconds such a question waits for its turn."""
 
@@ -88,12 +91,19 @@ class Requests(Protocol):
 class Budget:
     """The allowances of one provider. Safe to share between threads.
 
-    `tick` gives seconds that only rise (monotonic).
+    `tick` gives seconds that only rise (monotonic); `kept` is the share that each urgency leaves to more urgent ones.
     """
 
-    def __init__(self, provider: str, *allowances: Allowance, tick: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        provider: str,
+        *allowances: Allowance,
+        tick: Callable[[], float] = time.monotonic,
+        kept: Mapping[Urgency, float] = KEPT,
+    ) -> None:
         self._provider = provider
         self._allowances = allowances
+        self._kept = kept
         self._tick = tick
         self._asked: deque[float] = deque()
         self._paused_until = float("-inf")
@@ -142,6 +152,12 @@ class Budget:
         with self._turn:
             self._paused_until = max(self._paused_until, self._tick() + seconds)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the provider has asked for a pause that is not over."""
+        with self._turn:
+            return self._paused_until > self._tick()
+
     def allow(self, *allowances: Allowance) -> None:
         """Count by these from now on: the provider said so."""
         with self._turn:
@@ -169,7 +185,7 @@ class Budget:
         waits = [self._paused_until - now]
         for each in self._allowances:
             recent = self._within(each, now)
-            room = max(1, int(each.requests * (1 - KEPT[level])))
+            room = max(1, int(each.requests * (1 - self._kept[level])))
             over = len(recent) + min(requests, room) - room
             if over > 0:
                 waits.append(recent[over - 1] + each.seconds - now)

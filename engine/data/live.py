@@ -94,7 +94,7 @@ class LiveMarket:
         self._cache = Cache(tick=tick)
         self._shares = LiveShares(panel, now, sessions, universe, tick)
         self._second = SecondSources(panel, self._cache)
-        self._options = LiveOptions(panel, self._cache, now, self._market_of, tick)
+        self._options = LiveOptions(panel, self._cache, now, self._market_of, tick, self._shares.known)
 
     @property
     def name(self) -> str:
@@ -145,12 +145,26 @@ class LiveMarket:
         )
 
     def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
-        """Quotes an order may be priced on; nothing delayed, and nothing its sources contradict each other about."""
+        """Quotes an order may be priced on; nothing delayed, and nothing its sources contradict each other about.
+
+        Raises:
+            DataUnavailable: nobody answers about any of them; what fails for shares does not hide options.
+        """
         wanted = tuple(dict.fromkeys(instruments))
-        shares = self._shares.order_quotes([each.ticker for each in wanted if isinstance(each, Stock)])
-        options = self._options.quotes([each for each in wanted if isinstance(each, Option)])
-        found: dict[Instrument, Quote] = {Stock(ticker): quote for ticker, quote in shares.items()}
-        found.update(options.items())
+        shares = [each.ticker for each in wanted if isinstance(each, Stock)]
+        options = [each for each in wanted if isinstance(each, Option)]
+        found: dict[Instrument, Quote] = {}
+        troubles: list[DataUnavailable] = []
+        try:
+            found |= {Stock(ticker): quote for ticker, quote in self._shares.order_quotes(shares).items()}
+        except DataUnavailable as trouble:
+            troubles.append(trouble)
+        try:
+            found.update(self._options.quotes(options).items())
+        except DataUnavailable as trouble:
+            troubles.append(trouble)
+        if troubles and not found:
+            raise troubles[0]
         return {each: found[each] for each in wanted if each in found}
 
     def chain(self, ticker: str) -> Chain | None:
@@ -225,10 +239,14 @@ class LiveMarket:
         return self._panel.states()
 
     def official_close(self, ticker: str, day: date) -> Decimal | None:
-        """The closing price of `day` as traded then; None before it is known."""
+        """The closing price of `day` as traded then; None before it is known, and while nobody tells it."""
         if day >= self._today:
             return None
-        bars = self.bars(ticker, day, day)
+        try:
+            bars = self.bars(ticker, day, day)
+        except (DataUnavailable, NotFound) as trouble:
+            log.warning("live.no_close", ticker=ticker, day=str(day), trouble=str(trouble))
+            return None
         if not len(bars):
             return None
         after = [

@@ -8,19 +8,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
-from engine.data.batches import Batched
+from engine.data.batches import Batched, Lately
 from engine.data.best import NOTHING, SHARES, Best, best_quote
 from engine.data.budget import Urgency, urgency
 from engine.data.panel import Answers, Panel
 from engine.data.peers import session_trouble
 from engine.data.providers.port import Offer, Provider
 from engine.errors import DataUnavailable, NotFound
-from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
+from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Source, Split, TradingStatus
 from engine.sessions import Sessions
 
 log = structlog.get_logger()
@@ -29,8 +30,16 @@ T = TypeVar("T")
 TOGETHER = 100
 """Names in one request: as many as keep its address short enough for every server on the way."""
 BARS_TOGETHER = 50
-QUOTE_LIFE = 1.0
-"""Seconds a quote is used again: the loops that judge exits look once a second."""
+QUOTE_LIFE = 1.5
+"""Seconds a quote is used again. Exits are judged every second and a stop wants two quotes ten seconds apart: asking at
+every other look leaves more than half of a free allowance of 200 a minute to everybody else."""
+ALONG_FOR = 10.0
+"""Seconds for which what was asked for an order is asked along with others: loops that look at different names share
+their requests."""
+HELD_FOR = timedelta(minutes=15)
+"""How long the last quote an order could be priced on is held against the next ones of the same name."""
+PEERS_AGAIN = 15.0
+"""Seconds until those who tell delayed quotes are asked again after they did not answer an order."""
 PEER_LIFE = 60.0
 """Seconds for delayed quotes, which only tell whether a price can be true at all."""
 SESSION_LIFE = 5.0
@@ -74,6 +83,9 @@ class LiveShares:
         self._statuses: Batched[str, TradingStatus] = Batched(self._load_statuses, STATUS_LIFE, TOGETHER, tick)
         self._history: tuple[date, Batched[str, Bars]] | None = None
         self._turning = threading.Lock()
+        self._last: dict[str, Quote] = {}
+        self._wanted: Lately[str] = Lately(ALONG_FOR, tick)
+        self._peers_failed = float("-inf")
         self.asked: set[str] = set()
         """The names somebody asked a quote of."""
         self._dividends: Batched[str, tuple[Dividend, ...]] = Batched(
@@ -86,22 +98,27 @@ class LiveShares:
         if not tickers:
             return {}
         self.asked.update(tickers)
-        found = self._orders.get(tickers)
+        found = self._orders.get(tickers, self._wanted.add(tickers))
         return {ticker: each.quote for ticker, each in found.items() if each.quote is not None}
+
+    def known(self, ticker: str) -> float | None:
+        """The price orders were told a moment ago, None where there is none; nobody is asked."""
+        found = self._orders.peek([ticker]).get(ticker, NOTHING).quote
+        return None if found is None else float(found.mid)
 
     def spot(self, ticker: str) -> Best:
         """The best quote there is, delayed ones included, and why there is none."""
-        return self._quotes.get([ticker], self._universe()).get(ticker, NOTHING)
+        return self._quotes.get([ticker], self._along()).get(ticker, NOTHING)
 
     def session(self, ticker: str) -> Bar | None:
         """The day so far; None before the first trade of it, or where nobody tells."""
         today = self._today
-        found = self._sessions_so_far.get([ticker], self._universe()).get(ticker)
+        found = self._sessions_so_far.get([ticker], self._along()).get(ticker)
         return found if found is not None and found.day == today else None
 
     def bars(self, ticker: str) -> Bars | None:
         """Completed sessions before today, as traded today; None where nobody has any."""
-        found = self._bars_of_today().get([ticker], self._universe()).get(ticker)
+        found = self._bars_of_today().get([ticker], self._along()).get(ticker)
         return None if found is None else found.before(self._today)
 
     def panel(self, tickers: Sequence[str]) -> dict[str, Bars]:
@@ -128,7 +145,7 @@ class LiveShares:
             return {}
         try:
             return self._statuses.get(tickers)
-        except DataUnavailable as trouble:
+        except (DataUnavailable, NotFound) as trouble:
             log.warning("live.no_statuses", trouble=str(trouble))
             return {}
 
@@ -136,11 +153,15 @@ class LiveShares:
     def _today(self) -> date:
         return self._sessions.today(self._now())
 
+    def _along(self) -> tuple[str, ...]:
+        """The names that are asked for along with others: what orders are about first, and so what is held."""
+        return (*self._wanted.add(()), *self._universe())
+
     def _told(self, offer: Offer, told: Batched[str, tuple[T, ...]], ticker: str) -> tuple[T, ...] | None:
         if not self._panel.offers(offer):
             return None
         try:
-            return told.get([ticker], self._universe()).get(ticker)
+            return told.get([ticker], self._along()).get(ticker)
         except DataUnavailable as trouble:
             log.warning("live.not_told", offer=offer.value, ticker=ticker, trouble=str(trouble))
             return None
@@ -154,13 +175,35 @@ class LiveShares:
             return self._history[1]
 
     def _load_order_quotes(self, tickers: tuple[str, ...]) -> Mapping[str, Best]:
-        """What orders may be priced on, held against what else is known; nobody slow is waited for."""
+        """What orders may be priced on, held against what else is known and against what was taken before."""
         fit = self._panel.named(Offer.QUOTES, ORDER_GRADE)
         if not fit:
             return {}
-        answers = self._panel.ask(Offer.QUOTES, _quotes(tickers), Urgency.ORDER, deadline=QUICK, among=fit)
-        peers = self._peers.peek(tickers)
-        return self._merged(tickers, answers, peers, for_orders=True)
+        answers = self._panel.ask(
+            Offer.QUOTES, _quotes(tickers), Urgency.ORDER, deadline=QUICK, among=fit | self._due_peers(tickers)
+        )
+        self._keep_peers(tickers, answers)
+        known = self._peers.peek(tickers)
+        now = self._now()
+        against = {ticker: (*known.get(ticker, ()), *held(self._last.get(ticker), now)) for ticker in tickers}
+        of_now = replace(answers, given=tuple(each for each in answers.given if each.kind in ORDER_GRADE))
+        found = self._merged(tickers, of_now, against, for_orders=True)
+        self._last |= {ticker: best.quote for ticker, best in found.items() if best.quote is not None}
+        return found
+
+    def _due_peers(self, tickers: tuple[str, ...]) -> frozenset[str]:
+        """Who tells delayed quotes, where nobody has asked them about these names lately."""
+        if not self._peers.is_due(tickers) or self._tick() - self._peers_failed < PEERS_AGAIN:
+            return frozenset()
+        return self._panel.named(Offer.QUOTES, frozenset(Kind) - ORDER_GRADE)
+
+    def _keep_peers(self, tickers: tuple[str, ...], answers: Answers[Mapping[str, Quote]]) -> None:
+        delayed = tuple(each for each in answers.given if each.kind not in ORDER_GRADE)
+        if delayed:
+            told = replace(answers, given=delayed)
+            self._peers.put({ticker: _of(told, ticker) for ticker in tickers}, tickers)
+        elif self._peers.is_due(tickers):
+            self._peers_failed = self._tick()
 
     def _load_quotes(self, tickers: tuple[str, ...]) -> Mapping[str, Best]:
         answers = self._panel.ask(
@@ -183,7 +226,7 @@ class LiveShares:
         *,
         for_orders: bool,
     ) -> dict[str, Best]:
-        if not answers.given and answers.troubles and not peers:
+        if not answers.given and answers.troubles and (for_orders or not any(peers.values())):
             raise DataUnavailable(" ".join(answers.troubles))
         found = {}
         for ticker in tickers:
@@ -240,6 +283,13 @@ class LiveShares:
         return self._panel.first(
             Offer.STATUSES, lambda each: each.statuses(tickers), Urgency.ORDER, deadline=QUICK
         ).value
+
+
+def held(last: Quote | None, now: datetime) -> tuple[Quote, ...]:
+    """The quote taken before, as one that may contradict the next and is taken by nobody."""
+    if last is None or now - last.at > HELD_FOR:
+        return ()
+    return (replace(last, source=Source(f"last {last.source.name}", Kind.DELAYED)),)
 
 
 def _quotes(tickers: Sequence[str]) -> Callable[[Provider], Mapping[str, Quote]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Sized
 from datetime import datetime
 
@@ -73,6 +74,7 @@ class Seat:
         self._each = {offer: Breaker(FAILURES, tick, chance) for offer in Offer}
         self._answered: dict[Offer, float] = {}
         self._refused_until: dict[Offer, float] = {}
+        self._refusals: Counter[Offer] = Counter()
         self._troubles: dict[Offer | None, str] = {}
         self._answered_at: datetime | None = None
         self._dropped = 0
@@ -133,6 +135,7 @@ class Seat:
                     return
                 case NotEntitled():
                     self._refused(offer)
+                    self._refusals[offer] += 1
                 case Unauthorised():
                     self._whole.open(LONGEST_WAIT)
                 case Throttled() | Refused() | NotOffered():
@@ -174,6 +177,7 @@ class Seat:
     def _worked(self, offer: Offer) -> None:
         self._whole.worked()
         self._each[offer].worked()
+        self._refusals[offer] = 0
         self._troubles.pop(offer, None)
 
     def _refused(self, offer: Offer) -> None:
@@ -186,7 +190,9 @@ class Seat:
 
     def _is_up(self, offers: Collection[Offer]) -> bool:
         opened = self._whole.is_open or any(self._each[offer].is_open for offer in offers)
-        return not (opened or self._recent.is_bad or self.lane.is_stuck(Urgency.SCAN)) and bool(offers)
+        closed = any(self._refusals[offer] >= FAILURES for offer in offers)
+        closed = closed or any(budget.is_paused for budget in self.provider.budgets)
+        return not (opened or closed or self._recent.is_bad or self.lane.is_stuck(Urgency.SCAN)) and bool(offers)
 
     def _show(self) -> None:
         with self._lock:

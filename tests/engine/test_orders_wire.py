@@ -227,6 +227,7 @@ def test_units_of_a_package_filled_while_it_was_canceled_are_booked_whole(world:
     world.exchange.finish_cancels()
 
     world.quote_all()
+    world.quote(make.put(40), "0.40", "0.44")
     world.go_on(1)
 
     assert [body["qty"] for body in world.posted] == ["3", "1"]

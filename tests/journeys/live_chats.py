@@ -18,7 +18,8 @@ from tests.standins.alpaca_exchange import Exchange
 from tests.standins.alpaca_stream import AlpacaStream
 
 BEFORE_SCAN = make.NOW.replace(hour=13, minute=59, second=54)
-ALPACA = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
+NOBODY = "ws://127.0.0.1:9"
+"""Where no stream is: every quote is asked for."""
 
 
 @dataclass
@@ -46,6 +47,7 @@ class LiveChats:
             "ALPACA_TRADING_URL": self.broker.url,
             "ALPACA_STREAM_URL": self.stream.url,
             "ALPACA_DATA_URL": self.wires.alpaca.url,
+            "ALPACA_DATA_STREAM_URL": NOBODY,
             "YAHOO_URL": self.wires.yahoo.url,
             "FINNHUB_API_KEY": "finnhub-key",
             "WSB__DATA__FINNHUB_URL": self.wires.finnhub.url,

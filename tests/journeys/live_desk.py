@@ -26,7 +26,7 @@ def main() -> None:
     with app.open_store(config.database.url) as store:
         market = sources.build_live_market(config, store, now)
         try:
-            asyncio.run(served(service.live(config, store, market, note, now)))
+            asyncio.run(served(service.live(config, store, market, note, now, market.past())))
         finally:
             market.close()
 

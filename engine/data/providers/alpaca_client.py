@@ -22,7 +22,7 @@ from alpaca.common.enums import BaseURL
 from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
 
-from engine.data.budget import Allowance, Budget
+from engine.data.budget import FOR_STOPS, Allowance, Budget
 from engine.data.providers.fields import Fields, Row
 from engine.data.providers.reader import TIMEOUTS, invalid, trouble_of
 from engine.data.providers.trouble import NotEntitled, Refused, Throttled, Unreachable
@@ -179,7 +179,7 @@ class _Host:
         clock: Callable[[], datetime],
         timeouts: Timeouts,
     ) -> None:
-        self.budget = Budget(f"{NAME} {name}", allowance)
+        self.budget = Budget(f"{NAME} {name}", allowance, kept=FOR_STOPS)
         self._share = OURS[allowance]
         self._clock = clock
         self._client = RESTClient(url, key, secret, raw_data=True)

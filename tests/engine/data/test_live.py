@@ -141,12 +141,12 @@ def test_an_unknown_name_is_named_with_the_nearest() -> None:
                 ask("APPL")
 
 
-def test_quotes_for_stops_are_used_again_for_a_second_only() -> None:
+def test_quotes_for_stops_are_used_again_for_a_moment_only() -> None:
     made = MadeProvider()
     with live(made) as it:
         it.market.quotes([Stock("AAA")])
         it.market.quotes([Stock("AAA")])
-        it.ticks.now += 1.0
+        it.ticks.now += 1.5
         it.market.quotes([Stock("AAA")])
         assert made.times(Offer.QUOTES) == 2
 
