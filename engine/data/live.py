@@ -24,7 +24,7 @@ from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
 from engine.data.past import PanelPast
-from engine.data.peers import bars_trouble
+from engine.data.peers import bars_trouble, price_trouble
 from engine.data.providers.port import Curve, Level, Offer
 from engine.data.second import Ours, SecondSources
 from engine.data.share_days import HORIZON
@@ -295,6 +295,8 @@ class LiveMarket:
         words = bars_trouble(bars, self._shares.splits(bars.ticker) or (), self._today, price)
         if words:
             self._panel.drop(bars.source.name, 1, words)
+        words = words or price_trouble(bars, price)
+        if words:
             raise DataUnavailable(words)
 
     def _unknown(self, ticker: str) -> NotFound:

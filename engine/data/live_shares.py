@@ -179,10 +179,10 @@ class LiveShares:
         fit = self._panel.named(Offer.QUOTES, ORDER_GRADE)
         if not fit:
             return {}
-        answers = self._panel.ask(
-            Offer.QUOTES, _quotes(tickers), Urgency.ORDER, deadline=QUICK, among=fit | self._due_peers(tickers)
-        )
-        self._keep_peers(tickers, answers)
+        slow = self._due_peers(tickers)
+        answers = self._panel.ask(Offer.QUOTES, _quotes(tickers), Urgency.ORDER, deadline=QUICK, among=fit | slow)
+        if slow:
+            self._keep_peers(tickers, answers)
         known = self._peers.peek(tickers)
         now = self._now()
         against = {ticker: (*known.get(ticker, ()), *held(self._last.get(ticker), now)) for ticker in tickers}
@@ -202,7 +202,7 @@ class LiveShares:
         if delayed:
             told = replace(answers, given=delayed)
             self._peers.put({ticker: _of(told, ticker) for ticker in tickers}, tickers)
-        elif self._peers.is_due(tickers):
+        else:
             self._peers_failed = self._tick()
 
     def _load_quotes(self, tickers: tuple[str, ...]) -> Mapping[str, Best]:

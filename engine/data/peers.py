@@ -84,6 +84,17 @@ def bars_trouble(bars: Bars, splits: Sequence[Split], today: date, price: float)
     return ""
 
 
+def price_trouble(bars: Bars, price: float) -> str:
+    """What speaks against a price of now (NaN: not known) beside the last close: more than a night explains.
+
+    A name may halve overnight; a split that nobody tells of yet, or a wrong number, is likelier.
+    """
+    if not len(bars) or not isfinite(price) or _times(float(bars.close[-1]), price) <= SHARES.far:
+        return ""
+    words = f"{bars.ticker} closed at {bars.close[-1]:,.2f} by {bars.source.name} and is at {price:,.2f} now"
+    return f"{words}: a split that is not in the history yet, or a wrong price."
+
+
 def bars_against(bars: Bars, peer: Bars) -> str:
     """What of a history contradicts another source's: closes that are off by a split, a dividend or a decimal point."""
     days, mine, theirs = np.intersect1d(bars.day, peer.day, return_indices=True)

@@ -75,7 +75,7 @@ class Wires:
         """What a contract is worth at the spot of now, in cents."""
         years = (option.expiry - self.shares.today).days / 365
         is_call = option.right is Right.CALL
-        return max(round(float(pricing.value(self.spot, float(option.strike), years, RATE, IV, is_call)[0]), 2), 0.03)
+        return max(round(float(pricing.value(self.spot, float(option.strike), years, RATE, IV, is_call)[0]), 2), HALF)
 
     def sides(self, option: Option) -> tuple[Decimal, Decimal]:
         """Bid and ask of a contract."""
