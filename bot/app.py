@@ -376,6 +376,7 @@ def build_live_room(config: Config, desks: Desks, runtime: Runtime, run: Runner)
         protecting=desks.protecting,
         max_age=float(config.telegram.max_age),
         parts=lambda: parts.loops(runtime),
+        unhurried=lambda: asking(Urgency.BACKGROUND),
     )
 
 

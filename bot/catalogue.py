@@ -48,8 +48,8 @@ NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
-    "account", "adoptions", "agenda", "audit", "digest", "envelopes", "health", "limits", "orders", "pnl", "position",
-    "positions", "risk", "wheel", "whoami",
+    "account", "adoptions", "agenda", "audit", "digest", "earnings", "envelopes", "health", "limits", "orders", "pnl",
+    "position", "positions", "risk", "wheel", "whoami",
 })  # fmt: skip
 """Looks that tell of the account or of a person."""
 STILL = frozenset({"help", "whoami"})

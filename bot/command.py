@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -122,6 +123,7 @@ class Room:
         protecting: the same desk through a broker session of its own, for what protects; None where one serves all.
         parts: further parts of the desk for /health: name, whether it is well, and in which words.
         doctor: what `wsb check` would say now, for /setup.
+        unhurried: around questions about many names that leave the providers' allowances to more urgent ones.
         max_age: seconds after which what acts is not carried out any more, unless it is safe late.
         denials, works, listed: who was turned away, the long work under way and the expiries of the chains that were
             looked at, since the desk was started.
@@ -134,6 +136,7 @@ class Room:
     protecting: Desk | None = None
     parts: Callable[[], tuple[tuple[str, tuple[bool, str]], ...]] = tuple
     doctor: Callable[[], tuple[Finding, ...]] = tuple
+    unhurried: Callable[[], AbstractContextManager[None]] = nullcontext
     max_age: float = 60.0
     denials: Denials = field(default_factory=Denials)
     works: Works = field(default_factory=Works)

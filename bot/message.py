@@ -94,7 +94,6 @@ class Card:
     tone: Tone = Tone.NEUTRAL
     lines: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
-    links: tuple[Link, ...] = ()
     tables: tuple[Table, ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
     pictures: tuple[Picture, ...] = ()
@@ -103,6 +102,7 @@ class Card:
     key: str = ""
     version: int = 0
     expires_at: str = ""
+    links: tuple[Link, ...] = ()
 
     @property
     def is_live(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ STORIES = (
 )
 
 
+@lru_cache(maxsize=1)
 def chain() -> Chain:
     """Calls and puts of three expiries as the live desk makes them, two contracts left out."""
     strikes = np.arange(40.0, 57.0)
@@ -150,6 +152,14 @@ def snapshot(**more: Any) -> MarketSnapshot:
     changed = known | more
     made = make.snapshot(**changed)
     return replace(made, spot=quote()) if changed["spot"] is not None else made
+
+
+def hostile() -> MarketSnapshot:
+    """The same with texts that try everything."""
+    written = news(*(hostile_headline(number) for number in range(3)))
+    return snapshot(
+        load_news=lambda: written, fundamentals=replace(facts(), sector=HOSTILE), troubles=(HOSTILE, contradiction())
+    )
 
 
 def states() -> tuple[SourceState, ...]:

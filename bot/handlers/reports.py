@@ -57,8 +57,10 @@ def _of_all(call: Call) -> Card:
     """The next reports, soonest first; names of the universe as far as time allows, and how many that leaves."""
     with call.desk.store.read() as work:
         held = tuple(sorted({position.ticker for position in work.open_positions()}))
-    names = (*held, *(ticker for ticker in call.desk.tickers if ticker not in held))
-    asked = {ticker: _next(call, ticker) for ticker in _in_time(names, len(held))}
+    others = tuple(ticker for ticker in call.desk.tickers if ticker not in held)
+    asked = {ticker: _next(call, ticker) for ticker in held}
+    with call.room.unhurried():
+        asked |= {ticker: _next(call, ticker) for ticker in _in_time(others)}
     coming = sorted(((report.day, ticker, report) for ticker, report in asked.items() if report), key=itemgetter(0, 1))
     lines = [f"Held: {', '.join(held)}."] if held else ["Nothing is held."]
     silent = [ticker for ticker, report in asked.items() if report is None]
@@ -66,8 +68,10 @@ def _of_all(call: Call) -> Card:
         lines.append(f"Not known: {_few(silent)}.")
     if len(coming) > SHOWN:
         lines.append(f"{len(coming) - SHOWN} later ones are not shown.")
-    if len(asked) < len(names):
-        lines.append(f"{len(names) - len(asked):,} names were not asked about in {PATIENCE:.0f} s: refresh goes on.")
+    left = len(held) + len(others) - len(asked)
+    if left:
+        names = words.count(left, "name was", "names were")
+        lines.append(f"{names} not asked about in {PATIENCE:.0f} s: refresh goes on.")
     rows = tuple(_row(ticker, report) for _, ticker, report in coming[:SHOWN])
     return Card(
         "Next reports",
@@ -78,11 +82,11 @@ def _of_all(call: Call) -> Card:
     )
 
 
-def _in_time(names: tuple[str, ...], at_least: int) -> Iterator[str]:
-    """The first `at_least` names, and the others until time is up."""
+def _in_time(names: tuple[str, ...]) -> Iterator[str]:
+    """The names until time is up."""
     until = time.monotonic() + PATIENCE
-    for place, name in enumerate(names):
-        if place >= at_least and time.monotonic() > until:
+    for name in names:
+        if time.monotonic() > until:
             return
         yield name
 

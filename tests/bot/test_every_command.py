@@ -20,7 +20,7 @@ from bot.forms import form_for
 from bot.message import Request, as_text
 from bot.people import People, Role, User
 from engine.model.events import EventKind
-from tests import make
+from tests import told
 from tests.bot.rooms import Visit, visit
 from tests.bot.stored import everything
 from tests.desk import propose
@@ -76,13 +76,14 @@ def everybody() -> Iterator[Somebody]:
 
 
 def room() -> Visit:
-    """A proposal waits, a position is held and priced."""
+    """A proposal waits, a position is held and priced; what providers say of XYZ is hostile."""
     here = visit()
     propose(here.world)
     with here.world.store.begin() as work:
         work.save_position(calls())
     quote(here.world, "2.20", "2.30")
-    here.world.market.set_snapshot(make.snapshot())
+    here.world.market.set_snapshot(told.hostile())
+    here.world.market.states = told.states()
     return Visit(here.world, replace(here.room, people=People((*LISTED, *GROUPS))), here.sources)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -9,6 +11,7 @@ import pytest
 
 from bot import app
 from bot.bulkheads import finish
+from bot.catalogue import COMMANDS
 from bot.completion import complete, suggest
 from bot.dispatch import dispatch
 from bot.message import Card, Link, Request, Tone, as_text
@@ -291,6 +294,29 @@ def test_without_a_ticker_the_next_reports_come_soonest_first_and_what_is_not_kn
     assert card.tables[0].rows[0] == ("ABC", "Mon 15 Jun", "close", "no")
     assert "Not known: DEF." in card.lines
     assert any(line.startswith("Held: ") for line in card.lines)
+
+
+def test_the_universe_is_asked_about_without_hurry() -> None:
+    spans: list[str] = []
+
+    @contextmanager
+    def unhurried() -> Iterator[None]:
+        spans.append("begun")
+        yield
+        spans.append("ended")
+
+    desk = room()
+    desk = Visit(desk.world, replace(desk.room, unhurried=unhurried), desk.sources)
+    desk.world.market.set_snapshot(told.snapshot(load_earnings=lambda: spans.append("asked") or told.reports()))
+
+    desk.card("/earnings")
+
+    assert spans == ["begun", "asked", "ended"]
+
+
+def test_what_is_held_is_told_to_its_asker_alone() -> None:
+    assert COMMANDS["earnings"].is_private
+    assert not COMMANDS["news"].is_private
 
 
 def test_facts_say_what_is_missing_and_by_whom_they_are() -> None:

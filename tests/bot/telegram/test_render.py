@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.message import Button, Card, Picture, Table, Tone
+from bot.message import Button, Card, Link, Picture, Table, Tone
 from bot.platforms.telegram_render import (
     MOST_BUTTONS,
     PNG,
@@ -27,7 +27,8 @@ from bot.platforms.telegram_render import (
 from bot.platforms.telegram_text import LONGEST_CAPTION, LONGEST_TEXT, MOST_ENTITIES, clean, cut, units
 from tests.samples import SAMPLES
 
-TAGS = {"b", "i", "pre"}
+TAGS = {"b", "i", "pre", "a"}
+ADDRESSES = ("https://www.example.com/a?b=1&c=2", "javascript:alert(1)", 'https://x.example/"onclick="y', "")
 
 
 class Reader(HTMLParser):
@@ -44,7 +45,8 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in TAGS
-        assert not attrs
+        assert [name for name, _ in attrs] == (["href"] if tag == "a" else [])
+        assert all(Link("", url or "").host for _, url in attrs)
         assert not self._open, "nested"
         self._open.append(tag)
         self.entities += 1
@@ -122,6 +124,7 @@ def cards(draw: st.DrawFn) -> Card:
         ),
         footer=draw(LABELS),
         banner=draw(LABELS),
+        links=tuple(draw(st.lists(st.builds(Link, LABELS, st.sampled_from(ADDRESSES), LABELS), max_size=6))),
     )
 
 
