@@ -66,7 +66,8 @@ class Batched(Generic[K, T]):
     def get(self, keys: Collection[K], along: Iterable[K] = ()) -> dict[K, T]:
         """The answers for `keys`, in their order, without those there are none for.
 
-        What has to be asked for is asked together with those of `along` that are due too, as far as there is room.
+        What has to be asked for is asked together with those of `along` that are past half of their time, as far as
+        there is room: who looks at different keys shall not take turns at asking.
 
         Raises:
             DataError: what `load` raised.
@@ -96,11 +97,10 @@ class Batched(Generic[K, T]):
         """Whether one of them has not been asked about for `ttl` seconds."""
         return bool(self._due(keys))
 
-    def _due(self, keys: Iterable[K]) -> list[K]:
-        now = self._tick()
-        return [
-            key for key in dict.fromkeys(keys) if (kept := self._kept.get(key)) is None or now - kept.at >= self._ttl
-        ]
+    def _due(self, keys: Iterable[K], part: float = 1.0) -> list[K]:
+        """Those not asked about for `part` of the time that answers are kept."""
+        since = self._tick() - part * self._ttl
+        return [key for key in dict.fromkeys(keys) if (kept := self._kept.get(key)) is None or kept.at <= since]
 
     def _refresh(self, due: list[K], along: Iterable[K]) -> None:
         if self._failed is not None and self._tick() - self._failed[0] < SHARED_FAILURE:
@@ -116,7 +116,7 @@ class Batched(Generic[K, T]):
 
     def _others(self, part: list[K], along: Iterable[K]) -> list[K]:
         room, mine = self._size - len(part), set(part)
-        return [key for key in self._due(along) if key not in mine][:room]
+        return [key for key in self._due(along, 0.5) if key not in mine][:room]
 
     def _take(self, keys: list[K]) -> None:
         self.put(self._load(tuple(keys)), keys)

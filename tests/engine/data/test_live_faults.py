@@ -1,106 +1,24 @@
-"""The live market over real providers on loopback that lie, die, hang and are refused: no bad number gets out.
-
-Alpaca and Yahoo, each behind its own client; `Wires` is the truth and what each of them makes of it.
-"""
+"""The live market over real providers on loopback that lie, die, hang and are refused: no bad number gets out."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
-import stamina
-from prometheus_client import REGISTRY
 
-from engine.data.live import LiveMarket
 from engine.data.live_shares import HELD_FOR, QUICK, QUOTE_LIFE
-from engine.data.panel import Panel
-from engine.data.providers.alpaca import AlpacaData
-from engine.data.providers.alpaca_client import AlpacaClient
-from engine.data.providers.finnhub import Finnhub
-from engine.data.providers.treasury import Treasury
-from engine.data.providers.yahoo import YahooData
 from engine.data.seat import FAILURES
 from engine.errors import DataUnavailable
-from engine.model.instruments import Instrument, Stock
 from engine.model.market import Kind, Quote
-from engine.sessions import Sessions
-from engine.transport import Timeouts
 from tests import make
-from tests.journeys.live_world import EXPIRIES, TICKER, Wires, wires
+from tests.journeys.live_world import EXPIRIES, TICKER
+from tests.live_market import PUT, SHARE, market
 from tests.standins.provider_server import Trouble
-from tests.ticks import Ticks
 
-SHARE = Stock(TICKER)
-PUT = make.put(44, expiry=EXPIRIES[1])
-SHORT = Timeouts(0.3, 0.5, 0.8)
-"""Seconds: as patient as a test."""
 QUOTES = "/v2/stocks/quotes/latest"
-
-
-@dataclass
-class Market:
-    """The market under test, with its clocks and what is behind it."""
-
-    live: LiveMarket
-    wires: Wires
-    ticks: Ticks
-    clock: list[datetime]
-
-    def pass_(self, seconds: float) -> None:
-        """Let time go by."""
-        self.ticks.advance(seconds)
-        self.clock[0] += timedelta(seconds=seconds)
-
-    def quotes(self, *items: Instrument, after: float = QUOTE_LIFE) -> dict[Instrument, Quote]:
-        """What an order would be priced on, a look later."""
-        self.pass_(after)
-        try:
-            return dict(self.live.quotes(items or (SHARE, PUT)))
-        except DataUnavailable:
-            return {}
-
-    def is_up(self, name: str) -> bool:
-        """As people and Prometheus are told."""
-        up = {state.name: state.is_up for state in self.live.sources()}[name]
-        assert REGISTRY.get_sample_value("wsb_provider_up", {"provider": name}) == up
-        return up
-
-    def troubles(self) -> str:
-        """What a card would say."""
-        return " ".join(self.live.snapshot(TICKER).troubles)
-
-
-@contextmanager
-def market(folder: Path, *, yahoo: bool = True) -> Iterator[Market]:
-    """Alpaca on its free plan, and Yahoo where it is wanted."""
-    clock, ticks = [make.NOW], Ticks()
-
-    def now() -> datetime:
-        return clock[0]
-
-    with ExitStack() as stack:
-        stack.enter_context(stamina.set_testing(True, attempts=1))
-        around = stack.enter_context(wires(now))
-        url = around.alpaca.url
-        client = AlpacaClient("key", "secret", now, data_url=url, trading_url=url, timeouts=SHORT)
-        providers = [
-            AlpacaData(client, now, tick=ticks),
-            *([YahooData(now, folder, around.yahoo.url, SHORT)] if yahoo else []),
-            Finnhub("key", now, url=around.finnhub.url, timeouts=SHORT),
-            Treasury(now, url=around.rates.url),
-        ]
-        panel = Panel(providers, now, tick=ticks, rng=np.random.default_rng(1))
-        live = LiveMarket(panel, now, Sessions(), lambda: (TICKER,), lambda ticker, day: None, tick=ticks)
-        stack.callback(live.close)
-        yield Market(live, around, ticks, clock)
-        assert around.alpaca.wrong == []
 
 
 def mid(quote: Quote) -> float:
@@ -272,7 +190,7 @@ def test_a_feed_of_options_that_turns_indicative_says_so_on_every_number(tmp_pat
 
 def test_quotes_that_stand_still_are_no_quotes_after_a_minute(tmp_path: Path) -> None:
     with market(tmp_path) as it:
-        it.wires.still = it.clock[0]
+        it.wires.still = it.clock.now
         assert it.quotes()
         assert it.quotes(after=61.0) == {}
 
@@ -281,10 +199,10 @@ def test_quotes_that_stand_still_are_no_quotes_after_a_minute(tmp_path: Path) ->
 def test_a_clock_that_jumps_away_from_the_quotes_has_none(tmp_path: Path, seconds: float) -> None:
     with market(tmp_path) as it:
         assert it.quotes()
-        it.wires.still = it.clock[0] + timedelta(seconds=QUOTE_LIFE)
-        it.clock[0] += timedelta(seconds=seconds)
+        it.wires.still = it.clock.now + timedelta(seconds=QUOTE_LIFE)
+        it.clock.advance(seconds)
         assert it.quotes() == {}
-        it.clock[0] -= timedelta(seconds=seconds)
+        it.clock.advance(-seconds)
         it.wires.still = None
         assert it.quotes()
 
