@@ -22,7 +22,7 @@ from bot.command import Room, Runner
 from bot.loops import BOOKING, Desks, works
 from bot.people import People
 from bot.platforms.base import Front
-from bot.runtime import Runtime
+from bot.runtime import Runtime, Step
 from bot.serve import Feed
 from bot.settings import Config
 from engine import activities
@@ -330,14 +330,15 @@ def recorded(desks: Desks, recorder: Recorder) -> Desks:
     return replace(desks, entries=seen(desks.entries), protecting=seen(desks.protecting))
 
 
-def build_runtime(desks: Desks, past: PastTrades | None = None) -> Runtime:
+def build_runtime(desks: Desks, past: PastTrades | None = None, upkeep: tuple[Step, ...] = ()) -> Runtime:
     """The loops of a live desk, not started yet; the exchange inside this program moves with the exits.
 
-    `past` knows what options traded at before: the volatility of the year is computed from it.
+    `past` knows what options traded at before: the volatility of the year is computed from it. `upkeep` are the steps
+    that keep the data.
     """
     broker = desks.exits.broker
     exchange = (("exchange", broker.advance),) if isinstance(broker, PaperBroker) else ()
-    return Runtime(desks.books, works(desks, exchange, past, lambda: asking(Urgency.BACKGROUND)))
+    return Runtime(desks.books, works(desks, exchange, past, lambda: asking(Urgency.BACKGROUND), upkeep))
 
 
 def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, ...]:

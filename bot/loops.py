@@ -49,6 +49,8 @@ LIMITS_EVERY = 15.0
 SEAL_EVERY = 0.5
 VOLATILITY_EVERY = 5.0
 """Nobody waits for it: a name at a look leaves the providers' budgets to others."""
+UPKEEP_EVERY = 1.0
+"""What is kept fresh goes by the providers' allowances, which this leaves half of to others."""
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
@@ -88,13 +90,18 @@ class Desks:
 
 
 def works(
-    desks: Desks, first: tuple[Step, ...] = (), past: PastTrades | None = None, quietly: Quietly = nullcontext
+    desks: Desks,
+    first: tuple[Step, ...] = (),
+    past: PastTrades | None = None,
+    quietly: Quietly = nullcontext,
+    upkeep: tuple[Step, ...] = (),
 ) -> tuple[Work, ...]:
     """Every loop of a live desk, what protects before the others; `first` are steps before every look at the exits.
 
-    `past` is asked for the volatility of the year before, where somebody knows it; what nobody waits for is asked
-    `quietly`.
+    `past` is asked for the volatility of the year before, where somebody knows it; what nobody waits for, as the
+    `upkeep` of the data, is asked `quietly`.
     """
+    kept = tuple((name, kept_quiet(step, quietly)) for name, step in upkeep)
     return (
         Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
@@ -103,6 +110,7 @@ def works(
         Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
         Work("volatility", VOLATILITY_EVERY, volatility_steps(desks.books, past, quietly), patience=300),
+        *((Work("upkeep", UPKEEP_EVERY, kept, patience=300),) if kept else ()),
         Work("seal", SEAL_EVERY, (("seal", lambda: audit.seal(desks.books.store)),)),
     )
 

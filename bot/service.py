@@ -19,6 +19,7 @@ from bot.replay import Journey, posted_elsewhere
 from bot.runtime import Runtime
 from bot.serve import Serving
 from bot.settings import Config
+from bot.upkeep import LiveData
 from engine.ports import MarketData, PastTrades
 from engine.store import Store
 
@@ -41,10 +42,12 @@ def live(
     say: Callable[[str], None],
     clock: Callable[[], datetime] = app.system_clock,
     past: PastTrades | None = None,
+    kept: LiveData | None = None,
 ) -> Service:
     """The desk of the configuration on the prices of `market`.
 
-    `past` knows what options traded at before. `say` tells whoever starts it how people get in.
+    `past` knows what options traded at before; `kept` keeps the data of `market`. `say` tells whoever starts it how
+    people get in.
 
     Raises:
         ConfigError: the database holds a practice, or an address belongs to the other kind of account.
@@ -55,17 +58,21 @@ def live(
     recorder = app.build_recorder(config)
     if recorder is not None:
         desks = app.recorded(desks, recorder)
-    runtime = app.build_runtime(desks, past)
+    runtime = app.build_runtime(desks, past, () if kept is None else kept.upkeep(desks.books))
     feeds = (*app.build_feeds(config, runtime, desks), *app.market_feeds(market))
     said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
+    if kept is not None:
+        said.add(kept.parts)
     if recorder is not None:
         said.add(lambda: parts.recording(recorder.written, recorder.lost))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
     room = replace(room, doctor=lambda: checkup.findings(config))
     fronts = app.build_fronts(config, room, say)
-    kept = Fronts(room, fronts)
-    said.add(lambda: kept.parts)
-    serving = Serving(room, runtime, _by_name(fronts), channels_of(config), feeds=feeds, fronts=kept, quiet=pools.quiet)
+    shown = Fronts(room, fronts)
+    said.add(lambda: shown.parts)
+    serving = Serving(
+        room, runtime, _by_name(fronts), channels_of(config), feeds=feeds, fronts=shown, quiet=pools.quiet
+    )
 
     def close() -> None:
         pools.close()

@@ -15,6 +15,7 @@ from bot.people import People
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.trade import Strategy
+from engine.screening import Filters
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{0,20}$")]
@@ -30,7 +31,8 @@ class DeskSettings:
     mode: Literal["paper", "live"] = "paper"
     broker: Literal["paper", "alpaca"] = "paper"
     universe: tuple[str, ...] = ()
-    """Tickers to scan; empty is everything the data source knows."""
+    """Tickers to scan; empty is everything a recording knows, and on live prices what `[universe]` screens out of
+    all that is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class DataSettings:
     cboe: bool = False
     """Whether Cboe's delayed option quotes are asked (undocumented, for personal use)."""
     stocktwits: bool = False
+    universe_size: Annotated[int, Field(ge=1, le=2000)] = 100
+    """Most names that are scanned while `[desk] universe` names none."""
     cache: str = ""
     """The folder where answers are kept over restarts; empty is `wallstreetbots` in the user's cache folder."""
     record: str = ""
@@ -193,6 +197,7 @@ class Config:
     costs: Costs = field(default_factory=Costs)
     events: Economy = field(default_factory=Economy)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    universe: Filters = field(default_factory=Filters)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,9 @@ import numpy as np
 import structlog
 
 from bot.settings import Config
+from bot.upkeep import LiveData
 from engine import histories
+from engine.data.diary import Diary
 from engine.data.live import LiveMarket
 from engine.data.panel import Panel
 from engine.data.providers.alphavantage import AlphaVantage
@@ -22,6 +27,9 @@ from engine.data.providers.newsapi import NewsApi
 from engine.data.providers.port import Provider
 from engine.data.providers.stocktwits import StockTwits
 from engine.data.providers.treasury import Treasury
+from engine.data.shelf import Shelf
+from engine.data.shelved import Shelved
+from engine.data.universe import LiveUniverse
 from engine.errors import ConfigError, DataUnavailable
 from engine.sessions import Sessions
 from engine.store import Store
@@ -49,6 +57,15 @@ def build_live_market(config: Config, store: Store, clock: Clock) -> LiveMarket:
     Raises:
         ConfigError: none of them knows prices, or one is configured wrongly.
     """
+    return build_live_data(config, store, clock).market
+
+
+def build_live_data(config: Config, store: Store, clock: Clock) -> LiveData:
+    """The same with its universe and what is kept of it on disk.
+
+    Raises:
+        ConfigError: none of them knows prices, or one is configured wrongly.
+    """
     providers = tuple(providers_of(config, clock))
     if not any(provider.name in PRICES for provider in providers):
         for provider in providers:
@@ -56,15 +73,41 @@ def build_live_market(config: Config, store: Store, clock: Clock) -> LiveMarket:
         raise ConfigError(NOTHING)
     log.info("data.providers", names=[provider.name for provider in providers])
     panel = Panel(providers, clock, rng=np.random.default_rng())
-    names = config.desk.universe
-    return LiveMarket(
+    folder, sessions, named = answers_folder(config), Sessions(), config.desk.universe
+    shelf = Shelf(folder, clock)
+    universe = None if named else LiveUniverse(panel, shelf, clock, config.universe, config.data.universe_size)
+    market = LiveMarket(
         panel,
         clock,
-        Sessions(),
-        lambda: names,
+        sessions,
+        (lambda: named) if universe is None else universe.names,
         lambda ticker, day: histories.known(store, ticker, day),
         streams=tuple(stream for provider in providers for stream in provider.streams),
+        shelf=Shelved(shelf, clock, sessions),
     )
+    diaries = tuple(remembered(providers, folder / "requests", clock))
+    return LiveData(market, panel, shelf, diaries, universe, named)
+
+
+def remembered(providers: Iterable[Provider], folder: Path, clock: Clock) -> Iterator[Diary]:
+    """Make allowances of an hour and more outlive this process; their diaries."""
+    for provider in providers:
+        for budget in provider.budgets:
+            diary = Diary(folder, budget.provider, clock)
+            if budget.remember(diary):
+                yield diary
+
+
+def answers_folder(config: Config) -> Path:
+    """Where the answers of the configured providers are kept: those of other addresses and feeds are not theirs.
+
+    Raises:
+        ConfigError: the cache folder cannot be made.
+    """
+    data, alpaca = config.data, config.alpaca
+    urls = [getattr(data, each.name) for each in fields(data) if each.name.endswith("_url")]
+    said = [*urls, alpaca.trading_url, alpaca.data_url, data.stock_feed, data.option_feed]
+    return cache_folder(config) / f"answers-{blake2b(json.dumps(said).encode(), digest_size=4).hexdigest()}"
 
 
 def providers_of(config: Config, clock: Clock) -> Iterator[Provider]:

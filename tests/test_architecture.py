@@ -103,7 +103,7 @@ LAYERS = {
     "strategies": ("strategies",),
     "alerts": ("alerts",),
     "bot": ("bot",),
-    "composition": ("bot.app", "bot.data_check", "bot.sources"),
+    "composition": ("bot.app", "bot.data_check", "bot.sources", "bot.upkeep"),
 }
 
 _VALUES = ("errors", "values")

@@ -57,8 +57,9 @@ def _practice(config: Config, store: Store) -> service.Service:
 
 
 def _live(config: Config, store: Store) -> service.Service:
-    market = sources.build_live_market(config, store, app.system_clock)
-    made = service.live(config, store, market, note, past=market.past())
+    kept = sources.build_live_data(config, store, app.system_clock)
+    market = kept.market
+    made = service.live(config, store, market, note, past=market.past(), kept=kept)
     names = ", ".join(state.name for state in market.sources())
     money = f"REAL MONEY in account {config.alpaca.account}" if config.is_live else "no real money"
     note(f"Live data from {names}; {money}. Ctrl-C ends it.")

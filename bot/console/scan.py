@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot import app, sources
-from bot.console.output import emit, say
+from bot.console.output import emit, note, say
 from bot.console.replay import chosen, load_config
 from bot.message import as_text
 from bot.parse import nearest
@@ -77,9 +77,13 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
 def _live(config: Config, said: ScanOptions, as_json: bool) -> int:
     """The scan at the prices of now, of the named tickers or the configured universe."""
     with app.kept_store(config.database.url) as kept, Store.memory() as store:
-        market = sources.build_live_market(config, kept, app.system_clock)
+        data = sources.build_live_data(config, kept, app.system_clock)
+        market = data.market
         try:
             tickers = tuple(stock(ticker).ticker for ticker in said.tickers)
+            if not tickers:
+                data.choose()
+                note(f"Universe: {data.words}.")
             result = scanning.preview(app.build_desk(config, store, market), said.strategy, tickers or None)
         finally:
             market.close()

@@ -114,10 +114,12 @@ class Budget:
     def provider(self) -> str:
         return self._provider
 
-    def remember(self, diary: Callable[[], Requests]) -> None:
-        """Count what was asked before this process began, and beside it, where an allowance is that long."""
-        if any(each.seconds >= LONG for each in self._allowances):
-            self._diary = diary()
+    def remember(self, diary: Requests) -> bool:
+        """Count what was asked before this process began, and beside it; False where no allowance is that long."""
+        if not any(each.seconds >= LONG for each in self._allowances):
+            return False
+        self._diary = diary
+        return True
 
     def wait(self, level: Urgency, requests: int = 1) -> float:
         """Seconds until so many requests of this urgency could be asked at once, 0 for now."""

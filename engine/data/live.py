@@ -15,7 +15,7 @@ import structlog
 
 from engine.data.best import best_level
 from engine.data.budget import urgency
-from engine.data.cache import Cache
+from engine.data.cache import Below, Cache
 from engine.data.chain_build import Built, Market, spot_of
 from engine.data.dividends import ahead
 from engine.data.facts import merge_fundamentals, merge_reports
@@ -70,7 +70,8 @@ History = Callable[[str, date], tuple[IvDay, ...] | None]
 class LiveMarket:
     """A `MarketData` over a panel of providers. Safe to share between threads.
 
-    `universe` tells the names to scan where the desk names none; `history` what is stored of their volatility. The
+    `universe` tells the names to scan where the desk names none; `history` what is stored of their volatility; the
+    `shelf` has answers of the process before. The
     exchange inside this program reads its official closes, dividends and splits here too.
     """
 
@@ -83,6 +84,7 @@ class LiveMarket:
         history: History,
         tick: Callable[[], float] = time.monotonic,
         streams: tuple[Streaming, ...] = (),
+        shelf: Below | None = None,
     ) -> None:
         self.streams = streams
         """What listens for its providers; begun and ended by whoever runs the desk."""
@@ -91,8 +93,8 @@ class LiveMarket:
         self._sessions = sessions
         self._universe = universe
         self._history = history
-        self._cache = Cache(tick=tick)
-        self._shares = LiveShares(panel, now, sessions, universe, tick)
+        self._cache = Cache(tick=tick, below=shelf)
+        self._shares = LiveShares(panel, now, sessions, universe, tick, shelf)
         self._second = SecondSources(panel, self._cache)
         self._options = LiveOptions(panel, self._cache, now, self._market_of, tick, self._shares.known)
 

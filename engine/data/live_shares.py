@@ -17,6 +17,7 @@ import structlog
 from engine.data.batches import Batched, Lately
 from engine.data.best import NOTHING, SHARES, Best, best_quote
 from engine.data.budget import Urgency, urgency
+from engine.data.cache import Below
 from engine.data.panel import Answers, Panel
 from engine.data.peers import session_trouble
 from engine.data.providers.port import Offer, Provider
@@ -60,7 +61,7 @@ QUICK = 2.0
 class LiveShares:
     """Shares of a panel of providers. Safe to share between threads.
 
-    `universe` tells the names that are asked for along with others.
+    `universe` tells the names that are asked for along with others; on the `shelf` is the history asked for before.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class LiveShares:
         sessions: Sessions,
         universe: Callable[[], tuple[str, ...]],
         tick: Callable[[], float] = time.monotonic,
+        shelf: Below | None = None,
     ) -> None:
         self._panel = panel
+        self._shelf = shelf
         self._now = now
         self._sessions = sessions
         self._universe = universe
@@ -254,6 +257,17 @@ class LiveShares:
         return found
 
     def _load_bars(self, tickers: tuple[str, ...]) -> Mapping[str, Bars]:
+        """History from the shelf, and of those that are not there from the providers."""
+        if self._shelf is None:
+            return self._ask_bars(tickers)
+        kept = {ticker: found[0] for ticker in tickers if (found := self._shelf.get(Offer.BARS, ticker)) is not None}
+        rest = tuple(ticker for ticker in tickers if ticker not in kept)
+        asked = self._ask_bars(rest) if rest else {}
+        for ticker, bars in asked.items():
+            self._shelf.put(Offer.BARS, ticker, bars, 0.0)
+        return {**kept, **asked}
+
+    def _ask_bars(self, tickers: tuple[str, ...]) -> Mapping[str, Bars]:
         today = self._today
         start, end = today - HISTORY, today - timedelta(days=1)
         found = dict(self._known(Offer.BARS, lambda each: each.bars(tickers, start, end)))

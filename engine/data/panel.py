@@ -42,6 +42,8 @@ ENTITLEMENT = (
 SHARE = 0.5
 """The part of the time that is left which a question put to one after the other gives to one before asking the next."""
 
+A_MINUTE = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
@@ -141,6 +143,15 @@ class Panel:
             raise unknown
         raise DataUnavailable(" ".join(answers.troubles) or f"No source offers {WORDS[offer]}.")
 
+    def wait(self, offer: Offer, urgency: Urgency, requests: int = 1) -> float:
+        """Seconds until the best entitled provider could be asked so many requests at once; 0 where nobody counts."""
+        return next(iter(self._waits(offer, urgency, requests)), 0.0)
+
+    def wait_for_all(self, offer: Offer, urgency: Urgency, requests: int = 1) -> float:
+        """The same until all of them could be, without those that have nothing left for longer than a minute."""
+        waits = self._waits(offer, urgency, requests)
+        return max((wait for wait in waits if wait <= A_MINUTE), default=min(waits, default=0.0))
+
     def drop(self, provider: str, count: int, words: str) -> None:
         """So many numbers of a provider were left out as wrong."""
         for seat in self._seats:
@@ -156,6 +167,10 @@ class Panel:
         for seat in self._seats:
             seat.lane.close()
             seat.provider.close()
+
+    def _waits(self, offer: Offer, urgency: Urgency, requests: int) -> list[float]:
+        budgets = (seat.provider.budgets for seat, _ in self._entitled(offer))
+        return [max((each.wait(urgency, requests) for each in of), default=0.0) for of in budgets]
 
     def _entitled(self, offer: Offer, among: Collection[str] | None = None) -> list[tuple[Seat, Kind]]:
         """Who offers it, the best entitled first; who has been wrong a lot is asked last among equals."""

@@ -97,34 +97,34 @@ class Written:
 
 def test_what_an_earlier_run_asked_counts():
     budget = Budget("x", Allowance(25, 86_400.0), tick=Ticks())
-    budget.remember(lambda: Written(*[3600.0] * 24))
+    budget.remember(Written(*[3600.0] * 24))
     assert [left for _, left in budget.left] == [1]
     assert taken(budget, Urgency.BACKGROUND) == 0
 
 
 def test_what_is_older_than_the_allowance_does_not():
     budget = Budget("x", Allowance(25, 86_400.0), tick=Ticks())
-    budget.remember(lambda: Written(*[86_400.0] * 25))
+    budget.remember(Written(*[86_400.0] * 25))
     assert taken(budget, Urgency.ORDER) == 25
 
 
 def test_the_wait_is_until_the_oldest_of_an_earlier_run_is_a_day_old():
     budget = Budget("x", Allowance(2, 86_400.0), tick=Ticks())
-    budget.remember(lambda: Written(80_000.0, 10.0))
+    budget.remember(Written(80_000.0, 10.0))
     assert budget.wait(Urgency.ORDER) == 6_400.0
 
 
 def test_every_request_is_written_down():
     budget, diary = Budget("x", Allowance(5, 86_400.0), tick=Ticks()), Written()
-    budget.remember(lambda: diary)
+    assert budget.remember(diary)
     assert taken(budget, Urgency.ORDER) == diary.noted == 5
 
 
 def test_an_allowance_of_a_minute_needs_no_diary():
-    def never() -> Written:
-        raise AssertionError("there is nothing to remember over a restart")
-
-    Budget("x", Allowance(200, 60.0), tick=Ticks()).remember(never)
+    diary = Written()
+    budget = Budget("x", Allowance(5, 60.0), tick=Ticks())
+    assert not budget.remember(diary)
+    assert (taken(budget, Urgency.ORDER), diary.noted) == (5, 0)
 
 
 def test_several_requests_at_once_need_room_for_all_of_them():

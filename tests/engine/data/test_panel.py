@@ -442,3 +442,39 @@ def test_requests_and_times_are_counted_by_provider_and_question():
     panel.ask(Offer.QUOTES, quotes, Urgency.SCAN)
     assert REGISTRY.get_sample_value("api_requests_total", labels) == 2
     assert REGISTRY.get_sample_value("api_request_duration_seconds_count", labels) == 2
+
+
+# What may be asked of whom without waiting
+
+
+class Partly(Panelist):
+    """A panelist under an allowance of which some is used up."""
+
+    def __init__(self, name: str, kind: Kind, ticks: Ticks, *, used: int, of: Allowance) -> None:
+        super().__init__(name, lambda: name, {Offer.QUOTES: kind})
+        self.budget = Budget(name, of, tick=ticks)
+        with asking(Urgency.ORDER):
+            for _ in range(used):
+                self.budget.take()
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return (self.budget,)
+
+
+def test_the_wait_is_the_best_entitled_ones_until_all_of_its_requests_fit(ticks: Ticks):
+    late = Partly("late", Kind.DELAYED, ticks, used=10, of=Allowance(10, 60.0))
+    real = Partly("real", Kind.REAL, ticks, used=3, of=Allowance(10, 60.0))
+    panel = panel_of(late, real, ticks=ticks)
+    assert panel.wait(Offer.QUOTES, Urgency.BACKGROUND, 2) == 0.0
+    assert panel.wait(Offer.QUOTES, Urgency.BACKGROUND, 3) == 60.0
+    assert panel.wait(Offer.CHAIN, Urgency.BACKGROUND) == 0.0
+
+
+def test_waiting_for_all_leaves_out_who_has_nothing_left_today(ticks: Ticks):
+    spent = Partly("spent", Kind.REAL, ticks, used=25, of=Allowance(25, 86_400.0))
+    busy = Partly("busy", Kind.REAL, ticks, used=10, of=Allowance(10, 30.0))
+    free = Partly("free", Kind.REAL, ticks, used=0, of=Allowance(10, 30.0))
+    assert panel_of(spent, busy, free, ticks=ticks).wait_for_all(Offer.QUOTES, Urgency.BACKGROUND) == 30.0
+    assert panel_of(spent, free, ticks=ticks).wait_for_all(Offer.QUOTES, Urgency.BACKGROUND) == 0.0
+    assert panel_of(spent, ticks=ticks).wait_for_all(Offer.QUOTES, Urgency.BACKGROUND) == 86_400.0
