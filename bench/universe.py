@@ -34,7 +34,7 @@ from engine.data.live import LiveMarket
 from engine.data.panel import Panel
 from engine.data.providers.alpaca import AlpacaData
 from engine.data.providers.alpaca_client import AlpacaClient
-from engine.data.providers.port import Offer, Provider, RawChain
+from engine.data.providers.port import Curve, Offer, Provider, RawChain
 from engine.data.shelf import Shelf
 from engine.data.shelved import Shelved
 from engine.model.instruments import Stock
@@ -47,7 +47,7 @@ from tests.standins.provider_server import serving
 SIZES = (125, 250, 500)
 ROUNDS = 3
 EXPIRIES = tuple(date(2026, 11, 27) + timedelta(weeks=week) for week in range(12))
-STRIKES = tuple(float(strike) for strike in range(60, 140, 2))
+STRIKES = tuple(float(strike) for strike in range(80, 120))
 SESSIONS = 400
 SOURCE = Source("made")
 MIB = 1 << 20
@@ -79,7 +79,7 @@ class Quoter(Provider):
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
-        return dict.fromkeys((Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN), Kind.REAL)
+        return dict.fromkeys((Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN, Offer.CURVE), Kind.REAL)
 
     def quotes(self, tickers: Sequence[str]) -> Mapping[str, Quote]:
         bid, ask, at = D("99.99"), D("100.01"), NOW - timedelta(seconds=1)
@@ -87,6 +87,9 @@ class Quoter(Provider):
 
     def sessions(self, tickers: Sequence[str]) -> Mapping[str, Bar]:
         return {ticker: Bar(TODAY, 100.0, 101.0, 99.0, 100.0, 1e6) for ticker in tickers}
+
+    def curve(self) -> Curve:
+        return Curve(TODAY - timedelta(days=1), {0.25: 0.04, 1.0: 0.038}, SOURCE)
 
 
 def fill(folder: Path, count: int) -> float:
@@ -96,7 +99,7 @@ def fill(folder: Path, count: int) -> float:
     market = Market(NOW, Sessions(), None, None, ())
     took = []
     for ticker in names(count):
-        raw = raw_chain(ticker, float(rng.uniform(0.15, 0.8)))
+        raw = raw_chain(ticker, float(rng.uniform(0.25, 0.8)))
         start = perf_counter()
         shelved.put(Offer.CHAIN, ticker, build(raw, market), 0.0)
         took.append(perf_counter() - start)
@@ -148,7 +151,7 @@ def from_disk(folder: Path, rounds: int) -> None:
     print(f"snapshots with {SESSIONS} sessions and a chain of 960 contracts each; {size:.0f} MiB on disk for 500 names")
     for count in SIZES:
         command = [sys.executable, "-m", "bench.universe", "--child", str(folder), str(count), str(rounds)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         ours, least = found["ours"], found["floor"]
         print(
             f"  {count:4} names  {ours:6.2f} s  {ours / count * 1e3:5.1f} ms each  "

@@ -89,7 +89,7 @@ def test_after_a_restart_neither_universe_nor_history_is_asked_for_again(
 
     assert {ticker: len(bars) for ticker, bars in after.items()} == {t: len(bars) for t, bars in before.items()}
     assert all((after[ticker].close == before[ticker].close).all() for ticker in NAMES)
-    assert not [each.path for each in server.asked[asked:] if "bars" in each.path or "assets" in each.path]
+    assert not [each.path for each in server.asked[asked:] if "bars" in each.path or "most-actives" in each.path]
 
 
 def test_named_tickers_are_the_universe_and_nothing_is_chosen(server: AlpacaDataServer, tmp_path: Path) -> None:
