@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -13,10 +14,10 @@ import structlog
 from engine.brokers import wire
 from engine.brokers.paper_settlement import Ended, deliverable, exchanged, expire, split
 from engine.brokers.paper_state import PaperState
-from engine.errors import DataError
+from engine.errors import DataError, NotFound
 from engine.model.book import ZERO
 from engine.model.instruments import Instrument, Option, Right, Stock
-from engine.model.market import CENT, Quote
+from engine.model.market import CENT, Bars, Quote
 from engine.model.orders import Activity, ActivityKind, Order, OrderStatus, TimeInForce
 from engine.ports import MarketData
 from engine.sessions import Sessions
@@ -148,20 +149,23 @@ class PaperDays:
         return self._sessions.next(today)
 
     def _last_session(self, option: Option) -> date:
-        """The day of expiry, or the session before it (monthly options used to expire on Saturdays)."""
-        return option.expiry if self._sessions.is_session(option.expiry) else self._sessions.previous(option.expiry)
+        return self._sessions.last_trade(option.root, option.expiry)
 
     def _settle(self, day: date, now: datetime) -> None:
         """Settle held options whose last session was `day` or before, as soon as its official close is known."""
         self._retry_at = None
         due = [option for option in self._state.wallet.holdings if isinstance(option, Option)]
         due = [option for option in due if self._ends_by(option, day)]
-        for last in sorted({self._last_session(option) for option in due}):
-            self._settle_session(last, [option for option in due if self._last_session(option) == last], now)
+        for last, on_open in sorted({(self._last_session(option), option.is_am_settled) for option in due}):
+            price = self._opening if on_open else self._official_close
+            same = [one for one in due if (self._last_session(one), one.is_am_settled) == (last, on_open)]
+            self._settle_session(same, partial(price, last=last, now=now), now)
 
-    def _settle_session(self, last: date, options: list[Option], now: datetime) -> None:
+    def _settle_session(
+        self, options: list[Option], settlement: Callable[[str], Decimal | None], now: datetime
+    ) -> None:
         tickers = sorted({option.underlying for option in options})
-        found = {ticker: self._official_close(ticker, last, now) for ticker in tickers}
+        found = {ticker: settlement(ticker) for ticker in tickers}
         closes = {ticker: close for ticker, close in found.items() if close is not None}
         if len(closes) < len(found):
             self._retry_at = now + RETRY
@@ -216,20 +220,34 @@ class PaperDays:
         short = [holding.instrument for holding in held if holding.quantity < 0]
         return sorted(option for option in short if isinstance(option, Option) and option.right is Right.CALL)
 
-    def _official_close(self, ticker: str, day: date, now: datetime) -> Decimal | None:
+    def _opening(self, ticker: str, last: date, now: datetime) -> Decimal | None:
+        """The opening of the session after the last trade of a series settled in the morning; None before it is known.
+
+        The exchange settles on its own calculation from the opening trades of all members, which no source here tells:
+        the first value of the index is the nearest to it. Without that the contracts stay as they are; no other price
+        is taken for it.
+        """
+        morning = self._sessions.next(last)
+        bars = self._bars_of(ticker, morning) if now >= self._sessions.open(morning) else None
+        return Decimal(f"{bars.bar(0).open:.4f}") if bars is not None and len(bars) else None
+
+    def _official_close(self, ticker: str, last: date, now: datetime) -> Decimal | None:
         """That session's close; when a whole session later there is still none, the last one before it."""
-        close = self._close_of(ticker, day)
-        if close is not None or now < self._sessions.close(self._sessions.next(day)):
+        close = self._close_of(ticker, last)
+        if close is not None or now < self._sessions.close(self._sessions.next(last)):
             return close
-        earlier = (self._close_of(ticker, self._sessions.previous(day, n)) for n in range(1, LOOK_BACK + 1))
+        earlier = (self._close_of(ticker, self._sessions.previous(last, n)) for n in range(1, LOOK_BACK + 1))
         return next((close for close in earlier if close is not None), None)
 
     def _close_of(self, ticker: str, day: date) -> Decimal | None:
         if self._actions is not None:
             return self._actions.official_close(ticker, day)
+        bars = self._bars_of(ticker, day)
+        return Decimal(f"{bars.bar(0).close:.4f}") if bars is not None and len(bars) else None
+
+    def _bars_of(self, ticker: str, day: date) -> Bars | None:
         try:
-            bars = self._market.bars(ticker, day, day)
-        except DataError as error:
-            log.warning("paper.no_close", ticker=ticker, day=str(day), error=str(error))
+            return self._market.bars(ticker, day, day)
+        except (DataError, NotFound) as error:
+            log.warning("paper.no_price", ticker=ticker, day=str(day), error=str(error))
             return None
-        return Decimal(f"{bars.bar(0).close:.4f}") if len(bars) else None

@@ -249,6 +249,28 @@ def test_index_options_settle_in_cash() -> None:
     assert exchange.cash == before - D("1975")
 
 
+def test_a_series_settled_in_the_morning_waits_for_the_opening_and_takes_no_close_for_it() -> None:
+    exchange = Exchange()
+    short, long = option("SPX260717P05800000"), option("SPX260717P05750000")
+    exchange.submit([Leg(short, -1), Leg(long, 1)], "-9.00")
+    exchange.set_quote(short, "30.00", "30.00")
+    exchange.set_quote(long, "20.00", "20.00")
+    exchange.advance()
+    before = exchange.cash
+    thursday = FRIDAY - timedelta(days=1)
+    exchange.actions.closes |= {("SPX", thursday): D("5900"), ("SPX", FRIDAY): D("5700")}
+    exchange.after_close(thursday)
+    exchange.after_close(FRIDAY)
+    waiting = ended(exchange)
+    exchange.market.set_bars(make.bars([5780.25, 5700.0], "SPX", before=MONDAY))
+
+    exchange.at_open(MONDAY)
+
+    assert waiting == []
+    assert ended(exchange) == [(ActivityKind.EXPIRY, long, 1, D(0)), (ActivityKind.ASSIGNMENT, short, -1, D("-1975"))]
+    assert exchange.cash == before - D("1975")
+
+
 def test_an_option_that_expires_on_a_saturday_ends_with_the_friday() -> None:
     exchange = Exchange()
     saturday = put(expiry=FRIDAY + timedelta(days=1))
