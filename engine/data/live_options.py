@@ -30,8 +30,8 @@ CHAIN_DEADLINE = 15.0
 class LiveOptions:
     """Options of a panel of providers. Safe to share between threads.
 
-    `market` tells what a chain is read with: the spot, rates and dividends of an underlying; `spot` the price of its
-    shares that orders were told a moment ago.
+    `market` tells what a chain is read with: the spot, rates and dividends of an underlying; `spot` the last
+    price of its shares that an order could be priced on.
     """
 
     def __init__(

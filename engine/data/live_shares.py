@@ -105,9 +105,9 @@ class LiveShares:
         return {ticker: each.quote for ticker, each in found.items() if each.quote is not None}
 
     def known(self, ticker: str) -> float | None:
-        """The price orders were told a moment ago, None where there is none; nobody is asked."""
-        found = self._orders.peek([ticker]).get(ticker, NOTHING).quote
-        return None if found is None else float(found.mid)
+        """The last price an order could be priced on, None where there was none lately; nobody is asked."""
+        last = self._last.get(ticker)
+        return None if last is None or self._now() - last.at > HELD_FOR else float(last.mid)
 
     def spot(self, ticker: str) -> Best:
         """The best quote there is, delayed ones included, and why there is none."""

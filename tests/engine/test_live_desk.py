@@ -72,7 +72,7 @@ def test_a_lying_feed_of_options_fires_neither_target_nor_stop(tmp_path: Path, f
     with desk(tmp_path, long_call(), yahoo=yahoo) as (world, it):
         looks(world, it, 3)
         it.wires.lies.options = factor
-        looks(world, it, 20)
+        looks(world, it, 8)
         it.wires.lies.options = 1
         looks(world, it, 3)
         assert world.broker.posts == []
@@ -88,7 +88,7 @@ def test_a_lying_feed_of_shares_fires_no_stop_on_them(tmp_path: Path, factor: fl
     with desk(tmp_path, long_call(plan)) as (world, it):
         looks(world, it, 2)
         it.wires.lies.shares = factor
-        looks(world, it, 20)
+        looks(world, it, 8)
         assert world.broker.posts == []
 
 

@@ -17,7 +17,8 @@ from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange
 from tests.standins.alpaca_stream import AlpacaStream
 
-BEFORE_SCAN = make.NOW.replace(hour=13, minute=59, second=54)
+BEFORE_SCAN = make.NOW.replace(minute=0, second=1)
+ALPACA = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 NOBODY = "ws://127.0.0.1:9"
 """Where no stream is: every quote is asked for."""
 

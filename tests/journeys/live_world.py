@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from engine import pricing
@@ -36,7 +37,6 @@ HALF = 0.02
 INTEREST = 1500
 REPORT = date(2026, 8, 27)
 BEFORE_REPORT = date(2026, 5, 21)
-DELAY = timedelta(minutes=15)
 SECTOR = "Utilities"
 
 
@@ -62,6 +62,8 @@ class Wires:
     lies: Lies = field(default_factory=Lies)
     spot: float = 48.0
     still: datetime | None = None
+    delay: timedelta = timedelta(minutes=15)
+    """How late Yahoo is."""
     alpaca: AlpacaDataServer = field(init=False)
     yahoo: YahooServer = field(init=False)
     finnhub: FinnhubServer = field(init=False)
@@ -73,9 +75,7 @@ class Wires:
 
     def price(self, option: Option) -> float:
         """What a contract is worth at the spot of now, in cents."""
-        years = (option.expiry - self.shares.today).days / 365
-        is_call = option.right is Right.CALL
-        return max(round(float(pricing.value(self.spot, float(option.strike), years, RATE, IV, is_call)[0]), 2), HALF)
+        return _worth(option, self.spot, self.shares.today)
 
     def sides(self, option: Option) -> tuple[Decimal, Decimal]:
         """Bid and ask of a contract."""
@@ -107,6 +107,13 @@ class Wires:
         for quote in body.get("quotes", {}).values() if self.lies.options != 1 else ():
             quote |= {side: round(quote[side] * self.lies.options, 2) for side in ("bp", "ap")}
         return status, body
+
+
+@cache
+def _worth(option: Option, spot: float, today: date) -> float:
+    """Never less than what leaves a bid of nothing."""
+    years, is_call = (option.expiry - today).days / 365, option.right is Right.CALL
+    return max(round(float(pricing.value(spot, float(option.strike), years, RATE, IV, is_call)[0]), 2), HALF)
 
 
 def _option(known: Mapping[str, Any]) -> Option:
@@ -154,7 +161,7 @@ class Yahoo(YahooServer):
         self._wires = wires
 
     def _row(self) -> dict[str, Any]:
-        seen = int((self._wires.clock() - DELAY).timestamp())
+        seen = int((self._wires.clock() - self._wires.delay).timestamp())
         price = round(self._wires.spot * self._wires.lies.yahoo, 2)
         near = {"regularMarketDayHigh": price * 1.01, "regularMarketDayLow": price * 0.99, "regularMarketOpen": price}
         return quote_row(
@@ -178,7 +185,7 @@ class Yahoo(YahooServer):
             for right, side in ((Right.CALL, "calls"), (Right.PUT, "puts")):
                 bid, ask = self._wires.sides(Option(TICKER, day, right, Decimal(strike)))
                 letter = "C" if right is Right.CALL else "P"
-                seen = int((self._wires.clock() - DELAY).timestamp())
+                seen = int((self._wires.clock() - self._wires.delay).timestamp())
                 made = option_row(TICKER, day, strike, letter, bid=float(bid), ask=float(ask), lastTradeDate=seen)
                 block[side].append(made | {"openInterest": INTEREST})
         listed = [expiry_stamp(each) for each in EXPIRIES]
@@ -200,7 +207,7 @@ class Yahoo(YahooServer):
         meta = {
             "currency": "USD", "symbol": symbol, "instrumentType": "EQUITY",
             "exchangeTimezoneName": "America/New_York",
-            "regularMarketTime": int((self._wires.clock() - DELAY).timestamp()), "dataGranularity": "1d",
+            "regularMarketTime": int((self._wires.clock() - self._wires.delay).timestamp()), "dataGranularity": "1d",
         }  # fmt: skip
         made = {
             "meta": meta, "timestamp": [_at(day) for day in days], "events": {"dividends": dividends},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+from datetime import timedelta
 from decimal import Decimal
 from math import erf, log, sqrt
 from pathlib import Path
+from urllib.request import urlopen
 
 from tests import make
 from tests.journeys.chats import SOON
-from tests.journeys.live_chats import LiveChats, live_chats
+from tests.journeys.live_chats import ALPACA, LiveChats, live_chats
 from tests.journeys.live_world import EXPIRIES, INTEREST, IV, TICKER, Wires
 
 PUT = make.put(44, expiry=EXPIRIES[1])
@@ -48,6 +51,93 @@ def test_a_put_found_on_live_prices_is_sold_and_bought_back_at_its_target(tmp_pa
         chats.until_both("(closed)")
         assert chats.end(desk)[0] == 0
         here.assert_valid()
+
+
+def test_the_exchange_inside_this_program_trades_on_live_prices(tmp_path: Path) -> None:
+    with live_chats(tmp_path, "paper") as here:
+        chats, desk = here.chats, here.start()
+        card, _ = chats.until_both("XYZ 44 put?")
+        chats.discord.press(chats.ann, card, "Approve")
+        chats.until_both("(order working)")
+        here.move(47.8)
+        chats.until_both("(filled)")
+        here.move(54.0)
+        chats.until("the exit works", lambda: "target, 0 of 2 filled" in orders_card(here))
+        here.clock.set(here.clock() + timedelta(seconds=16))
+        chats.until_both("(closed)")
+        assert chats.end(desk)[0] == 0
+        assert here.sent() == []
+        here.assert_valid()
+
+
+def test_yahoo_alone_is_for_looking_and_a_tap_is_refused_in_words(tmp_path: Path) -> None:
+    with live_chats(tmp_path, "paper") as here:
+        chats, first = here.chats, here.start()
+        card, _ = chats.until_both("XYZ 44 put?")
+        chats.until_noted()
+        chats.end(first)
+
+        here.more, here.wires.delay = dict.fromkeys(ALPACA, ""), timedelta(seconds=3)
+        second = here.start()
+        refused = chats.discord.press(chats.ann, card, "Approve").result()
+        assert "No quote for XYZ" in refused.text
+        chats.discord.press(chats.ann, card, "Reject").result()
+        chats.discord.slash(chats.ann, "scan", chats.channel, strategy="wheel").result()
+        chats.until("the scan is told", lambda: chats.on_discord("Scan wheel: 0 proposals"))
+        assert "prices fit for orders" in chats.on_discord("Scan wheel: 0 proposals")[-1].text
+        assert not chats.on_discord("(order working)")
+        assert chats.end(second)[0] == 0
+        assert here.sent() == []
+
+
+def test_everything_dead_is_told_in_the_chats_and_counted_and_is_over_by_itself(tmp_path: Path) -> None:
+    port = free_port()
+    web = f'[[users]]\nname = "eve"\nrole = "viewer"\nids = ["web:eve"]\n[web]\nport = {port}'
+    with live_chats(tmp_path, "alpaca", web) as here:
+        chats, desk = here.chats, here.start()
+        card, _ = chats.until_both("XYZ 44 put?")
+        chats.discord.press(chats.ann, card, "Approve")
+        chats.until_both("(order working)")
+        (order,) = here.sent("sell_to_open")
+        here.broker.exchange.fill(order["client_order_id"], 2)
+        chats.until_both("(filled)")
+        assert is_up(port, "alpaca")
+
+        for server in (here.wires.alpaca, here.wires.yahoo):
+            server.fail("503")
+        chats.until("the counter falls", lambda: not is_up(port, "alpaca"))
+        here.move(30.0)
+        here.clock.set(here.clock() + timedelta(seconds=70))
+        chats.until_both("No usable quote for a minute")
+        health = chats.discord.slash(chats.ann, "health", chats.channel).result()
+        assert "Source alpaca** down" in health.text
+        assert here.sent("buy_to_close") == []
+
+        for server in (here.wires.alpaca, here.wires.yahoo):
+            server.heal()
+        chats.until("the counter rises", lambda: is_up(port, "alpaca"))
+        here.clock.set(here.clock() + timedelta(seconds=11))
+        chats.until("the stop's order at the wire", lambda: here.sent("buy_to_close"))
+        assert chats.end(desk)[0] == 0
+        here.assert_valid()
+
+
+def orders_card(here: LiveChats) -> str:
+    """What /orders says."""
+    return here.chats.discord.slash(here.chats.ann, "orders", here.chats.channel).result().text
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def is_up(port: int, provider: str) -> bool:
+    """What Prometheus is told of a provider."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        return f'wsb_provider_up{{provider="{provider}"}} 1.0' in page.read().decode()
 
 
 def the_card_says_what_the_wire_says(here: LiveChats, text: str) -> None:

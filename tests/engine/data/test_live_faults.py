@@ -37,7 +37,7 @@ def test_without_a_second_opinion_a_share_is_held_against_itself_of_a_moment_ago
     with market(tmp_path, yahoo=False) as it:
         assert mid(it.quotes()[SHARE]) == 48
         it.wires.lies.shares = factor
-        for _ in range(10):
+        for _ in range(5):
             assert SHARE not in it.quotes()
         it.wires.lies.shares = 1
         assert mid(it.quotes()[SHARE]) == 48
@@ -65,7 +65,7 @@ def test_an_option_that_jumps_while_its_shares_stand_still_is_no_quote(tmp_path:
     with market(tmp_path) as it:
         assert mid(it.quotes()[PUT]) == 0.90
         it.wires.lies.options = factor
-        for _ in range(10):
+        for _ in range(5):
             assert set(it.quotes()) == {SHARE}
         it.wires.lies.options = 1
         assert mid(it.quotes()[PUT]) == 0.90
@@ -221,3 +221,13 @@ def test_a_split_overnight_rebases_history_and_quotes_follow(tmp_path: Path) -> 
         it.pass_(86_400.0)
         with pytest.raises(DataUnavailable, match="24"):
             it.live.snapshot(TICKER)
+
+
+def test_a_large_move_is_taken_by_options_whoever_asks_about_them_alone(tmp_path: Path) -> None:
+    with market(tmp_path) as it:
+        it.quotes()
+        for _ in range(3):
+            it.quotes(PUT)
+        it.wires.move(54.0)
+        it.quotes(PUT)
+        assert mid(it.quotes()[PUT]) == pytest.approx(it.wires.price(PUT))
