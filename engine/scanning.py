@@ -105,7 +105,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
         found = strategy.find(snapshot, standing_now.context, strategy.params)
         steps[ticker] = found.steps
         signals += [_dated(signal, snapshot) for signal in found.signals]
-    standing_now = replace(standing_now, kinds={**standing_now.kinds, **_option_kinds(signals, snapshots)})
+    standing_now = replace(standing_now, kinds={**standing_now.kinds, **_unfit_options(desk, signals, snapshots)})
     chosen, dropped = _choose(strategy, tuple(signals), standing_now.context)
     standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():
@@ -175,10 +175,11 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
     return Standing(book, state, limits, frozenset(proposed), context, kinds)
 
 
-def _option_kinds(signals: Iterable[Signal], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Kind]:
-    """What kind of number the options of the names found are, where it is another than that of their shares."""
+def _unfit_options(desk: Desk, signals: Iterable[Signal], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Kind]:
+    """What kind of number the options of the names found are, where an order could not be priced on them."""
     chains = ((each.ticker, snapshots[each.ticker].chain) for each in signals if each.options)
-    return {ticker: chain.source.kind for ticker, chain in chains if chain is not None and chain.source.kind in AMISS}
+    kinds = {ticker: chain.source.kind for ticker, chain in chains if chain is not None}
+    return {name: kind for name, kind in kinds.items() if kind in AMISS and not checks.may_price(desk, kind)}
 
 
 def _with_correlations(desk: Desk, now: Standing, signals: tuple[Signal, ...]) -> Standing:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine import halts, scanning
+from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound
 from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
@@ -13,6 +14,7 @@ from engine.model.market import Kind, MarketSnapshot, Opinion, Source
 from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world
+from tests.strategies import cases
 
 D = Decimal
 NAMES = ("AAA", "BBB", "CCC", "DDD")
@@ -137,6 +139,29 @@ def test_a_halted_desk_scans_and_proposes_nothing() -> None:
     assert len(scan.plans) == 1
     with made.store.read() as work:
         assert work.pending_approvals() == ()
+
+
+@pytest.mark.parametrize(
+    ("shares", "options", "mode", "shown"),
+    [
+        (Kind.REAL, Kind.DELAYED, Mode.PAPER, "delayed"),
+        (Kind.DELAYED, Kind.INDICATIVE, Mode.PAPER, "delayed"),
+        (Kind.REAL, Kind.INDICATIVE, Mode.LIVE, "indicative"),
+        (Kind.REAL, Kind.INDICATIVE, Mode.PAPER, ""),
+    ],
+)
+def test_neither_shares_nor_options_may_be_of_a_kind_no_order_is_priced_on(
+    shares: Kind, options: Kind, mode: Mode, shown: str
+) -> None:
+    made = world({})
+    spot = replace(make.stock_quote(48, "AAA"), source=Source("test", shares))
+    chain = replace(cases.put_chain(), source=Source("test", options))
+    made.market.set_snapshot(replace(make.snapshot("AAA", 48, chain=chain), spot=spot))
+
+    scan = scanning.preview(replace(made.desk, mode=mode), "test", ["AAA"])
+
+    rejected = [row.value for row in scan.rejected if row.rule == "prices fit for orders"]
+    assert rejected == ([f"{shown}: watchlist only"] if shown else [])
 
 
 def test_after_the_close_a_scan_is_a_watchlist() -> None:
