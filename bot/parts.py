@@ -64,13 +64,14 @@ def sources(states: Iterable[SourceState], now: datetime) -> tuple[Part, ...]:
 
 
 def _source_words(state: SourceState, now: datetime) -> str:
+    is_asked = state.answered_at is not None or bool(state.trouble) or not state.is_up
     if state.answered_at is None:
-        answered = "not asked yet" if state.is_up else "no answer yet"
+        answered = "no answer yet" if is_asked else "not asked yet"
     else:
         answered = f"answered {words.age((now - state.answered_at).total_seconds())} ago"
     since = "" if state.since is None else f" since {words.moment(state.since)}"
     said = [
-        f"{'up' if state.is_up else 'down'}{since}",
+        f"{'up' if state.is_up else 'down'}{since}" if is_asked else "",  # nobody knows yet how it does
         answered,
         f"left {state.budget.removeprefix(f'{state.name}: ')}" if state.budget else "",
         f"{words.count(state.dropped, 'wrong number')} left out" if state.dropped else "",

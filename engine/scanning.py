@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import bounds, checks, halts, locks, risk, sizing, standing
 from engine.desk import Desk
-from engine.errors import DataError, NotFound
+from engine.errors import DataError, DeskError, NotFound
 from engine.exposures import is_entry, plan_exposure
 from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
@@ -97,7 +97,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
     """The same scan without a trace: nothing is stored or proposed."""
     strategy = _strategy(desk, strategy_name)
     universe = tuple(tickers) if tickers is not None else desk.tickers
-    snapshots, steps = _snapshots(desk, universe, heard)
+    snapshots, steps = _snapshots(desk, universe, heard, DataError if tickers is not None else (DataError, NotFound))
     standing_now = _standing(desk, strategy, snapshots)
     signals: list[Signal] = []
     for place, (ticker, snapshot) in enumerate(snapshots.items()):
@@ -127,16 +127,19 @@ def _strategy(desk: Desk, name: str) -> Strategy:
 
 
 def _snapshots(
-    desk: Desk, universe: tuple[str, ...], heard: Hear
+    desk: Desk, universe: tuple[str, ...], heard: Hear, costs_one: type[DeskError] | tuple[type[DeskError], ...]
 ) -> tuple[dict[str, MarketSnapshot], dict[str, tuple[Step, ...]]]:
-    """Snapshots by ticker, and a failed first step for every name that has none."""
+    """Snapshots by ticker, and a failed first step for every name that has none for an error of `costs_one`.
+
+    A name that somebody typed and nobody knows ends the scan; one of the standing universe (delisted since) does not.
+    """
     snapshots: dict[str, MarketSnapshot] = {}
     steps: dict[str, tuple[Step, ...]] = {}
     for place, ticker in enumerate(universe):
         heard(place / len(universe) / 2, f"Prices of {ticker}, {place + 1:,} of {len(universe):,}")
         try:
             snapshots[ticker] = desk.market.snapshot(ticker)
-        except DataError as problem:
+        except costs_one as problem:
             steps[ticker] = (Step("market data", "a usable price today", str(problem)),)
     return snapshots, steps
 

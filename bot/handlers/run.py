@@ -47,8 +47,9 @@ def resume(call: Call) -> Card:
 def health(call: Call) -> Card:
     """Whether each part answers: broker, market data, database, and whether entries are halted."""
     now = call.desk.now()
+    market = _market(call)  # asked before the sources tell how they do: they tell of this question too
     providers = sources(call.desk.market.sources(), now)
-    parts = [_broker(call), _market(call), _universe(call), *providers, _store(call), _halt(call), *call.room.parts()]
+    parts = [_broker(call), market, _universe(call), *providers, _store(call), _halt(call), *call.room.parts()]
     bad = [name for name, (fine, _) in parts if not fine]
     facts = tuple((name, text) for name, (_, text) in parts)
     desk = call.desk

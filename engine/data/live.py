@@ -30,7 +30,7 @@ from engine.data.second import Ours, SecondSources
 from engine.data.share_days import HORIZON
 from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
-from engine.errors import DataUnavailable, NotFound
+from engine.errors import DataUnavailable, DeskError, NotFound
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Stock
 from engine.model.market import (
     Bars,
@@ -301,7 +301,11 @@ class LiveMarket:
         if words:
             raise DataUnavailable(words)
 
-    def _unknown(self, ticker: str) -> NotFound:
+    def _unknown(self, ticker: str) -> DeskError:
+        """That nobody knows the name, or that nobody can say so while somebody who may know it does not answer."""
+        troubles = self._panel.troubles(Offer.BARS)
+        if troubles:
+            return DataUnavailable(f"Whether there is a “{ticker}” cannot be said now. {' '.join(troubles)}")
         near = get_close_matches(ticker.upper(), self.universe(), n=1)
         return NotFound(f"“{ticker}” is not known to any source.{f' Did you mean {near[0]}?' if near else ''}")
 

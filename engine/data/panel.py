@@ -95,6 +95,11 @@ class Panel:
         """Who answers such questions with numbers of one of these kinds."""
         return frozenset(seat.name for seat in self._seats if seat.kind(offer) in kinds)
 
+    def troubles(self, offer: Offer) -> tuple[str, ...]:
+        """Why those who answer such questions did not the last time, one sentence each."""
+        found = (seat.trouble(offer) for seat in self._seats if seat.kind(offer) is not None)
+        return tuple(words for words in found if words)
+
     def ask(
         self,
         offer: Offer,

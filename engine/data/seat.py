@@ -100,6 +100,12 @@ class Seat:
             is_refused = self._refused_until.get(offer, self._tick()) > self._tick()
         return None if is_refused else self.provider.offers.get(offer)
 
+    def trouble(self, offer: Offer) -> str:
+        """Why such a question was not answered the last time, "" where it was or none was asked."""
+        with self._lock:
+            latest = next(reversed(self._troubles.values()), "") if self._whole.is_open else ""
+            return self._troubles.get(offer, latest)
+
     def begin(self, offer: Offer, urgency: Urgency, patience: float) -> tuple[Leave, str]:
         """Whether the question may be asked now, and a sentence if not; with leave, it counts as asked."""
         if self.lane.is_stuck(urgency):

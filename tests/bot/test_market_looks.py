@@ -343,7 +343,7 @@ def test_health_has_a_line_for_each_provider() -> None:
     assert fact(card, "Source yahoo").startswith("down since 2026-06-15 09:49 ET, answered 11 min ago")
     assert "3 wrong numbers left out" in fact(card, "Source yahoo")
     assert fact(card, "Source yahoo").endswith("yahoo did not answer within 4 s.")
-    assert fact(card, "Source fmp") == "up, not asked yet, left 250 of 250 a day, unproven"
+    assert fact(card, "Source fmp") == "not asked yet, left 250 of 250 a day, unproven"
 
 
 def test_looks_change_nothing() -> None:

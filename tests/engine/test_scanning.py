@@ -93,6 +93,17 @@ def test_a_signal_that_a_second_source_contradicts_is_no_proposal_and_one_that_n
     assert scan.plans[0].signal.against[-1] == "One source only: past prices, options."
 
 
+def test_a_delisted_name_of_the_universe_costs_itself_and_a_typed_one_ends_the_scan() -> None:
+    made = world({"AAA": 50})
+
+    scan = scanning.run(made.desk, "test")
+
+    assert [(row.ticker, row.rule) for row in scan.rejected] == [(name, "market data") for name in NAMES[1:]]
+    assert [plan.signal.ticker for plan in scan.plans] == ["AAA"]
+    with pytest.raises(NotFound, match="BBB"):
+        scanning.preview(made.desk, "test", ("AAA", "BBB"))
+
+
 def test_signals_become_pending_proposals_best_first() -> None:
     made = world({"AAA": 45, "BBB": 50, "CCC": 30, "DDD": 30})
 

@@ -224,3 +224,9 @@ def test_past_trades_of_options_are_there_where_somebody_knows_them() -> None:
         assert it.market.past() is not None
     with live(MadeProvider(only=knows - {Offer.OPTION_BARS})) as it:
         assert it.market.past() is None
+
+
+def test_a_name_is_not_called_unknown_while_who_may_know_it_is_silent() -> None:
+    dead = MadeProvider(name="dead", error=DOWN)
+    with live(dead, MadeProvider()) as it, pytest.raises(DataUnavailable, match="cannot be said now"):
+        it.market.snapshot("BBB")
