@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -143,14 +143,21 @@ class FakeActions:
         self.closes: dict[tuple[str, date], Decimal] = {}
         self.dividends: dict[date, dict[str, Decimal]] = {}
         self.splits: dict[date, dict[str, Decimal]] = {}
+        self.trouble: DataUnavailable | None = None
+        self.asked: list[tuple[str, ...]] = []
+        """The names of every question about dividends."""
 
     def official_close(self, ticker: str, day: date) -> Decimal | None:
         return self.closes.get((ticker, day))
 
-    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
+    def dividends_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        self.asked.append(tuple(tickers))
+        if self.trouble is not None:
+            raise self.trouble
         return self.dividends.get(day, {})
 
-    def splits_on(self, day: date) -> Mapping[str, Decimal]:
+    def splits_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        del tickers
         return self.splits.get(day, {})
 
 

@@ -185,7 +185,8 @@ class PaperBroker:
             self._remember(quotes)
             for ticker in self._days.roll(now):
                 self._forget(ticker)
-            for resting in self._state.open_orders:
+            # What rests may be priced in shares of before a split.
+            for resting in () if self._days.is_waiting else self._state.open_orders:
                 order = self._trigger(resting, quotes)
                 execution = execute(order, quotes, self._depth, self._costs.slippage)
                 if execution is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
@@ -25,7 +25,7 @@ from engine.sessions import Sessions
 log = structlog.get_logger()
 
 RETRY = timedelta(minutes=5)
-"""How long to wait before asking again for an official close that was not there."""
+"""How long to wait before asking again for what the tape did not tell: an official close, the splits of a day."""
 LOOK_BACK = 5
 """Sessions to look back for a last official close when an underlying stopped trading before its options expired."""
 
@@ -36,11 +36,27 @@ class CorporateActions(Protocol):
     def official_close(self, ticker: str, day: date) -> Decimal | None:
         """The official closing price of a session, None when there is none (yet)."""
 
-    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
-        """Dollars a share by ticker, for those that go ex on `day`."""
+    def dividends_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        """Dollars a share by ticker, for those that go ex on `day`: those of `tickers` at least.
 
-    def splits_on(self, day: date) -> Mapping[str, Decimal]:
-        """New shares for each old one by ticker, effective before the open of `day`."""
+        Raises:
+            DataError: it cannot be said now.
+        """
+
+    def splits_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        """New shares for each old one by ticker, effective before the open of `day`: those of `tickers` at least.
+
+        Raises:
+            DataError: it cannot be said now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What the tape says before one opening bell, by ticker in alphabetical order."""
+
+    dividends: tuple[tuple[str, Decimal], ...] = ()
+    splits: tuple[tuple[str, Decimal], ...] = ()
 
 
 class PaperDays:
@@ -54,6 +70,7 @@ class PaperDays:
         self._market = market
         self._actions = actions
         self._retry_at: datetime | None = None
+        self._ask_again_at: datetime | None = None
         self._time_values: dict[Option, Decimal] = {}
 
     def roll(self, now: datetime) -> tuple[str, ...]:
@@ -64,13 +81,21 @@ class PaperDays:
         restated: list[str] = []
         for day in self._sessions.between(state.closed + timedelta(days=1), self._sessions.today(now)):
             if day > state.opened:
-                restated.extend(self._open(day, now))
+                morning = self._morning(day, now)
+                if morning is None:
+                    break
+                restated.extend(self._open(day, morning, now))
                 state.set_days(day, state.closed)
             if now < self._sessions.close(day):
                 break
             self._close(day, now)
             state.set_days(state.opened, day)
         return tuple(restated)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a day cannot begin yet, because nobody tells its splits and dividends."""
+        return self._ask_again_at is not None
 
     def has_expired(self, instrument: Instrument, now: datetime) -> bool:
         """Whether an option has seen the close of its last session. Shares never do."""
@@ -88,20 +113,42 @@ class PaperDays:
         short = max(0, -wallet.quantity(option))
         return min(short, deliverable(wallet.dropped(option), option, -short))
 
-    def _open(self, day: date, now: datetime) -> tuple[str, ...]:
-        """What comes before the opening bell: early exercise, splits, dividends; the tickers that split."""
+    def _morning(self, day: date, now: datetime) -> Morning | None:
+        """What the tape says before the opening bell of `day`; None while it cannot be said.
+
+        A day begins only with this known: a split that was passed over would leave everything held at the wrong price.
+        """
         if self._actions is None:
-            return ()
-        dividends = sorted(self._actions.dividends_on(day).items())
-        for ticker, amount in dividends:
+            return Morning()
+        if self._ask_again_at is not None and now < self._ask_again_at:
+            return None
+        tickers = self._concerned()
+        try:
+            dividends = sorted(self._actions.dividends_on(day, tickers).items())
+            splits = sorted(self._actions.splits_on(day, tickers).items())
+        except DataError as error:
+            log.warning("paper.no_corporate_actions", day=str(day), error=str(error))
+            self._ask_again_at = now + RETRY
+            return None
+        self._ask_again_at = None
+        return Morning(tuple(dividends), tuple(splits))
+
+    def _concerned(self) -> tuple[str, ...]:
+        """The names that are held or in an open order."""
+        held = {instrument.underlying for instrument in self._state.wallet.holdings}
+        ordered = {order.legs[0].instrument.underlying for order in self._state.open_orders}
+        return tuple(sorted(held | ordered))
+
+    def _open(self, day: date, morning: Morning, now: datetime) -> tuple[str, ...]:
+        """What comes before the opening bell: early exercise, splits, dividends; the tickers that split."""
+        for ticker, amount in morning.dividends:
             self._assign_for_dividend(ticker, amount, now)
-        splits = sorted(self._actions.splits_on(day).items())
-        for ticker, ratio in splits:
+        for ticker, ratio in morning.splits:
             self._split(ticker, ratio, day, now)
-        for ticker, amount in dividends:
+        for ticker, amount in morning.dividends:
             shares = self._state.wallet.quantity(Stock(ticker))
             self._pay(f"dividend.{ticker}.{day:%Y%m%d}", ticker, amount * shares, now)
-        return tuple(ticker for ticker, _ in splits)
+        return tuple(ticker for ticker, _ in morning.splits)
 
     def _pay(self, stem: str, ticker: str, dollars: Decimal, now: datetime) -> None:
         amount = dollars.quantize(CENT, ROUND_HALF_UP)

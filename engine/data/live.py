@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -256,23 +256,23 @@ class LiveMarket:
         ]
         return Decimal(f"{float(bars.close[-1]) * float(np.prod(after)):.4f}")
 
-    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
-        """Dollars a share by ticker, as paid, for those that go ex on `day`."""
-        found = {}
-        for ticker in self._names():
-            for dividend in self._shares.dividends(ticker) or ():
-                if dividend.ex_date == day:
-                    found[ticker] = dividend.amount
-        return found
+    def dividends_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        """Dollars a share by ticker, as paid, for those of `tickers` that go ex on `day`.
 
-    def splits_on(self, day: date) -> Mapping[str, Decimal]:
-        """New shares for each old one by ticker, from the open of `day` on."""
-        found = {}
-        for ticker in self._names():
-            for split in self._shares.splits(ticker) or ():
-                if split.ex_date == day:
-                    found[ticker] = split.ratio
-        return found
+        Raises:
+            DataUnavailable: it cannot be said now.
+        """
+        told = ((ticker, self._shares.dividends_for_sure(ticker)) for ticker in tickers)
+        return {ticker: each.amount for ticker, paid in told for each in paid or () if each.ex_date == day}
+
+    def splits_on(self, day: date, tickers: Collection[str]) -> Mapping[str, Decimal]:
+        """New shares for each old one by ticker, for those of `tickers` that split before the open of `day`.
+
+        Raises:
+            DataUnavailable: it cannot be said now.
+        """
+        told = ((ticker, self._shares.splits_for_sure(ticker)) for ticker in tickers)
+        return {ticker: each.ratio for ticker, splits in told for each in splits or () if each.ex_date == day}
 
     def past(self) -> PanelPast | None:
         """What is known of past trades of options, asked for behind everybody else; None where nobody knows them."""
@@ -286,10 +286,6 @@ class LiveMarket:
     @property
     def _today(self) -> date:
         return self._sessions.today(self._now())
-
-    def _names(self) -> tuple[str, ...]:
-        """The universe, and what was asked about besides: what is held is among it."""
-        return tuple(sorted({*self._universe(), *self._shares.asked}))
 
     def _check_basis(self, bars: Bars, spot: Quote | None) -> None:
         """Refuse a history with a split in it: every rule would read it as a crash."""

@@ -89,8 +89,6 @@ class LiveShares:
         self._last: dict[str, Quote] = {}
         self._wanted: Lately[str] = Lately(ALONG_FOR, tick)
         self._peers_failed = float("-inf")
-        self.asked: set[str] = set()
-        """The names somebody asked a quote of."""
         self._dividends: Batched[str, tuple[Dividend, ...]] = Batched(
             self._load_dividends, ACTIONS_LIFE, TOGETHER, tick
         )
@@ -100,7 +98,6 @@ class LiveShares:
         """Quotes an order may be priced on, by ticker; one that contradicts the others is left out."""
         if not tickers:
             return {}
-        self.asked.update(tickers)
         found = self._orders.get(tickers, self._wanted.add(tickers))
         return {ticker: each.quote for ticker, each in found.items() if each.quote is not None}
 
@@ -142,6 +139,22 @@ class LiveShares:
         """Splits known today on both sides of it, oldest first; None where nobody covers them."""
         return self._told(Offer.SPLITS, self._splits, ticker)
 
+    def dividends_for_sure(self, ticker: str) -> tuple[Dividend, ...] | None:
+        """The same as `dividends`, for whoever must not take silence for none.
+
+        Raises:
+            DataUnavailable: somebody covers them and nobody answers.
+        """
+        return self._asked(Offer.DIVIDENDS, self._dividends, ticker)
+
+    def splits_for_sure(self, ticker: str) -> tuple[Split, ...] | None:
+        """The same as `splits`, for whoever must not take silence for none.
+
+        Raises:
+            DataUnavailable: somebody covers them and nobody answers.
+        """
+        return self._asked(Offer.SPLITS, self._splits, ticker)
+
     def statuses(self, tickers: Collection[str]) -> dict[str, TradingStatus]:
         """Halts and resumptions; empty where nobody tells them."""
         if not tickers or not self._panel.offers(Offer.STATUSES):
@@ -161,13 +174,14 @@ class LiveShares:
         return (*self._wanted.add(()), *self._universe())
 
     def _told(self, offer: Offer, told: Batched[str, tuple[T, ...]], ticker: str) -> tuple[T, ...] | None:
-        if not self._panel.offers(offer):
-            return None
         try:
-            return told.get([ticker], self._along()).get(ticker)
+            return self._asked(offer, told, ticker)
         except DataUnavailable as trouble:
             log.warning("live.not_told", offer=offer.value, ticker=ticker, trouble=str(trouble))
             return None
+
+    def _asked(self, offer: Offer, told: Batched[str, tuple[T, ...]], ticker: str) -> tuple[T, ...] | None:
+        return told.get([ticker], self._along()).get(ticker) if self._panel.offers(offer) else None
 
     def _bars_of_today(self) -> Batched[str, Bars]:
         """History that ends yesterday: made anew with every day."""

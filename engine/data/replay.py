@@ -7,7 +7,7 @@ modelled and labelled so. Prices are as traded on the day: splits that came late
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
@@ -208,12 +208,14 @@ class ReplayMarket:
             return None
         return Decimal(f"{series.as_traded(self._folder.splits.get(ticker, ()), row):.4f}")
 
-    def dividends_on(self, day: date) -> Mapping[str, Decimal]:
-        """Dollars a share by ticker, as paid, for those that go ex on `day`; empty for days to come."""
+    def dividends_on(self, day: date, tickers: Collection[str] = ()) -> Mapping[str, Decimal]:
+        """Dollars a share by ticker (all of them), as paid, for those that go ex on `day`; empty for days to come."""
+        del tickers
         return self._dividends_by_day.get(day, {}) if day <= self._today else {}
 
-    def splits_on(self, day: date) -> Mapping[str, Decimal]:
-        """New shares for each old one by ticker, from the open of `day` on; empty for days to come."""
+    def splits_on(self, day: date, tickers: Collection[str] = ()) -> Mapping[str, Decimal]:
+        """New shares for each old one by ticker (all), from the open of `day` on; empty for days to come."""
+        del tickers
         return self._splits_by_day.get(day, {}) if day <= self._today else {}
 
     @property

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from engine.errors import DataUnavailable
 from engine.model.instruments import Instrument, Option, Right, option
 from engine.model.legs import Leg
 from engine.model.orders import Activity, ActivityKind, OrderStatus, TimeInForce
@@ -361,6 +362,48 @@ def test_whoever_holds_shares_at_the_open_of_the_ex_date_is_paid_once() -> None:
 
     assert ended(exchange) == [(ActivityKind.DIVIDEND, SHARE, 0, D(60))]
     assert exchange.cash == before + 60
+
+
+def test_a_day_begins_only_when_its_splits_and_dividends_can_be_said() -> None:
+    exchange = Exchange()
+    exchange.trade(SHARE, 200, "48.00")
+    before = exchange.cash
+    tuesday = make.TODAY + timedelta(days=1)
+    exchange.actions.dividends[tuesday] = {"XYZ": D("0.30")}
+    exchange.actions.splits[tuesday] = {"XYZ": D(10)}
+    exchange.actions.trouble = DataUnavailable("made did not answer.")
+
+    exchange.at_open(tuesday)
+    asked = len(exchange.actions.asked)
+    exchange.broker.advance()
+    assert len(exchange.actions.asked) == asked
+    assert exchange.held == {SHARE: 200}
+
+    exchange.actions.trouble = None
+    exchange.clock.advance(minutes=6)
+    exchange.broker.advance()
+
+    assert exchange.actions.asked[-1] == ("XYZ",)
+    assert exchange.held == {SHARE: 2000}
+    assert exchange.cash == before + 600
+
+
+def test_what_rests_is_not_filled_while_a_day_cannot_begin() -> None:
+    exchange = Exchange()
+    exchange.trade(SHARE, 200, "48.00")
+    exchange.actions.trouble = DataUnavailable("made did not answer.")
+    exchange.at_open(make.TODAY + timedelta(days=1))
+    exchange.submit([Leg(SHARE, -1)], "-4.00", 200, opening=False)
+    exchange.set_quote(SHARE, "4.80", "4.80")
+
+    exchange.advance()
+    assert exchange.held == {SHARE: 200}
+
+    exchange.actions.trouble = None
+    exchange.clock.advance(minutes=6)
+    exchange.set_quote(SHARE, "4.80", "4.80")
+    exchange.advance()
+    assert exchange.held == {}
 
 
 def test_shares_bought_on_the_ex_date_are_not_paid() -> None:

@@ -190,14 +190,28 @@ def test_a_close_is_told_as_traded_on_its_day() -> None:
     with live(made) as it:
         assert it.market.official_close("AAA", TODAY - timedelta(days=1)) == D(200)
         assert it.market.official_close("AAA", TODAY) is None
-        assert it.market.splits_on(TODAY) == {"AAA": D(2)}
+        assert it.market.splits_on(TODAY, ["AAA"]) == {"AAA": D(2)}
 
 
-def test_a_held_name_outside_the_universe_has_its_dividends_too() -> None:
-    made = MadeProvider(prices={"AAA": 100.0, "BBB": 20.0}, paid={"BBB": (Dividend(TODAY, D("0.25")),)})
+def test_a_held_name_outside_the_universe_has_its_dividends_and_splits_though_nobody_quoted_it() -> None:
+    made = MadeProvider(
+        prices={"AAA": 100.0, "BBB": 20.0},
+        paid={"BBB": (Dividend(TODAY, D("0.25")),)},
+        split={"BBB": (Split(TODAY, D(10)),)},
+    )
     with live(made) as it:
-        it.market.quotes([Stock("BBB")])
-        assert it.market.dividends_on(TODAY) == {"BBB": D("0.25")}
+        assert it.market.dividends_on(TODAY, ["BBB"]) == {"BBB": D("0.25")}
+        assert it.market.splits_on(TODAY, ["BBB"]) == {"BBB": D(10)}
+
+
+def test_silence_about_dividends_and_splits_is_not_none() -> None:
+    made = MadeProvider(error=DOWN)
+    with live(made) as it:
+        for ask in (it.market.dividends_on, it.market.splits_on):
+            with pytest.raises(DataUnavailable, match="made did not answer"):
+                ask(TODAY, ["AAA"])
+    with live(MadeProvider(only=frozenset({Offer.QUOTES, Offer.BARS}))) as it:
+        assert it.market.splits_on(TODAY, ["AAA"]) == {}
 
 
 def test_a_chain_counts_on_the_dividends_to_come_and_not_on_those_paid() -> None:
