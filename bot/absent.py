@@ -7,7 +7,7 @@ from datetime import date
 
 from engine.errors import DataUnavailable
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
 from engine.model.news import News
 from engine.ports import SourceState
 
@@ -51,6 +51,9 @@ class AbsentMarket:
 
     def news(self, ticker: str) -> News | None:
         return None
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        return {}
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         raise DataUnavailable(WORDS)

@@ -199,11 +199,18 @@ def wide_legs(desk: Desk, signal: Signal, quotes: Mapping[Instrument, Quote]) ->
     """A sentence for each option whose spread is too wide a share of its mid."""
     found = []
     for leg in signal.legs:
-        most = desk.rules.spread_sold if leg.ratio < 0 else desk.rules.spread_bought
+        most = _widest(desk, signal, leg)
         quote = quotes[leg.instrument]
         if isinstance(leg.instrument, Option) and quote.spread > most * quote.mid:
             found.append(f"The spread of {leg.instrument} is {quote.spread_ratio:.1%} of its mid, more than {most:.0%}")
     return tuple(found)
+
+
+def _widest(desk: Desk, signal: Signal, leg: Leg) -> Decimal:
+    """The strategy's own bound, else the desk's for what is sold or bought."""
+    if signal.max_spread is not None:
+        return Decimal(str(signal.max_spread))
+    return desk.rules.spread_sold if leg.ratio < 0 else desk.rules.spread_bought
 
 
 def check_delta(desk: Desk, signal: Signal, seen: Seen, snapshot: MarketSnapshot) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Dividend, MarketSnapshot, Opinion, Quote, Split, TradingStatus
+from engine.model.market import Bars, Chain, Dividend, Level, MarketSnapshot, Opinion, Quote, Split, TradingStatus
 from engine.model.news import News
 from engine.model.orders import Activity, Fill, Order
 
@@ -209,6 +209,9 @@ class MarketData(Protocol):
         Raises:
             NotFound, DataUnavailable: as `snapshot`.
         """
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        """The latest values of indices ("SPX", "VIX", "VIX3M") by symbol; those nobody knows are left out."""
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         """What other sources say of the numbers that an entry in these, all of one underlying, rests on.

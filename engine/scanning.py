@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
+import structlog
 
 from engine import bounds, checks, halts, locks, risk, sizing, standing
 from engine.desk import Desk
@@ -17,7 +18,7 @@ from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
 from engine.model.limits import Limits
-from engine.model.market import Bars, Kind, MarketSnapshot, Opinion
+from engine.model.market import Bars, Fundamentals, Kind, Level, MarketSnapshot, Opinion
 from engine.model.trade import (
     Approval,
     ApprovalStatus,
@@ -33,6 +34,8 @@ from engine.model.trade import (
 )
 from engine.protection import lifetime
 from engine.store import UnitOfWork
+
+log = structlog.get_logger()
 
 MARKET_TICKER = "SPY"
 PANEL_SESSIONS = 60
@@ -96,7 +99,7 @@ def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
 def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan:
     """The same scan without a trace: nothing is stored or proposed."""
     strategy = _strategy(desk, strategy_name)
-    universe = tuple(tickers) if tickers is not None else desk.tickers
+    universe = tuple(tickers) if tickers is not None else _universe(desk, strategy)
     snapshots, steps = _snapshots(desk, universe, heard, DataError if tickers is not None else (DataError, NotFound))
     standing_now = _standing(desk, strategy, snapshots)
     signals: list[Signal] = []
@@ -112,6 +115,15 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
         steps[ticker] += (step,)
     plans = _plans(desk, chosen, standing_now, steps)
     return _scan(desk, strategy, universe, steps, plans)
+
+
+def _universe(desk: Desk, strategy: Strategy) -> tuple[str, ...]:
+    """The names a strategy is scanned on: its own choice of them where it makes one, else the desk's."""
+    if strategy.select is None:
+        return desk.tickers
+    with desk.store.read() as reading:
+        owned = reading.open_positions()
+    return strategy.select(desk.tickers, owned, strategy.params)
 
 
 def _dated(signal: Signal, snapshot: MarketSnapshot) -> Signal:
@@ -172,10 +184,32 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         premiums=premiums,
         sectors=_sectors(held, snapshots),
         economy=desk.economy,
+        owned=tuple(book.positions.values()),
+        levels=_levels(desk, strategy),
+        facts=_facts(strategy, snapshots),
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
     return Standing(book, state, limits, frozenset(proposed), context, kinds)
+
+
+def _levels(desk: Desk, strategy: Strategy) -> Mapping[str, Level]:
+    """The indices a strategy wants to know of; none while nobody answers."""
+    if not strategy.needs.levels:
+        return {}
+    try:
+        return desk.market.levels(*strategy.needs.levels)
+    except DataError as trouble:
+        log.warning("scan.no_levels", strategy=strategy.name, trouble=str(trouble))
+        return {}
+
+
+def _facts(strategy: Strategy, snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Fundamentals]:
+    """Company facts of every name of the scan, where names are judged against each other."""
+    if not strategy.needs.peers:
+        return {}
+    found = ((ticker, snapshot.fundamentals) for ticker, snapshot in snapshots.items())
+    return {ticker: facts for ticker, facts in found if facts is not None}
 
 
 def _unfit_options(desk: Desk, signals: Iterable[Signal], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Kind]:

@@ -165,6 +165,20 @@ class Sessions:
         """
         return datetime.combine(day, _time(clock), NEW_YORK).astimezone(UTC)
 
+    def hours_between(self, start: datetime, end: datetime) -> float:
+        """Hours of regular sessions from `start` to `end`, 0 when that is no time ahead.
+
+        >>> sessions = Sessions()
+        >>> monday, tuesday = date(2026, 6, 15), date(2026, 6, 16)
+        >>> sessions.hours_between(sessions.at(monday, "15:00"), sessions.at(tuesday, "10:30"))
+        2.0
+        """
+        spans = (
+            min(end, self.close(day)) - max(start, self.open(day))
+            for day in self.between(self.today(start), self.today(end))
+        )
+        return sum(max(span.total_seconds(), 0.0) for span in spans) / 3600
+
     def _row(self, table: _Table, day: date) -> int:
         row = table.row.get(day)
         if row is None:

@@ -262,6 +262,9 @@ def time_exit(desk: Desk, position: Position) -> Exit | None:
         return None
     if _is_time(desk, position, now):
         return Exit("time", f"time exit of {position.exits.close_on:%d %b}")
+    hours = position.exits.trading_hours
+    if hours is not None and desk.sessions.hours_between(position.opened_at, now) >= hours:
+        return Exit("time", f"held for {hours:g} trading hours")
     options = [item for item in position.instruments if isinstance(item, Option)]
     expires = any(desk.sessions.last_trade(option.root, option.expiry) <= desk.today for option in options)
     if expires and position.structure not in HELD_TO_EXPIRY and _past_cutoff(desk, now):

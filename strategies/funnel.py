@@ -66,6 +66,15 @@ def unknown(rule: str, limit: str, context: Context) -> Step:
     return Step(rule, limit, "unknown")
 
 
+def missing(rule: str, limit: str, context: Context) -> tuple[Step, ...]:
+    """The end of a name for want of an input that nothing stands in for (a bar, a report, a fact).
+
+    Live it rejects as unknown; in replay the rule is listed as not checked, and the name ends all the same.
+    """
+    told = unknown(rule, limit, context)
+    return (told, Step("needed input", "covered", f"{rule}: not covered")) if told.passed else (told,)
+
+
 def percent(value: float) -> str:
     """`12.35 %`.
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
 from engine.model.news import News
 from engine.ports import SourceState
 from tests import make
@@ -49,6 +49,7 @@ class FakeMarket:
         self._snapshots: dict[str, MarketSnapshot] = {}
         self._bars: dict[str, Bars] = {}
         self._statuses: dict[str, TradingStatus] = {}
+        self._levels: dict[str, Level] = {}
         self.states: tuple[SourceState, ...] = ()
         self.opinions: dict[str, Opinion] = {}
         """What other sources say, by ticker; nothing where it is not told."""
@@ -124,6 +125,13 @@ class FakeMarket:
 
     def news(self, ticker: str) -> News | None:
         return self.snapshot(ticker).news
+
+    def set_level(self, symbol: str, value: float) -> None:
+        """An index at `value` now; without this its level is not known."""
+        self._levels[symbol] = Level(symbol, value, self._clock(), make.QUOTED)
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        return {symbol: self._levels[symbol] for symbol in symbols if symbol in self._levels}
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         return self.opinions.get(next(iter(instruments)).underlying, Opinion())

@@ -22,7 +22,9 @@ from engine.model.market import (
     Chain,
     Dividend,
     Earnings,
+    Floats,
     Fundamentals,
+    IntradayBars,
     IvDay,
     Kind,
     MarketSnapshot,
@@ -48,6 +50,8 @@ TODAY = date(2026, 6, 15)
 NOW = datetime(2026, 6, 15, 14, 0, tzinfo=UTC)
 TICKER = "XYZ"
 RATE = 0.04
+BARS_A_SESSION = 26
+"""Of 15 minutes."""
 SOURCE = Source("test", Kind.RECORDED)
 QUOTED = Source("test", Kind.REAL)
 """Of quotes: a desk that trades real money takes no others."""
@@ -268,6 +272,32 @@ def snapshot(
 
 def _flat(ticker: str, price: float | None, today: date) -> Bars:
     return bars(np.full(260, price or 48.0), ticker, today)
+
+
+def intraday(
+    close: Sequence[float] | Floats,
+    today_bars: int = 2,
+    ticker: str = TICKER,
+    volume: float | Sequence[float] | Floats = 100_000.0,
+    **columns: Sequence[float] | Floats,
+) -> IntradayBars:
+    """15-minute bars: the last `today_bars` are of `TODAY` from 09:30 on, the ones before of full earlier weekdays."""
+    prices = np.asarray(close, dtype=np.float64)
+    place = np.arange(len(prices)) - len(prices) + today_bars
+    back = -(place // BARS_A_SESSION)
+    days = np.array([*weekdays(int(back.max(initial=0)))[::-1], TODAY], dtype="datetime64[D]")
+    day = np.where(place >= 0, days[-1], days[np.maximum(back - 1, 0)])
+    given = {name: np.asarray(columns.get(name, prices), dtype=np.float64) for name in ("open", "high", "low")}
+    return IntradayBars(
+        ticker=ticker,
+        minutes=15,
+        day=day,
+        start=570 + 15 * (place % BARS_A_SESSION),
+        **given,
+        close=prices,
+        volume=np.broadcast_to(np.asarray(volume, dtype=np.float64), prices.shape).copy(),
+        source=SOURCE,
+    )
 
 
 def dividend(days_from_today: int = 10, amount: Money = "0.30") -> Dividend:

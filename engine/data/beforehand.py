@@ -13,7 +13,7 @@ import structlog
 from engine.data.budget import Urgency, asking
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
 from engine.model.news import News
 from engine.ports import MarketData, SourceState
 
@@ -89,6 +89,9 @@ class Beforehand:
 
     def news(self, ticker: str) -> News | None:
         return self._inner.news(ticker)
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        return self._inner.levels(*symbols)
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         return self._inner.second_opinion(instruments)

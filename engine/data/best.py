@@ -18,9 +18,8 @@ from math import isfinite
 from typing import Generic, NamedTuple, TypeVar
 
 from engine.data.panel import ENTITLEMENT
-from engine.data.providers.port import Level
 from engine.model.instruments import Option
-from engine.model.market import Kind, Quote
+from engine.model.market import Kind, Level, Quote
 
 FOR_ORDERS = frozenset({Kind.REAL, Kind.INDICATIVE})
 """Kinds of numbers that are of the moment they are stamped with. An order is priced on nothing else; everything else

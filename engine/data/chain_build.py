@@ -15,12 +15,12 @@ import numpy as np
 from engine import pricing
 from engine.data.chain_rows import Kept, Listed, Quoted, kept, quoted
 from engine.data.chain_sense import check_sense
-from engine.data.providers.port import Level, Listings, RawChain
+from engine.data.providers.port import Listings, RawChain
 from engine.data.term_rates import TermRates
 from engine.errors import DataInvalid, DataUnavailable
 from engine.model.instruments import Style
 from engine.model.making import Comparison, Making, Tally
-from engine.model.market import Chain, Floats, Quote, Source
+from engine.model.market import Chain, Floats, Level, Quote, Source
 from engine.pricing import Forward
 from engine.sessions import Sessions
 

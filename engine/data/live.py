@@ -25,7 +25,7 @@ from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
 from engine.data.past import PanelPast
 from engine.data.peers import bars_trouble, price_trouble
-from engine.data.providers.port import Curve, Level, Offer
+from engine.data.providers.port import Curve, Offer
 from engine.data.second import Ours, SecondSources
 from engine.data.share_days import HORIZON
 from engine.data.splits import on_basis_of
@@ -39,6 +39,7 @@ from engine.model.market import (
     Earnings,
     Fundamentals,
     IvDay,
+    Level,
     MarketSnapshot,
     Opinion,
     Quote,

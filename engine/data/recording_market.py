@@ -12,7 +12,7 @@ from engine.data.recorder import Note, Recorder
 from engine.data.recording import Part, Refusal, Reports
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
 from engine.model.news import News
 from engine.ports import MarketData, SourceState
 
@@ -86,6 +86,9 @@ class RecordingMarket:
         found = self._inner.news(ticker)
         self._note(ticker, self._now(), Part.NEWS, found)
         return found
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        return self._inner.levels(*symbols)
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         return self._inner.second_opinion(instruments)

@@ -20,7 +20,7 @@ from engine.data.rates import Rate
 from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Kind, MarketSnapshot, Opinion, Quote, Source, TradingStatus
+from engine.model.market import Bars, Chain, Kind, Level, MarketSnapshot, Opinion, Quote, Source, TradingStatus
 from engine.model.news import News
 from engine.ports import SourceState
 from engine.sessions import Sessions
@@ -180,6 +180,20 @@ class ReplayMarket:
     def news(self, ticker: str) -> News | None:
         """Those recorded of live prices; other recorded headlines say no instant at which they could be read."""
         return self._recordings.news(ticker, self._now())
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        """Of indices with bars of their own (^VIX): the close of the last session before today."""
+        found = ((symbol, self._level(symbol)) for symbol in symbols)
+        return {symbol: level for symbol, level in found if level is not None}
+
+    def _level(self, symbol: str) -> Level | None:
+        if f"^{symbol}" not in self._folder.series:
+            return None
+        bars = self._shares.bars(f"^{symbol}", self._today).before(self._today)
+        if not len(bars):
+            return None
+        last = bars.bar(-1)
+        return Level(symbol, last.close, self._sessions.close(last.day), RECORDED)
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         """None: recorded days are compared when they are recorded."""

@@ -28,6 +28,7 @@ class Structure(StrEnum):
     IRON_CONDOR = "iron condor"
     COLLAR = "collar"
     CALENDAR = "calendar"
+    DIAGONAL = "diagonal"
     SHARES = "shares"
 
 
@@ -45,6 +46,7 @@ class ExitPlan:
         close_on: close in this session (time exit), whatever the price; anything still held later, as soon as possible.
         before_close: minutes before the closing bell of `close_on` from which it is closed, on early closes too; None
             is from 09:35.
+        trading_hours: close once so many hours of regular sessions have passed since the position was opened.
         words: the plan as sentences for the card.
     """
 
@@ -54,6 +56,7 @@ class ExitPlan:
     stop_spot_above: Decimal | None = None
     close_on: date | None = None
     before_close: int | None = None
+    trading_hours: float | None = None
     words: tuple[str, ...] = ()
 
     @property

@@ -153,6 +153,51 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """The value of an index (SPX, VIX; without a caret) at `at`."""
+
+    symbol: str
+    value: float
+    at: datetime
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntradayBars:
+    """Completed bars of regular sessions of one ticker, oldest first, as columns of equal length n.
+
+    `day` is datetime64[D], the trading date; `start` minutes after midnight in New York at which a bar begins (570 is
+    09:30). Prices are dollars per share, split-adjusted to today; `volume` is shares of that bar at the one feed that
+    `source` names, NaN where it is not known. A bar counts once it is over; none is bridged or modelled.
+    """
+
+    ticker: str
+    minutes: int
+    day: Dates
+    start: NDArray[np.int64]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    source: Source
+
+    COLUMNS = ("day", "start", "open", "high", "low", "close", "volume")
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> IntradayBars:
+        """The bars of the chosen rows."""
+        changed: dict[str, Any] = {name: getattr(self, name)[rows] for name in self.COLUMNS}
+        return replace(self, **changed)
+
+    def of(self, day: date) -> IntradayBars:
+        """The bars of one session."""
+        return self.take(self.day == np.datetime64(day, "D"))
+
+
+@dataclass(frozen=True, slots=True)
 class Greeks:
     """Per share of one unit: delta and gamma per dollar, theta per calendar day, vega per vol point, rho per 1 %."""
 
@@ -511,6 +556,10 @@ def _no_news() -> News | None:
     return None
 
 
+def _no_intraday() -> IntradayBars | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class MarketSnapshot:
     """Everything known about one underlying at one instant.
@@ -523,6 +572,7 @@ class MarketSnapshot:
         dividends: ex-dates known on `today`, oldest first, amounts on today's share basis; None = no source covers it.
         load_earnings: report dates on both sides of today, asked for only when a rule needs them, as `load_chain`;
             None = no source covers it. load_fundamentals, load_news: likewise.
+        load_intraday: 15-minute bars of at least the last 21 sessions and of today so far; None = no source covers it.
         iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
         last_iv: annualised volatility of held options by symbol, from their last good quote of this session; given
             only where an exit is judged without good quotes.
@@ -547,6 +597,7 @@ class MarketSnapshot:
     load_earnings: Callable[[], tuple[Earnings, ...] | None] = field(default=_no_reports, repr=False, compare=False)
     load_fundamentals: Callable[[], Fundamentals | None] = field(default=_no_facts, repr=False, compare=False)
     load_news: Callable[[], News | None] = field(default=_no_news, repr=False, compare=False)
+    load_intraday: Callable[[], IntradayBars | None] = field(default=_no_intraday, repr=False, compare=False)
     troubles: tuple[str, ...] = ()
 
     @property
@@ -564,6 +615,10 @@ class MarketSnapshot:
     @property
     def news(self) -> News | None:
         return self.load_news()
+
+    @property
+    def intraday(self) -> IntradayBars | None:
+        return self.load_intraday()
 
     @property
     def dates_ahead(self) -> DatesAhead:

@@ -13,7 +13,7 @@ from engine.model.book import Position
 from engine.model.economy import Economy
 from engine.model.instruments import Instrument, Option
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Bars, DatesAhead, Greeks, MarketSnapshot, Quote
+from engine.model.market import Bars, DatesAhead, Fundamentals, Greeks, Level, MarketSnapshot, Quote
 
 
 class RiskLevel(StrEnum):
@@ -96,6 +96,7 @@ class Signal:
         data: sources and ages of the numbers used, as shown ("replay (modelled), 0 s").
         yours: a net limit chosen by a person, which the order never passes either (None: nobody chose one).
         dates: what was known of the next report and ex-date when the card was made; None = not looked at.
+        max_spread: widest spread of a leg at the tap, share of its mid, where the strategy has a bound of its own.
     """
 
     strategy: str
@@ -123,6 +124,7 @@ class Signal:
     modelled: bool = False
     yours: Decimal | None = None
     dates: DatesAhead | None = None
+    max_spread: float | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -170,13 +172,18 @@ class Unknown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One closed campaign of a strategy: net P&L after fees, and its multiple of the premium or risk put up."""
+    """One closed campaign of a strategy: net P&L after fees, and its multiple of the premium or risk put up.
+
+    `stake`: dollars put up at its first entry, at `opened`; None where that is not known.
+    """
 
     strategy: str
     ticker: str
     closed: datetime
     pnl: Decimal
     r: float
+    opened: datetime | None = None
+    stake: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +202,9 @@ class Context:
             basis of the shares): what the basis net of premiums is computed from.
         sectors: by held ticker, where known.
         economy: the days on which the economy is told about; unknown days where nobody listed them.
+        owned: the open positions of every strategy, this one's too.
+        levels: values of the indices that the strategy's `needs` name, by symbol; those nobody knows are left out.
+        facts: fundamentals by ticker of every name of the scan, where the strategy's `needs` ask for peers.
     """
 
     today: date
@@ -210,6 +220,9 @@ class Context:
     premiums: Mapping[str, Decimal] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
     economy: Economy = field(default_factory=Economy)
+    owned: tuple[Position, ...] = ()
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    facts: Mapping[str, Fundamentals] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +262,10 @@ class Needs:
     every: int | None = None
     firing: bool = False
     """Whether `Context.firing` is wanted: the share of the universe whose `screen` fires today."""
+    levels: tuple[str, ...] = ()
+    """Indices whose values `Context.levels` should have ("VIX")."""
+    peers: bool = False
+    """Whether `Context.facts` is wanted: names are judged against each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +278,8 @@ class Strategy:
         manage: (position, snapshot, quotes of its legs, params) -> exits beyond its ExitPlan.
         screen: (bars by ticker, params) -> boolean array by ticker: price and volume rules, vectorised over sessions.
             Element i is session i seen at its last price, with the sessions before it completed.
-        select: narrows names before the scan. choose: keeps the best signals of a scan; rejected tickers get a Step.
+        select: (universe, open positions of every strategy, params) -> the names to scan, where nobody named any; they
+            need not be of the universe. choose: keeps the best signals of a scan; rejected tickers get a Step.
         exits: (signal, params) -> the exit plan of the signal at its limit: again after the limit has moved.
         shares_exits: (basis per share, params) -> the exit plan of shares that came by assignment.
         rolls: (position, params) -> what it may be rolled into; None: a month out, credits stay credits.

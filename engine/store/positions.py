@@ -128,7 +128,8 @@ def campaign_of(parts: tuple[Position, ...]) -> Campaign | None:
     if stake is None or len(ends) < len(parts):
         return None
     pnl = sum((part.realised - part.fees + part.dividends for part in parts), ZERO)
-    return Campaign(parts[0].strategy, parts[0].ticker, max(ends), pnl, float(pnl / stake))
+    first = parts[0]
+    return Campaign(first.strategy, first.ticker, max(ends), pnl, float(pnl / stake), first.opened_at, stake)
 
 
 def _columns(position: Position) -> Params:

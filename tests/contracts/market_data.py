@@ -195,3 +195,20 @@ def test_a_name_nobody_knows_has_no_trading_status(world: World):
 def test_nothing_speaks_against_numbers_that_are_right(world: World):
     contract = next(contract for contract in chain_of(world).contracts() if contract.bid > 0)
     assert world.market.second_opinion([Stock(world.ticker), contract.option]).against == ()
+
+
+def test_levels_are_not_of_the_future_and_those_nobody_knows_are_left_out(world: World):
+    found = world.market.levels("VIX", world.unknown)
+    assert set(found) <= {"VIX"}
+    assert all(level.value > 0 and level.at <= world.now for level in found.values())
+
+
+def test_intraday_bars_are_over_and_in_order(world: World):
+    bars = world.market.snapshot(world.ticker).intraday
+    if bars is None:
+        return
+    key = bars.day.astype(np.int64) * 1440 + bars.start
+    assert {len(getattr(bars, name)) for name in bars.COLUMNS} == {len(bars)}
+    assert (np.diff(key) > 0).all()
+    assert (bars.high >= bars.low).all()
+    assert not len(bars) or bars.day[-1] <= np.datetime64(world.today, "D")

@@ -255,3 +255,13 @@ def test_an_entry_is_priced_on_quotes_of_a_fitting_kind_only(mode: Mode, kind: K
     else:
         with pytest.raises(DataInvalid, match=rf"44 put is from acme \({kind}\)"):
             checks.prices(desk, signal)
+
+
+@pytest.mark.parametrize(("most", "is_wide"), [(None, True), (0.30, False), (0.20, True)])
+def test_a_strategy_with_a_spread_of_its_own_is_held_to_that_one(most: float | None, is_wide: bool) -> None:
+    made = make_world()
+    option = make.call(48)
+    signal = make.signal(legs=(Leg(option, 1),), limit=D("1.00"), max_spread=most)
+    quotes = {option: make.quote(option, "0.875", "1.125")}
+
+    assert bool(checks.wide_legs(made.desk, signal, quotes)) is is_wide

@@ -418,3 +418,16 @@ def test_a_step_that_has_no_quote_is_an_alarm_and_the_ladder_goes_on_with_the_ne
     (alarm,) = world.events(EventKind.EXIT_FAILED)
     assert "no quote to price its next step with" in str(alarm.data["note"])
     assert step(world, "2.80", "2.90", seconds=1) == [D("-2.85"), D("-2.83")]
+
+
+@pytest.mark.parametrize(("clock", "leaves"), [("13:59", False), ("14:00", True)])
+def test_a_position_leaves_once_its_trading_hours_have_passed(clock: str, leaves: bool) -> None:
+    """Opened at 10:00; the hours of a night do not count."""
+    assert bool(own_day(make.TODAY, clock, ExitPlan(trading_hours=4))) is leaves
+
+
+@pytest.mark.parametrize(("clock", "leaves"), [("09:59", False), ("10:00", True)])
+def test_trading_hours_go_on_the_next_session(clock: str, leaves: bool) -> None:
+    tuesday = make.TODAY + timedelta(days=1)
+
+    assert bool(own_day(tuesday, clock, ExitPlan(trading_hours=6.5))) is leaves

@@ -238,3 +238,44 @@ def test_a_strategy_is_told_the_days_of_the_economy() -> None:
     scanning.preview(replace(made.desk, economy=Economy(day, day, day)), "test", ("AAA",))
 
     assert told == [None, tuple(Release)]
+
+
+def test_a_strategy_that_chooses_its_names_is_scanned_on_those_and_knows_what_the_desk_holds() -> None:
+    seen: list[Context] = []
+
+    def look(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        seen.append(context)
+        return Found.nothing(Step("look", "", snapshot.ticker))
+
+    chosen = replace(
+        STRATEGY,
+        find=look,
+        needs=Needs(levels=("VIX", "VIX3M"), peers=True),
+        select=lambda universe, owned, params: (*(position.ticker for position in owned), universe[0]),
+    )
+    made = world({"AAA": 50, "BBB": 45, "XYZ": 48}, chosen)
+    made.market.set_level("VIX", 17.0)
+    with made.store.begin() as work:
+        work.save_position(make.position(strategy="other", approval_id=None))
+
+    scan = scanning.preview(made.desk, "test")
+
+    assert set(scan.steps) == {"XYZ", "AAA"}
+    assert [position.strategy for position in seen[0].owned] == ["other"]
+    assert seen[0].held == ()
+    assert {symbol: level.value for symbol, level in seen[0].levels.items()} == {"VIX": 17.0}
+    assert set(seen[0].facts) == {"XYZ", "AAA"}
+
+
+def test_a_strategy_that_asks_for_nothing_more_gets_nothing_more() -> None:
+    made = world({"AAA": 50})
+    made.market.set_level("VIX", 17.0)
+    seen: list[Context] = []
+
+    def look(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        seen.append(context)
+        return Found.nothing(Step("look", "", "no"))
+
+    scanning.preview(replace(made.desk, strategies={"test": replace(STRATEGY, find=look)}), "test", ("AAA",))
+
+    assert (seen[0].levels, seen[0].facts) == ({}, {})

@@ -21,11 +21,11 @@ from engine.data.providers.alpaca_options import AlpacaOptions
 from engine.data.providers.alpaca_reference import AlpacaReference, TradingDay
 from engine.data.providers.alpaca_shares import AlpacaShares
 from engine.data.providers.entitlements import Entitlements
-from engine.data.providers.port import Asset, Level, Listings, Offer, Provider, RawChain, ScreenRow
+from engine.data.providers.port import Asset, Listings, Offer, Provider, RawChain, ScreenRow
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import Option, Stock
-from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Split, TradingStatus
+from engine.model.market import Bar, Bars, Dividend, Kind, Level, Quote, Split, TradingStatus
 from engine.model.news import Headline
 
 Answer = TypeVar("Answer")

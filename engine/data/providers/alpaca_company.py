@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from engine.data.providers.alpaca_client import NAME, READ, AlpacaClient, Payload
 from engine.data.providers.alpaca_values import by_symbol, needed
-from engine.data.providers.port import Level, ScreenRow
+from engine.data.providers.port import ScreenRow
 from engine.data.providers.reader import invalid
-from engine.model.market import Dividend, Source, Split
+from engine.model.market import Dividend, Level, Source, Split
 from engine.model.news import Headline
 
 Dated = TypeVar("Dated", Dividend, Split)

@@ -24,11 +24,11 @@ from engine.data.budget import Allowance, Budget
 from engine.data.providers.entitlements import Entitlements
 from engine.data.providers.fields import Fields, Row
 from engine.data.providers.option_rows import OptionRow, raw_chain
-from engine.data.providers.port import Level, Offer, Provider, RawChain
+from engine.data.providers.port import Offer, Provider, RawChain
 from engine.data.providers.reader import TIMEOUTS, Reader, invalid
 from engine.errors import NotFound
 from engine.model.instruments import INDEX_ROOTS, OCC, Style
-from engine.model.market import Bar, Kind, Source
+from engine.model.market import Bar, Kind, Level, Source
 from engine.sessions import NEW_YORK
 from engine.transport import Timeouts
 

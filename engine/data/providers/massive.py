@@ -25,12 +25,12 @@ from engine.data.providers import massive_rows as read
 from engine.data.providers.entitlements import Entitlements
 from engine.data.providers.fields import Row, within
 from engine.data.providers.massive_client import FIELDS, NAME, Client
-from engine.data.providers.port import Level, Listings, Offer, Provider, RawChain
+from engine.data.providers.port import Listings, Offer, Provider, RawChain
 from engine.data.providers.reader import TIMEOUTS, Reader
 from engine.data.providers.trouble import NotEntitled, Refused
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Stock
-from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Level, Quote, Split
 from engine.model.news import Headline
 from engine.sessions import Sessions
 from engine.transport import Timeouts

@@ -16,12 +16,12 @@ import numpy as np
 from engine.data.providers.fields import Row, is_ticker, last_and_year_before
 from engine.data.providers.massive_client import FIELDS, NAME
 from engine.data.providers.option_rows import NAN, OptionRow, raw_chain
-from engine.data.providers.port import Level, Listings, RawChain
+from engine.data.providers.port import Listings, RawChain
 from engine.data.providers.reader import invalid
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import INDEX_ROOTS, OCC, Instrument, Option, Right, Stock, Style
-from engine.model.market import Bar, Bars, Dividend, Floats, Fundamentals, Kind, Quote, Source, Split
+from engine.model.market import Bar, Bars, Dividend, Floats, Fundamentals, Kind, Level, Quote, Source, Split
 from engine.model.news import Headline
 from engine.sessions import NEW_YORK
 

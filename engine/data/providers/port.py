@@ -26,6 +26,7 @@ from engine.model.market import (
     Floats,
     Fundamentals,
     Kind,
+    Level,
     Quote,
     ReportTime,
     Source,
@@ -131,16 +132,6 @@ class Listings:
 
     def __len__(self) -> int:
         return len(self.strike)
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """The value of an index (SPX, VIX; without a caret) at `at`."""
-
-    symbol: str
-    value: float
-    at: datetime
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)

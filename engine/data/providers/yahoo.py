@@ -14,13 +14,13 @@ from typing import TypeVar
 from engine.data.budget import Allowance, Budget
 from engine.data.providers import yahoo_chain, yahoo_company, yahoo_prices
 from engine.data.providers.fields import Row
-from engine.data.providers.port import Level, Offer, Provider, RawChain, Report, ScreenRow
+from engine.data.providers.port import Offer, Provider, RawChain, Report, ScreenRow
 from engine.data.providers.reader import TIMEOUTS
 from engine.data.providers.yahoo_chain import Window
 from engine.data.providers.yahoo_client import NAME, YahooClient
 from engine.data.providers.yahoo_fields import FIELDS, LEVELS, batches, symbol
 from engine.errors import NotFound
-from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Level, Quote, Split
 from engine.model.news import Headline
 from engine.sessions import NEW_YORK
 from engine.transport import Timeouts

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.providers.fields import Row
-from engine.data.providers.port import Level, ScreenRow
+from engine.data.providers.port import ScreenRow
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME
 from engine.data.providers.yahoo_fields import (
@@ -30,7 +30,7 @@ from engine.data.providers.yahoo_fields import (
 )
 from engine.errors import DataInvalid
 from engine.model.instruments import stock
-from engine.model.market import Bar, Bars, Dividend, Floats, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Floats, Level, Quote, Split
 
 TIMES = ("regularMarketTime", "preMarketTime", "postMarketTime")
 COLUMNS = ("open", "high", "low", "close", "volume")

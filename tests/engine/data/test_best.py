@@ -14,9 +14,8 @@ from hypothesis import strategies as some
 
 from engine.data.best import FOR_ORDERS, INDICES, NOTHING, OPTIONS, SHARES, SKEW, Rules, best_level, best_quote
 from engine.data.panel import ENTITLEMENT
-from engine.data.providers.port import Level
 from engine.model.instruments import Instrument
-from engine.model.market import Kind, Quote, Source
+from engine.model.market import Kind, Level, Quote, Source
 from tests import make
 
 NOW = make.NOW

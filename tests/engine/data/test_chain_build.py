@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from engine.data.chain_build import Built, Market, Spot, build, spot_of
-from engine.data.providers.port import Level, Listings, RawChain
+from engine.data.providers.port import Listings, RawChain
 from engine.data.term_rates import TermRates, term_rates
 from engine.errors import DataInvalid, DataUnavailable
 from engine.model.instruments import Stock, Style
-from engine.model.market import Chain, Kind, Quote, Source
+from engine.model.market import Chain, Kind, Level, Quote, Source
 from engine.sessions import Sessions
 from tests.chains import NOW, RATE, TODAY, listings_of, strip, together, with_cell
 from tests.shared import SHARED, needs_shared

@@ -10,11 +10,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from engine.data.providers.port import Level, Offer
+from engine.data.providers.port import Offer
 from engine.data.providers.trouble import Unreachable
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Right, Stock
-from engine.model.market import Dividend, Kind, Split
+from engine.model.market import Dividend, Kind, Level, Split
 from tests.chains import NOW, TODAY
 from tests.engine.data.made_provider import EXPIRY, MadeProvider, live
 

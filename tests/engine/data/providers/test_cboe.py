@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from engine.data.providers.cboe import Cboe
-from engine.data.providers.port import Level, Offer
+from engine.data.providers.port import Offer
 from engine.data.providers.trouble import NotEntitled, NotOffered
 from engine.errors import DataInvalid, NotFound
 from engine.model.instruments import Style
-from engine.model.market import Bar, Kind, Source
+from engine.model.market import Bar, Kind, Level, Source
 from tests.contracts.provider import *  # noqa: F403 - the suite is the module's content
 from tests.contracts.provider import QUICK, World
 from tests.standins.cboe import OPTIONS, UNDERLYINGS, CboeServer, option
