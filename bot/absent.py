@@ -7,8 +7,9 @@ from datetime import date
 
 from engine.errors import DataUnavailable
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.ports import SourceState
 
 WORDS = (

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from engine.model.book import Account, Holding
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Dividend, Level, MarketSnapshot, Opinion, Quote, Split, TradingStatus
+from engine.model.market import Bars, Chain, Dividend, Level, MarketSnapshot, Quote, Split
 from engine.model.news import News
 from engine.model.orders import Activity, Fill, Order
+from engine.model.status import Opinion, TradingStatus
 
 
 class Ability(StrEnum):

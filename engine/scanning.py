@@ -18,7 +18,8 @@ from engine.model.book import Book, Position
 from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
 from engine.model.limits import Limits
-from engine.model.market import Bars, Fundamentals, Kind, Level, MarketSnapshot, Opinion
+from engine.model.market import Bars, Fundamentals, Kind, Level, MarketSnapshot
+from engine.model.status import Opinion
 from engine.model.trade import (
     Approval,
     ApprovalStatus,

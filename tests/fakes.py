@@ -9,8 +9,9 @@ from itertools import count
 
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.ports import SourceState
 from tests import make
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from engine.model.market import TradingStatus
+from engine.model.status import TradingStatus
 
 HALTS = frozenset({"2", "H", "P", "Q"})
 """Trading halt, volatility pause, and quotes without trades (quotation resumption): nothing trades."""

@@ -26,7 +26,8 @@ from engine.data.providers.alpaca_client import NAME, READ, Payload
 from engine.data.providers.alpaca_values import needed
 from engine.errors import DataInvalid
 from engine.model.instruments import Instrument
-from engine.model.market import Kind, Quote, Source, TradingStatus
+from engine.model.market import Kind, Quote, Source
+from engine.model.status import TradingStatus
 from engine.streams import Connection, Frame, Lost, Pauses, Stream, StreamState
 
 log = structlog.get_logger()

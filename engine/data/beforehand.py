@@ -13,8 +13,9 @@ import structlog
 from engine.data.budget import Urgency, asking
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.ports import MarketData, SourceState
 
 log = structlog.get_logger()

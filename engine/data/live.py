@@ -32,20 +32,9 @@ from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
 from engine.errors import DataUnavailable, DeskError, NotFound
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Stock
-from engine.model.market import (
-    Bars,
-    Chain,
-    Dividend,
-    Earnings,
-    Fundamentals,
-    IvDay,
-    Level,
-    MarketSnapshot,
-    Opinion,
-    Quote,
-    TradingStatus,
-)
+from engine.model.market import Bars, Chain, Dividend, Earnings, Fundamentals, IvDay, Level, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.news import news_of
 from engine.ports import SourceState
 from engine.sessions import Sessions

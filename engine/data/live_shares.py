@@ -22,7 +22,8 @@ from engine.data.panel import Answers, Panel
 from engine.data.peers import session_trouble
 from engine.data.providers.port import Offer, Provider
 from engine.errors import DataUnavailable, NotFound
-from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Source, Split, TradingStatus
+from engine.model.market import Bar, Bars, Dividend, Kind, Quote, Source, Split
+from engine.model.status import TradingStatus
 from engine.sessions import Sessions
 
 log = structlog.get_logger()

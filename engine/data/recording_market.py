@@ -12,8 +12,9 @@ from engine.data.recorder import Note, Recorder
 from engine.data.recording import Part, Refusal, Reports
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Level, MarketSnapshot, Opinion, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Level, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.ports import MarketData, SourceState
 
 T = TypeVar("T")

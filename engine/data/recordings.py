@@ -40,8 +40,9 @@ from engine.data.recording import (
 from engine.data.series import Series, read_series
 from engine.errors import DataInvalid
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Earnings, Fundamentals, MarketSnapshot, Quote, TradingStatus
+from engine.model.market import Bars, Chain, Earnings, Fundamentals, MarketSnapshot, Quote
 from engine.model.news import News
+from engine.model.status import TradingStatus
 
 KEPT_DAYS = 3
 """Days whose rows stay in memory."""

@@ -20,8 +20,9 @@ from engine.data.rates import Rate
 from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
-from engine.model.market import Bars, Chain, Kind, Level, MarketSnapshot, Opinion, Quote, Source, TradingStatus
+from engine.model.market import Bars, Chain, Kind, Level, MarketSnapshot, Quote, Source
 from engine.model.news import News
+from engine.model.status import Opinion, TradingStatus
 from engine.ports import SourceState
 from engine.sessions import Sessions
 

@@ -18,7 +18,8 @@ from engine.data.panel import Answer, Panel
 from engine.data.peers import bars_against, bars_trouble, chain_against, settled
 from engine.data.providers.port import Offer, Provider, RawChain
 from engine.errors import DataUnavailable
-from engine.model.market import Bars, Chain, Dividend, Kind, Opinion, Source, Split
+from engine.model.market import Bars, Chain, Dividend, Kind, Source, Split
+from engine.model.status import Opinion
 
 log = structlog.get_logger()
 T = TypeVar("T")

@@ -19,7 +19,8 @@ from engine.data.best import SHARES, best_quote
 from engine.errors import DataUnavailable
 from engine.model.events import EventKind
 from engine.model.instruments import Stock
-from engine.model.market import Chain, Earnings, ReportTime, TradingStatus
+from engine.model.market import Chain, Earnings, ReportTime
+from engine.model.status import TradingStatus
 from engine.store import Store
 from tests import make, told
 from tests.bot.rooms import PEOPLE, Visit, visit

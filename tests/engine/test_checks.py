@@ -12,7 +12,8 @@ from engine.approvals import Outcome
 from engine.desk import Mode
 from engine.errors import DataInvalid, NotAllowed
 from engine.model.legs import Leg
-from engine.model.market import DatesAhead, Kind, Opinion, Source, TradingStatus
+from engine.model.market import DatesAhead, Kind, Source
+from engine.model.status import Opinion, TradingStatus
 from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make

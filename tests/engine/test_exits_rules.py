@@ -14,8 +14,8 @@ from engine.model.book import Position
 from engine.model.events import EventKind
 from engine.model.instruments import Option, Right, Style
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import TradingStatus
 from engine.model.orders import Ticket
+from engine.model.status import TradingStatus
 from engine.model.trade import Exit, Found, Needs, RiskLevel, Strategy
 from engine.sessions import NEW_YORK
 from tests import make

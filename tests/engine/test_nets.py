@@ -15,8 +15,8 @@ from engine.model.book import Position
 from engine.model.events import EventKind, Severity
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import ApprovalRules
-from engine.model.market import TradingStatus
 from engine.model.orders import ActivityKind, Order, OrderStatus, OrderType, Ticket, TimeInForce
+from engine.model.status import TradingStatus
 from engine.ports import Ability, Capabilities
 from tests import make
 from tests.desk import Fault, World, propose

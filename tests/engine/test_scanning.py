@@ -10,7 +10,8 @@ from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound
 from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
-from engine.model.market import Kind, MarketSnapshot, Opinion, Source
+from engine.model.market import Kind, MarketSnapshot, Source
+from engine.model.status import Opinion
 from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world

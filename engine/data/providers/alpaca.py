@@ -25,8 +25,9 @@ from engine.data.providers.port import Asset, Listings, Offer, Provider, RawChai
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import Option, Stock
-from engine.model.market import Bar, Bars, Dividend, Kind, Level, Quote, Split, TradingStatus
+from engine.model.market import Bar, Bars, Dividend, Kind, Level, Quote, Split
 from engine.model.news import Headline
+from engine.model.status import TradingStatus
 
 Answer = TypeVar("Answer")
 

@@ -31,9 +31,9 @@ from engine.model.market import (
     ReportTime,
     Source,
     Split,
-    TradingStatus,
 )
 from engine.model.news import Headline
+from engine.model.status import TradingStatus
 
 Instants = NDArray[np.datetime64]
 

@@ -15,8 +15,9 @@ from engine.data.panel import Panel
 from engine.data.providers.port import Curve, Listings, Offer, Provider, RawChain, Report
 from engine.errors import NotFound
 from engine.model.instruments import Option, Right, Stock
-from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Source, Split, TradingStatus
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Quote, Source, Split
 from engine.model.news import Headline
+from engine.model.status import TradingStatus
 from engine.sessions import Sessions
 from tests.chains import NOW, TODAY, strip
 from tests.ticks import Ticks

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.data.alpaca_halts import Halts
-from engine.model.market import TradingStatus
+from engine.model.status import TradingStatus
 
 NOW = datetime(2026, 11, 30, 16, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

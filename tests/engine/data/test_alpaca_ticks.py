@@ -14,7 +14,8 @@ import pytest
 
 from engine.data.alpaca_ticks import OPTIONS, SHARES, AlpacaTicks, Wire
 from engine.model.instruments import Option, Right, Stock
-from engine.model.market import Kind, Source, TradingStatus
+from engine.model.market import Kind, Source
+from engine.model.status import TradingStatus
 from engine.streams import Pauses
 from tests.standins.alpaca_data_stream import KEY, SECRET, AlpacaDataStream
 from tests.waiting import until

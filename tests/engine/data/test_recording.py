@@ -19,18 +19,9 @@ from engine.data.recording_market import RecordingMarket
 from engine.data.replay import ReplayMarket
 from engine.errors import ConfigError, DataInvalid, DataUnavailable, NotFound
 from engine.model.instruments import Stock
-from engine.model.market import (
-    Bars,
-    Chain,
-    Earnings,
-    Fundamentals,
-    Kind,
-    MarketSnapshot,
-    ReportTime,
-    Source,
-    TradingStatus,
-)
+from engine.model.market import Bars, Chain, Earnings, Fundamentals, Kind, MarketSnapshot, ReportTime, Source
 from engine.model.news import News
+from engine.model.status import TradingStatus
 from engine.sessions import Sessions
 from tests import make
 from tests.fakes import FakeClock, FakeMarket

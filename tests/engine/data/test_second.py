@@ -17,7 +17,8 @@ from engine.data.live import LiveMarket
 from engine.data.providers.port import Offer, RawChain
 from engine.data.providers.trouble import Unreachable
 from engine.model.instruments import Option, Right, Stock
-from engine.model.market import Bars, Dividend, Kind, MarketSnapshot, Opinion, Split
+from engine.model.market import Bars, Dividend, Kind, MarketSnapshot, Split
+from engine.model.status import Opinion
 from engine.model.trade import Context, Found, Needs, RiskLevel, Scan, Strategy
 from tests import make
 from tests.chains import NOW, TODAY
