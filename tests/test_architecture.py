@@ -36,6 +36,7 @@ LAYERS = {
         "engine.packages",
         "engine.pauses",
         "engine.payoff",
+        "engine.performance",
         "engine.pricing",
         "engine.protection",
         "engine.refusals",
