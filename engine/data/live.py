@@ -44,8 +44,10 @@ T = TypeVar("T")
 
 SHORT = 0.25
 """Years: the maturity of the one rate of a snapshot."""
-REPORTS_AROUND = timedelta(days=130)
-"""Calendar days either side of today in which reports are asked for: more than a quarter."""
+REPORTS_BACK = timedelta(days=760)
+"""Calendar days before today in which reports are asked for: more than eight quarters, whose moves are compared."""
+REPORTS_AHEAD = timedelta(days=130)
+"""The same after today: more than a quarter."""
 SLOW = 8.0
 """Seconds for what is asked of one name at a time and kept for long."""
 NEWS_BACK = timedelta(days=3)
@@ -342,7 +344,7 @@ class LiveMarket:
         return self._panel.first(Offer.CURVE, lambda each: each.curve(), urgency()).value
 
     def _load_reports(self, ticker: str) -> tuple[Earnings, ...]:
-        start, end = self._today - REPORTS_AROUND, self._today + REPORTS_AROUND
+        start, end = self._today - REPORTS_BACK, self._today + REPORTS_AHEAD
         answers = self._answered(
             self._panel.ask(Offer.REPORTS, lambda each: each.reports([ticker], start, end), urgency(), deadline=SLOW)
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from engine.data.providers.port import Offer
+from engine.data.providers.port import Offer, Report
 from engine.data.providers.trouble import Unreachable
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Right, Stock
@@ -32,6 +32,16 @@ class Leveled(MadeProvider):
 
     def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
         return {symbol: Level(symbol, self.value, self.at, self.source) for symbol in symbols}
+
+
+@dataclass
+class Quarterly(MadeProvider):
+    """Tells a report every 91 days, the next one in 30, as far as it is asked."""
+
+    def reports(self, tickers: Iterable[str], start: date, end: date) -> Mapping[str, tuple[Report, ...]]:
+        days = [TODAY + timedelta(days=30 - 91 * back) for back in range(20)]
+        inside = [day for day in days if start <= day <= end]
+        return {name: tuple(Report(name, day, self.source) for day in inside) for name in tickers}
 
 
 def delayed(**more: object) -> MadeProvider:
@@ -56,6 +66,13 @@ def test_a_snapshot_has_everything_and_loads_the_dear_things_once() -> None:
             assert seen.fundamentals is not None
             assert seen.news is not None
         assert [made.times(each) for each in (Offer.CHAIN, Offer.REPORTS, Offer.FUNDAMENTALS, Offer.NEWS)] == [1] * 4
+
+
+def test_the_past_reports_reach_back_eight_quarters() -> None:
+    with live(Quarterly()) as it:
+        told = it.market.snapshot("AAA").earnings
+        assert told is not None
+        assert [report.is_ahead(TODAY) for report in told] == [*[False] * 8, True]
 
 
 def test_a_scan_of_many_names_asks_in_batches() -> None:
