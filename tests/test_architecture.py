@@ -46,6 +46,7 @@ LAYERS = {
         "engine.sentiment",
         "engine.sessions",
         "engine.sizing",
+        "engine.stress",
         "engine.volatility",
     ),
     "ports": ("engine.ports", "engine.streams", "engine.transport"),

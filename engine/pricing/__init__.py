@@ -1,7 +1,8 @@
 """Option values, Greeks and implied volatility: the only door to pyvolr, vollib and QuantLib.
 
 European Black-Scholes-Merton over whole columns (Hull, *Options, Futures and Other Derivatives*, 10th ed., sections
-15.8, 17.4 and chapter 19), American exercise one contract at a time. The units, everywhere:
+15.8, 17.4 and chapter 19), American exercise one contract at a time (by QuantLib; on a lattice for many scenarios of
+one contract). The units, everywhere:
 
     spot, strike            dollars per share
     years                   calendar days / 365 (on the last day a fraction of one, see `years_left`)
@@ -20,6 +21,7 @@ from engine.pricing.chains import chain_years, close_of, complete, escrowed_spot
 from engine.pricing.early_exercise import american, american_greeks, american_implied_volatility
 from engine.pricing.european import ChainColumns, analyse, greeks, implied_volatility, value, year_fraction
 from engine.pricing.kernels import PYVOLR, VOLLIB, GreekColumns, Kernel, preferred_kernel
+from engine.pricing.lattice import american_values, lattice_volatility
 from engine.pricing.parity import Forward, forwards
 from engine.pricing.picked import exercisable
 
@@ -33,6 +35,7 @@ __all__ = [
     "american",
     "american_greeks",
     "american_implied_volatility",
+    "american_values",
     "analyse",
     "chain_years",
     "close_of",
@@ -43,6 +46,7 @@ __all__ = [
     "greeks",
     "implied_volatility",
     "is_european",
+    "lattice_volatility",
     "preferred_kernel",
     "value",
     "year_fraction",
