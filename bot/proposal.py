@@ -15,7 +15,7 @@ from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
 from engine.model.orders import Purpose, Ticket, intent
 from engine.model.records import Consent, Need
-from engine.model.trade import Approval, ApprovalStatus, TradePlan, Working
+from engine.model.trade import NOT_APPLICABLE, Approval, ApprovalStatus, Outlook, TradePlan, Working
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 from engine.variants import Neighbours
@@ -106,9 +106,9 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         ),
         *((("Your limit", f"{words.net(signal.yours)} or better"),) if signal.yours is not None else ()),
         ("Max loss", words.money(plan.max_loss, words.UNLIMITED)),
-        ("Max gain", words.money(plan.max_gain, words.UNLIMITED)),
-        ("Breakeven", " / ".join(words.money(level) for level in outlook.breakevens) or "none"),
-        ("P(profit)", words.percent(outlook.pop) + (f", {outlook.pop_method}" if outlook.pop_method else "")),
+        ("Max gain", words.money(plan.max_gain, words.UNLIMITED) + _modelled(outlook)),
+        ("Breakeven", (" / ".join(map(words.money, outlook.breakevens)) or "none") + _modelled(outlook)),
+        ("P(profit)", _probability(outlook)),
         *_expiry(plan),
         ("Collateral", words.money(plan.collateral)),
         ("Net Greeks", words.greeks_words(outlook.greeks) + (" a share" if outlook.greeks else "")),
@@ -117,6 +117,17 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         ("Data", _data(plan, now)),
     ]
     return tuple(rows)
+
+
+def _modelled(outlook: Outlook) -> str:
+    return f" ({outlook.modelled})" if outlook.modelled else ""
+
+
+def _probability(outlook: Outlook) -> str:
+    """`76.5 %, N(d2) at the breakeven`; why there is none, where it has no meaning."""
+    if outlook.pop is None and outlook.pop_method.startswith(NOT_APPLICABLE):
+        return outlook.pop_method
+    return words.percent(outlook.pop) + (f", {outlook.pop_method}" if outlook.pop_method else "")
 
 
 def _expiry(plan: TradePlan) -> tuple[tuple[str, str], ...]:

@@ -13,9 +13,20 @@ from engine.model.legs import Structure
 from engine.model.orders import Purpose, Ticket
 from engine.model.trade import TradePlan
 
-DEFINED = frozenset({Structure.CREDIT_SPREAD, Structure.DEBIT_SPREAD, Structure.IRON_CONDOR})
-ON_SHARES = frozenset({Structure.COVERED_CALL, Structure.COLLAR})
+DEFINED = frozenset(
+    {
+        Structure.CREDIT_SPREAD,
+        Structure.DEBIT_SPREAD,
+        Structure.IRON_CONDOR,
+        Structure.CALENDAR,
+        Structure.DIAGONAL,
+    }
+)
+ON_SHARES = frozenset({Structure.COVERED_CALL})
 """Written on shares that are counted already."""
+PROTECTION = "earnings_protection"
+PROTECTIVE = frozenset({Structure.LONG_PUT, Structure.COLLAR, Structure.DIAGONAL})
+"""What that strategy buys under shares that are held; a collar is its put, the call comes as a covered call."""
 CREDIT = frozenset({Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
 INDEX = frozenset({"SPX", "XSP", "SPY", "QQQ", "IWM"})
 """Summed as one underlying."""
@@ -62,9 +73,10 @@ class Exposure:
     def size(self) -> Decimal:
         """Dollars in one underlying: maximum loss for defined risk, else the larger of collateral and delta.
 
-        What is written on shares adds nothing: it takes delta off shares that are there already.
+        What is written on shares, or bought to protect them, adds nothing: it takes delta off shares that are there
+        already. What protection costs counts toward the total risk all the same.
         """
-        if self.structure in ON_SHARES:
+        if self.structure in ON_SHARES or self.is_protection:
             return ZERO
         if self.structure in DEFINED and self.max_loss is not None:
             return self.max_loss
@@ -78,6 +90,11 @@ class Exposure:
     @property
     def name(self) -> str:
         return name_of(self.ticker)
+
+    @property
+    def is_protection(self) -> bool:
+        """Whether it protects shares that are held."""
+        return self.strategy == PROTECTION and self.structure in PROTECTIVE
 
     @property
     def is_index_spread(self) -> bool:

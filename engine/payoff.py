@@ -2,12 +2,13 @@
 
 A package is piecewise linear at expiry, so loss, gain and breakevens are exact (`Decimal`); the probability is an
 estimate (`float`). Prices are dollars per share, results dollars per unit (multiplier included) unless said.
-All options of a package expire on the same day.
+Where options expire on different days, gain and breakevens are those at the first expiry, by model (`calendars`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -15,16 +16,17 @@ from math import erfc, isfinite, log, sqrt
 
 import numpy as np
 
+from engine import calendars
 from engine.errors import BadRequest
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg, Structure
-from engine.model.market import NO_GREEKS, Chain, Contract, Floats, Greeks
+from engine.model.market import CENT, NO_GREEKS, Chain, Contract, Floats, Greeks
 from engine.model.trade import Outlook
 from engine.pricing import escrowed_spot
 
 ZERO = Decimal(0)
 TICK = Decimal("0.0001")
-STRESSED = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES, Structure.COLLAR})
+STRESSED = frozenset({Structure.SHORT_PUT, Structure.COVERED_CALL, Structure.SHARES})
 """Structures whose counted risk is the loss at a stressed spot; the others count their maximum loss."""
 
 Point = tuple[Decimal, Decimal]
@@ -68,11 +70,13 @@ def with_shares(legs: Sequence[Leg], limit: Decimal, shares_at: Decimal | None) 
 def max_loss(legs: Sequence[Leg], limit: Decimal) -> Decimal | None:
     """The most one unit can lose at expiry, positive dollars; None is unlimited.
 
-    The minimum of a piecewise linear function lies at spot 0, at a strike, or far above the last one.
+    The minimum of a piecewise linear function lies at spot 0, at a strike, or far above the last one. A long option
+    that lives on is worth no less than it would be if it ended too; one that ends before a short one is left out.
     """
-    if _tail_slope(legs) < 0:
+    lasting = calendars.lasting(legs)
+    if _tail_slope(lasting) < 0:
         return None
-    return max(ZERO, -min(value for _, value in _kinks(legs, limit))) * multiplier(legs)
+    return max(ZERO, -min(value for _, value in _kinks(lasting, limit))) * multiplier(legs)
 
 
 def max_gain(legs: Sequence[Leg], limit: Decimal) -> Decimal | None:
@@ -135,7 +139,13 @@ def collateral(legs: Sequence[Leg]) -> Decimal:
 
 
 def expiry_profile(legs: Sequence[Leg], limit: Decimal, spots: Floats) -> Floats:
-    """(n,) dollars per unit at expiry at each of `spots` ((n,) dollars), for charts."""
+    """(n,) dollars per unit at expiry at each of `spots` ((n,) dollars), for charts.
+
+    Raises:
+        BadRequest: its options expire on different days, so that there is no one line (`calendars.value_at` has one).
+    """
+    if calendars.is_mixed(legs):
+        raise BadRequest("Its options expire on different days: there is no one picture of their expiry.")
     value = np.zeros_like(spots, dtype=np.float64)
     for leg in legs:
         value += leg.ratio * _intrinsics(leg.instrument, spots)
@@ -158,7 +168,7 @@ def counted_risk(structure: Structure, legs: Sequence[Leg], limit: Decimal, spot
     """Dollars of one unit that count toward `max_total_risk` (docs/strategies.md, sizing).
 
     Puts, shares and covered calls count their loss at spot less `move`; defined risk and long premium their maximum
-    loss. For a covered call or a collar pass the shares as a leg too (`with_shares`).
+    loss. For a covered call pass the shares as a leg too (`with_shares`).
 
     Raises:
         BadRequest: the maximum loss is unlimited.
@@ -227,19 +237,33 @@ def _reference(options: Iterable[Option], price: Decimal) -> Option:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Where a package makes money at one expiry: whether it does at spot 0, and where that turns, ascending."""
+
+    expiry: date | None
+    from_zero: bool
+    turns: tuple[tuple[Decimal, int], ...]
+
+
+def _line(legs: Sequence[Leg], limit: Decimal) -> _Line:
+    first = min((leg.instrument.expiry for leg in legs if isinstance(leg.instrument, Option)), default=None)
+    return _Line(first, _kinks(legs, limit)[0][1] > 0, _turns(legs, limit))
+
+
 def _probability(
-    legs: Sequence[Leg], limit: Decimal, smile: Chain, spot: float, rate: float, today: date, dividend_yield: float
+    legs: Sequence[Leg], line: _Line, smile: Chain, spot: float, rate: float, today: date, dividend_yield: float
 ) -> tuple[float | None, str]:
-    """(probability of a profit at expiry, how it was computed or why not)."""
-    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
+    """(probability of a profit at the first expiry, how it was computed or why not)."""
+    options = [x.instrument for x in legs if isinstance(x.instrument, Option) and x.instrument.expiry == line.expiry]
     days = options[0].dte(today) if options else 0
     if days <= 0:
         return None, "not computed: no time left" if options else "not computed: shares have no expiry"
     years = days / 365
     expiry = np.array([options[0].expiry], dtype="datetime64[D]")
     ex_dividend = float(escrowed_spot(spot, today, expiry, smile.dividends, rate)[0])
-    total = 1.0 if _kinks(legs, limit)[0][1] > 0 else 0.0
-    for price, turn in _turns(legs, limit):
+    total = 1.0 if line.from_zero else 0.0
+    for price, turn in line.turns:
         iv = smile_iv(smile, _reference(options, price), float(price))
         if iv is None or iv <= 0 or not isfinite(iv) or ex_dividend <= 0:
             return None, "not computed: no implied volatility at the breakeven"
@@ -261,20 +285,22 @@ def outlook(
     """The numbers of one unit of a package bought at `limit` (negative: sold).
 
     Args:
-        legs: of one unit; all options expire on one day. contracts: the chain's row of each leg (None for shares).
+        legs: of one unit. contracts: the chain's row of each leg (None for shares).
         limit: net dollars per share. smile: the chain the IVs at the breakevens are read from.
-        spot: dollars. rate, dividend_yield: continuous, decimal a year; T is days/365.
+        spot: dollars. rate, dividend_yield: continuous, decimal a year, to the first expiry; T is days/365.
         shares_at: basis per share of held shares under the package (covered call, protective put, collar); loss, gain,
             breakevens and probability are then those of shares and options together, Greeks those of `legs` alone.
 
     Raises:
-        BadRequest: an uncovered short call, or options that expire on different days.
+        BadRequest: an uncovered short call, an option bought that ends before the one sold, or one that lives beyond
+            the first expiry and has no implied volatility.
     """
-    expiries = {leg.instrument.expiry for leg in legs if isinstance(leg.instrument, Option)}
-    if len(expiries) > 1:
-        raise BadRequest("Options that expire on different days have no common profit at expiry.")
+    if calendars.is_mixed(legs):
+        if shares_at is not None:
+            raise BadRequest("Options that expire on different days are not reckoned together with shares.")
+        return _by_model(legs, limit, contracts, smile, spot, rate, today, dividend_yield)
     package, paid = with_shares(legs, limit, shares_at)
-    pop, method = _probability(package, paid, smile, spot, rate, today, dividend_yield)
+    pop, method = _probability(package, _line(package, paid), smile, spot, rate, today, dividend_yield)
     return Outlook(
         max_loss=max_loss(package, paid),
         max_gain=max_gain(package, paid),
@@ -287,11 +313,49 @@ def outlook(
     )
 
 
+def _by_model(
+    legs: Sequence[Leg],
+    limit: Decimal,
+    contracts: Sequence[Contract | None],
+    smile: Chain,
+    spot: float,
+    rate: float,
+    today: date,
+    dividend_yield: float,
+) -> Outlook:
+    """The numbers at the first expiry, the legs that live on at the volatility they have now.
+
+    The loss is the exact one of the long leg's protection, unless the model knows a worse one (European puts deep in
+    the money are worth less than intrinsic).
+    """
+    calendars.check_covered(legs)
+    first, spots = calendars.expiries(legs)[0], calendars.grid(legs, spot)
+    profits = calendars.value_at(legs, contracts, smile, first, spots) - float(limit)
+    turns = calendars.turns(spots, profits)
+    line = _Line(first, bool(profits[0] > 0), turns)
+    pop, method = _probability(legs, line, smile, spot, rate, today, dividend_yield)
+    shares = multiplier(legs)
+    exact, worst = max_loss(legs, limit), (Decimal(f"{-profits.min():.4f}") * shares).quantize(CENT)
+    best = None if _tail_slope(legs) > 0 else (Decimal(f"{max(profits.max(), 0.0):.4f}") * shares).quantize(CENT)
+    return Outlook(
+        max_loss=None if exact is None else max(exact, worst),
+        max_gain=best,
+        breakevens=tuple(price for price, _ in turns),
+        pop=pop,
+        pop_method=method if pop is None else f"{method} (modelled)",
+        greeks=net_greeks(legs, contracts),
+        collateral=collateral(legs),
+        modelled=f"modelled on {first:%d %b %y}, each leg's volatility kept",
+    )
+
+
 def moved(old: Outlook, legs: Sequence[Leg], limit: Decimal) -> Outlook:
     """`old` at a new `limit`: loss, gain and breakevens anew; probability and Greeks stay and say so."""
-    package, paid = with_shares(legs, limit, old.shares_at)
     earlier = "at the earlier price"
     method = old.pop_method if old.pop is None or earlier in old.pop_method else f"{old.pop_method}, {earlier}"
+    if old.modelled:
+        return _modelled_moved(old, legs, limit, method)
+    package, paid = with_shares(legs, limit, old.shares_at)
     return Outlook(
         max_loss=max_loss(package, paid),
         max_gain=max_gain(package, paid),
@@ -301,4 +365,18 @@ def moved(old: Outlook, legs: Sequence[Leg], limit: Decimal) -> Outlook:
         greeks=old.greeks,
         collateral=old.collateral,
         shares_at=old.shares_at,
+    )
+
+
+def _modelled_moved(old: Outlook, legs: Sequence[Leg], limit: Decimal, method: str) -> Outlook:
+    """What a dearer package loses more it gains less; its modelled breakevens stay and say so."""
+    loss, earlier = max_loss(legs, limit), "breakevens at the earlier price"
+    dearer = ZERO if loss is None or old.max_loss is None else loss - old.max_loss
+    return replace(
+        old,
+        max_loss=loss,
+        max_gain=None if old.max_gain is None else max(ZERO, old.max_gain - dearer),
+        pop_method=method,
+        collateral=collateral(legs),
+        modelled=old.modelled if earlier in old.modelled else f"{old.modelled}; {earlier}",
     )

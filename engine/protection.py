@@ -22,7 +22,15 @@ from engine.model.trade import Signal
 INDEX_LIKE = frozenset({"SPY", "QQQ", "IWM", "DIA", *INDEX_ROOTS.values()})
 WEEKLY = frozenset({"momentum_weeklies", "lotto"})
 LEAPS = "leaps"
-SPREADS = frozenset({Structure.DEBIT_SPREAD, Structure.CREDIT_SPREAD, Structure.IRON_CONDOR})
+SPREADS = frozenset(
+    {
+        Structure.DEBIT_SPREAD,
+        Structure.CREDIT_SPREAD,
+        Structure.IRON_CONDOR,
+        Structure.CALENDAR,
+        Structure.DIAGONAL,
+    }
+)
 NOTHING = Decimal(0)
 FLATTEN_REACH = (Decimal(0), Decimal("0.05"), Decimal("0.10"))
 """How far beyond natural each step of a flattening goes."""
@@ -64,13 +72,13 @@ def package_price(legs: Iterable[Leg], quotes: Mapping[Instrument, Quote]) -> Pa
 
 
 def width(legs: Iterable[Leg]) -> Decimal | None:
-    """The widest strike distance within one right, dollars; None for a single leg or shares."""
+    """The widest strike distance within one right, dollars; None for a single leg, a calendar or shares."""
     strikes: dict[str, list[Decimal]] = {}
     for leg in legs:
         if isinstance(leg.instrument, Option):
             strikes.setdefault(leg.instrument.right, []).append(leg.instrument.strike)
     widths = [max(group) - min(group) for group in strikes.values() if len(group) > 1]
-    return max(widths, default=None)
+    return max(widths, default=None) or None
 
 
 def nearest_dte(legs: Iterable[Leg], today: date) -> int | None:

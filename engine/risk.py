@@ -21,7 +21,7 @@ from engine.model.trade import RiskLevel, TradePlan, Unknown
 
 PUT_OR_SHARES = frozenset({Structure.SHORT_PUT, Structure.SHARES, Structure.COVERED_CALL})
 CASH_SECURED = frozenset({Structure.SHORT_PUT})
-LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
+LONG_PREMIUM = frozenset({Structure.LONG_CALL, Structure.LONG_PUT, Structure.COLLAR})
 LOTTO = "lotto"
 LEAPS = "leaps"
 PDT_EQUITY = Decimal(25_000)
@@ -257,7 +257,7 @@ def check(plan: TradePlan, state: RiskState, limits: Limits) -> tuple[Check, ...
         _loss("week's P&L", state.week_pnl, state, limits.weekly_loss),
         Check("drawdown", state.drawdown, state.drawdown, limits.drawdown_halt, state.drawdown < limits.drawdown_halt),
     ]
-    if add.structure not in ON_SHARES:
+    if add.structure not in ON_SHARES and not add.is_protection:
         checks.append(_correlated(add, state, limits))
     if state.day_trade_rule is DayTradeRule.PDT and state.equity < PDT_EQUITY:
         checks.append(_day_trades(state))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from math import inf, isfinite
 
-from engine import payoff
+from engine import calendars, payoff
 from engine.errors import BadRequest
 from engine.exposures import ON_SHARES
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -70,6 +70,9 @@ def size(signal: Signal, state: RiskState, limits: Limits, costs: Costs, at_most
     if loss is None or (loss <= 0 and signal.structure not in ON_SHARES):
         found = "unlimited" if loss is None else "none: these prices cannot be right"
         return _plan(signal, 0, (Step("maximum loss", "a limited one", found),), limits, costs)
+    if len(calendars.lasting(signal.legs)) < len(signal.legs):
+        found = "an option bought ends before the one sold"
+        return _plan(signal, 0, (Step("short legs", "covered to their end", found),), limits, costs)
     caps = [cap for cap in _caps(signal, loss, state, limits, costs) if cap.binds]
     steps = [cap.step() for cap in caps]
     if signal.at_most is not None:

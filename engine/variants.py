@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import approvals, bounds, checks, payoff, sizing, standing
+from engine import approvals, bounds, calendars, checks, payoff, sizing, standing
 from engine.checks import Seen
 from engine.desk import Desk
 from engine.errors import BadRequest, DataUnavailable
@@ -176,8 +176,10 @@ def at_expiry(chain: Chain, signal: Signal, steps: int) -> tuple[Leg, ...]:
     """The legs with their options moved `steps` listed expiries, strikes unchanged.
 
     Raises:
-        BadRequest: there is no such expiry, or not all strikes are listed on it.
+        BadRequest: there is no such expiry, not all strikes are listed on it, or the options have several expiries.
     """
+    if calendars.is_mixed(signal.legs):
+        raise BadRequest("Its options expire on different days: their expiries are not moved.")
     first = signal.options[0]
     days = sorted(set(_of_root(chain.where(right=first.right), first).expiries))
     place = days.index(first.expiry) + steps if first.expiry in days else -1

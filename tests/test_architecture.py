@@ -25,6 +25,7 @@ LAYERS = {
     "values": ("engine.model",),
     "pure": (
         "engine.backfill",
+        "engine.calendars",
         "engine.candidates",
         "engine.codec",
         "engine.correlation",

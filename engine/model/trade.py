@@ -47,6 +47,10 @@ class Step:
         return self.verdict is not Verdict.FAILED
 
 
+NOT_APPLICABLE = "does not apply"
+"""How `Outlook.pop_method` begins where a probability of profit has no meaning (protection)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """The numbers of one unit of a package, in dollars per unit (multiplier included), before fees.
@@ -58,6 +62,7 @@ class Outlook:
         greeks: per share of ONE unit (net of the legs' ratios); None when a leg has no value.
         collateral: cash that must be set aside, 0 for what is paid in full.
         shares_at: basis per share of held shares that the numbers include (covered call); None = the legs alone.
+        modelled: how gain and breakevens were modelled, as shown; "" where they are exact.
     """
 
     max_loss: Decimal | None
@@ -68,6 +73,7 @@ class Outlook:
     greeks: Greeks | None
     collateral: Decimal = Decimal(0)
     shares_at: Decimal | None = None
+    modelled: str = ""
 
 
 class Working(StrEnum):

@@ -222,12 +222,6 @@ def test_an_uncovered_short_call_is_refused() -> None:
         outlook(CALLS, package(CALLS, C, (48, -1)), "-1.13")
 
 
-def test_legs_of_different_expiries_are_refused() -> None:
-    near, far = make.call(48, dte=9), make.call(48, dte=37)
-    with pytest.raises(BadRequest, match="different days"):
-        outlook(CALLS, (Leg(near, -1), Leg(far, 1)), "0.68")
-
-
 def test_without_an_implied_volatility_there_is_no_probability_and_the_reason_is_given() -> None:
     blind = replace(WHEEL, iv=np.full(len(WHEEL), np.nan))
     result = outlook(blind, package(WHEEL, P, (44, -1)), "-1.03")
