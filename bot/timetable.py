@@ -34,10 +34,14 @@ class Moment:
 def timetable(
     sessions: Sessions, day: date, strategies: Mapping[str, Strategy], tick_minutes: int
 ) -> tuple[Moment, ...]:
-    """The moments of `day`, oldest first: open, 09:35, every `tick_minutes`, scan times, close, digest."""
+    """The moments of `day`, oldest first: open, 09:35, every `tick_minutes`, scan times, close, digest.
+
+    Strategies that are scanned all day are scanned no more often than the desk looks.
+    """
     opens, closes = sessions.open(day), sessions.close(day)
-    looks = {opens, opens + SECOND_LOOK, closes, *_every(opens, closes, timedelta(minutes=tick_minutes))}
-    scans = _scans(sessions, day, strategies)
+    tick = timedelta(minutes=tick_minutes)
+    looks = {opens, opens + SECOND_LOOK, closes, *_every(opens, closes, tick)}
+    scans = {name: scan_times(sessions, day, strategy, tick) for name, strategy in strategies.items()}
     moments = [
         Moment(at, tuple(name for name in strategies if at in scans.get(name, ())), settles=at in (opens, closes))
         for at in sorted(looks.union(*scans.values()) if scans else looks)
@@ -52,20 +56,27 @@ def _every(start: datetime, end: datetime, step: timedelta) -> Iterable[datetime
         at += step
 
 
-def _scans(sessions: Sessions, day: date, strategies: Mapping[str, Strategy]) -> dict[str, frozenset[datetime]]:
-    return {name: scan_times(sessions, day, strategy) for name, strategy in strategies.items()}
+def scan_times(
+    sessions: Sessions, day: date, strategy: Strategy, least: timedelta = timedelta(0)
+) -> frozenset[datetime]:
+    """When `strategy` is scanned in the session of `day`: none of it after the day's last entry, nor outside the
+    strategy's own hours.
 
-
-def scan_times(sessions: Sessions, day: date, strategy: Strategy) -> frozenset[datetime]:
-    """When `strategy` is scanned in the session of `day`: none of it after the day's last entry."""
+    `least`: the shortest time between two scans of one that is scanned all day.
+    """
     last = sessions.close(day) - (LAST_ENTRY_EARLY if sessions.is_early(day) else timedelta(0))
-    return frozenset(at for at in _scan_times(sessions, day, strategy.needs) if at < last)
+    times = (at for at in _scan_times(sessions, day, strategy.needs, least) if at < last)
+    if strategy.entry_hours is None:
+        return frozenset(times)
+    begins, ends = (sessions.at(day, clock) for clock in strategy.entry_hours)
+    return frozenset(at for at in times if begins <= at <= ends)
 
 
-def _scan_times(sessions: Sessions, day: date, needs: Needs) -> tuple[datetime, ...]:
+def _scan_times(sessions: Sessions, day: date, needs: Needs, least: timedelta) -> tuple[datetime, ...]:
     """The strategy's own times; 09:45 where it names none; and every `needs.every` seconds from 09:45 on."""
     first = sessions.at(day, FIRST_SCAN)
     fixed = tuple(sessions.at(day, clock) for clock in needs.times)
     if needs.every is None:
         return fixed or (first,)
-    return (*fixed, first, *_every(first, sessions.close(day), timedelta(seconds=needs.every)))
+    step = max(timedelta(seconds=needs.every), least)
+    return (*fixed, first, *_every(first, sessions.close(day), step))

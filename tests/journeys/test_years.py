@@ -1,0 +1,76 @@
+"""Two recorded years, the calm one and the one of the crash, with somebody who looks on.
+
+By default some weeks of each; both years whole with `make soak`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from functools import cache
+
+import pytest
+
+from bot import app
+from bot.bulkheads import finish
+from bot.console.replay import ReplayOptions, load_config, make_journey
+from bot.summary import Json, summary
+from engine.store import Store
+from tests.journeys.overseer import Overseer, overseen
+from tests.journeys.program import DATA
+from tests.shared import needs_shared
+
+pytestmark = [needs_shared, pytest.mark.timeout(900)]
+
+TRADED = ("wheel", "wsb_dip")
+QUIET = {"WSB__LOGGING__LEVEL": "error", "WSB__SCHEDULE__TICK_MINUTES": "15"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """A window that was lived through."""
+
+    body: Json
+    overseer: Overseer
+
+
+@cache
+def folder() -> app.Folder:
+    return app.open_folder(DATA)
+
+
+@cache
+def lived(start: date, end: date, strategies: tuple[str, ...] = TRADED) -> Lived:
+    options = ReplayOptions(folder(), start, end, "all", 7, strategies)
+    journey, overseer = overseen(make_journey(load_config(None, QUIET), options, Store.memory()))
+    finish(journey.run(options.folder.trading_days(start, end, journey.made.desk.sessions)))
+    overseer.ended()
+    return Lived(summary(journey.made.desk), overseer)
+
+
+CALM = (date(2019, 1, 2), date(2019, 2, 28))
+CRASH = (date(2020, 2, 3), date(2020, 4, 9))
+
+
+@pytest.mark.parametrize("window", [CALM, CRASH], ids=["calm", "crash"])
+def test_weeks_of_both_years_pass_without_an_error_and_every_look_holds(window: tuple[date, date]) -> None:
+    found = lived(*window)
+
+    assert found.body["errors"] == 0
+    assert found.overseer.objections == []
+    assert found.overseer.entries > 0
+    assert found.overseer.looks > found.overseer.entries
+    assert found.overseer.stops_seen > 0
+
+
+def test_an_overseer_with_a_tighter_limit_than_the_desks_objects() -> None:
+    options = ReplayOptions(folder(), CALM[0], CALM[1], "all", 7, ("wheel",))
+    journey, overseer = overseen(make_journey(load_config(None, QUIET), options, Store.memory()))
+    tight = replace(overseer.made.desk.limits, put_collateral_total=Decimal("0.15"))
+    overseer.made = replace(overseer.made, desk=replace(overseer.made.desk, limits=tight))
+
+    finish(journey.run((CALM[0], date(2019, 1, 3), date(2019, 1, 4))))
+
+    assert overseer.objections
+    assert all("“puts and shares”" in words for words in overseer.objections)

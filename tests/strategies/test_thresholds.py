@@ -1,0 +1,49 @@
+"""Each number of a strategy matters to some test: moved by a fifth (whole numbers by one), one of them fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from strategies import CATALOGUE
+from tests.strategies.thresholds import ROOT, survivors_told, thresholds
+
+UNNOTICED: dict[str, str] = {}
+"""What may be moved both ways without a test that fails, and why that is so: `strategy.number`."""
+
+
+def test_every_number_of_a_strategy_is_found_in_its_source() -> None:
+    for name, strategy in CATALOGUE.items():
+        found = {each.name: each.default for each in thresholds(name)}
+        params = {field: getattr(strategy.params, field) for field in found}
+        assert found == params
+
+
+def test_a_number_is_moved_in_its_own_place_only() -> None:
+    (each,) = (each for each in thresholds("wsb_dip") if each.name == "min_run")
+
+    before, after = each.path.read_text(encoding="utf-8").splitlines(), each.source(0.12).splitlines()
+
+    assert [(old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new] == [
+        (
+            'min_run: float = number(0.10, 0.0, 5.0, "smallest run")',
+            'min_run: float = number(0.12, 0.0, 5.0, "smallest run")',
+        )
+    ]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_no_number_can_be_moved_without_a_test_that_fails(name: str) -> None:
+    """In a process of its own, which forks for every move: this one has the modules loaded already."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.strategies.thresholds", name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert survivors_told(told) - UNNOTICED.keys() == frozenset(), told
