@@ -29,6 +29,8 @@ LIVES = {
     Offer.CHAIN: 45.0,
     # Completed sessions change with a new session only (its day belongs into the key), or by a provider's correction.
     Offer.BARS: 12 * HOUR,
+    # Completed bars of today are joined by a new one; the sessions before it are kept (`live_intraday`).
+    Offer.INTRADAY: 15 * MINUTE,
     Offer.OPTION_BARS: 12 * HOUR,
     # Open interest is counted once a day, contracts are listed overnight.
     Offer.LISTINGS: 6 * HOUR,

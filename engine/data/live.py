@@ -20,11 +20,12 @@ from engine.data.chain_build import Built, Market, spot_of
 from engine.data.dividends import ahead
 from engine.data.facts import merge_fundamentals, merge_reports
 from engine.data.listening import Streaming
+from engine.data.live_intraday import LiveIntraday
 from engine.data.live_options import LiveOptions
 from engine.data.live_shares import LiveShares
 from engine.data.panel import Answers, Panel
 from engine.data.past import PanelPast
-from engine.data.peers import bars_trouble, price_trouble
+from engine.data.peers import bars_trouble, intraday_trouble, price_trouble
 from engine.data.providers.port import Curve, Offer
 from engine.data.second import Ours, SecondSources
 from engine.data.share_days import HORIZON
@@ -32,7 +33,18 @@ from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
 from engine.errors import DataUnavailable, DeskError, NotFound
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Stock
-from engine.model.market import Bars, Chain, Dividend, Earnings, Fundamentals, IvDay, Level, MarketSnapshot, Quote
+from engine.model.market import (
+    Bars,
+    Chain,
+    Dividend,
+    Earnings,
+    Fundamentals,
+    IntradayBars,
+    IvDay,
+    Level,
+    MarketSnapshot,
+    Quote,
+)
 from engine.model.news import News
 from engine.model.status import Opinion, TradingStatus
 from engine.news import news_of
@@ -87,6 +99,7 @@ class LiveMarket:
         self._history = history
         self._cache = Cache(tick=tick, below=shelf)
         self._shares = LiveShares(panel, now, sessions, universe, tick, shelf)
+        self._intraday = LiveIntraday(panel, now, sessions, universe, tick, shelf)
         self._second = SecondSources(panel, self._cache)
         self._options = LiveOptions(panel, self._cache, now, self._market_of, tick, self._shares.known)
 
@@ -135,6 +148,7 @@ class LiveMarket:
             load_earnings=once(lambda: self.earnings(ticker)),
             load_fundamentals=once(lambda: self.fundamentals(ticker)),
             load_news=once(lambda: self.news(ticker)),
+            load_intraday=once(lambda: self.intraday(ticker)),
             troubles=self._troubles(spot.words),
         )
 
@@ -205,6 +219,22 @@ class LiveMarket:
     def fundamentals(self, ticker: str) -> Fundamentals | None:
         """Company facts, each from the best provider that knows it; None where nobody does."""
         return self._optional(Offer.FUNDAMENTALS, ticker, self._load_fundamentals)
+
+    def intraday(self, ticker: str) -> IntradayBars | None:
+        """15-minute bars of the last 21 sessions and of today so far, of one feed; None where nobody has them now."""
+        if not self._panel.offers(Offer.INTRADAY):
+            return None
+        try:
+            found, bars = self._intraday.bars(ticker), self._shares.bars(ticker)
+        except (DataUnavailable, NotFound) as trouble:
+            log.warning("live.not_told", offer=Offer.INTRADAY.value, about=ticker, trouble=str(trouble))
+            return None
+        if found is None or bars is None:
+            return None
+        words = intraday_trouble(found, bars)
+        if words:
+            self._panel.drop(found.source.name, 1, words)
+        return None if words else found
 
     def levels(self, *symbols: str) -> Mapping[str, Level]:
         """The latest values of indices (SPX, VIX); those nobody knows are left out."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.data.best import FOR_ORDERS, SHARES
 from engine.data.panel import Answer
 from engine.data.providers.port import RawChain
-from engine.model.market import Bar, Bars, Chain, Floats, Quote, Split
+from engine.model.market import Bar, Bars, Chain, Floats, IntradayBars, Quote, Split
 
 T = TypeVar("T")
 
@@ -93,6 +93,20 @@ def price_trouble(bars: Bars, price: float) -> str:
         return ""
     words = f"{bars.ticker} closed at {bars.close[-1]:,.2f} by {bars.source.name} and is at {price:,.2f} now"
     return f"{words}: a split that is not in the history yet, or a wrong price."
+
+
+def intraday_trouble(intraday: IntradayBars, bars: Bars) -> str:
+    """What speaks against intraday bars beside the daily ones: a session that ends far from its close.
+
+    A split that is in one of them and not in the other shows so. The last trade of an exchange may be off by a little.
+    """
+    days, rows, _ = np.intersect1d(bars.day, intraday.day, return_indices=True)
+    last = np.searchsorted(intraday.day, days, side="right") - 1
+    for day, theirs, ours in zip(days, intraday.close[last], bars.close[rows], strict=True):
+        if _times(float(theirs), float(ours)) > CLOSE_WRONG:
+            told = f"{intraday.source.name} {theirs:,.2f}, {bars.source.name} {ours:,.2f}"
+            return f"Bars of {intraday.minutes} minutes of {bars.ticker} end far from its close of {day}: {told}."
+    return ""
 
 
 def bars_against(bars: Bars, peer: Bars) -> str:

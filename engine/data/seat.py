@@ -39,6 +39,7 @@ WORDS = {
     Offer.QUOTES: "quotes",
     Offer.SESSIONS: "sessions",
     Offer.BARS: "daily bars",
+    Offer.INTRADAY: "intraday bars",
     Offer.CHAIN: "option chains",
     Offer.OPTION_QUOTES: "option quotes",
     Offer.LISTINGS: "option contracts",

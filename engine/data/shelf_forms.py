@@ -16,7 +16,7 @@ from engine.data.providers.port import Listings
 from engine.errors import DataInvalid
 from engine.model.instruments import Style
 from engine.model.making import Comparison, Making, Tally
-from engine.model.market import Bars, Chain, Earnings, Fundamentals, Source
+from engine.model.market import Bars, Chain, Earnings, Fundamentals, IntradayBars, Source
 from engine.pricing import Forward
 
 BARS = ("day", "open", "high", "low", "close", "volume")
@@ -33,6 +33,15 @@ class BarsHead:
     """What is the same for all bars of a name."""
 
     ticker: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayHead:
+    """What is the same for all intraday bars of a name."""
+
+    ticker: str
+    minutes: int
     source: Source
 
 
@@ -81,6 +90,15 @@ def write_bars(bars: Bars) -> Written:
 def read_bars(head: str, body: bytes) -> Bars:
     known = codec.load(BarsHead, head)
     return Bars(known.ticker, **_read(body, BARS), source=known.source)
+
+
+def write_intraday(bars: IntradayBars) -> Written:
+    return codec.dump(IntradayHead(bars.ticker, bars.minutes, bars.source)), _columns(bars, IntradayBars.COLUMNS)
+
+
+def read_intraday(head: str, body: bytes) -> IntradayBars:
+    known = codec.load(IntradayHead, head)
+    return IntradayBars(known.ticker, known.minutes, **_read(body, IntradayBars.COLUMNS), source=known.source)
 
 
 def write_listings(listings: Listings) -> Written:

@@ -1,8 +1,9 @@
 """Answers of a live market below its memory: what is on disk and young enough is not asked for again after a restart.
 
 What may be given again, and for how long, is the rule of the memory (`cache.LIVES`), counted from when it was asked.
-Two kinds live by the session instead: completed bars are good for the rest of their day, and so is a chain read half
-an hour or more after the close, for nothing is quoted until the next day.
+Two kinds live by the session instead: completed bars are good for the rest of their day (those of minutes are joined by
+the ones that ended since), and so is a chain read half an hour or more after the close, for nothing is quoted until the
+next day.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Form:
 
 FORMS: Mapping[Offer, Form] = {
     Offer.BARS: Form(forms.write_bars, forms.read_bars),
+    Offer.INTRADAY: Form(forms.write_intraday, forms.read_intraday),
     Offer.CHAIN: Form(forms.write_chain, forms.read_chain),
     Offer.LISTINGS: Form(forms.write_listings, forms.read_listings),
     Offer.FUNDAMENTALS: Form(forms.write_fundamentals, forms.read_fundamentals),
@@ -88,7 +90,7 @@ class Shelved:
         now = self._now()
         if at > now:
             return False
-        if offer is Offer.BARS:
+        if offer in (Offer.BARS, Offer.INTRADAY):
             return self._sessions.today(at) == self._sessions.today(now)
         return (now - at).total_seconds() < LIVES[offer] or (offer is Offer.CHAIN and self._is_after_hours(at, now))
 

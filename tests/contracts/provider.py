@@ -19,11 +19,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
+from engine.data.providers.intraday_rows import regular_starts
 from engine.data.providers.port import Offer, Provider
 from engine.data.providers.trouble import NotEntitled, NotOffered, Throttled, Unauthorised, Unreachable
 from engine.errors import DataError, DataInvalid, NotFound
+from engine.model.market import IntradayBars
+from engine.sessions import Sessions
 from engine.transport import Timeouts
 from tests.standins.provider_server import ProviderServer, Trouble
 
@@ -67,6 +71,26 @@ def test_there_is_a_question_for_every_offer(world: World):
 def test_what_is_offered_is_answered(world: World):
     for offer, ask in world.asks.items():
         assert ask(world.provider) is not None, offer
+
+
+def test_intraday_bars_are_of_regular_sessions_in_order_and_of_one_feed(world: World):
+    if Offer.INTRADAY not in world.asks:
+        pytest.skip("no intraday bars here")
+    sessions = Sessions()
+    found = world.asks[Offer.INTRADAY](world.provider)
+    assert isinstance(found, dict)
+    assert found
+    for ticker, bars in found.items():
+        assert isinstance(bars, IntradayBars)
+        assert (bars.ticker, bars.minutes) == (ticker, 15)
+        assert {len(getattr(bars, name)) for name in bars.COLUMNS} == {len(bars)}
+        assert (np.diff(bars.day.astype(np.int64) * 1440 + bars.start) > 0).all()
+        places = zip(bars.day.tolist(), bars.start.tolist(), strict=True)
+        assert all(start in regular_starts(day, 15, sessions) for day, start in places)
+        assert (bars.high >= np.maximum(bars.open, bars.close)).all()
+        assert (bars.low <= np.minimum(bars.open, bars.close)).all()
+        assert (bars.low > 0).all()
+        assert bars.source.name.startswith(world.provider.name)
 
 
 def test_what_is_not_offered_says_so(world: World):

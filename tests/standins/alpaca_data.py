@@ -14,7 +14,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -55,6 +55,7 @@ class Share:
     name: str = ""
     attributes: tuple[str, ...] = ("has_options",)
     is_tradable: bool = True
+    quiet: frozenset[datetime] = frozenset()
 
     @property
     def last(self) -> float:
@@ -194,11 +195,12 @@ class AlpacaDataServer(ProviderServer):
 
     def _bars(self, query: Query) -> Answer:
         start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
+        rows = daily if query["timeframe"] == "1Day" else quarters
         points = [
-            (name, row(day, share.bars[day]))
+            (name, written)
             for name, share in sorted(self._named(query).items())
-            for day in sorted(share.bars)
-            if start <= datetime.combine(day, time(), NEW_YORK) <= end
+            for at, written in rows(share, query["feed"])
+            if start <= at <= min(end, self.world.now)
         ]
         found, token = self._page(points, query, 1000)
         bars: dict[str, list[dict[str, Any]]] = {}
@@ -285,6 +287,28 @@ def row(day: date, bar: tuple[float, float, float, float, int]) -> dict[str, Any
     """A daily bar as Alpaca writes it."""
     opened, high, low, close, volume = bar
     return {"t": midnight(day), "o": opened, "h": high, "l": low, "c": close, "v": volume, "n": 100, "vw": close}
+
+
+def daily(share: Share, feed: str) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    """The daily bars of a name with their times."""
+    for day in sorted(share.bars):
+        yield datetime.combine(day, time(), NEW_YORK), row(day, share.bars[day])
+
+
+def quarters(share: Share, feed: str) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    """Bars of 15 minutes from 08:00 to 18:00 of every day, half-days too, at the close of the day.
+
+    The volume of SIP is the minute of the day times a hundred, that of IEX the minute itself. `quiet` ones are missing.
+    """
+    for day in sorted(share.bars):
+        close = share.bars[day][3]
+        for minute in range(480, 1080, 15):
+            at = datetime.combine(day, time(minute // 60, minute % 60), NEW_YORK)
+            if at in share.quiet:
+                continue
+            volume = minute if feed == "iex" else minute * 100
+            made = {"o": close, "h": close + 0.5, "l": close - 0.5, "c": close, "v": volume, "n": 9, "vw": close}
+            yield at, {"t": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", **made}
 
 
 def asset(share: Share) -> dict[str, Any]:

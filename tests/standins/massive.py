@@ -162,6 +162,15 @@ GENERATED: dict[str, Given] = {
     "/v2/aggs/ticker/AAPL/range/1/day/2026-11-24/2026-11-27": aggregates(
         "AAPL", bar(millis(2026, 11, 24, 5), 258), bar(millis(2026, 11, 25, 5), 260), bar(millis(2026, 11, 27, 5), 261)
     ),
+    "/v2/aggs/ticker/AAPL/range/15/minute/2026-11-25/2026-11-27": aggregates(
+        "AAPL",
+        bar(millis(2026, 11, 25, 14, 15), 259),  # before the opening bell
+        bar(millis(2026, 11, 25, 14, 30), 260),
+        bar(millis(2026, 11, 25, 20, 45), 261),
+        bar(millis(2026, 11, 27, 14, 30), 262),
+        bar(millis(2026, 11, 27, 17, 45), 263),
+        bar(millis(2026, 11, 27, 18, 0), 264),  # after the close of a half-day
+    ),
     f"/v2/aggs/ticker/{CALL}/range/1/day/2026-11-24/2026-11-27": aggregates(
         CALL, bar(millis(2026, 11, 24, 5), 5), adjusted=False
     ),

@@ -95,6 +95,24 @@ def chart(days: list[date], **changed: Any) -> dict[str, Any]:
     } | changed  # fmt: skip
 
 
+def minutes_chart(query: Query) -> dict[str, Any]:
+    """The bars of 15 minutes that begin between the asked times up to NOW, and the latest price as a row of its own."""
+    first, after = int(query["period1"]), min(int(query["period2"]), int(NOW.timestamp()))
+    starts = [
+        at
+        for day in DAYS
+        for at in range(stamp(day), stamp(day, 13 if day == TODAY else 16, 0), 900)
+        if first <= at <= after
+    ]
+    times = [*starts, int(NOW.timestamp()) - 5]
+    closes = [100.0 + row for row in range(len(times))]
+    quote = {
+        "open": closes, "high": [close + 1 for close in closes], "low": [close - 1 for close in closes],
+        "close": closes, "volume": [1_000 * (row + 1) for row in range(len(starts))] + [0],
+    }  # fmt: skip
+    return chart([], timestamp=times, indicators={"quote": [quote]})
+
+
 DAYS = [date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25), TODAY]
 ROWS = {
     "AAA": quote_row("AAA"),
@@ -188,7 +206,8 @@ class YahooServer(ProviderServer):
         if symbol not in ROWS:
             error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
             return 404, {"chart": {"result": None, "error": error}}
-        return 200, {"chart": {"result": [chart(DAYS)], "error": None}}
+        made = chart(DAYS) if query["interval"] == "1d" else minutes_chart(query)
+        return 200, {"chart": {"result": [made], "error": None}}
 
     def _summary(self, query: Query, symbol: str) -> Answer:
         if symbol not in ROWS:

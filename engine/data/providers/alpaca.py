@@ -25,7 +25,7 @@ from engine.data.providers.port import Asset, Listings, Offer, Provider, RawChai
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import Option, Stock
-from engine.model.market import Bar, Bars, Dividend, Kind, Level, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, IntradayBars, Kind, Level, Quote, Split
 from engine.model.news import Headline
 from engine.model.status import TradingStatus
 
@@ -80,7 +80,8 @@ class AlpacaData(Provider):
     def offers(self) -> Mapping[Offer, Kind]:
         """What these keys give now: prices of the feed that answers, and nothing that was refused within the hour."""
         shares, options = self._shares.kind, self._options.kind
-        latest = {Offer.QUOTES: shares, Offer.SESSIONS: shares, Offer.CHAIN: options, Offer.OPTION_QUOTES: options}
+        latest = dict.fromkeys((Offer.QUOTES, Offer.SESSIONS, Offer.INTRADAY), shares)
+        latest |= dict.fromkeys((Offer.CHAIN, Offer.OPTION_QUOTES), options)
         halts = {} if self._halts is None else {Offer.STATUSES: Kind.REAL}
         return {**latest, **ALWAYS, **halts, **self._entitlements.offers}
 
@@ -108,6 +109,9 @@ class AlpacaData(Provider):
 
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         return self._known(tickers, self._shares.bars(tickers, start, end))
+
+    def intraday(self, tickers: Sequence[str], start: date, minutes: int) -> Mapping[str, IntradayBars]:
+        return self._known(tickers, self._shares.intraday(tickers, start, minutes))
 
     def chain(self, ticker: str) -> RawChain:
         found = self._options.chain(ticker)

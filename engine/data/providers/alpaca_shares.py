@@ -12,9 +12,10 @@ import numpy as np
 from engine.data.providers.alpaca_client import NAME, READ, AlpacaClient, Payload
 from engine.data.providers.alpaca_feed import Feed
 from engine.data.providers.alpaca_values import by_symbol, needed
+from engine.data.providers.intraday_rows import LATE, Timed, session_bars, timed
 from engine.data.providers.reader import invalid
 from engine.model.instruments import Stock
-from engine.model.market import Bar, Bars, Kind, Quote, Source
+from engine.model.market import Bar, Bars, IntradayBars, Kind, Quote, Source
 from engine.sessions import NEW_YORK, Sessions
 
 SOURCES = {
@@ -69,6 +70,14 @@ class AlpacaShares:
             return {}
         return self._history.ask(lambda feed: self._bars(tickers, midnight(start), last, feed))
 
+    def intraday(self, tickers: Sequence[str], start: date, minutes: int) -> dict[str, IntradayBars]:
+        """Bars of regular sessions, past and of today, all on the feed of the latest prices.
+
+        The past of all exchanges would be everybody's, too, but its volumes say nothing beside those of one exchange:
+        free keys read IEX for both.
+        """
+        return self._latest.ask(lambda feed: self._intraday(tickers, start, minutes, feed))
+
     def _quotes(self, tickers: Sequence[str], feed: str) -> dict[str, Quote]:
         found: dict[str, Quote] = {}
         for page in self._client.about("/v2/stocks/quotes/latest", tickers, {"feed": feed}):
@@ -84,16 +93,38 @@ class AlpacaShares:
         return found
 
     def _bars(self, tickers: Sequence[str], start: datetime, end: datetime, feed: str) -> dict[str, Bars]:
+        whole = self._rows(tickers, "1Day", start, end, feed)
+        return by_symbol(whole, tickers, lambda name, entry: self._columns(name, entry["bars"], feed))
+
+    def _intraday(self, tickers: Sequence[str], start: date, minutes: int, feed: str) -> dict[str, IntradayBars]:
+        """`delayed_sip` is a feed of latest prices only; of the past it is SIP up to a quarter of an hour ago."""
+        is_late = feed == "delayed_sip"
+        now = self._clock()
+        end, over = (now - DELAY, now - DELAY) if is_late else (now, now - LATE)
+        begin = self._sessions.open(start) if self._sessions.is_session(start) else midnight(start)
+        if over <= begin:
+            return {}
+        whole = self._rows(tickers, f"{minutes}Min", begin, end, "sip" if is_late else feed)
+
+        def read(name: str, entry: Payload) -> IntradayBars | None:
+            rows = READ.each("bars", entry["bars"], _timed)
+            return session_bars(name, minutes, rows, SOURCES[feed], over, self._sessions)
+
+        return by_symbol(whole, tickers, read)
+
+    def _rows(
+        self, tickers: Sequence[str], timeframe: str, start: datetime, end: datetime, feed: str
+    ) -> dict[str, Payload]:
+        """The rows of bars by symbol, of all pages."""
         question = {
-            "timeframe": "1Day", "adjustment": "split", "feed": feed, "limit": PAGE,
+            "timeframe": timeframe, "adjustment": "split", "feed": feed, "limit": PAGE,
             "start": written(start), "end": written(end),
         }  # fmt: skip
         rows: dict[str, list[object]] = {}
         for page in self._client.about("/v2/stocks/bars", tickers, question):
             for name, entries in READ.mapping("bars", page.get("bars") or {}).items():
                 rows.setdefault(name, []).extend(READ.rows("bars", entries))
-        whole = {name: {"bars": entries} for name, entries in rows.items()}
-        return by_symbol(whole, tickers, lambda name, entry: self._columns(name, entry["bars"], feed))
+        return {name: {"bars": entries} for name, entries in rows.items()}
 
     def _columns(self, ticker: str, entries: list[object], feed: str) -> Bars | None:
         bars = READ.each("bars", entries, lambda row: bar(row, day_of(row), feed))
@@ -149,6 +180,12 @@ def bar(row: Payload, day: date, feed: str) -> Bar:
     if low <= 0 or high < max(prices) or low > min(prices):
         raise invalid(NAME, f"bar of {day}", prices)
     return Bar(day, opened, high, low, closed, None if feed == "iex" else READ.number("v", row.get("v")))
+
+
+def _timed(row: Payload) -> Timed | None:
+    """An intraday bar. Its volume is that of its feed, of which all the others are, too."""
+    at = needed(row, "t", READ.instant)
+    return timed(at, bar(row, at.date(), "sip"))
 
 
 def day_of(row: Payload) -> date:

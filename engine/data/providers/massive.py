@@ -30,7 +30,7 @@ from engine.data.providers.reader import TIMEOUTS, Reader
 from engine.data.providers.trouble import NotEntitled, Refused
 from engine.errors import DataUnavailable, NotFound
 from engine.model.instruments import Option, Stock
-from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Level, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, IntradayBars, Kind, Level, Quote, Split
 from engine.model.news import Headline
 from engine.sessions import Sessions
 from engine.transport import Timeouts
@@ -44,6 +44,7 @@ KINDS = {
     Offer.QUOTES: Kind.REAL,
     Offer.SESSIONS: Kind.DELAYED,
     Offer.BARS: Kind.REAL,
+    Offer.INTRADAY: Kind.DELAYED,
     Offer.CHAIN: Kind.REAL,
     Offer.OPTION_QUOTES: Kind.REAL,
     Offer.LISTINGS: Kind.REAL,
@@ -139,6 +140,11 @@ class Massive(Provider):
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         """Bars of completed sessions, a request each; of at most as many names as a minute has requests."""
         return self._granted.each(Offer.BARS, self._first(tickers), partial(self._bars, start=start, end=end))
+
+    def intraday(self, tickers: Sequence[str], start: date, minutes: int) -> Mapping[str, IntradayBars]:
+        """A request each, of at most as many names as a minute has requests; free plans have none of today."""
+        ask = partial(self._intraday, start=start, minutes=minutes)
+        return self._granted.each(Offer.INTRADAY, self._first(tickers), ask)
 
     def option_bars(self, options: Sequence[Option], start: date, end: date) -> Mapping[Option, Bars]:
         """As `bars`, as traded."""
@@ -273,6 +279,17 @@ class Massive(Provider):
         if bars is None:
             raise NotFound(f"massive has no bars of {symbol} from {start} to {last}.")
         return bars
+
+    def _intraday(self, symbol: str, start: date, minutes: int) -> IntradayBars:
+        now = self._clock()
+        answer = self._client.get_aggs(
+            symbol, minutes, "minute", start.isoformat(), self._today().isoformat(), adjusted=True, sort="asc",
+            limit=ALL_BARS,
+        )  # fmt: skip
+        found = read.intraday(symbol, minutes, FIELDS.mapping("answer", answer), now, self._sessions)
+        if found is None:
+            raise NotFound(f"massive has no bars of {minutes} minutes of {symbol} since {start}.")
+        return found
 
     def _aggregates(self, symbol: str, start: date, end: date, is_adjusted: bool) -> Any:
         try:

@@ -14,6 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from engine.data.providers.fields import Row, is_ticker, last_and_year_before
+from engine.data.providers.intraday_rows import DELAY, LATE, Timed, session_bars, timed
 from engine.data.providers.massive_client import FIELDS, NAME
 from engine.data.providers.option_rows import NAN, OptionRow, raw_chain
 from engine.data.providers.port import Listings, RawChain
@@ -21,9 +22,21 @@ from engine.data.providers.reader import invalid
 from engine.data.providers.trouble import NotEntitled
 from engine.errors import NotFound
 from engine.model.instruments import INDEX_ROOTS, OCC, Instrument, Option, Right, Stock, Style
-from engine.model.market import Bar, Bars, Dividend, Floats, Fundamentals, Kind, Level, Quote, Source, Split
+from engine.model.market import (
+    Bar,
+    Bars,
+    Dividend,
+    Floats,
+    Fundamentals,
+    IntradayBars,
+    Kind,
+    Level,
+    Quote,
+    Source,
+    Split,
+)
 from engine.model.news import Headline
-from engine.sessions import NEW_YORK
+from engine.sessions import NEW_YORK, Sessions
 
 NANOS = 1_000_000_000
 MILLIS = 1_000
@@ -86,13 +99,7 @@ def session(row: Row) -> Bar | None:
 
 def bars(symbol: str, answer: Row, is_adjusted: bool, end: date) -> Bars | None:
     """Daily bars, which begin at midnight in New York, up to `end`; None where there is none."""
-    rows = [FIELDS.mapping("results", row) for row in FIELDS.rows("results", answer.get("results") or [])]
-    if not rows and answer.get("status") not in ("OK", "DELAYED"):
-        raise invalid(NAME, "status", answer.get("status"))
-    if rows and answer.get("adjusted") is not is_adjusted:
-        raise invalid(NAME, "adjusted", answer.get("adjusted"))
-    if rows and str(answer.get("ticker")).removeprefix("O:") != symbol:
-        raise invalid(NAME, f"bars of {symbol}, ticker", answer.get("ticker"))
+    rows = _aggregates(symbol, answer, is_adjusted)
     found = sorted((each for each in map(_bar, rows) if each.day <= end), key=lambda each: each.day)
     if not found:
         return None
@@ -109,6 +116,37 @@ def bars(symbol: str, answer: Row, is_adjusted: bool, end: date) -> Bars | None:
         _column(found, lambda each: each.volume),
         Source(NAME, Kind.REAL),
     )
+
+
+def intraday(symbol: str, minutes: int, answer: Row, now: datetime, sessions: Sessions) -> IntradayBars | None:
+    """Bars of regular sessions that are over, late by a quarter of an hour where the answer says DELAYED.
+
+    An answer of several pages is refused: its newest bars would be missing.
+    """
+    if answer.get("next_url"):
+        raise invalid(NAME, f"bars of {symbol}", "more than one page")
+    is_late = answer.get("status") != "OK"
+    rows = [_timed(row) for row in _aggregates(symbol, answer, is_adjusted=True)]
+    source = Source(NAME, Kind.DELAYED if is_late else Kind.REAL)
+    return session_bars(symbol, minutes, filter(None, rows), source, now - (DELAY if is_late else LATE), sessions)
+
+
+def _timed(row: Row) -> Timed | None:
+    made = _bar(row)
+    at = FIELDS.ticks("t", row.get("t"), MILLIS)
+    return None if at is None else timed(at, made)
+
+
+def _aggregates(symbol: str, answer: Row, is_adjusted: bool) -> list[Row]:
+    """The rows of an answer that is about what was asked."""
+    rows = [FIELDS.mapping("results", row) for row in FIELDS.rows("results", answer.get("results") or [])]
+    if not rows and answer.get("status") not in ("OK", "DELAYED"):
+        raise invalid(NAME, "status", answer.get("status"))
+    if rows and answer.get("adjusted") is not is_adjusted:
+        raise invalid(NAME, "adjusted", answer.get("adjusted"))
+    if rows and str(answer.get("ticker")).removeprefix("O:") != symbol:
+        raise invalid(NAME, f"bars of {symbol}, ticker", answer.get("ticker"))
+    return rows
 
 
 def _bar(row: Row) -> Bar:

@@ -25,6 +25,7 @@ from engine.model.market import (
     Dividend,
     Floats,
     Fundamentals,
+    IntradayBars,
     Kind,
     Level,
     Quote,
@@ -44,6 +45,7 @@ class Offer(StrEnum):
     QUOTES = "quotes"
     SESSIONS = "sessions"
     BARS = "bars"
+    INTRADAY = "intraday"
     CHAIN = "chain"
     OPTION_QUOTES = "option_quotes"
     LISTINGS = "listings"
@@ -233,6 +235,13 @@ class Provider:
     def bars(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, Bars]:
         """Completed daily bars from `start` to `end` inclusive, adjusted for splits only."""
         raise self._no(Offer.BARS)
+
+    def intraday(self, tickers: Sequence[str], start: date, minutes: int) -> Mapping[str, IntradayBars]:
+        """Bars of so many minutes of the regular sessions from `start` to now that are over, adjusted for splits only.
+
+        All bars of a name are of one feed, which their `source` names: volumes of two feeds cannot be compared.
+        """
+        raise self._no(Offer.INTRADAY)
 
     def chain(self, ticker: str) -> RawChain:
         """The quotes of all listed options; adjusted contracts may be among them."""

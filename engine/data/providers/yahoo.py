@@ -16,13 +16,14 @@ from engine.data.providers import yahoo_chain, yahoo_company, yahoo_prices
 from engine.data.providers.fields import Row
 from engine.data.providers.port import Offer, Provider, RawChain, Report, ScreenRow
 from engine.data.providers.reader import TIMEOUTS
+from engine.data.providers.trouble import Throttled, Unreachable
 from engine.data.providers.yahoo_chain import Window
 from engine.data.providers.yahoo_client import NAME, YahooClient
 from engine.data.providers.yahoo_fields import FIELDS, LEVELS, batches, symbol
 from engine.errors import NotFound
-from engine.model.market import Bar, Bars, Dividend, Fundamentals, Kind, Level, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Fundamentals, IntradayBars, Kind, Level, Quote, Split
 from engine.model.news import Headline
-from engine.sessions import NEW_YORK
+from engine.sessions import NEW_YORK, Sessions
 from engine.transport import Timeouts
 
 OUR_OWN = (Allowance(60, 60.0), Allowance(1_000, 3_600.0))
@@ -32,6 +33,8 @@ TOGETHER = 100
 ARTICLES = 20
 NAMES = 100
 """Rows of a screen; Yahoo gives 250 at most (yfinance 1.7, screener.py)."""
+REACH = timedelta(days=59)
+"""Bars of minutes are given of the last 60 days (yfinance 1.7, history.py); what begins before is refused whole."""
 USUAL = Window()
 QUOTES, OPTIONS, CHART = "/v7/finance/quote", "/v7/finance/options/", "/v8/finance/chart/"
 SUMMARY, SEARCH = "/v10/finance/quoteSummary/", "/v1/finance/search"
@@ -64,6 +67,7 @@ class YahooData(Provider):
     ) -> None:
         self._clock = clock
         self._window = window
+        self._sessions = Sessions()
         self.budget = Budget(NAME, *OUR_OWN)
         self._client = YahooClient(url, folder, self.budget, clock, timeouts)
 
@@ -73,7 +77,9 @@ class YahooData(Provider):
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
-        prices = (Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN)
+        prices = (
+            Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.INTRADAY, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN
+        )  # fmt: skip
         facts = (Offer.REPORTS, Offer.DIVIDENDS, Offer.SPLITS, Offer.FUNDAMENTALS, Offer.NEWS)
         return dict.fromkeys(prices, Kind.DELAYED) | dict.fromkeys(facts, Kind.REAL)
 
@@ -92,6 +98,25 @@ class YahooData(Provider):
             return yahoo_prices.bars(ticker, self._chart(ticker, start, end), start, end, self._today())
 
         return self._each_known(tickers, read)
+
+    def intraday(self, tickers: Sequence[str], start: date, minutes: int) -> Mapping[str, IntradayBars]:
+        """A request each. Of what it can be asked before it has enough, the rest is left out."""
+        now = self._clock()
+        first = max(_midnight(start), now - REACH)
+        found: dict[str, IntradayBars] = {}
+        for ticker in tickers:
+            try:
+                chart = self._rows_of(ticker, first, now + timedelta(minutes=minutes), f"{minutes}m")
+                bars = yahoo_prices.intraday(ticker, minutes, chart, now, self._sessions)
+            except (NotFound, Throttled, Unreachable) as trouble:
+                if len(tickers) == 1 or (not found and not isinstance(trouble, NotFound)):
+                    raise
+                if isinstance(trouble, NotFound):
+                    continue
+                break
+            if bars is not None:
+                found[ticker] = bars
+        return found
 
     def dividends(self, tickers: Sequence[str], start: date, end: date) -> Mapping[str, tuple[Dividend, ...]]:
         def read(ticker: str) -> tuple[Dividend, ...]:
@@ -177,12 +202,13 @@ class YahooData(Provider):
 
     def _chart(self, ticker: str, start: date, end: date) -> Row:
         """Daily rows and events from `start` to `end`; empty where there are none."""
-        first = datetime.combine(start, time(), NEW_YORK)
-        after = datetime.combine(end + timedelta(days=1), time(), NEW_YORK)
+        return self._rows_of(ticker, _midnight(start), _midnight(end + timedelta(days=1)), "1d")
+
+    def _rows_of(self, ticker: str, start: datetime, end: datetime, interval: str) -> Row:
         params = {
-            "period1": str(int(first.timestamp())),
-            "period2": str(int(after.timestamp())),
-            "interval": "1d",
+            "period1": str(int(start.timestamp())),
+            "period2": str(int(end.timestamp())),
+            "interval": interval,
             "events": "div,splits",
             "includePrePost": "false",
         }
@@ -203,3 +229,7 @@ class YahooData(Provider):
                 if len(tickers) == 1:
                     raise
         return found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), NEW_YORK)

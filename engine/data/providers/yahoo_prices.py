@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.providers.fields import Row
+from engine.data.providers.intraday_rows import DELAY, Timed, session_bars, timed
 from engine.data.providers.port import ScreenRow
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME
@@ -30,7 +31,8 @@ from engine.data.providers.yahoo_fields import (
 )
 from engine.errors import DataInvalid
 from engine.model.instruments import stock
-from engine.model.market import Bar, Bars, Dividend, Floats, Level, Quote, Split
+from engine.model.market import Bar, Bars, Dividend, Floats, IntradayBars, Level, Quote, Split
+from engine.sessions import Sessions
 
 TIMES = ("regularMarketTime", "preMarketTime", "postMarketTime")
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -91,9 +93,7 @@ def bars(name: str, chart: Row, start: date, end: date, today: date) -> Bars:
     its volume the better one).
     """
     days = _days(chart)
-    given = parts(part(chart, "indicators"), "quote")
-    columns = {field: _column(given[0] if given else {}, field, len(days)) for field in COLUMNS}
-    priced = np.all([np.isfinite(columns[field]) & (columns[field] > 0) for field in COLUMNS[:4]], axis=0)
+    columns, priced = _columns(chart, len(days))
     last = _last_completed(part(chart, "meta"), today)
     rows = {day: row for row, day in enumerate(days) if priced[row] and start <= day <= min(end, last)}
     order = np.array([rows[day] for day in sorted(rows)], dtype=np.intp)
@@ -109,16 +109,47 @@ def bars(name: str, chart: Row, start: date, end: date, today: date) -> Bars:
     )
 
 
+def intraday(name: str, minutes: int, chart: Row, now: datetime, sessions: Sessions) -> IntradayBars | None:
+    """The bars of regular sessions of a chart in minutes that are over; None where there is none.
+
+    Yahoo may add the latest price as a row of its own, and its last bar is still going on (yfinance 1.7, utils.py,
+    `fix_Yahoo_returning_live_separate`). One is over when a later trade is told, at the latest a quarter of an hour on.
+    """
+    times = _times(chart)
+    columns, priced = _columns(chart, len(times))
+    seen = moment(part(chart, "meta"), "regularMarketTime")
+    rows = (
+        _timed(at, {field: columns[field][row] for field in COLUMNS}) for row, at in enumerate(times) if priced[row]
+    )
+    until = now - DELAY if seen is None else max(now - DELAY, min(seen, now))
+    return session_bars(name, minutes, filter(None, rows), DELAYED, until, sessions)
+
+
+def _timed(at: datetime, values: Mapping[str, float]) -> Timed | None:
+    return timed(at, Bar(at.date(), *(float(values[field]) for field in COLUMNS)))
+
+
+def _columns(chart: Row, rows: int) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
+    """Prices and volumes, and which rows have every price."""
+    given = parts(part(chart, "indicators"), "quote")
+    columns = {field: _column(given[0] if given else {}, field, rows) for field in COLUMNS}
+    return columns, np.all([np.isfinite(columns[field]) & (columns[field] > 0) for field in COLUMNS[:4]], axis=0)
+
+
 def _days(chart: Row) -> list[date]:
     """The exchange's own day of each row; `gmtoffset` is today's, an hour off on the other side of a clock change."""
+    tz = zone(part(chart, "meta"))
+    return [day_of(at, tz) for at in _times(chart)]
+
+
+def _times(chart: Row) -> list[datetime]:
     stamps = chart.get("timestamp") or []
     if not isinstance(stamps, list):
         raise invalid(NAME, "timestamp", stamps)
-    tz = zone(part(chart, "meta"))
     times = [moment({"timestamp": stamp}, "timestamp") for stamp in stamps]
     if None in times:
         raise invalid(NAME, "timestamp", None)
-    return [day_of(at, tz) for at in times if at is not None]
+    return [at for at in times if at is not None]
 
 
 def _column(given: Row, field: str, rows: int) -> Floats:

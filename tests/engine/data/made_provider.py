@@ -38,7 +38,7 @@ class MadeProvider(Provider):
     prices: dict[str, float] = field(default_factory=lambda: {"AAA": 100.0})
     factor: float = 1.0
     error: Exception | None = None
-    only: frozenset[Offer] = frozenset(Offer) - {Offer.LEVELS, Offer.SCREEN, Offer.OPTION_BARS}
+    only: frozenset[Offer] = frozenset(Offer) - {Offer.LEVELS, Offer.SCREEN, Offer.OPTION_BARS, Offer.INTRADAY}
     paid: dict[str, tuple[Dividend, ...]] = field(default_factory=dict)
     split: dict[str, tuple[Split, ...]] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()

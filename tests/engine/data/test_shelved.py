@@ -18,7 +18,7 @@ from engine.data.providers.port import Offer
 from engine.data.shelf import Shelf
 from engine.data.shelved import FORMS, Shelved
 from engine.errors import DataUnavailable
-from engine.model.market import Bars, Earnings, Fundamentals, ReportTime
+from engine.model.market import Bars, Earnings, Fundamentals, IntradayBars, ReportTime, Source
 from engine.sessions import Sessions
 from tests import make
 from tests.chains import NOW, TODAY, listings_of, strip, together
@@ -39,9 +39,19 @@ REPORTS = (
     Earnings(date(2026, 8, 1), ReportTime.AFTER_CLOSE, True, ("a", "b")),
     Earnings(date(2027, 1, 20), ReportTime.UNKNOWN, False, ("a",)),
 )
+QUARTERS = IntradayBars(
+    "XYZ",
+    15,
+    np.array(["2026-11-19", "2026-11-20"], dtype="datetime64[D]"),
+    np.array([945, 570]),
+    *(np.array([10.0, 11.0]) for _ in range(4)),
+    volume=np.array([np.nan, 5.0]),
+    source=Source("alpaca iex"),
+)
 ANSWERS: dict[Offer, list[Any]] = {
     Offer.CHAIN: [BUILT, INDEX],
     Offer.BARS: [make.bars(before=TODAY)],
+    Offer.INTRADAY: [QUARTERS],
     Offer.LISTINGS: [listings_of(RAW)],
     Offer.FUNDAMENTALS: [FACTS, Fundamentals()],
     Offer.REPORTS: [REPORTS, ()],

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from engine.data.providers.port import Offer
+from engine.data.providers.trouble import Throttled
 from engine.data.providers.yahoo import OPTIONS, YahooData
 from engine.data.providers.yahoo_chain import Window
 from engine.data.providers.yahoo_fields import number, symbol, ticker
@@ -56,7 +57,9 @@ def yahoo(server: YahooServer, tmp_path: Path) -> Iterator[YahooData]:
 
 
 def test_every_price_is_delayed_whatever_yahoo_says(yahoo: YahooData):
-    prices = {Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN}
+    prices = {
+        Offer.QUOTES, Offer.SESSIONS, Offer.BARS, Offer.INTRADAY, Offer.CHAIN, Offer.LEVELS, Offer.SCREEN
+    }  # fmt: skip
 
     assert {offer for offer, kind in yahoo.offers.items() if kind is Kind.DELAYED} == prices
     assert Offer.OPTION_QUOTES not in yahoo.offers
@@ -397,3 +400,62 @@ def test_an_adjusted_contract_keeps_its_own_root(server: YahooServer, yahoo: Yah
     server.says[OPTIONS + "AAA"] = answer
 
     assert list(yahoo.chain("AAA").root) == ["AAA", "AAA1"]
+
+
+def test_intraday_bars_are_those_of_the_session_that_are_over(yahoo: YahooData):
+    bars = yahoo.intraday(["AAA"], DAYS[2], 15)["AAA"]
+
+    assert bars.source.kind is Kind.DELAYED
+    assert bars.day.tolist() == [DAYS[2]] * 26 + [TODAY]
+    assert bars.start.tolist() == [*range(570, 960, 15), 570]  # at 10:00: the bar of 09:45 waits for a later trade
+    assert bars.volume[-1] == 27_000
+
+
+def test_the_latest_price_beside_the_bars_is_no_bar(server: YahooServer, yahoo: YahooData):
+    live = stamp(TODAY, 9, 59)
+    quote = {field: [100.0, 100.0, 400.0] for field in ("open", "high", "low", "close")} | {"volume": [5, 6, 0]}
+    made = chart([], timestamp=[stamp(TODAY, 9, 30), stamp(TODAY, 9, 45), live], indicators={"quote": [quote]})
+    made["meta"]["regularMarketTime"] = int(NOW.timestamp())
+    server.says[CHART] = chart_answer(made)
+    assert yahoo.intraday(["AAA"], TODAY, 15)["AAA"].close.tolist() == [100.0, 100.0]
+
+
+def test_an_intraday_bar_of_a_name_that_does_not_trade_on_is_over_a_quarter_of_an_hour_later(
+    server: YahooServer, tmp_path: Path
+):
+    clock = FakeClock(NOW)
+    quote = {field: [100.0] for field in ("open", "high", "low", "close")} | {"volume": [5]}
+    made = chart([], timestamp=[stamp(TODAY, 9, 45)], indicators={"quote": [quote]})
+    made["meta"]["regularMarketTime"] = stamp(TODAY, 9, 50)
+    server.says[CHART] = chart_answer(made)
+    provider = YahooData(clock, tmp_path, server.url, QUICK)
+    clock.advance(seconds=15 * 60)
+    assert provider.intraday(["AAA"], TODAY, 15) == {}
+    clock.advance(seconds=60)
+    assert provider.intraday(["AAA"], TODAY, 15)["AAA"].start.tolist() == [585]
+    provider.close()
+
+
+def test_bars_of_minutes_are_asked_for_within_their_sixty_days(server: YahooServer, yahoo: YahooData):
+    yahoo.intraday(["AAA"], LONG_AGO, 15)
+    asked = server.asked[-1].query
+    assert asked["interval"] == "15m"
+    assert int(NOW.timestamp()) - int(asked["period1"]) < 60 * 86_400
+
+
+def test_intraday_bars_without_a_price_are_none_and_their_volume_is_not_filled_in(
+    server: YahooServer, yahoo: YahooData
+):
+    quote = {field: [100.0, None] for field in ("open", "high", "low", "close")} | {"volume": [None, 6]}
+    made = chart([], timestamp=[stamp(DAYS[1], 10, 0), stamp(DAYS[1], 10, 15)], indicators={"quote": [quote]})
+    server.says[CHART] = chart_answer(made)
+    bars = yahoo.intraday(["AAA"], DAYS[1], 15)["AAA"]
+    assert bars.start.tolist() == [600]
+    assert isnan(bars.volume[0])
+
+
+def test_what_yahoo_can_no_longer_be_asked_is_left_out_of_what_it_gave(server: YahooServer, yahoo: YahooData):
+    server.says["/v8/finance/chart/EEE"] = (429, "Too Many Requests")
+    assert set(yahoo.intraday(["AAA", "EEE", "BRK.B"], DAYS[1], 15)) == {"AAA"}
+    with pytest.raises(Throttled):
+        yahoo.intraday(["EEE", "AAA"], DAYS[1], 15)
