@@ -29,6 +29,7 @@ LOWEST_MOVE = -0.99
 """No share falls by more, whatever its beta says."""
 
 Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
 COLUMNS = (
     "shares", "spot", "strike", "years", "rate", "dividend_yield", "iv", "base",
     "is_option", "is_call", "may_exercise", "is_american",
@@ -285,7 +286,7 @@ def _intrinsic(rows: Holdings, spots: Floats) -> Floats:
     return np.maximum(sign * (spots - rows.strike[:, None]), 0.0)
 
 
-def _european(rows: Holdings, chosen: NDArray[np.intp], spots: Floats, ivs: Floats, years: Floats) -> Floats:
+def _european(rows: Holdings, chosen: Places, spots: Floats, ivs: Floats, years: Floats) -> Floats:
     """(len(chosen), m) European values; NaN once expired."""
     n, m = spots.shape
     columns = (rows.strike[chosen], years, rows.rate[chosen], rows.is_call[chosen], rows.dividend_yield[chosen])

@@ -36,7 +36,8 @@ def vollib(option: Option, spot: float, iv: float, days: float, ahead: float = 0
     inside = max((spot - float(option.strike)) * (1 if flag == "c" else -1), 0.0)
     if days <= 0:
         return inside
-    return max(black_scholes_merton(flag, spot - ahead, float(option.strike), days / 365, RATE, iv, 0.0), inside)
+    european = black_scholes_merton(flag, spot - ahead, float(option.strike), days / 365, RATE, iv, 0.0)
+    return max(float(european), inside)
 
 
 PUT, CALL = make.put(44), make.call(52, dte=30)
