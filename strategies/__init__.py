@@ -10,20 +10,26 @@ from dataclasses import replace
 
 from engine.errors import ConfigError, NotFound
 from engine.model.trade import Strategy
-from strategies import wheel, wsb_dip
+from strategies import momentum_weeklies, swing, wheel, wsb_dip
 from strategies.params import configure, suggestion
 
-CATALOGUE: Mapping[str, Strategy] = {each.name: each for each in (wheel.STRATEGY, wsb_dip.STRATEGY)}
+CATALOGUE: Mapping[str, Strategy] = {
+    each.name: each
+    for each in (
+        wheel.STRATEGY,
+        momentum_weeklies.STRATEGY,
+        swing.STRATEGY,
+        wsb_dip.STRATEGY,
+    )
+}
 """The built strategies by name, with default parameters."""
 
 PLANNED = (
     "debit_spreads",
     "spx_credit_spreads",
     "index_baseline",
-    "momentum_weeklies",
     "leaps",
     "earnings_protection",
-    "swing",
     "lotto",
 )
 """Names that are known and not built yet."""

@@ -12,6 +12,7 @@ from bot.message import Card
 from bot.parse import values_of, words_of
 from bot.people import Role
 from engine.errors import NotFound
+from strategies import CATALOGUE
 from tests import make
 from tests.bot.rooms import visit
 from tests.desk import propose
@@ -141,7 +142,7 @@ def completions(line: str, who: str = "web:ann") -> list[str]:
     [
         ("/pos", ["/positions", "/position"]),
         ("ha", ["/halt"]),
-        ("/scan ", ["wheel", "wsb_dip"]),
+        ("/scan ", list(CATALOGUE)),
         ("/scan wh", ["wheel"]),
         ("/scan wheel X", ["XYZ"]),
         ("/scan wheel XYZ X", ["XYZ"]),

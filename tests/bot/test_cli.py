@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.cli import main
+from strategies import CATALOGUE
 from tests.fakes import FakeClock
 from tests.shared import SHARED, needs_shared
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
@@ -335,4 +336,4 @@ def test_check_holds_the_keys_to_the_pinned_account_and_names_who_trades_live(
     assert other["broker"] == ("fail", "The broker's account is PA3STANDIN01, the pinned one is 123456789.")
     assert mine["broker"] == ("ok", "account PA3STANDIN01, option level 3")
     assert mine["mode"] == ("warn", "LIVE: real money in account PA3STANDIN01")
-    assert mine["promotions"] == ("warn", "live: no strategy; on paper only: wheel, wsb_dip")
+    assert mine["promotions"] == ("warn", "live: no strategy; on paper only: " + ", ".join(CATALOGUE))

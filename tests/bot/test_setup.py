@@ -15,6 +15,7 @@ from engine import orders
 from engine.desk import Mode
 from engine.model.events import Event, EventKind
 from engine.model.records import Delivery
+from strategies import CATALOGUE
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose, quote_all
@@ -135,7 +136,7 @@ def test_without_a_proposal_a_scan_is_offered_and_nothing_is_made_up() -> None:
     card = here.card("/setup paper")
 
     assert "Nothing is made up either" in card.lines[1]
-    assert actions(card)[:2] == ["setup_scan:wheel", "setup_scan:wsb_dip"]
+    assert actions(card)[:2] == [f"setup_scan:{name}" for name in list(CATALOGUE)[:2]]
     assert here.events(EventKind.APPROVAL_REQUESTED) == ()
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from strategies import CATALOGUE
 from tests.journeys.many import Command, run_all
 from tests.journeys.program import DATA, Run, wsb
 from tests.shared import needs_shared
@@ -72,7 +73,7 @@ WORDS = (
     Case("sacn wheel", "“sacn” is not a command. Did you mean scan?"),
     Case("replay --stategies wheel", "--data, --from, --to"),
     Case("scan wheel --confg x", "“--confg” is not an option here. Did you mean --config?"),
-    Case("scan whele", "“whele” is not an enabled strategy. Did you mean wheel? Enabled: wheel, wsb_dip."),
+    Case("scan whele", f"“whele” is not an enabled strategy. Did you mean wheel? Enabled: {', '.join(CATALOGUE)}."),
     Case("scan lotto", "“lotto” is not an enabled strategy."),
     Case("scan wheel --data nowhere", "The data folder “nowhere” does not exist."),
     Case(
