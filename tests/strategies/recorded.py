@@ -26,3 +26,14 @@ def panel(tickers: tuple[str, ...], start: date, end: date) -> dict[str, Bars]:
         opens, high, low, close, volume = (columns[name][rows].astype(np.float64) for name in COLUMNS)
         found[ticker] = Bars(ticker, days[rows], opens, high, low, close, volume, SOURCE)
     return found
+
+
+def everything() -> dict[str, Bars]:
+    """The bars of every recorded name."""
+    table = parquet.read_table(SHARED / "data" / "daily_bars.parquet", columns=["ticker"])
+    return panel(tuple(sorted(set(table["ticker"].to_pylist()))), date(1990, 1, 1), date(2100, 1, 1))
+
+
+def sampled(bars: Bars) -> list[int]:
+    """The first sessions, in which history is short, and every 97th of the rest."""
+    return sorted({*range(min(len(bars), 56)), *range(56, len(bars), 97)})
