@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,23 +26,28 @@ from engine.data.recording import (
     BARS,
     CHAIN_SCHEMA,
     CHAINS,
+    INTRADAY,
+    INTRADAY_SCHEMA,
     MICROSECOND,
     MOMENT_SCHEMA,
     PRICES,
     SNAPSHOTS,
     Facts,
+    IntradayHead,
     Moment,
     Part,
     bars_table,
     body_of,
     chain_table,
     day_of,
+    intraday_table,
     micros,
     moments_table,
     sighting,
+    walls,
 )
 from engine.errors import ConfigError
-from engine.model.market import Bars, Chain, MarketSnapshot
+from engine.model.market import Bars, Chain, Dates, IntradayBars, MarketSnapshot
 
 log = structlog.get_logger()
 
@@ -50,7 +56,7 @@ LINGER = 15.0
 MOST_BYTES = 128 * 2**20
 """What may wait to be written; beyond it notes are left out."""
 CELL, SMALL = 8, 4_000
-SCHEMAS = {CHAINS: CHAIN_SCHEMA, BARS: BAR_SCHEMA, SNAPSHOTS: MOMENT_SCHEMA}
+SCHEMAS = {CHAINS: CHAIN_SCHEMA, BARS: BAR_SCHEMA, INTRADAY: INTRADAY_SCHEMA, SNAPSHOTS: MOMENT_SCHEMA}
 """In the order in which they are written: a row never refers to what is not there yet."""
 
 
@@ -71,6 +77,8 @@ class Note:
         """About how many bytes it holds on to."""
         if isinstance(self.value, Chain):
             return SMALL + len(self.value) * CELL * len(Chain.COLUMNS)
+        if isinstance(self.value, IntradayBars):
+            return SMALL + len(self.value) * CELL * len(IntradayBars.COLUMNS)
         if isinstance(self.value, MarketSnapshot):
             return SMALL + len(self.value.bars) * CELL * len(PRICES)
         return SMALL
@@ -82,20 +90,52 @@ class Batch:
 
     chains: list[pa.Table] = field(default_factory=list)
     bars: list[pa.Table] = field(default_factory=list)
+    intraday: list[pa.Table] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
 
     @property
     def tables(self) -> dict[str, list[pa.Table]]:
-        return {CHAINS: self.chains, BARS: self.bars, SNAPSHOTS: [moments_table(self.moments)] if self.moments else []}
+        moments = [moments_table(self.moments)] if self.moments else []
+        return {CHAINS: self.chains, BARS: self.bars, INTRADAY: self.intraday, SNAPSHOTS: moments}
+
+
+B = TypeVar("B", Bars, IntradayBars)
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Generic[B]):
     """The bars of a name as they were written last: at `at`, upon the whole set of `base`."""
 
     base: datetime
     at: datetime
-    bars: Bars
+    bars: B
+
+
+class _Growing(Generic[B]):
+    """Bars that grow at their end: what was written before is not written again. `table` makes the rows."""
+
+    def __init__(self, table: Callable[[B, datetime, datetime], pa.Table]) -> None:
+        self._table: Callable[[B, datetime, datetime], pa.Table] = table
+        self._known: dict[str, _Written[B]] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def at(self, bars: B, at: datetime, pieces: list[pa.Table]) -> datetime:
+        """The instant under which the bars are written, now (behind `pieces`) or before."""
+        known = self._known.get(bars.ticker)
+        added = None if known is None else _added(known.bars, bars)
+        if known is None or added is None:
+            self._known[bars.ticker] = _Written(at, at, bars)
+            pieces.append(self._table(bars, at, at))
+            return at
+        if len(added):
+            at = max(at, known.at + MICROSECOND)  # two threads may note in another order than they asked
+            pieces.append(self._table(added, at, known.base))
+        else:
+            at = known.at
+        self._known[bars.ticker] = _Written(known.base, at, bars)
+        return at
 
 
 class Notebook:
@@ -103,14 +143,16 @@ class Notebook:
 
     def __init__(self) -> None:
         self._day = date.min
-        self._bars: dict[str, _Written] = {}
+        self._bars: _Growing[Bars] = _Growing(bars_table)
+        self._intraday: _Growing[IntradayBars] = _Growing(intraday_table)
         self._facts: dict[str, tuple[datetime, Facts]] = {}
         self._chains: dict[str, tuple[datetime, tuple[object, ...]]] = {}
         self._last: dict[tuple[Part, str], object] = {}
 
     def forget(self) -> None:
         """Nothing counts as written any more: everything is written whole again."""
-        self._bars.clear()
+        self._bars.forget()
+        self._intraday.forget()
         self._new_day(date.min)
 
     def add(self, note: Note, batch: Batch) -> None:
@@ -121,6 +163,8 @@ class Notebook:
             batch.moments += self._snapshot(note.value, batch)
         elif note.part is Part.CHAIN:
             batch.moments.append(self._chain(note, batch))
+        elif isinstance(note.value, IntradayBars):
+            batch.moments.append(self._intraday_head(note, note.value, batch))
         elif self._is_news(note):
             batch.moments.append(Moment(note.ticker, note.at, note.part, body_of(note.value)))
 
@@ -131,11 +175,11 @@ class Notebook:
         self._last.clear()
 
     def _is_news(self, note: Note) -> bool:
-        """Whether a quote or status is another one than the last of its name; parts of snapshots always are."""
-        if note.part not in (Part.QUOTE, Part.STATUS):
+        """Whether it is another one than the last of its name; parts of snapshots always are."""
+        if note.part not in (Part.QUOTE, Part.STATUS, Part.LEVEL):
             return True
         key = (note.part, note.ticker)
-        if self._last.get(key) == note.value:
+        if key in self._last and self._last[key] == note.value:
             return False
         self._last[key] = note.value
         return True
@@ -147,25 +191,12 @@ class Notebook:
         if known is None or known[1] != facts:
             known = self._facts[snapshot.ticker] = (snapshot.asof, facts)
             rows.append(Moment(snapshot.ticker, snapshot.asof, Part.FACTS, body_of(facts)))
-        seen = sighting(snapshot, self._bars_at(snapshot, batch), known[0])
+        seen = sighting(snapshot, self._bars.at(snapshot.bars, snapshot.asof, batch.bars), known[0])
         return [*rows, Moment(snapshot.ticker, snapshot.asof, Part.SNAPSHOT, body_of(seen))]
 
-    def _bars_at(self, snapshot: MarketSnapshot, batch: Batch) -> datetime:
-        """The instant under which the snapshot's bars are written, now or before."""
-        bars, at = snapshot.bars, snapshot.asof
-        known = self._bars.get(snapshot.ticker)
-        added = None if known is None else _added(known.bars, bars)
-        if known is None or added is None:
-            self._bars[snapshot.ticker] = _Written(at, at, bars)
-            batch.bars.append(bars_table(bars, at, at))
-            return at
-        if len(added):
-            at = max(at, known.at + MICROSECOND)  # two threads may note in another order than they asked
-            batch.bars.append(bars_table(added, at, known.base))
-        else:
-            at = known.at
-        self._bars[snapshot.ticker] = _Written(known.base, at, bars)
-        return at
+    def _intraday_head(self, note: Note, bars: IntradayBars, batch: Batch) -> Moment:
+        at = self._intraday.at(bars, note.at, batch.intraday)
+        return Moment(note.ticker, note.at, note.part, body_of(IntradayHead(bars.minutes, bars.source, at, len(bars))))
 
     def _chain(self, note: Note, batch: Batch) -> Moment:
         chain = note.value
@@ -179,21 +210,31 @@ class Notebook:
         return Moment(note.ticker, note.at, Part.CHAIN, str(micros(known[0])))
 
 
-def _added(before: Bars, now: Bars) -> Bars | None:
+def _added(before: B, now: B) -> B | None:
     """The bars that are new behind those known before; None where any of the others changed or is missing."""
     if now is before:
-        return now[:0]
+        return _rows(now, slice(0))
     if before.source != now.source or not len(before) or not len(now):
         return None
-    first = int(np.searchsorted(before.day, now.day[0]))
+    first = int(np.searchsorted(_when(before), _when(now)[0]))
     shared = len(before) - first
     if shared <= 0 or shared > len(now):
         return None
-    old, new = before[first:], now[:shared]
-    same = np.array_equal(old.day, new.day) and all(
+    old, new = _rows(before, slice(first, None)), _rows(now, slice(shared))
+    same = np.array_equal(_when(old), _when(new)) and all(
         np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in PRICES
     )
-    return now[shared:] if same else None
+    return _rows(now, slice(shared, None)) if same else None
+
+
+def _when(bars: Bars | IntradayBars) -> Dates:
+    return bars.day if isinstance(bars, Bars) else walls(bars)
+
+
+def _rows(bars: B, rows: slice) -> B:
+    held = {each.name: getattr(bars, each.name) for each in fields(bars)}
+    cut: dict[str, Any] = {name: each[rows] for name, each in held.items() if isinstance(each, np.ndarray)}
+    return replace(bars, **cut)
 
 
 def _fingerprint(chain: Chain) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ Below the folder, one file a day and kind (in pieces: `DAY.PIECE.parquet`):
 
     snapshots/      ticker, at, part, body: what was known of a name at an instant, each part as JSON
     daily_bars/     the columns of daily_bars.parquet, with the instant since which a row is known
+    intraday_bars/  bars of minutes by New York wall time of their beginning, likewise
     option_chains/  the columns of option_chains.parquet, with the Greeks and the instant it was noted; a row group each
 
 A row of `snapshots` refers to bars and chains by the instant they were noted, so that nothing is stored twice.
@@ -23,10 +24,23 @@ import pyarrow as pa
 from engine.codec import dump, load
 from engine.errors import DataError, DataInvalid, DataUnavailable, DeskError, NotFound
 from engine.model.instruments import Style
-from engine.model.market import Bar, Bars, Chain, Dividend, Earnings, Floats, IvDay, MarketSnapshot, Quote, Source
+from engine.model.market import (
+    Bar,
+    Bars,
+    Chain,
+    Dates,
+    Dividend,
+    Earnings,
+    Floats,
+    IntradayBars,
+    IvDay,
+    MarketSnapshot,
+    Quote,
+    Source,
+)
 from engine.sessions import NEW_YORK
 
-SNAPSHOTS, BARS, CHAINS = "snapshots", "daily_bars", "option_chains"
+SNAPSHOTS, BARS, INTRADAY, CHAINS = "snapshots", "daily_bars", "intraday_bars", "option_chains"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -41,6 +55,16 @@ BAR_SCHEMA = pa.schema(
     [
         ("ticker", pa.string()),
         ("date", pa.date32()),
+        *((name, pa.float64()) for name in PRICES),
+        ("source", pa.string()),
+        ("known_at", INSTANT),
+        ("base_at", INSTANT),
+    ]
+)
+INTRADAY_SCHEMA = pa.schema(
+    [
+        ("ticker", pa.string()),
+        ("time", pa.timestamp("us")),
         *((name, pa.float64()) for name in PRICES),
         ("source", pa.string()),
         ("known_at", INSTANT),
@@ -74,6 +98,8 @@ class Part(StrEnum):
     EARNINGS = "earnings"
     FUNDAMENTALS = "fundamentals"
     NEWS = "news"
+    INTRADAY = "intraday"
+    LEVEL = "level"
     QUOTE = "quote"
     STATUS = "status"
     REFUSAL = "refusal"
@@ -111,6 +137,16 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Reports:
     earnings: tuple[Earnings, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayHead:
+    """Intraday bars without their numbers: those known at `bars_at`, the last `count` of them."""
+
+    minutes: int
+    source: Source
+    bars_at: datetime
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +277,35 @@ def bars_table(bars: Bars, known_at: datetime, base_at: datetime) -> pa.Table:
         },
         schema=BAR_SCHEMA,
     )
+
+
+def intraday_table(bars: IntradayBars, known_at: datetime, base_at: datetime) -> pa.Table:
+    """The same of intraday bars."""
+    n = len(bars)
+    return pa.table(
+        {
+            "ticker": pa.repeat(bars.ticker, n),
+            "time": pa.array(walls(bars).astype("datetime64[us]"), pa.timestamp("us")),
+            **{name: _floats(getattr(bars, name)) for name in PRICES},
+            "source": pa.repeat(bars.source.name, n),
+            "known_at": _instants([micros(known_at)] * n),
+            "base_at": _instants([micros(base_at)] * n),
+        },
+        schema=INTRADAY_SCHEMA,
+    )
+
+
+def walls(bars: IntradayBars) -> Dates:
+    """(n,) datetime64[m]: when each bar begins, as clocks show it in New York."""
+    begins: Dates = bars.day.astype("datetime64[m]") + bars.start.astype("timedelta64[m]")
+    return begins
+
+
+def of_walls(ticker: str, head: IntradayHead, begins: Dates, columns: Mapping[str, Floats]) -> IntradayBars:
+    """The bars that begin at these wall times."""
+    day = begins.astype("datetime64[D]")
+    start = (begins.astype("datetime64[m]") - day.astype("datetime64[m]")).astype(np.int64)
+    return IntradayBars(ticker, head.minutes, day, start, **columns, source=head.source)
 
 
 def chain_table(chain: Chain, noted_at: datetime) -> pa.Table:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class RecordingMarket:
-    """A `MarketData` that answers as `inner` does and notes snapshots, chains, quotes, headlines and halts.
+    """A `MarketData` that answers as `inner` does and notes snapshots, chains, quotes, headlines, levels and halts.
 
     What a snapshot loads later is noted when it is asked for. Panels and plain bars are passed on as they are: the
     bars of every snapshot are noted with it.
@@ -56,6 +56,7 @@ class RecordingMarket:
             load_earnings=self._noting(found, Part.EARNINGS, found.load_earnings, Reports),
             load_fundamentals=self._noting(found, Part.FUNDAMENTALS, found.load_fundamentals, _as_is),
             load_news=self._noting(found, Part.NEWS, found.load_news, _as_is),
+            load_intraday=self._noting(found, Part.INTRADAY, found.load_intraday, _as_is),
         )
 
     def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
@@ -89,7 +90,14 @@ class RecordingMarket:
         return found
 
     def levels(self, *symbols: str) -> Mapping[str, Level]:
-        return self._inner.levels(*symbols)
+        found: Mapping[str, Level] = {}
+        try:
+            found = self._inner.levels(*symbols)
+        finally:  # that there was no answer is what was known, too
+            now = self._now()
+            for symbol in symbols:
+                self._note(symbol, now, Part.LEVEL, found.get(symbol))
+        return found
 
     def second_opinion(self, instruments: Iterable[Instrument]) -> Opinion:
         return self._inner.second_opinion(instruments)

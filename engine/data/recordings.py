@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, partial
@@ -23,10 +23,13 @@ from engine.data.recording import (
     BARS,
     CHAIN_SCHEMA,
     CHAINS,
+    INTRADAY,
+    INTRADAY_SCHEMA,
     MOMENT_SCHEMA,
     PRICES,
     SNAPSHOTS,
     Facts,
+    IntradayHead,
     Part,
     Refusal,
     Reports,
@@ -34,13 +37,14 @@ from engine.data.recording import (
     day_of,
     instant,
     micros,
+    of_walls,
     read_body,
     read_chain,
 )
 from engine.data.series import Series, read_series
 from engine.errors import DataInvalid
 from engine.model.instruments import Instrument
-from engine.model.market import Bars, Chain, Earnings, Fundamentals, MarketSnapshot, Quote
+from engine.model.market import Bars, Chain, Earnings, Fundamentals, IntradayBars, Level, MarketSnapshot, Quote
 from engine.model.news import News
 from engine.model.status import TradingStatus
 
@@ -71,7 +75,10 @@ _Day = Mapping[tuple[str, str], _Told]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _BarLog:
-    """Every written bar of one ticker in the order of writing, as columns; instants in microseconds."""
+    """Every written bar of one ticker in the order of writing, as columns; instants in microseconds.
+
+    `day` is the wall time at which the bar begins where it is one of minutes.
+    """
 
     known_at: NDArray[np.int64]
     base_at: NDArray[np.int64]
@@ -86,6 +93,12 @@ class _BarLog:
         latest = dict(zip(self.day[rows].tolist(), rows.tolist(), strict=True))
         chosen = np.array([latest[day] for day in sorted(latest)], dtype=np.int64)
         return self.day[chosen], {name: values[chosen] for name, values in self.columns.items()}
+
+
+_NOTHING: tuple[NDArray[np.datetime64], dict[str, NDArray[np.float64]]] = (
+    np.array([], dtype="datetime64[D]"),
+    {name: np.array([]) for name in PRICES},
+)
 
 
 class Recordings:
@@ -172,6 +185,15 @@ class Recordings:
         news: News | None = None if found is None else read_body(News, found[1])
         return news
 
+    def levels(self, symbols: Iterable[str], now: datetime) -> Mapping[str, Level | None]:
+        """The values of indices recorded last up to `now` on its day, None of those nobody knew; only of those that
+        were asked about."""
+        if not self.days:
+            return {}
+        day, at = self._day(day_of(now)), micros(now)
+        found = {symbol: self._latest(day, Part.LEVEL, symbol, at) for symbol in symbols}
+        return {symbol: read_body(Level, told[1]) for symbol, told in found.items() if told is not None}
+
     def series(self) -> dict[str, Series]:
         """The bars of every name as they were known last, those with every number."""
         rows = []
@@ -203,6 +225,9 @@ class Recordings:
             reports: Reports | None = read_body(Reports, told(Part.EARNINGS))
             return None if reports is None else reports.earnings
 
+        def intraday() -> IntradayBars | None:
+            return self._intraday_of(seen, told(Part.INTRADAY))
+
         fundamentals: partial[Fundamentals | None] = partial(read_body, Fundamentals, told(Part.FUNDAMENTALS))
         news: partial[News | None] = partial(read_body, News, told(Part.NEWS))
         return MarketSnapshot(
@@ -222,6 +247,7 @@ class Recordings:
             load_earnings=earnings,
             load_fundamentals=fundamentals,
             load_news=news,
+            load_intraday=intraday,
             troubles=seen.troubles,
         )
 
@@ -236,7 +262,7 @@ class Recordings:
     def _bars_of(self, seen: Sighting) -> Bars:
         log = self._bars.get(seen.ticker)
         if seen.bars_first is None or log is None:
-            day, columns = np.array([], dtype="datetime64[D]"), {name: np.array([]) for name in PRICES}
+            day, columns = _NOTHING
         else:
             day, columns = log.of(micros(seen.bars_at))
             first = int(np.searchsorted(day, np.datetime64(seen.bars_first, "D")))
@@ -245,6 +271,18 @@ class Recordings:
             words = f"{len(day)} of {seen.bars_count} bars"
             raise DataInvalid(f"The recording of {seen.ticker} at {seen.asof} has {words}.")
         return Bars(ticker=seen.ticker, day=day, source=seen.bars_source, **columns)
+
+    def _intraday_of(self, seen: Sighting, body: str) -> IntradayBars | None:
+        head: IntradayHead | None = read_body(IntradayHead, body)
+        if head is None:
+            return None
+        log = self._intraday.get(seen.ticker)
+        begins, columns = _NOTHING if log is None else log.of(micros(head.bars_at))
+        first = len(begins) - head.count
+        if first < 0:
+            words = f"{len(begins)} of {head.count} bars of {head.minutes} minutes"
+            raise DataInvalid(f"The recording of {seen.ticker} at {seen.asof} has {words}.")
+        return of_walls(seen.ticker, head, begins[first:], {name: column[first:] for name, column in columns.items()})
 
     def _chain(self, day: date, ticker: str, body: str) -> Chain | None:
         """The chain a row of `snapshots` refers to."""
@@ -271,7 +309,13 @@ class Recordings:
     @cached_property
     def _bars(self) -> dict[str, _BarLog]:
         tables = [_read(path, BAR_SCHEMA) for path in self._pieces(BARS)]
-        return _bar_logs(pa.concat_tables(tables)) if tables else {}
+        return _bar_logs(pa.concat_tables(tables), "date") if tables else {}
+
+    @cached_property
+    def _intraday(self) -> dict[str, _BarLog]:
+        """Read whole when the first rule asks: a day's additions build on a set of an earlier day."""
+        tables = [_read(path, INTRADAY_SCHEMA) for path in self._pieces(INTRADAY)]
+        return _bar_logs(pa.concat_tables(tables), "time") if tables else {}
 
     def _pieces(self, kind: str) -> tuple[Path, ...]:
         return () if self._folder is None else tuple(sorted((self._folder / kind).glob("*.parquet")))
@@ -336,12 +380,13 @@ def _chain_index(paths: list[Path]) -> dict[tuple[str, int], tuple[Path, int]]:
     return found
 
 
-def _bar_logs(table: pa.Table) -> dict[str, _BarLog]:
+def _bar_logs(table: pa.Table, column: str) -> dict[str, _BarLog]:
+    """The bars by ticker; `column` tells their day, or the wall time at which they begin."""
     codes: Any = pc.dictionary_encode(table.column("ticker")).combine_chunks()
     names, tickers = np.asarray(codes.indices), codes.dictionary.to_pylist()
     known_at = _counts(table, "known_at")
     base_at = _counts(table, "base_at")
-    day = table.column("date").to_numpy().astype("datetime64[D]")
+    day = table.column(column).to_numpy().astype("datetime64[D]" if column == "date" else "datetime64[m]")
     columns = {name: np.asarray(table.column(name).to_numpy(), dtype=np.float64) for name in PRICES}
     order = np.lexsort((known_at, names))
     cuts = np.searchsorted(names[order], np.arange(len(tickers) + 1))

@@ -183,8 +183,10 @@ class ReplayMarket:
         return self._recordings.news(ticker, self._now())
 
     def levels(self, *symbols: str) -> Mapping[str, Level]:
-        """Of indices with bars of their own (^VIX): the close of the last session before today."""
-        found = ((symbol, self._level(symbol)) for symbol in symbols)
+        """What was recorded of live values today, else, of indices with bars of their own (^VIX), the close of the
+        last session before today."""
+        told = self._recordings.levels(symbols, self._now())
+        found = ((symbol, told[symbol] if symbol in told else self._level(symbol)) for symbol in symbols)
         return {symbol: level for symbol, level in found if level is not None}
 
     def _level(self, symbol: str) -> Level | None:

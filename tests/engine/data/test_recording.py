@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,12 +14,23 @@ import pytest
 
 from engine.data.folder import RecordedFolder
 from engine.data.recorder import Note, Recorder
-from engine.data.recording import BARS, CHAINS, SNAPSHOTS, Part
+from engine.data.recording import BARS, CHAINS, INTRADAY, SNAPSHOTS, Part
 from engine.data.recording_market import RecordingMarket
 from engine.data.replay import ReplayMarket
 from engine.errors import ConfigError, DataInvalid, DataUnavailable, NotFound
 from engine.model.instruments import Stock
-from engine.model.market import Bars, Chain, Earnings, Fundamentals, Kind, MarketSnapshot, ReportTime, Source
+from engine.model.market import (
+    Bars,
+    Chain,
+    Earnings,
+    Fundamentals,
+    IntradayBars,
+    Kind,
+    Level,
+    MarketSnapshot,
+    ReportTime,
+    Source,
+)
 from engine.model.news import News
 from engine.model.status import TradingStatus
 from engine.sessions import Sessions
@@ -49,6 +60,13 @@ def rich_chain(asof: datetime = make.NOW, **more: Any) -> Chain:
     )
 
 
+def rich_intraday(bars_today: int = 4, feed: str = "alpaca iex") -> IntradayBars:
+    """Bars of 15 minutes of two sessions and of today, a quarter of an hour missing, a volume not known."""
+    prices = 48 + np.sin(np.arange(52 + bars_today))
+    made = make.intraday(prices, bars_today, volume=np.where(np.arange(len(prices)) == 9, np.nan, 1000 + prices))
+    return replace(made.take(np.arange(len(made)) != 30), source=Source(feed))
+
+
 def rich_snapshot(**more: Any) -> MarketSnapshot:
     """A snapshot with everything a snapshot can have."""
     asof = more.pop("asof", make.NOW)
@@ -57,6 +75,7 @@ def rich_snapshot(**more: Any) -> MarketSnapshot:
         "load_earnings": lambda: (Earnings(date(2026, 7, 20), ReportTime.AFTER_CLOSE, True, ("finnhub", "yahoo")),),
         "load_fundamentals": lambda: Fundamentals(market_cap=D("20000000000.5"), beta=1 / 3, known_on=make.TODAY),
         "load_news": lambda: News("XYZ", asof, (), ("alpaca",)),
+        "load_intraday": rich_intraday,
     }
     defaults: dict[str, Any] = {
         "dividends": (make.dividend(-20, "0.36"), make.dividend(10, "0.37")),
@@ -83,7 +102,8 @@ class Desk:
         """One look at a name, everything asked for, as a scan would."""
         self.inner.set_snapshot(snapshot)
         found = self.market.snapshot(snapshot.ticker)
-        for load in (found.load_chain, found.load_earnings, found.load_fundamentals, found.load_news):
+        loads = (found.load_chain, found.load_earnings, found.load_fundamentals, found.load_news, found.load_intraday)
+        for load in loads:
             load()
         return found
 
@@ -117,6 +137,15 @@ def assert_same_chain(found: Chain | None, wanted: Chain | None) -> None:
             assert mine == theirs, item.name
 
 
+def assert_same_intraday(found: IntradayBars | None, wanted: IntradayBars | None) -> None:
+    assert found is not None
+    assert wanted is not None
+    assert (found.ticker, found.minutes, found.source) == (wanted.ticker, wanted.minutes, wanted.source)
+    for name in IntradayBars.COLUMNS:
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
+        assert getattr(found, name).dtype == getattr(wanted, name).dtype
+
+
 def assert_same(found: MarketSnapshot, wanted: MarketSnapshot) -> None:
     """Every field to the last bit, and what it loads."""
     assert_same_bars(found.bars, wanted.bars)
@@ -125,6 +154,7 @@ def assert_same(found: MarketSnapshot, wanted: MarketSnapshot) -> None:
     assert found.earnings == wanted.earnings
     assert found.fundamentals == wanted.fundamentals
     assert found.news == wanted.news
+    assert_same_intraday(found.intraday, wanted.intraday)
 
 
 def test_a_snapshot_is_read_again_to_the_last_bit(desk: Desk) -> None:
@@ -148,7 +178,7 @@ def test_what_a_rule_did_not_ask_for_is_not_there(desk: Desk) -> None:
     desk.inner.set_snapshot(rich_snapshot())
     desk.market.snapshot("XYZ")
     found = desk.read().snapshot("XYZ")
-    assert (found.chain, found.earnings, found.fundamentals, found.news) == (None, None, None, None)
+    assert (found.chain, found.earnings, found.fundamentals, found.news, found.intraday) == (None,) * 5
 
 
 def test_a_name_that_had_no_answer_has_none_again_in_the_same_words(desk: Desk) -> None:
@@ -231,6 +261,80 @@ def test_a_split_between_two_days_leaves_each_day_its_own_shares(desk: Desk) -> 
     desk.seen(later)
     assert_same_bars(desk.read(make.NOW).snapshot("XYZ").bars, bars)
     assert_same_bars(desk.read().snapshot("XYZ").bars, later.bars)
+
+
+def seen_with(desk: Desk, minutes: int, bars: IntradayBars | None) -> datetime:
+    """A look so many minutes later that asks for intraday bars only."""
+    desk.clock.set(make.NOW + timedelta(minutes=minutes))
+    desk.inner.set_snapshot(rich_snapshot(asof=desk.clock(), load_intraday=lambda: bars))
+    desk.market.snapshot("XYZ").load_intraday()
+    return desk.clock()
+
+
+def test_intraday_bars_that_grew_by_one_are_written_once_and_each_look_is_told_what_it_saw(desk: Desk) -> None:
+    times = [seen_with(desk, 15 * count, rich_intraday(count)) for count in (3, 4, 5)]
+    again = seen_with(desk, 76, rich_intraday(5))
+    for at, count in zip((*times, again), (3, 4, 5, 5), strict=True):
+        assert_same_intraday(desk.read(at).snapshot("XYZ").intraday, rich_intraday(count))
+    (written,) = rows(desk.folder, INTRADAY)
+    assert written == len(rich_intraday(5))
+
+
+def test_intraday_bars_of_a_month_that_moves_on_leave_out_the_oldest_session(desk: Desk) -> None:
+    first = seen_with(desk, 0, rich_intraday(4))
+    moved = rich_intraday(5)
+    moved = moved.take(moved.day > moved.day[0])
+    later = seen_with(desk, 15, moved)
+    assert_same_intraday(desk.read(later).snapshot("XYZ").intraday, moved)
+    assert_same_intraday(desk.read(first).snapshot("XYZ").intraday, rich_intraday(4))
+
+
+def test_another_feed_of_intraday_bars_is_another_series(desk: Desk) -> None:
+    first = seen_with(desk, 0, rich_intraday(4))
+    whole = rich_intraday(4, feed="alpaca")
+    whole = replace(whole, volume=whole.volume * 40)
+    second = seen_with(desk, 1, whole)
+    assert_same_intraday(desk.read(second).snapshot("XYZ").intraday, whole)
+    assert_same_intraday(desk.read(first).snapshot("XYZ").intraday, rich_intraday(4))
+
+
+def test_that_nobody_had_intraday_bars_is_recorded_too(desk: Desk) -> None:
+    seen_with(desk, 0, rich_intraday(4))
+    at = seen_with(desk, 15, None)
+    assert desk.read(at).snapshot("XYZ").intraday is None
+
+
+def test_levels_are_those_of_the_instant_and_what_nobody_knew_stays_unknown(desk: Desk) -> None:
+    desk.seen(rich_snapshot())
+    desk.inner.set_level("VIX", 18.25)
+    desk.market.levels("VIX", "VIX3M")
+    desk.clock.advance(minutes=1)
+    desk.inner.set_level("VIX", 19.5)
+    desk.inner.set_level("VIX3M", 20.75)
+    desk.market.levels("VIX", "VIX3M")
+    early, late = desk.read(make.NOW).levels("VIX", "VIX3M"), desk.read().levels("VIX", "VIX3M", "SPX")
+    assert {name: level.value for name, level in early.items()} == {"VIX": 18.25}
+    assert {name: level.value for name, level in late.items()} == {"VIX": 19.5, "VIX3M": 20.75}
+    assert late["VIX"] == desk.inner.levels("VIX")["VIX"]
+
+
+class Silent(FakeMarket):
+    """Has no word about any index."""
+
+    def levels(self, *symbols: str) -> Mapping[str, Level]:
+        raise DataUnavailable("Nobody answers.")
+
+
+def test_that_nobody_answered_about_levels_is_recorded_as_such(desk: Desk) -> None:
+    desk.seen(rich_snapshot())
+    desk.inner.set_level("VIX", 18.25)
+    desk.market.levels("VIX")
+    desk.clock.advance(minutes=1)
+    silent = RecordingMarket(Silent(desk.clock), desk.recorder, desk.clock)
+    with pytest.raises(DataUnavailable):
+        silent.levels("VIX")
+    assert desk.read().levels("VIX") == {}
+    assert desk.read(make.NOW).levels("VIX")["VIX"].value == 18.25
 
 
 def test_two_programs_may_record_to_one_folder(desk: Desk) -> None:
@@ -331,7 +435,7 @@ def test_the_recorder_s_thread_writes_by_itself_and_all_that_is_left_when_it_end
     desk.recorder.start()
     desk.seen(rich_snapshot())
     desk.recorder.close()
-    assert (desk.recorder.written, desk.recorder.lost) == (5, 0)
+    assert (desk.recorder.written, desk.recorder.lost) == (6, 0)
     assert_same(desk.read().snapshot("XYZ"), rich_snapshot())
 
 
@@ -349,8 +453,17 @@ def test_a_folder_that_cannot_be_made_is_told_at_the_start(tmp_path: Path) -> No
         Recorder(tmp_path / "file" / "rec")
 
 
+def everything(snapshot: MarketSnapshot) -> tuple[object, ...]:
+    return snapshot.chain, snapshot.intraday
+
+
 def drop_chains(folder: Path) -> None:
     for path in (folder / CHAINS).glob("*"):
+        path.unlink()
+
+
+def drop_quarters(folder: Path) -> None:
+    for path in (folder / INTRADAY).glob("*"):
         path.unlink()
 
 
@@ -369,6 +482,7 @@ def swap(folder: Path) -> None:
     ("damage", "words"),
     [
         (drop_chains, "lacks the chain of XYZ"),
+        (drop_quarters, "XYZ .* has 0 of 55 bars of 15 minutes"),
         (garble, "snapshots/.* is no readable Parquet file"),
         (swap, "snapshots/.*: column at is missing"),
     ],
@@ -378,4 +492,4 @@ def test_a_damaged_recording_says_which_file(desk: Desk, damage: Callable[[Path]
     desk.recorder.flush()
     damage(desk.folder)
     with pytest.raises(DataInvalid, match=words):
-        assert desk.read().snapshot("XYZ").chain
+        everything(desk.read().snapshot("XYZ"))
