@@ -20,8 +20,8 @@ import structlog
 from engine.data.batches import Batched
 from engine.data.budget import urgency
 from engine.data.cache import LIVES, Below
+from engine.data.intraday_rows import LATE, MINUTES, SESSIONS, regular_starts
 from engine.data.panel import Panel
-from engine.data.providers.intraday_rows import LATE, regular_starts
 from engine.data.providers.port import Offer, Provider
 from engine.errors import DataUnavailable, NotFound
 from engine.model.market import IntradayBars, Kind
@@ -29,9 +29,6 @@ from engine.sessions import NEW_YORK, Sessions
 
 log = structlog.get_logger()
 
-MINUTES = 15
-SESSIONS = 21
-"""Sessions before today: one more than the rules compare with."""
 TOGETHER = 20
 """Names in one question: of a month they have about 1,400 rows each, those outside of the session included."""
 FEW = 5

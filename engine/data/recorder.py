@@ -96,7 +96,12 @@ class Batch:
     @property
     def tables(self) -> dict[str, list[pa.Table]]:
         moments = [moments_table(self.moments)] if self.moments else []
-        return {CHAINS: self.chains, BARS: self.bars, INTRADAY: self.intraday, SNAPSHOTS: moments}
+        return {CHAINS: self.chains, BARS: _one(self.bars), INTRADAY: _one(self.intraday), SNAPSHOTS: moments}
+
+
+def _one(tables: list[pa.Table]) -> list[pa.Table]:
+    """All of them as one: a row group of its own would cost more than the few bars in it."""
+    return [pa.concat_tables(tables)] if tables else []
 
 
 B = TypeVar("B", Bars, IntradayBars)

@@ -17,6 +17,7 @@ import numpy as np
 from engine.data.folder import RecordedFolder
 from engine.data.option_days import OptionDays
 from engine.data.rates import Rate
+from engine.data.recorded_quarters import RecordedQuarters
 from engine.data.share_days import ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
@@ -54,6 +55,7 @@ class ReplayMarket:
         self._sessions = sessions
         self._shares = ShareDays(folder, sessions)
         self._options = OptionDays(folder.chains, sessions)
+        self._quarters = RecordedQuarters(folder, sessions)
         self._recordings = folder.recordings
         every = (self._shares.series(ticker) for ticker in universe or folder.series if self._has_bars(ticker))
         self._tradable = tuple(sorted({series.ticker for series in every if not series.is_index}))
@@ -111,6 +113,7 @@ class ReplayMarket:
             load_earnings=lambda: day.earnings,
             rate=rate,
             load_chain=partial(self._options.chain, day, now, rate),
+            load_intraday=partial(self._quarters.bars, ticker, day.today, now),
         )
 
     def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from engine.data.providers.intraday_rows import regular_starts
+from engine.data.intraday_rows import regular_starts
 from engine.data.providers.port import Offer, Provider
 from engine.data.providers.trouble import NotEntitled, NotOffered, Throttled, Unauthorised, Unreachable
 from engine.errors import DataError, DataInvalid, NotFound

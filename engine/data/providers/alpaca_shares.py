@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from engine.data.intraday_rows import LATE, Timed, session_bars, timed
 from engine.data.providers.alpaca_client import NAME, READ, AlpacaClient, Payload
 from engine.data.providers.alpaca_feed import Feed
 from engine.data.providers.alpaca_values import by_symbol, needed
-from engine.data.providers.intraday_rows import LATE, Timed, session_bars, timed
 from engine.data.providers.reader import invalid
 from engine.model.instruments import Stock
 from engine.model.market import Bar, Bars, IntradayBars, Kind, Quote, Source

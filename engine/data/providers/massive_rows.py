@@ -13,8 +13,8 @@ from decimal import Decimal
 
 import numpy as np
 
+from engine.data.intraday_rows import DELAY, LATE, Timed, session_bars, timed
 from engine.data.providers.fields import Row, is_ticker, last_and_year_before
-from engine.data.providers.intraday_rows import DELAY, LATE, Timed, session_bars, timed
 from engine.data.providers.massive_client import FIELDS, NAME
 from engine.data.providers.option_rows import NAN, OptionRow, raw_chain
 from engine.data.providers.port import Listings, RawChain

@@ -10,8 +10,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.intraday_rows import DELAY, Timed, session_bars, timed
 from engine.data.providers.fields import Row
-from engine.data.providers.intraday_rows import DELAY, Timed, session_bars, timed
 from engine.data.providers.port import ScreenRow
 from engine.data.providers.reader import invalid
 from engine.data.providers.yahoo_client import NAME

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.intraday_rows import SESSIONS, Timed, regular_starts, session_bars
 from engine.data.live import LiveMarket
-from engine.data.live_intraday import SESSIONS
 from engine.data.panel import Panel
-from engine.data.providers.intraday_rows import Timed, regular_starts, session_bars
 from engine.data.providers.port import Offer
 from engine.data.providers.trouble import Unreachable
 from engine.data.shelf import Shelf

@@ -18,6 +18,10 @@ import numpy as np
 from engine.model.market import Bar, IntradayBars, Source
 from engine.sessions import NEW_YORK, Sessions
 
+MINUTES = 15
+"""Of every bar that a snapshot has."""
+SESSIONS = 21
+"""Sessions before today in a snapshot: one more than the rules compare with."""
 LATE = timedelta(minutes=1)
 """A bar counts a minute after its end: trades may be told some seconds late (ten off the exchanges, says
 massive.com/knowledge-base, "Why am I receiving a late aggregate bar"), and clocks differ."""
