@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import audit, bounds, pricing, quoted, risk, standing
+from engine import audit, bounds, pricing, quoted, results, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.exposures import first_expiry
@@ -18,7 +18,7 @@ from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import NO_GREEKS, Bars, Greeks
-from engine.model.records import EquityDay
+from engine.model.records import EquityDay, PnlLine
 from engine.model.trade import ApprovalStatus
 from engine.standing import Marks
 from engine.store import UnitOfWork
@@ -70,17 +70,6 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
-class PnlLine:
-    """P&L of one strategy since the start, dollars; unrealised None while a price is missing."""
-
-    strategy: str
-    realised: Decimal
-    unrealised: Decimal | None
-    dividends: Decimal
-    fees: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class PnlView:
     """P&L of the account, dollars. day, week, month: since earlier closes (or the opening), flows taken out."""
 
@@ -117,6 +106,8 @@ class RiskView:
 
 BESIDE = "SPY"
 """The index fund that the digest puts beside the account."""
+RATE_TRIES = 3
+"""Names of the universe that are asked for the short rate where the index fund is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +266,7 @@ def _pnl(desk: Desk, work: UnitOfWork, book: Book, marks: Marks) -> PnlView:
         day=_since(history, equity, book.totals, desk.sessions.previous(desk.today)),
         week=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday() + 1)),
         month=_since(history, equity, book.totals, desk.today.replace(day=1) - timedelta(days=1)),
-        lines=_lines(work, book, marks),
+        lines=results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices),
     )
 
 
@@ -285,28 +276,6 @@ def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day:
     if base is not None:
         return equity - base.equity - (totals.flows - base.flows)
     return equity - totals.start - totals.flows if totals.start else None
-
-
-def _lines(work: UnitOfWork, book: Book, marks: Marks) -> tuple[PnlLine, ...]:
-    totals = work.strategy_totals()
-    open_by: dict[str, list[Decimal | None]] = {}
-    for position in book.positions.values():
-        open_by.setdefault(position.strategy, []).append(position.unrealised(marks.prices))
-    lines = []
-    for name in sorted({*totals, *open_by}):
-        parts = open_by.get(name, [])
-        known = None if None in parts else sum((part for part in parts if part is not None), ZERO)
-        booked = totals.get(name)
-        lines.append(
-            PnlLine(
-                name,
-                booked.realised if booked else ZERO,
-                known,
-                booked.dividends if booked else ZERO,
-                booked.fees if booked else ZERO,
-            )
-        )
-    return tuple(lines)
 
 
 def risk_view(desk: Desk) -> RiskView:
@@ -329,8 +298,13 @@ def risk_view(desk: Desk) -> RiskView:
 
 
 def close_day(desk: Desk) -> EquityDay | None:
-    """Store the session's equity and marks; None (and nothing stored) while something held has no price."""
-    book, marks = _book_marks(desk)
+    """Store the session's equity, what each strategy has made and the marks.
+
+    None (and nothing stored) while something held has no price.
+    """
+    with desk.store.read() as reading:
+        book, stored, booked = reading.book(), standing.stored_marks(reading), reading.strategy_totals()
+    marks = standing.marks(desk, book, stored)
     equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
     if equity is None or unrealised is None:
         return None
@@ -347,11 +321,24 @@ def close_day(desk: Desk) -> EquityDay | None:
         flows=totals.flows,
         fees=totals.fees,
         liquidation=book.equity(marks.sides),
+        rate=short_rate(desk),
     )
+    lines = results.by_strategy(booked, book.positions.values(), marks.prices, desk.strategies)
     with desk.store.begin() as work:
         work.add_equity(row)
+        work.add_strategy_day(row.day, lines)
         standing.save_marks(work, marks, desk.now())
     return row
+
+
+def short_rate(desk: Desk) -> float | None:
+    """The continuous short rate now, a decimal a year: the same of every name; None where none of them can be told."""
+    for ticker in (BESIDE, *desk.tickers[:RATE_TRIES]):
+        try:
+            return desk.market.snapshot(ticker).rate
+        except (DataError, NotFound):
+            continue
+    return None
 
 
 def end_day(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import ceil, log
 from typing import Any
 
-from engine import activities, bounds, locks, portfolio, quoted, risk, standing
+from engine import activities, bounds, locks, portfolio, quoted, results, risk, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Book
 from engine.model.instruments import Stock
@@ -203,13 +203,13 @@ class Made:
 
 def _made(work: UnitOfWork, marks: Marks) -> dict[str, Made]:
     """By strategy; those that never traded are not in it."""
-    booked = {name: t.realised + t.dividends - t.fees for name, t in work.strategy_totals().items()}
-    made = {name: Made(dollars, dollars) for name, dollars in booked.items()}
-    for position in work.open_positions():
-        before = made.get(position.strategy, Made(ZERO, ZERO))
-        mid, close = position.unrealised(marks.prices) or ZERO, position.unrealised(marks.sides) or ZERO
-        made[position.strategy] = Made(before.mid + mid, before.liquidation + close)
-    return made
+    booked, positions = work.strategy_totals(), work.open_positions()
+    at_mid, at_close = (results.by_strategy(booked, positions, prices) for prices in (marks.prices, marks.sides))
+    return {
+        mid.strategy: Made(mid.total, close.total)
+        for mid, close in zip(at_mid, at_close, strict=True)
+        if mid.total is not None and close.total is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)

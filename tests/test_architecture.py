@@ -42,6 +42,7 @@ LAYERS = {
         "engine.protection",
         "engine.refusals",
         "engine.reservations",
+        "engine.results",
         "engine.risk",
         "engine.screening",
         "engine.sensitivities",

@@ -141,7 +141,8 @@ class EquityDay:
     """The account at the end of one session, dollars.
 
     `realised` (gross of fees), `dividends`, `interest`, `flows` and `fees` are sums since the start; `unrealised` is
-    of that moment; `liquidation` is what selling everything at once would leave, None when it is unknown.
+    of that moment; `liquidation` is what selling everything at once would leave, None when it is unknown. `rate` is
+    the continuous short rate of that day, a decimal a year, None where nobody told it.
     """
 
     day: date
@@ -155,6 +156,25 @@ class EquityDay:
     flows: Decimal
     fees: Decimal
     liquidation: Decimal | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PnlLine:
+    """P&L of one strategy since the start, dollars; unrealised None while a price is missing."""
+
+    strategy: str
+    realised: Decimal
+    unrealised: Decimal | None
+    dividends: Decimal
+    fees: Decimal
+
+    @property
+    def total(self) -> Decimal | None:
+        """Booked and open, after fees, with dividends; None while a price is missing."""
+        if self.unrealised is None:
+            return None
+        return self.realised + self.unrealised + self.dividends - self.fees
 
 
 @dataclass(frozen=True, slots=True)

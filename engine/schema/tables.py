@@ -343,7 +343,20 @@ equity_history = Table(
     Column("interest", Money, nullable=False),
     Column("flows", Money, nullable=False),
     Column("fees", Money, nullable=False),
+    Column("rate", Float),
 )
+
+strategy_history = Table(
+    "strategy_history",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("strategy", Text, primary_key=True),
+    Column("realised", Money, nullable=False),
+    Column("unrealised", Money, nullable=False),
+    Column("dividends", Money, nullable=False),
+    Column("fees", Money, nullable=False),
+)
+"""What each strategy had made at the end of each session: sums since the start, `unrealised` of that moment."""
 
 scans = Table(
     "scans",

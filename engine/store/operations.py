@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 from engine.codec import dump, load
 from engine.errors import DataInvalid, NotFound
 from engine.model.market import IvDay, Kind, Source
-from engine.model.records import EquityDay, Lease, Run, RunState, Setting
+from engine.model.records import EquityDay, Lease, PnlLine, Run, RunState, Setting
 from engine.model.trade import Scan
 from engine.schema.tables import (
     equity_history,
@@ -24,6 +24,7 @@ from engine.schema.tables import (
     runs,
     scans,
     settings,
+    strategy_history,
     updates,
 )
 from engine.schema.types import Money
@@ -45,12 +46,19 @@ SETTING = select(settings.c.value).where(settings.c.name == bindparam("name_"))
 _NAMED = select(settings.c.name, settings.c.value).where(settings.c.name.in_(bindparam("names_", expanding=True)))
 _SETTINGS = select(settings).order_by(settings.c.name)
 _EQUITY_COLUMNS = (
-    "day", "at", "equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees", "liquidation"
+    "day", "at", "equity", "cash", "realised", "unrealised", "dividends", "interest", "flows", "fees", "liquidation",
+    "rate",
 )  # fmt: skip
 _EQUITY = (
     select(*(equity_history.c[name] for name in _EQUITY_COLUMNS))
     .order_by(equity_history.c.day.desc())
     .limit(bindparam("limit_"))
+)
+_PNL_COLUMNS = ("strategy", "realised", "unrealised", "dividends", "fees")
+_STRATEGY_DAYS = (
+    select(strategy_history.c.day, *(strategy_history.c[name] for name in _PNL_COLUMNS))
+    .where(strategy_history.c.day >= bindparam("since_"))
+    .order_by(strategy_history.c.day, strategy_history.c.strategy)
 )
 PEAK_SESSIONS = 260
 PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()))).where(
@@ -199,6 +207,21 @@ class Operations(Queries):
     def equity_history(self, limit: int = 260) -> tuple[EquityDay, ...]:
         """The last `limit` sessions, oldest first."""
         return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
+
+    def add_strategy_day(self, day: date, lines: Iterable[PnlLine]) -> None:
+        """Keep what each strategy has made up to the end of a session; a second writing of the day corrects it.
+
+        Every line has its prices: an unknown one is no number that could be kept.
+        """
+        for line in lines:
+            self._upsert(strategy_history, {"day": day, **{name: getattr(line, name) for name in _PNL_COLUMNS}})
+
+    def strategy_history(self, since: date) -> dict[date, dict[str, PnlLine]]:
+        """What each strategy had made, by session from `since` on, oldest first, and by name."""
+        found: dict[date, dict[str, PnlLine]] = {}
+        for day, *fields in self._rows(_STRATEGY_DAYS, {"since_": since}):
+            found.setdefault(day, {})[fields[0]] = PnlLine(*fields)
+        return found
 
     def equity_peak(self, limit: int = PEAK_SESSIONS, since: datetime | None = None) -> Decimal | None:
         """The highest close (after `since`) of the last `limit` sessions, deposits and withdrawals taken out.
