@@ -42,11 +42,13 @@ from engine.errors import ConfigError
 from engine.model.book import Posting, PostingKind
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.reports import Report
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData, PastTrades
 from engine.sessions import Sessions
 from engine.store import Store
 from engine.transport import Timeouts
+from strategies import REPORTS
 
 if TYPE_CHECKING:
     from engine.brokers.alpaca import AlpacaBroker
@@ -144,11 +146,12 @@ class Settings:
     costs: Costs = field(default_factory=Costs)
     universe: tuple[str, ...] = ()
     economy: Economy = field(default_factory=Economy)
+    reports: Mapping[str, Report] = field(default_factory=lambda: REPORTS)
 
 
 def settings_of(config: Config) -> Settings:
     """The part of the configuration that every desk shares."""
-    return Settings(config.risk, config.approvals, config.costs, config.desk.universe, config.events)
+    return Settings(config.risk, config.approvals, config.costs, config.desk.universe, config.events, config.reports)
 
 
 def build_practice_desk(config: Config, folder: Folder, start: datetime, store: Store) -> ReplayDesk:
@@ -193,6 +196,7 @@ def build_replay_desk(
         unknown=Unknown.SKIP,
         universe=chosen.universe,
         economy=chosen.economy,
+        reports=chosen.reports,
     )
     open_books(desk, chosen.limits.account_size)
     return ReplayDesk(desk, clock, market, broker)
@@ -257,6 +261,7 @@ def build_desk(
         mode=mode_of(config),
         universe=config.desk.universe,
         economy=config.events,
+        reports=config.reports,
         account=config.alpaca.account if config.desk.broker == "alpaca" else "",
     )
     open_books(desk, config.risk.account_size if config.desk.broker == "paper" else None)

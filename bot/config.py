@@ -23,8 +23,9 @@ from bot.settings import Config
 from engine.errors import ConfigError
 from engine.model.events import EventKind
 from engine.model.limits import COUNTS, FRACTIONS, ApprovalRules, Costs, Limits
+from engine.model.reports import Report
 from engine.model.trade import Strategy
-from strategies import configured
+from strategies import configured, configured_reports
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -59,7 +60,7 @@ VARIABLES = {
 """Environment variable -> the keys it sets. Every other key is `WSB__SECTION__KEY`."""
 PREFIX = "WSB__"
 IDENTITY = re.compile(r"(web|cli):\S+|(discord|discord-role|telegram):[0-9]{1,20}")
-SECTIONS = {item.name for item in fields(Config)} - {"people", "secrets", "strategies"}
+SECTIONS = {item.name for item in fields(Config)} - {"people", "secrets", "strategies", "reports"}
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
@@ -76,12 +77,14 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     unknown = sorted(tables.keys() - SECTIONS)
     if unknown:
         raise ConfigError(f"Unknown section [{unknown[0]}]{_nearest(unknown[0], (*SECTIONS, 'users', 'strategies'))}.")
+    strategies, reports = _strategies(wanted)
     config = Config(
         **{
             item.name: _section(item.name, item.default_factory, tables) for item in fields(Config) if _is_section(item)
         },
         people=_people(users),
-        strategies=_strategies(wanted),
+        strategies=strategies,
+        reports=reports,
         secrets=_secrets(environment),
     )
     return _checked(config)
@@ -218,7 +221,8 @@ def _user(row: int, table: object) -> User:
     return User(name, Role(role), tuple(ids))
 
 
-def _strategies(wanted: object) -> Mapping[str, Strategy]:
+def _strategies(wanted: object) -> tuple[Mapping[str, Strategy], Mapping[str, Report]]:
+    """The strategies and the reports that are enabled, as `[strategies.NAME]` says."""
     if not isinstance(wanted, dict):
         raise ConfigError("strategies should be sections: [strategies.wheel].")
     for name, table in wanted.items():
@@ -226,7 +230,11 @@ def _strategies(wanted: object) -> Mapping[str, Strategy]:
             raise ConfigError(f"strategies.{name} should be a section: [strategies.{name}].")
     tables = {name: dict(table) for name, table in wanted.items()}
     enabled = {name: _enabled(name, table.pop("enabled", True)) for name, table in tables.items()}
-    return {name: strategy for name, strategy in configured(tables).items() if enabled.get(name, True)}
+    strategies, reports = configured(tables), configured_reports(tables)
+    return (
+        {name: strategy for name, strategy in strategies.items() if enabled.get(name, True)},
+        {name: report for name, report in reports.items() if enabled.get(name, True)},
+    )
 
 
 def _enabled(name: str, value: object) -> bool:

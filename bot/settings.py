@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from bot.people import People
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.reports import Report
 from engine.model.trade import Strategy
 from engine.screening import Filters
 
@@ -182,8 +183,8 @@ class MetricsSettings:
 class Config:
     """Everything the desk was told, checked.
 
-    `strategies` are the enabled ones with the configured parameters; `secrets` holds what the environment gave, by
-    its variable's name.
+    `strategies` and `reports` are the enabled ones with the configured parameters; `secrets` holds what the
+    environment gave, by its variable's name.
     """
 
     desk: DeskSettings = field(default_factory=DeskSettings)
@@ -204,6 +205,7 @@ class Config:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     people: People = field(default_factory=People)
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
     @property

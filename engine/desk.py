@@ -11,6 +11,7 @@ from engine.correlation import DailyReturns
 from engine.model.economy import Economy
 from engine.model.events import Event, EventKind, Severity
 from engine.model.limits import ApprovalRules, Costs, Limits
+from engine.model.reports import Report
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData
 from engine.reservations import Reservations
@@ -43,6 +44,8 @@ class Desk:
     universe: tuple[str, ...] = ()
     economy: Economy = field(default_factory=Economy)
     """The days on which the economy is told about, as far as somebody listed them."""
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    """Rows of the catalogue that look back instead of trading."""
     account: str = ""
     """The number of the one account orders may touch; "" where none is pinned (paper and replay only)."""
     verified: set[str] = field(default_factory=set)

@@ -219,7 +219,7 @@ def measured(
     """What a track amounts to alone and beside each benchmark; a day without a return, or without the benchmark's, is
     left out of what needs it. Nothing is put in its place.
     """
-    known = np.isfinite(track.returns)
+    known = np.isfinite(track.returns) & np.isfinite(track.risk_free)
     against = ((fund.name, over(fund, track.days)) for fund in benchmarks)
     return Measured(
         alone=_alone(track.returns[known], track.risk_free[known], sampling, generator),

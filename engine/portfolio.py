@@ -18,7 +18,7 @@ from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import NO_GREEKS, Bars, Greeks
-from engine.model.records import EquityDay, PnlLine
+from engine.model.records import EquityDay, PnlLine, StrategyDay
 from engine.model.trade import ApprovalStatus
 from engine.standing import Marks
 from engine.store import UnitOfWork
@@ -326,7 +326,11 @@ def close_day(desk: Desk) -> EquityDay | None:
     lines = results.by_strategy(booked, book.positions.values(), marks.prices, desk.strategies)
     with desk.store.begin() as work:
         work.add_equity(row)
-        work.add_strategy_day(row.day, lines)
+        for line in lines:
+            if line.unrealised is not None:
+                work.add_strategy_day(
+                    StrategyDay(row.day, line.strategy, line.realised, line.unrealised, line.dividends, line.fees)
+                )
         standing.save_marks(work, marks, desk.now())
     return row
 

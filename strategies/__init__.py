@@ -1,17 +1,21 @@
-"""The catalogue: every strategy that is built, and the names of those to come.
+"""The catalogue: every strategy and report that is built, and the names of those to come.
 
-Adding one is a module with a `STRATEGY` and one line here.
+Adding one is a module with a `STRATEGY` (or a `REPORT`) and one line here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from engine.errors import ConfigError, NotFound
+from engine.model.reports import Report
 from engine.model.trade import Strategy
-from strategies import momentum_weeklies, swing, wheel, wsb_dip
+from strategies import index_baseline, momentum_weeklies, swing, wheel, wsb_dip
 from strategies.params import configure, suggestion
+
+Row = TypeVar("Row", Strategy, Report)
 
 CATALOGUE: Mapping[str, Strategy] = {
     each.name: each
@@ -24,10 +28,12 @@ CATALOGUE: Mapping[str, Strategy] = {
 }
 """The built strategies by name, with default parameters."""
 
+REPORTS: Mapping[str, Report] = {each.name: each for each in (index_baseline.REPORT,)}
+"""The rows that look back instead of trading, by name, with default parameters."""
+
 PLANNED = (
     "debit_spreads",
     "spx_credit_spreads",
-    "index_baseline",
     "leaps",
     "earnings_protection",
     "lotto",
@@ -48,9 +54,11 @@ def strategy(name: str) -> Strategy:
 
 def _absence(name: str) -> str:
     built = ", ".join(CATALOGUE)
+    if name in REPORTS:
+        return f"“{name}” is a report and trades nothing: /{REPORTS[name].command} shows it. Strategies: {built}."
     if name in PLANNED:
         return f"Strategy “{name}” is planned and not built yet; there are {built}."
-    return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *PLANNED))} There are {built}."
+    return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *REPORTS, *PLANNED))} There are {built}."
 
 
 def configured(overrides: Mapping[str, Mapping[str, object]]) -> Mapping[str, Strategy]:
@@ -60,9 +68,22 @@ def configured(overrides: Mapping[str, Mapping[str, object]]) -> Mapping[str, St
         ConfigError: an unknown or planned strategy, an unknown key or a value out of range; the message names it.
     """
     for name in overrides:
-        if name not in CATALOGUE:
+        if name not in CATALOGUE and name not in REPORTS:
             raise ConfigError(f"[strategies.{name}]: {_absence(name)}")
+    return _with(CATALOGUE, overrides)
+
+
+def configured_reports(overrides: Mapping[str, Mapping[str, object]]) -> Mapping[str, Report]:
+    """The reports with the keys of their `[strategies.NAME]` sections applied.
+
+    Raises:
+        ConfigError: an unknown key or a value out of range; the message names it.
+    """
+    return _with(REPORTS, overrides)
+
+
+def _with(rows: Mapping[str, Row], overrides: Mapping[str, Mapping[str, object]]) -> dict[str, Row]:
     return {
         name: replace(each, params=configure(type(each.params), name, overrides.get(name, {})))
-        for name, each in CATALOGUE.items()
+        for name, each in rows.items()
     }

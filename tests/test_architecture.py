@@ -63,6 +63,7 @@ LAYERS = {
         "engine.approvals",
         "engine.attempts",
         "engine.audit",
+        "engine.baseline",
         "engine.bounds",
         "engine.checks",
         "engine.closing",

@@ -178,6 +178,26 @@ class PnlLine:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyDay:
+    """What one strategy had made at the end of one session, dollars. Table `strategy_history`.
+
+    `realised` (gross of fees), `dividends` and `fees` are sums since the start; `unrealised` is of that moment.
+    """
+
+    day: date
+    strategy: str
+    realised: Decimal = Decimal(0)
+    unrealised: Decimal = Decimal(0)
+    dividends: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+
+    @property
+    def made(self) -> Decimal:
+        """Booked and open, after fees, with dividends."""
+        return self.realised + self.unrealised + self.dividends - self.fees
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyRecord:
     """A strategy as the database knows it. `risk_level` is None until the catalogue has said it."""
 

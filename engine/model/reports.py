@@ -25,6 +25,11 @@ class Track:
     returns: Floats
     risk_free: Floats
 
+    def latest(self, count: int) -> Track:
+        """The last `count` returns, or all there are."""
+        first = max(len(self.returns) - count, 0)
+        return Track(self.days[first:], self.returns[first:], self.risk_free[first:])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Benchmark:

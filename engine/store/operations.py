@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 from engine.codec import dump, load
 from engine.errors import DataInvalid, NotFound
 from engine.model.market import IvDay, Kind, Source
-from engine.model.records import EquityDay, Lease, PnlLine, Run, RunState, Setting
+from engine.model.records import EquityDay, Lease, Run, RunState, Setting, StrategyDay
 from engine.model.trade import Scan
 from engine.schema.tables import (
     equity_history,
@@ -54,9 +54,9 @@ _EQUITY = (
     .order_by(equity_history.c.day.desc())
     .limit(bindparam("limit_"))
 )
-_PNL_COLUMNS = ("strategy", "realised", "unrealised", "dividends", "fees")
+_STRATEGY_COLUMNS = ("day", "strategy", "realised", "unrealised", "dividends", "fees")
 _STRATEGY_DAYS = (
-    select(strategy_history.c.day, *(strategy_history.c[name] for name in _PNL_COLUMNS))
+    select(*(strategy_history.c[name] for name in _STRATEGY_COLUMNS))
     .where(strategy_history.c.day >= bindparam("since_"))
     .order_by(strategy_history.c.day, strategy_history.c.strategy)
 )
@@ -208,20 +208,13 @@ class Operations(Queries):
         """The last `limit` sessions, oldest first."""
         return tuple(EquityDay(*row) for row in reversed(self._rows(_EQUITY, {"limit_": limit})))
 
-    def add_strategy_day(self, day: date, lines: Iterable[PnlLine]) -> None:
-        """Keep what each strategy has made up to the end of a session; a second writing of the day corrects it.
+    def add_strategy_day(self, day: StrategyDay) -> None:
+        """Keep what a strategy has made up to the end of a session; a second writing of the day corrects it."""
+        self._upsert(strategy_history, {name: getattr(day, name) for name in _STRATEGY_COLUMNS})
 
-        Every line has its prices: an unknown one is no number that could be kept.
-        """
-        for line in lines:
-            self._upsert(strategy_history, {"day": day, **{name: getattr(line, name) for name in _PNL_COLUMNS}})
-
-    def strategy_history(self, since: date) -> dict[date, dict[str, PnlLine]]:
-        """What each strategy had made, by session from `since` on, oldest first, and by name."""
-        found: dict[date, dict[str, PnlLine]] = {}
-        for day, *fields in self._rows(_STRATEGY_DAYS, {"since_": since}):
-            found.setdefault(day, {})[fields[0]] = PnlLine(*fields)
-        return found
+    def strategy_history(self, since: date) -> tuple[StrategyDay, ...]:
+        """What each strategy had made at the end of every session from `since` on, oldest first."""
+        return tuple(StrategyDay(*row) for row in self._rows(_STRATEGY_DAYS, {"since_": since}))
 
     def equity_peak(self, limit: int = PEAK_SESSIONS, since: datetime | None = None) -> Decimal | None:
         """The highest close (after `since`) of the last `limit` sessions, deposits and withdrawals taken out.

@@ -64,10 +64,10 @@ def test_every_key_of_the_example_has_a_comment_above_it() -> None:
 
 def test_every_key_there_is_stands_in_the_example() -> None:
     config = load(None, {})
-    sections = [item.name for item in fields(Config) if item.name not in {"people", "strategies", "secrets"}]
+    sections = [item.name for item in fields(Config) if item.name not in {"people", "strategies", "reports", "secrets"}]
     known = {f"{name}.{key.name}" for name in sections for key in fields(getattr(config, name))}
-    for name, strategy in config.strategies.items():
-        known |= {f"strategies.{name}.{key.name}" for key in described(type(strategy.params))}
+    for name, row in {**config.strategies, **config.reports}.items():
+        known |= {f"strategies.{name}.{key.name}" for key in described(type(row.params))}
         known.add(f"strategies.{name}.enabled")
 
     assert example_keys() - known == {"users.name", "users.role", "users.ids"}

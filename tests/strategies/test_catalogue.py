@@ -8,21 +8,34 @@ import pytest
 
 from engine.errors import ConfigError, NotFound
 from engine.model.trade import RiskLevel
-from strategies import CATALOGUE, PLANNED, configured, strategy, wheel, wsb_dip
+from strategies import (
+    CATALOGUE,
+    PLANNED,
+    REPORTS,
+    configured,
+    configured_reports,
+    index_baseline,
+    strategy,
+    wheel,
+    wsb_dip,
+)
 from strategies.params import configure, described
 
+ROWS = {**CATALOGUE, **REPORTS}
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
 
 
-def test_ten_strategies_are_known_each_built_or_planned() -> None:
-    assert not CATALOGUE.keys() & set(PLANNED)
-    assert len({*CATALOGUE, *PLANNED}) == 10
+def test_ten_rows_are_known_each_a_strategy_a_report_or_planned() -> None:
+    assert list(REPORTS) == ["index_baseline"]
+    assert len(CATALOGUE) + len(REPORTS) + len(PLANNED) == len({*CATALOGUE, *REPORTS, *PLANNED}) == 10
     assert (strategy("wheel").risk_level, strategy("wsb_dip").risk_level) == (RiskLevel.LOW, RiskLevel.HIGH)
 
 
 def test_planned_and_unknown_names_get_different_sentences() -> None:
     with pytest.raises(NotFound, match="“lotto” is planned and not built yet"):
         strategy("lotto")
+    with pytest.raises(NotFound, match="“index_baseline” is a report and trades nothing: /baseline shows it"):
+        strategy("index_baseline")
     with pytest.raises(NotFound, match=r"no strategy “weel”\. Did you mean “wheel”"):
         strategy("weel")
 
@@ -32,6 +45,14 @@ def test_overrides_reach_the_parameters_and_leave_the_catalogue_alone() -> None:
     assert (changed["wheel"].params.put_delta, changed["wheel"].params.min_volume) == (0.25, 2_000_000)
     assert changed["wsb_dip"].params == wsb_dip.Params()
     assert CATALOGUE["wheel"].params == wheel.Params()
+
+
+def test_the_reports_keys_reach_its_parameters_and_a_wrong_one_is_named() -> None:
+    changed = configured_reports({"index_baseline": {"sessions": 120}, "wheel": {"put_delta": 0.25}})
+    assert changed["index_baseline"].params == index_baseline.Params(sessions=120)
+    assert list(configured({"index_baseline": {"sessions": 120}})) == list(CATALOGUE)
+    with pytest.raises(ConfigError, match=r"\[strategies.index_baseline\] block = 0: expected a whole number from 1"):
+        configured_reports({"index_baseline": {"block": 0}})
 
 
 @pytest.mark.parametrize(
@@ -60,17 +81,17 @@ def test_no_instance_out_of_range_can_be_made() -> None:
         replace(wsb_dip.Params(), min_run=-1.0)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", ROWS)
 def test_defaults_are_inside_their_ranges_and_every_parameter_has_words(name: str) -> None:
-    params = type(CATALOGUE[name].params)
-    assert configure(params, name, {}) == CATALOGUE[name].params
+    params = type(ROWS[name].params)
+    assert configure(params, name, {}) == ROWS[name].params
     assert all(each.accepts(each.default) and each.words for each in described(params))
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", ROWS)
 def test_the_documentation_lists_every_parameter_with_its_default_and_range(name: str) -> None:
     text = DOCS.read_text(encoding="utf-8")
-    for each in described(type(CATALOGUE[name].params)):
+    for each in described(type(ROWS[name].params)):
         assert f"| `{each.name}` | {each.shown_default} | {each.range} | {each.words} |" in text
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import DataInvalid, NotFound
 from engine.model.market import IvDay, Kind, Source
-from engine.model.records import EquityDay, Lease, RiskLimits, Run, RunState
+from engine.model.records import EquityDay, Lease, RiskLimits, Run, RunState, StrategyDay
 from engine.model.trade import FunnelLine, Rejection, RiskLevel, Scan, Step, Verdict
 from engine.store import Store
 from tests import make
@@ -97,6 +97,26 @@ def test_the_catalogue_s_word_on_a_strategy_replaces_what_was_guessed(store: Sto
     with store.read() as work:
         (known,) = work.strategies()
     assert (known.risk_level, known.created_at) == (RiskLevel.LOW, make.NOW)
+
+
+def test_what_strategies_had_made_comes_back_by_session_and_a_second_writing_corrects_it(store: Store):
+    first, second = make.TODAY, make.TODAY + timedelta(days=1)
+    wheel = StrategyDay(first, "wheel", D("-12.34"), D("5.000001"), D("60"), D("4"))
+    with store.begin() as work:
+        for row in (replace(wheel, day=second), StrategyDay(second, "lotto"), replace(wheel, fees=D(9)), wheel):
+            work.add_strategy_day(row)
+    with store.read() as work:
+        assert work.strategy_history(first) == (wheel, StrategyDay(second, "lotto"), replace(wheel, day=second))
+        assert work.strategy_history(second) == (StrategyDay(second, "lotto"), replace(wheel, day=second))
+    assert wheel.made == D("48.660001")
+
+
+def test_the_rate_of_a_day_is_kept_or_not_known(store: Store):
+    with store.begin() as work:
+        work.add_equity(day(0, rate=0.0398))
+        work.add_equity(day(1))
+    with store.read() as work:
+        assert [row.rate for row in work.equity_history()] == [0.0398, None]
 
 
 def test_a_job_runs_once_for_each_due_time(store: Store):
