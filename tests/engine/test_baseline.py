@@ -291,8 +291,8 @@ def test_costs_and_campaigns_are_those_of_the_days_looked_back_on() -> None:
         work.add_approval(make.approval())
         work.add_postings((Posting("f", PostingKind.FEE, make.NOW, D(-9), strategy="wheel"),))
         for number, result in enumerate((30, -5, 12)):
-            position = make.position(id=f"P{number}", campaign=f"C{number}", realised=D(result), risk=D(100), max_loss=D(100),
-                                     opened_units=1, entry=D("-1.03"), **shut)  # fmt: skip
+            put = {"max_loss": D(100), "opened_units": 1, "entry": D("-1.03")}
+            position = make.position(id=f"P{number}", campaign=f"C{number}", realised=D(result), **put, **shut)
             work.save_position(position)
     found = strategy(made)
     assert (found.campaigns, found.wins) == (3, pytest.approx(2 / 3))
