@@ -17,11 +17,12 @@ from tests.desk import World, make_world
 
 D = make.D
 SHARES = make.share()
+BOTH = {name: CATALOGUE[name] for name in ("wheel", "wsb_dip")}
 
 
 def holding(price: str = "50") -> World:
     """300 shares of XYZ bought at 48 by wsb_dip, which paid 3 dollars; the wheel has booked 40 less 2."""
-    made = make_world(strategies=dict(CATALOGUE))
+    made = make_world(strategies=BOTH)
     position = make.position(
         id="P00001",
         strategy="wsb_dip",
@@ -69,10 +70,10 @@ def test_the_end_of_a_day_keeps_what_every_strategy_has_made() -> None:
 
 
 def test_a_strategy_that_never_traded_has_its_row_of_nothing() -> None:
-    made = make_world(strategies=dict(CATALOGUE))
+    made = make_world(strategies=BOTH)
     portfolio.close_day(made.desk)
     assert {line.made for line in history(made).values()} == {D(0)}
-    assert len(history(made)) == len(CATALOGUE)
+    assert len(history(made)) == len(BOTH)
 
 
 def test_nothing_is_kept_of_a_day_on_which_something_held_has_no_price() -> None:
