@@ -21,6 +21,8 @@ from engine.model.trade import Signal
 
 INDEX_LIKE = frozenset({"SPY", "QQQ", "IWM", "DIA", *INDEX_ROOTS.values()})
 WEEKLY = frozenset({"momentum_weeklies", "lotto"})
+BRIEF = WEEKLY | {"swing"}
+"""Strategies whose reason is gone in minutes: their proposals are answered soon, however long their options run."""
 LEAPS = "leaps"
 SPREADS = frozenset(
     {
@@ -156,7 +158,7 @@ def lifetime(signal: Signal, today: date, rules: ApprovalRules) -> timedelta:
         return timedelta(seconds=rules.expire_leaps)
     if dte == 0:
         return timedelta(seconds=rules.expire_0dte)
-    if dte is not None and dte < 8:
+    if signal.strategy in BRIEF or (dte is not None and dte < 8):
         return timedelta(seconds=rules.expire_weekly)
     return timedelta(seconds=rules.expire_standard)
 
