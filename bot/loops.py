@@ -20,6 +20,7 @@ from engine import (
     agenda,
     approvals,
     audit,
+    collars,
     envelopes,
     exits,
     gateway,
@@ -140,9 +141,10 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
 
 
 def scan_steps(desk: Desk) -> tuple[Step, ...]:
-    """The scans of every strategy, each when its time has come."""
+    """The scans of every strategy, each when its time has come, and the calls of collars whose puts are held."""
     holder = desk.new_id("H")
-    return tuple((name, ScheduledScan(desk, name, holder)) for name in desk.strategies)
+    scans = tuple((name, ScheduledScan(desk, name, holder)) for name in desk.strategies)
+    return (*scans, ("collars", lambda: collars.advance(desk)))
 
 
 def book_steps(desks: Desks) -> tuple[Step, ...]:

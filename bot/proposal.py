@@ -64,7 +64,7 @@ def proposal_card(told: Story, now: datetime, banner: str) -> Card:
         title=title(approval.plan),
         lines=(*_reasons(approval.plan), *_exit_words(approval.plan)),
         facts=_facts(approval.plan, now),
-        tables=(legs_table(approval.plan.signal.legs, approval.plan.quantity),),
+        tables=_tables(approval.plan),
         footer=f"{approval.id}, version {approval.version}",
         banner=banner,
         key=f"approval:{approval.id}",
@@ -94,6 +94,14 @@ def _leg_row(leg: Leg, units: int) -> tuple[str, str, str, str]:
     what = leg.instrument
     name, expiry = (words.contract(what), f"{what.expiry:%d%b%y}") if isinstance(what, Option) else ("shares", "")
     return SHORT_INTENT[intent(leg, opening=True)], str(abs(leg.ratio) * units), name, expiry
+
+
+def _tables(plan: TradePlan) -> tuple[Table, ...]:
+    """The legs, and what the strategy compared."""
+    legs, compared = legs_table(plan.signal.legs, plan.quantity), plan.signal.table
+    if not compared:
+        return (legs,)
+    return legs, Table(compared[0], compared[1:], right=tuple(range(1, len(compared[0]))), title="Compared")
 
 
 def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
@@ -188,7 +196,8 @@ def _in_state(card: Card, told: Story, now: datetime) -> Card:
 
 def _shortened(card: Card) -> Card:
     """Without what was there to decide by."""
-    return replace(card, lines=(), facts=tuple(fact for fact in card.facts if fact[0] not in FOR_DECIDING))
+    facts = tuple(fact for fact in card.facts if fact[0] not in FOR_DECIDING)
+    return replace(card, lines=(), facts=facts, tables=card.tables[:1])
 
 
 def _who(approval: Approval) -> str:

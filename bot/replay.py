@@ -26,6 +26,7 @@ from engine import (
     agenda,
     approvals,
     audit,
+    collars,
     envelopes,
     exits,
     holdings,
@@ -164,6 +165,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     ]
     steps.append(("limits", lambda: watch.look(desk)))
     steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
+    steps.append(("collars", lambda: collars.advance(desk)))
     steps.append(("wake", lambda: approvals.wake_due(desk)))
     steps.append(("envelopes", lambda: envelopes.apply(desk)))
     steps.append(("expire", lambda: approvals.expire_due(desk)))

@@ -109,18 +109,21 @@ def intrinsic(option: Option, spots: Floats) -> Floats:
 
 
 def option_value(option: Option, iv: float, chain: Chain, day: date, spots: Floats) -> Floats:
-    """(n,) dollars of an option on `day` at one volatility (European; what may be exercised is never below intrinsic).
+    """(n,) dollars of an option on `day` at one volatility; what may be exercised is never below intrinsic."""
+    worth = european_value(option, iv, chain, day, spots)
+    return worth if option.style is Style.EUROPEAN else np.maximum(worth, intrinsic(option, spots))
 
-    On its last day and after it, intrinsic.
+
+def european_value(option: Option, iv: float, chain: Chain, day: date, spots: Floats) -> Floats:
+    """(n,) dollars of an option on `day` at one volatility, not exercised before its end; intrinsic from its last day.
+
+    NaN where `iv` is no volatility.
     """
     left = (option.expiry - day).days / 365
-    now = intrinsic(option, spots)
     if left <= 0:
-        return now
+        return intrinsic(option, spots)
     rate, carry = chain.rate_to(option.expiry), chain.yield_to(option.expiry)
-    is_call = option.right is Right.CALL
-    worth = pricing.value(spots, float(option.strike), left, rate, iv, is_call, carry)
-    return worth if option.style is Style.EUROPEAN else np.maximum(worth, now)
+    return pricing.value(spots, float(option.strike), left, rate, iv, option.right is Right.CALL, carry)
 
 
 def turns(spots: Floats, profits: Floats) -> tuple[tuple[Decimal, int], ...]:

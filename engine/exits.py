@@ -267,17 +267,20 @@ def _raise_stop(desk: Desk, position: Position, stop: Decimal) -> None:
 
 
 def _call_over(desk: Desk, position: Position) -> Position | None:
-    """The open call written on these shares: it is bought back before the shares go, or they would leave it naked."""
-    if position.structure is not Structure.SHARES:
+    """The open call that is bought back first: the one on these shares, which they would leave naked, or a collar's."""
+    if position.structure not in {Structure.SHARES, Structure.COLLAR}:
         return None
     with desk.store.read() as reading:
         held = reading.open_positions(ticker=position.ticker)
-    return next(iter(calls_on(position, held)), None)
+    if position.structure is Structure.SHARES:
+        return next(iter(calls_on(position, held)), None)
+    own = (p for p in held if p.campaign == position.campaign)
+    return next((p for p in own if p.structure is Structure.COVERED_CALL), None)
 
 
 def _close_call_first(desk: Desk, call: Position, due: Exit) -> Ticket | None:
     watched = watch(desk, call)
-    words = f"{due.words} (of its shares)"
+    words = f"{due.words} (of what it is written with)"
     if watched is None:
         alarms.remind(desk, call, f"{words}, and there is no quote to close the call at")
         return None

@@ -179,6 +179,13 @@ def calls_on(shares: Position, held: Iterable[Position]) -> tuple[Position, ...]
     return tuple(p for p in same if p.structure is Structure.COVERED_CALL and p.campaign not in elsewhere)
 
 
+def is_call_to_come(put: Position, campaign: Iterable[Position]) -> bool:
+    """Whether this is the put of a collar whose campaign has had no call yet."""
+    if put.structure is not Structure.COLLAR or not put.is_open:
+        return False
+    return not any(p.structure is Structure.COVERED_CALL and p.campaign == put.campaign for p in campaign)
+
+
 def held_exposures(book: Book, deltas: Mapping[str, Decimal] | None = None) -> tuple[Exposure, ...]:
     """The exposures of all open positions; `deltas`: delta dollars of one unit now, by position, where known."""
     now = deltas or {}

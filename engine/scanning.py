@@ -294,13 +294,39 @@ def _plans(
     """Sized plans in rank order, each checked with the ones before it already counted."""
     plans: list[TradePlan] = []
     state = now.state
-    for signal in signals:
-        plan, verdict = _plan(desk, signal, now, state)
-        steps[signal.ticker] += verdict
-        if plan is not None:
-            plans.append(plan)
-            state = replace(state, reserved=(*state.reserved, plan_exposure(plan)))
+    for choice in _choices(signals):
+        refused: tuple[Step, ...] = ()
+        for signal in choice:
+            plan, verdict = _plan(desk, _told(signal, refused), now, state)
+            if plan is not None:
+                steps[signal.ticker] += (*(replace(step, verdict=Verdict.PASSED) for step in refused), *verdict)
+                plans.append(plan)
+                state = replace(state, reserved=(*state.reserved, plan_exposure(plan)))
+                break
+            refused += tuple(_named(step, signal) if signal.alternatives else step for step in verdict)
+        else:
+            steps[choice[0].ticker] += refused
     return tuple(plans)
+
+
+def _choices(signals: tuple[Signal, ...]) -> tuple[tuple[Signal, ...], ...]:
+    """The signals in their order, alternatives of one name together where the first of them stands."""
+    found: dict[tuple[str, str, int], list[Signal]] = {}
+    for place, signal in enumerate(signals):
+        found.setdefault((signal.ticker, signal.alternatives, -1 if signal.alternatives else place), []).append(signal)
+    return tuple(map(tuple, found.values()))
+
+
+def _named(step: Step, signal: Signal) -> Step:
+    """A step that names the alternative it turned down: `100/458 = 0 (long put of 95)`."""
+    strikes = " / ".join(f"{option.strike:f}" for option in signal.options)
+    return replace(step, value=f"{step.value} ({signal.structure} {strikes})")
+
+
+def _told(signal: Signal, refused: tuple[Step, ...]) -> Signal:
+    """The signal with why the alternatives before it were turned down among what speaks against it."""
+    why = tuple(f"Better, but not possible: {step.rule} {step.value}, needs {step.limit}" for step in refused)
+    return replace(signal, against=(*signal.against, *why)) if why else signal
 
 
 def _plan(
@@ -341,9 +367,11 @@ def _second_opinion(desk: Desk, signal: Signal) -> Opinion:
 
 
 def _is_held(signal: Signal, held: tuple[Position, ...]) -> bool:
+    """A call on held shares is never in the way; a calendar stands apart from everything but another one."""
     if signal.covers:
         return False
-    return any(position.ticker == signal.ticker for position in held)
+    is_apart = signal.structure is Structure.CALENDAR
+    return any(p.ticker == signal.ticker and (p.structure is Structure.CALENDAR) is is_apart for p in held)
 
 
 def _scan(

@@ -12,7 +12,7 @@ from typing import TypeVar
 from engine.errors import ConfigError, NotFound
 from engine.model.reports import Report
 from engine.model.trade import Strategy
-from strategies import index_baseline, momentum_weeklies, swing, wheel, wsb_dip
+from strategies import earnings_protection, index_baseline, momentum_weeklies, swing, wheel, wsb_dip
 from strategies.params import configure, suggestion
 
 Row = TypeVar("Row", Strategy, Report)
@@ -22,6 +22,7 @@ CATALOGUE: Mapping[str, Strategy] = {
     for each in (
         wheel.STRATEGY,
         momentum_weeklies.STRATEGY,
+        earnings_protection.STRATEGY,
         swing.STRATEGY,
         wsb_dip.STRATEGY,
     )
@@ -35,7 +36,6 @@ PLANNED = (
     "debit_spreads",
     "spx_credit_spreads",
     "leaps",
-    "earnings_protection",
     "lotto",
 )
 """Names that are known and not built yet."""

@@ -67,6 +67,7 @@ LAYERS = {
         "engine.bounds",
         "engine.checks",
         "engine.closing",
+        "engine.collars",
         "engine.comparison",
         "engine.consents",
         "engine.daytrades",

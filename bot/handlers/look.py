@@ -8,7 +8,7 @@ from bot import cards, scan_cards, trail_card, words
 from bot.command import Call
 from bot.message import Button, Card, Table, Tone
 from bot.proposal import proposal_card, story
-from engine import portfolio, scanning, trail
+from engine import collars, portfolio, scanning, trail
 from engine.errors import NotFound
 from engine.model.instruments import Option
 from engine.model.orders import Order, Ticket
@@ -19,7 +19,10 @@ RECENT = 12
 
 def positions(call: Call) -> Card:
     """Every open position."""
-    return cards.positions_card(portfolio.positions(call.desk), call.room.banner())
+    with call.desk.store.read() as work:
+        waiting = tuple(collars.notes(work).values())
+    card = cards.positions_card(portfolio.positions(call.desk), call.room.banner())
+    return replace(card, lines=(*card.lines, *waiting))
 
 
 def position(call: Call) -> Card:
@@ -28,7 +31,8 @@ def position(call: Call) -> Card:
     with call.desk.store.read() as work:
         stored = work.position(wanted)
         tickets = work.tickets_of(wanted)
-        notes = trail_card.note_lines(trail.notes(work, wanted))
+        waiting = collars.notes(work).get(wanted)
+        notes = (*((waiting,) if waiting else ()), *trail_card.note_lines(trail.notes(work, wanted)))
     version = int((call.desk.now() - stored.opened_at).total_seconds()) * 10 + (0 if stored.is_open else 9)
     if not stored.is_open:
         return _noted(cards.closed_position_card(stored, version, call.room.banner()), notes)

@@ -103,6 +103,9 @@ class Signal:
         yours: a net limit chosen by a person, which the order never passes either (None: nobody chose one).
         dates: what was known of the next report and ex-date when the card was made; None = not looked at.
         max_spread: widest spread of a leg at the tap, share of its mid, where the strategy has a bound of its own.
+        alternatives: signals of one name that share this word are alternatives, best rank first: only the first that
+            may be traded is proposed. "" for a signal that stands by itself.
+        table: what was compared, for the card: headers, then rows, at most 36 columns wide.
     """
 
     strategy: str
@@ -131,6 +134,8 @@ class Signal:
     yours: Decimal | None = None
     dates: DatesAhead | None = None
     max_spread: float | None = None
+    alternatives: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
 
     @property
     def options(self) -> tuple[Option, ...]:
