@@ -160,7 +160,7 @@ def _against(brief: Brief, way: Candidate) -> Iterator[str]:
     if share > params.max_premium + 1e-9:
         yield f"Premium {percent(share)} of the position, above {percent(params.max_premium)}"
     if not way.covers(brief.compared.need):
-        yield f"No way covers the need: this is the most, {way.share_of(brief.compared.need):.0%}".replace("%", " %")
+        yield f"Covers {way.share_of(brief.compared.need):.0%} of the need only".replace("%", " %")
     if not brief.due.is_confirmed:
         who = ", ".join(sorted({source for report in brief.due.days for source in report.sources})) or "one source"
         yield f"The report's date is unconfirmed ({who})"

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from engine import payoff, pricing
+from engine.exposures import calls_on
 from engine.model.book import Position
 from engine.model.instruments import Right, Stock
 from engine.model.legs import ExitPlan, Leg, Structure
@@ -42,11 +43,9 @@ def _shares_in(position: Position) -> int:
 
 
 def _calls_on(case: WheelCase, shares: Position) -> int:
-    return sum(
-        position.units
-        for position in case.context.held
-        if position.campaign == shares.campaign and position.structure is Structure.COVERED_CALL
-    )
+    """Calls on these shares, whichever strategy wrote them."""
+    everything = {position.id: position for position in (*case.context.owned, *case.context.held)}
+    return sum(call.units for call in calls_on(shares, everything.values()))
 
 
 def _free_contracts(case: WheelCase, shares: Position) -> int:
