@@ -11,6 +11,9 @@ from bot.command import Pool
 
 T = TypeVar("T")
 
+READING = frozenset({Pool.LOOK, Pool.DRAW})
+"""The pools whose work changes nothing."""
+
 
 async def inline(pool: Pool, work: Callable[[], T]) -> T:
     """Runs at once, in the caller's thread; `pool` makes no difference."""
@@ -36,21 +39,24 @@ def finish(coroutine: Coroutine[object, object, T]) -> T:
 class Bulkheads:
     """Thread pools by kind of work: look-ups never hold up a trade, trades never hold up what protects.
 
-    `Bulkheads(1)` shares one thread between all of them: everything that touches the desk happens in order.
+    `Bulkheads(1)` shares one thread between all of them: everything that touches the desk happens in order. Pictures
+    have one thread of their own in any case, one picture at a time: Matplotlib is not thread-safe (its FAQ, "Work with
+    threads") and draws one figure after the other anyhow (`Figure._render_lock` in its figure.py).
     """
 
     def __init__(self, trading: int, looking: int = 0, protecting: int = 0) -> None:
         trade = ThreadPoolExecutor(trading, thread_name_prefix="trade")
         look = ThreadPoolExecutor(looking, thread_name_prefix="look") if looking else trade
         protect = ThreadPoolExecutor(protecting, thread_name_prefix="protect") if protecting else trade
-        self._pools = {Pool.TRADE: trade, Pool.LOOK: look, Pool.PROTECT: protect}
+        draw = ThreadPoolExecutor(1, thread_name_prefix="draw")
+        self._pools = {Pool.TRADE: trade, Pool.LOOK: look, Pool.PROTECT: protect, Pool.DRAW: draw}
         self._acting: set[Future[Any]] = set()
         """The work under way that may change something."""
 
     async def run(self, pool: Pool, work: Callable[[], T]) -> T:
         """Run `work` in its pool and wait without blocking the event loop."""
         future = self._pools[pool].submit(work)
-        if pool is not Pool.LOOK:
+        if pool not in READING:
             self._acting.add(future)
             future.add_done_callback(self._acting.discard)
         return await asyncio.wrap_future(future)

@@ -15,6 +15,8 @@ from bot import charts, words
 from bot.curves import EquityCurve, IndexCurve
 from bot.message import Button, Card, Picture, Table, Tone
 from bot.proposal import legs_table
+from engine import benchmark
+from engine.benchmark import Beside
 from engine.model.book import Position
 from engine.model.legs import Structure
 from engine.model.orders import MANUAL, PANIC, Ticket
@@ -290,7 +292,7 @@ def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:
         lines=(*_closed_lines(digest), *digest.notes, *no_curve(digest.history)),
         facts=tuple(facts),
         tables=(limits_table(digest.uses),),
-        pictures=equity_pictures(digest.history, _index_beside(digest)),
+        pictures=equity_pictures(digest.history, digest.beside),
         banner=banner,
         key=f"digest:{digest.day}",
         version=1,
@@ -341,22 +343,18 @@ def no_curve(history: tuple[EquityDay, ...]) -> tuple[str, ...]:
     return ("The equity curve begins with the second close.",) if len(history) < 2 else ()
 
 
-def equity_pictures(history: tuple[EquityDay, ...], index: IndexCurve | None = None) -> tuple[Picture, ...]:
+def equity_pictures(history: tuple[EquityDay, ...], index: Beside | None = None) -> tuple[Picture, ...]:
     """The equity curve once there are two closes to draw between, beside an index where one is known."""
     if len(history) < 2:
         return ()
     days = np.array([row.day for row in history], dtype="datetime64[D]")
-    curve = EquityCurve("Equity at the close", days, np.array([float(row.equity) for row in history]), index)
-    first, last = history[0], history[-1]
-    alt = f"Equity from {words.money(first.equity)} on {first.day} to {words.money(last.equity)} on {last.day}"
-    if index is not None:
-        alt += f"; the same in {index.name}: {index.value[-1]:,.2f}"
-    return (Picture("equity.png", alt, partial(charts.equity_png, curve)),)
+    equity = np.array([float(row.equity) for row in history])
+    curve = EquityCurve("Equity at the close", days, equity, benchmark.peaks(history), _beside(index))
+    return (Picture("equity.png", curve.alt, partial(charts.equity_png, curve)),)
 
 
-def _index_beside(digest: Digest) -> IndexCurve | None:
-    """What the first equity would be in the index; None where it has no price on the first day or only one."""
-    bars, first = digest.index, digest.history[0] if digest.history else None
-    if bars is None or first is None or len(bars.day) < 2 or bars.day[0] != np.datetime64(first.day, "D"):
+def _beside(index: Beside | None) -> IndexCurve | None:
+    if index is None:
         return None
-    return IndexCurve(bars.ticker, bars.day, float(first.equity) * bars.close / bars.close[0])
+    name = index.bars.ticker if index.has_dividends else f"{index.bars.ticker} without dividends"
+    return IndexCurve(name, index.bars.day, index.value)

@@ -44,6 +44,7 @@ SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version y
 ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
 FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
+TRADE = Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
@@ -115,10 +116,12 @@ LOOK = (
     _look(Group.MARKET, "earnings", "when a name reports, or what is held and scanned does next", reports.earnings,
           replace(TICKER, required=False)),
     _look(Group.MARKET, "facts", "a company's growth, margins, sector and size, and who says so", quote.facts, TICKER),
-    _look(Group.MARKET, "chart", "closing prices as a picture", pictures.chart, TICKER,
-          Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000, example="60")),
-    _look(Group.TRADES, "payoff", "profit at expiry of a proposal or position", pictures.payoff,
-          Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")),
+    _look(Group.MARKET, "chart", "prices with the strikes that are held, or implied volatility, as a picture",
+          pictures.chart, TICKER,
+          Parameter("sessions", Kind.INT, "how many sessions", required=False, low=5, high=2000, example="60"),
+          Parameter("show", Kind.CHOICE, "price, or iv for a year of implied volatility", required=False,
+                    choices=pictures.SHOW)),
+    _look(Group.TRADES, "payoff", "profit at expiry and today of a proposal or position", pictures.payoff, TRADE),
     _look(Group.TRADES, "agenda", "what expires within a week, and what happens if nobody does anything", life.agenda),
     _look(Group.TRADES, "wheel", "a name's wheel: cash, put, shares, call, with basis and P&L", life.wheel, TICKER),
     _look(Group.TRADES, "envelopes", "what is approved in advance, how much of it is used, and how to revoke it",
@@ -248,6 +251,8 @@ BUTTONS = (
     _tap("strike_down", "ask again one strike lower", act.strike_down),
     _tap("later", "ask again one expiry later", act.later),
     _tap("sooner", "ask again one expiry sooner", act.sooner),
+    Command("levels", Role.VIEWER, "a trade's chart: the share's price with entry, strikes and exits", pictures.levels,
+            parameters=(TRADE,), is_button=True),
     Command("change", Role.VIEWER, "what else this proposal could be", act.change, parameters=(SHOWN,),
             is_button=True),
     Command("choose", Role.TRADER, "roll the way this button says", life.choose, Group.TRADES,

@@ -95,6 +95,8 @@ class Pool(StrEnum):
     TRADE = "trade"
     PROTECT = "protect"
     """What makes the account safer: it never waits behind approvals that wait for the broker."""
+    DRAW = "draw"
+    """Pictures: what draws them reads a frozen curve and never the desk, so it waits for nobody and holds nobody up."""
 
 
 class Group(StrEnum):

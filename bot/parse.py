@@ -156,11 +156,13 @@ def _is_left_out(command: Command, parameter: Parameter, word: str) -> bool:
     """Whether an optional word was skipped: what stands there can only be meant for a later parameter.
 
     A number or a date in place of a choice, where a date may follow; a ticker in capitals, where tickers may follow;
-    a word that is no day in place of a date, where free text may follow.
+    a word that is no day in place of a date, where free text may follow; a later parameter's choice.
     """
     if parameter.required or word.lower() in parameter.choices:
         return False
     later = command.parameters[command.parameters.index(parameter) + 1 :]
+    if any(word.lower() in other.choices for other in later):
+        return True
     if parameter.kind is Kind.DATE and any(other.rest for other in later):
         return not word[:1].isdigit() and _named_day(word, date.min) is None
     kinds = {other.kind for other in later} if parameter.kind in SKIPPED else set()

@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 
 from engine import audit, bounds, pricing, quoted, results, risk, standing
+from engine.benchmark import Beside, beside
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.exposures import first_expiry
@@ -17,7 +18,7 @@ from engine.model.book import ZERO, Account, Book, Position, Totals
 from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
-from engine.model.market import NO_GREEKS, Bars, Greeks
+from engine.model.market import NO_GREEKS, Dividend, Greeks
 from engine.model.records import EquityDay, PnlLine, StrategyDay
 from engine.model.trade import ApprovalStatus
 from engine.standing import Marks
@@ -126,8 +127,8 @@ class Digest:
     expiries: tuple[tuple[date, str], ...]
     errors: int = 0
     notes: tuple[str, ...] = field(default=())
-    index: Bars | None = None
-    """The index beside the account, from the first session of `history` on; None where the market does not know it."""
+    beside: Beside | None = None
+    """The same money in the index since the first session of `history`; None where the market does not know it."""
 
 
 def _book_marks(desk: Desk) -> tuple[Book, Marks]:
@@ -405,15 +406,24 @@ def digest(desk: Desk) -> Digest:
         uses=risk.usage(state, limits),
         expiries=tuple(expiries[:5]),
         notes=tuple(f"{item} priced at {at:%d %b %H:%M}" for item, at in marks.stale.items()),
-        index=_index(desk, history),
+        beside=_beside(desk, history),
     )
 
 
-def _index(desk: Desk, history: tuple[EquityDay, ...]) -> Bars | None:
+def _beside(desk: Desk, history: tuple[EquityDay, ...]) -> Beside | None:
     """The index from the first stored session on, None where there is nothing to put beside it."""
     if len(history) < 2:
         return None
     try:
-        return desk.market.bars(BESIDE, history[0].day, desk.today)
+        bars = desk.market.bars(BESIDE, history[0].day, desk.today)
+    except (DataError, NotFound):
+        return None
+    return beside(history, bars, _dividends(desk, BESIDE))
+
+
+def _dividends(desk: Desk, ticker: str) -> tuple[Dividend, ...] | None:
+    """What it paid, None where nobody tells."""
+    try:
+        return desk.market.snapshot(ticker).dividends
     except (DataError, NotFound):
         return None

@@ -25,6 +25,7 @@ LAYERS = {
     "values": ("engine.model",),
     "pure": (
         "engine.backfill",
+        "engine.benchmark",
         "engine.calendars",
         "engine.candidates",
         "engine.codec",
@@ -39,6 +40,7 @@ LAYERS = {
         "engine.payoff",
         "engine.performance",
         "engine.pricing",
+        "engine.projection",
         "engine.protection",
         "engine.refusals",
         "engine.reservations",
@@ -171,7 +173,7 @@ LAZY = {
     ): "its library may not be there; a desk without its key never needs it",
     ("bot.sources", "engine.data.providers.massive"): "as above",
     ("bot.sources", "engine.data.providers.yahoo"): "takes a second and pandas; a desk may do without it",
-    ("bot.charts", "matplotlib"): "takes most of a second; only a card with a picture needs it",
+    ("bot.charts.canvas", "matplotlib"): "takes most of a second; only a card with a picture needs it",
     (
         "engine.data.providers.yahoo_client",
         "engine.data.providers.yahoo_http",

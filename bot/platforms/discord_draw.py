@@ -32,7 +32,7 @@ async def drawn(room: Room, card: Card) -> Layout:
     """The card as a message, its pictures drawn in a bulkhead."""
     if not card.pictures:
         return layout(card, until=_until(room, card))
-    drawings = await room.run(Pool.LOOK, lambda: tuple(_draw(each) for each in card.pictures[:PICTURES]))
+    drawings = await room.run(Pool.DRAW, lambda: tuple(_draw(each) for each in card.pictures[:PICTURES]))
     return layout(card, drawings, _until(room, card))
 
 

@@ -179,7 +179,7 @@ class Sender:
 
     async def drawn(self, card: Card) -> tuple[Drawn, ...]:
         """The card's pictures that can be drawn and sent; the others are told in words."""
-        found = [await self._room.run(Pool.LOOK, partial(_draw, each)) for each in card.pictures]
+        found = [await self._room.run(Pool.DRAW, partial(_draw, each)) for each in card.pictures]
         return tuple(each for each in found if each is not None)
 
     async def _keys(self, chat: str, message: str, rows: Iterable[Iterable[Button]]) -> buttons.Keys:

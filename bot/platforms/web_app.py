@@ -209,7 +209,7 @@ class WebApp:
         picture = self._feed.picture(name, picture_id)
         if picture is None:
             return None
-        png = await self.room.run(Pool.LOOK, lambda: picture.draw(dark))
+        png = await self.room.run(Pool.DRAW, lambda: picture.draw(dark))
         while len(self._drawn) >= MOST_PICTURES:
             self._drawn.pop(next(iter(self._drawn)))
         self._drawn[picture_id, dark] = png
