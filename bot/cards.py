@@ -356,5 +356,4 @@ def equity_pictures(history: tuple[EquityDay, ...], index: Beside | None = None)
 def _beside(index: Beside | None) -> IndexCurve | None:
     if index is None:
         return None
-    name = index.bars.ticker if index.has_dividends else f"{index.bars.ticker} without dividends"
-    return IndexCurve(name, index.bars.day, index.value)
+    return IndexCurve(index.name if index.has_dividends else f"{index.name} without dividends", index.days, index.value)

@@ -222,7 +222,7 @@ class LimitBars:
 class StressCurve:
     """Profit and loss of the whole book at other prices and volatilities, dollars.
 
-    `spots`: (n,) moves as decimals. `vols`: (m,) moves of volatility in points. `pnl`: (n, m); NaN is unknown.
+    `spots`: (n,) moves as decimals. `vols`: (m,) relative moves of volatility, decimals. `pnl`: (n, m); NaN is unknown.
     """
 
     title: str
@@ -242,7 +242,7 @@ class StressCurve:
     @property
     def alt(self) -> str:
         """The numbers of the picture in words: a line for each move of the spot."""
-        head = f"{self.title}; volatility {', '.join(f'{each:+g}' for each in self.vols)} points"
+        head = f"{self.title}; volatility {', '.join(f'{each:+.0%}' for each in self.vols)}"
         rows = (
             f"{move:+.0%}: {', '.join('unknown' if np.isnan(each) else dollars(float(each)) for each in row)}"
             for move, row in zip(self.spots, self.pnl, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bot import words
 from bot.curves import Band, Entry, Level, LevelKind, PayoffCurve, PriceCurve
-from engine import payoff, projection
+from engine import calendars, payoff, projection
 from engine.errors import DataUnavailable
 from engine.exposures import first_expiry
 from engine.model.instruments import Option
@@ -25,8 +25,6 @@ BEYOND = 0.35
 """Of the prices that matter: how much is shown on either side of them."""
 LEAST_BEYOND = 0.06
 """The same, of the spot."""
-WIDE = 3.0
-"""Times the spot: up to there the largest gain of a package that has no exact one is looked for."""
 MOST_LEVELS = 9
 """Names that find room beside each other at the right of a chart."""
 
@@ -70,7 +68,7 @@ def payoff_curve(trade: Trade, chain: Chain | None, close: datetime | None) -> P
         DataUnavailable: its options end on different days, and no volatility is known to price the later ones with.
     """
     model = projection.model(trade.legs, chain, close)
-    is_exact = projection.has_one_expiry(trade.legs)
+    is_exact = not calendars.is_mixed(trade.legs)
     if model is None and not is_exact:
         raise DataUnavailable(
             f"The options of {trade.id} end on different days and not all of them have a volatility right now: "
@@ -84,7 +82,7 @@ def payoff_curve(trade: Trade, chain: Chain | None, close: datetime | None) -> P
         title=trade.name,
         spots=spots,
         profits=profits,
-        breakevens=levels if is_exact else projection.crossings(spots, profits),
+        breakevens=levels if is_exact else tuple(float(at) for at, _ in calendars.turns(spots, profits)),
         spot=trade.spot,
         spot_name=trade.spot_name,
         until=_until(trade, is_exact),
@@ -107,7 +105,7 @@ def _spots(trade: Trade, levels: Sequence[float], sigma: Sequence[float]) -> Flo
 
 def _at_expiry(trade: Trade, spots: Floats, model: projection.Model | None) -> Floats:
     """Exact where all options end together, else by the model at the first expiry."""
-    if model is None or projection.has_one_expiry(trade.legs) or trade.expiry is None:
+    if model is None or not calendars.is_mixed(trade.legs) or trade.expiry is None:
         return payoff.expiry_profile(trade.legs, trade.limit, spots) * trade.units
     return _on(trade, spots, model, trade.expiry)
 
@@ -130,18 +128,16 @@ def _band(move: projection.Move) -> Band:
 
 def bounds(trade: Trade, model: projection.Model | None) -> tuple[str, str]:
     """The most it can lose and make at any price of the underlying, in words."""
-    if model is not None and not projection.has_one_expiry(trade.legs):
-        wide = _at_expiry(trade, np.linspace(0.01, WIDE, 600) * trade.spot, model)
-        return f"about {_money(-wide.min())}", f"about {_money(wide.max())}"
+    if model is not None and calendars.is_mixed(trade.legs):
+        wide = _at_expiry(trade, calendars.grid(trade.legs, trade.spot), model)
+        least = payoff.max_loss(trade.legs, trade.limit)
+        lost = None if least is None else max(float(least) * trade.units, -float(wide.min()))
+        return words.UNLIMITED if lost is None else f"{lost:,.2f}", f"about {max(float(wide.max()), 0.0):,.0f}"
     loss, gain = payoff.max_loss(trade.legs, trade.limit), payoff.max_gain(trade.legs, trade.limit)
     return (
         words.money(None if loss is None else loss * trade.units, words.UNLIMITED),
         words.money(None if gain is None else gain * trade.units, words.UNLIMITED),
     )
-
-
-def _money(amount: float) -> str:
-    return f"{max(float(amount), 0.0):,.0f}"
 
 
 def _bounds(trade: Trade, model: projection.Model | None) -> str:
@@ -196,7 +192,7 @@ def nearest(levels: Iterable[Level], spot: float) -> tuple[Level, ...]:
 
 
 def _breakevens(trade: Trade) -> tuple[Level, ...]:
-    if not trade.strikes or not projection.has_one_expiry(trade.legs):
+    if not trade.strikes or calendars.is_mixed(trade.legs):
         return ()
     prices = map(float, payoff.breakevens(trade.legs, trade.limit))
     return tuple(Level(LevelKind.BREAKEVEN, price, f"BE {words.level(price)}") for price in prices)

@@ -12,12 +12,13 @@ from datetime import date, datetime
 
 import numpy as np
 
+from engine.calendars import intrinsic
 from engine.exposures import first_expiry
-from engine.model.instruments import Option, Right
+from engine.model.instruments import Option, Right, Style
 from engine.model.legs import Leg
 from engine.model.market import Chain, Floats
 from engine.payoff import multiplier, smile_iv
-from engine.pricing import escrowed_spot, is_european, value, years_left
+from engine.pricing import escrowed_spot, value, years_left
 from engine.volatility import atm_iv
 
 
@@ -69,39 +70,21 @@ def profile(legs: Sequence[Leg], limit: float, spots: Floats, priced: Model, on:
 
 def _option(option: Option, spots: Floats, priced: Model, on: date) -> Floats:
     chain = priced.chain
-    gap = spots - float(option.strike)
-    is_call = option.right is Right.CALL
-    intrinsic = np.maximum(gap if is_call else -gap, 0.0)
+    exercised = intrinsic(option, spots)
     expiry = np.array([option.expiry], dtype="datetime64[D]")
     is_now = on == chain.today
     years = float(years_left(expiry, on, chain.asof, priced.close)[0]) if is_now else (option.expiry - on).days / 365
     if not years > 0:
-        return intrinsic
+        return exercised
     rate = chain.rate_to(option.expiry)
     # What the dividends until expiry take off the spot, the same dollars at every one of `spots`.
     escrow = float(escrowed_spot(0.0, on, expiry, chain.dividends, rate)[0])
     worth = value(
-        spots + escrow, float(option.strike), years, rate, priced.volatility[option], is_call,
+        spots + escrow, float(option.strike), years, rate, priced.volatility[option], option.right is Right.CALL,
         chain.yield_to(option.expiry),
     )  # fmt: skip
-    worth = np.where(np.isnan(worth), intrinsic, worth)
-    return worth if is_european(chain) else np.maximum(worth, intrinsic)
-
-
-def has_one_expiry(legs: Sequence[Leg]) -> bool:
-    """Whether all options end together: otherwise what is made at the first expiry is an estimate too."""
-    return len({leg.instrument.expiry for leg in legs if isinstance(leg.instrument, Option)}) <= 1
-
-
-def crossings(spots: Floats, profits: Floats) -> tuple[float, ...]:
-    """Prices, ascending, where a sampled profile changes its sign, linear between the samples.
-
-    >>> crossings(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 1.0, -3.0]))
-    (1.5, 2.25)
-    """
-    left = np.flatnonzero((profits[:-1] > 0) != (profits[1:] > 0))
-    share = profits[left] / (profits[left] - profits[left + 1])
-    return tuple(float(price) for price in spots[left] + share * (spots[left + 1] - spots[left]))
+    worth = np.where(np.isnan(worth), exercised, worth)
+    return worth if option.style is Style.EUROPEAN else np.maximum(worth, exercised)
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,11 +265,11 @@ SAMPLE = 20.0
 def _draw_key(spot: Canvas) -> None:
     """The key: each line or area, and what it is called."""
     for number, row in enumerate(reversed(_key_rows(spot.key))):
+        corner = (EDGE / POINTS / INCHES[0], (EDGE + number * LABEL * LINE) / POINTS / INCHES[1])
         spot.figure.legend(
             [mark.artist for mark in row], [plain(mark.words) for mark in row], loc="lower left", ncols=len(row),
-            bbox_to_anchor=(EDGE / POINTS / INCHES[0], (EDGE + number * LABEL * LINE) / POINTS / INCHES[1]), frameon=False,
-            fontsize=TICK, labelcolor=spot.palette.ink, borderpad=0.0, borderaxespad=0.0,
-            handlelength=SAMPLE / TICK, handletextpad=0.4, columnspacing=1.0,
+            bbox_to_anchor=corner, frameon=False, fontsize=TICK, labelcolor=spot.palette.ink, borderpad=0.0,
+            borderaxespad=0.0, handlelength=SAMPLE / TICK, handletextpad=0.4, columnspacing=1.0,
         )  # fmt: skip
 
 

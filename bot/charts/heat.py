@@ -19,7 +19,7 @@ def stress_png(curve: StressCurve, dark: bool) -> bytes:
     axes.grid(visible=False)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
-    axes.set_xticks(np.arange(columns) + 0.5, [_points(float(each)) for each in curve.vols])
+    axes.set_xticks(np.arange(columns) + 0.5, [_volatility(float(each)) for each in curve.vols])
     axes.set_yticks(np.arange(rows) + 0.5, [_move(float(each)) for each in curve.spots])
     biggest = float(np.nanmax(np.abs(curve.pnl))) if np.isfinite(curve.pnl).any() else 1.0
     for row in range(rows):
@@ -62,5 +62,5 @@ def _move(fraction: float) -> str:
     return "spot now" if not fraction else f"{fraction * 100:+.3g} %".replace("-", "−")
 
 
-def _points(points: float) -> str:
-    return "vol now" if not points else f"vol {points:+g} pts".replace("-", "−")
+def _volatility(fraction: float) -> str:
+    return "vol now" if not fraction else f"vol {fraction * 100:+.3g} %".replace("-", "−")

@@ -26,7 +26,7 @@ from bot.people import People, Role, User
 from bot.personal import compact
 from bot.platforms.base import MessageGone, Platform
 from bot.preferences import Preferences, save
-from engine import portfolio
+from engine import benchmark, portfolio
 from engine.model.events import Event, EventKind, Severity
 from engine.model.market import Bars, Source
 from engine.model.records import EquityDay
@@ -428,7 +428,7 @@ def test_a_digest_that_comes_days_late_tells_its_own_day() -> None:
     assert card.title == "Digest 2026-06-11"
     assert dict(card.facts)["Equity"] == "100,500.00"
     assert dict(card.facts)["Today"] == "+500.00"
-    assert card.pictures[0].alt == "Equity from 100,000.00 on 2026-06-10 to 100,500.00 on 2026-06-11"
+    assert card.pictures[0].alt.startswith("Equity from 100,000.00 on 2026-06-10 to 100,500.00 on 2026-06-11. ")
 
 
 def test_the_digest_s_picture_has_the_index_beside_the_account_and_says_it_in_words() -> None:
@@ -438,11 +438,11 @@ def test_the_digest_s_picture_has_the_index_beside_the_account_and_says_it_in_wo
     close = np.array([600.0, 606.0])
     column = np.array(days[:2], dtype="datetime64[D]")
     bars = Bars("SPY", column, close, close, close, close, close, Source("test", make.NOW))
-    digest = replace(portfolio.digest(at.room.desk), history=history, index=bars)
+    digest = replace(portfolio.digest(at.room.desk), history=history, beside=benchmark.beside(history, bars, ()))
 
     (picture,) = cards.digest_card(digest, "PAPER").pictures
 
-    assert picture.alt.endswith("to 101,000.00 on 2026-06-12; the same in SPY: 101,000.00")
+    assert "to 101,000.00 on 2026-06-12; the same in SPY: 101,000.00. " in picture.alt
     assert picture.draw(True).startswith(b"\x89PNG")
 
 

@@ -264,7 +264,7 @@ def test_a_payoff_tells_the_whole_loss_though_the_picture_shows_a_part() -> None
         "Max gain": "206.00",
         "Breakeven": "42.97",
         "Spot": "48.00",
-        "Shown for": "30.80 to 62.40",
+        "Shown for": "40.09 to 50.88",
     }
 
 

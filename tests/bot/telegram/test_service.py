@@ -135,6 +135,21 @@ async def test_a_card_that_stays_gets_a_fresh_button_in_place_of_the_one_that_wa
         assert button(card, "Why") != other
 
 
+async def test_a_picture_that_takes_its_time_delays_no_tap_of_the_same_chat() -> None:
+    async with telegram() as world:
+        card = await world.proposal()
+        hanging = Hanging(world, Pool.DRAW)
+        world.say("/payoff A00001")
+        await until(lambda: hanging.waiting)
+        act = world.press(card, "Approve")
+
+        await until(lambda: world.orders)
+        assert act.answered(within=10).get()
+        assert not [each for each in world.cards() if "Payoff of" in each.text]
+        hanging.released.set()
+        await world.card("Payoff of A00001")
+
+
 async def test_a_chat_that_asks_for_too_much_at_once_is_told() -> None:
     async with telegram() as world:
         hanging = Hanging(world, Pool.LOOK)
