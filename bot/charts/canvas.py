@@ -28,14 +28,20 @@ MOST_LINES = 2
 """Of the title and of the words below it."""
 DIGIT = 0.64
 """How wide a digit is, of its size (DejaVu Sans)."""
+BOLD = 1.1
+"""How much wider bold letters are."""
 LINE = 1.3
 """From one line of text to the next, of the size of its letters."""
 EDGE = 7.0
 """Points around the chart."""
+LEFT = 45.0
+"""About how many the labels at the left take."""
 GAP = 4.0
 """Points between a tick's label and the chart."""
-ROOM = 0.25
-"""The part of the width kept free for the last value."""
+APART = 0.17
+"""Of the width: dates nearer to each other would touch."""
+MOST_ROOM = 0.8
+"""Of the time shown: no more is kept free for words."""
 NARROW = frozenset(" .,:;'|!()[]1iIjl")
 
 DOTTED, DASHED, LONG, MIXED = (0, (1, 2)), (0, (4, 2)), (0, (7, 2)), (0, (5, 2, 1, 2))
@@ -181,13 +187,15 @@ def name_ends(spot: Canvas, at: float, named: Sequence[tuple[float, str]], align
         note(spot, (at, shown), text + arrow, offset, (align, "center"))
 
 
-def dates(spot: Canvas, days: Dates, room: float = ROOM) -> None:
-    """At most four dates under the axis, the year where it changes, and room for what stands at the right."""
+def dates(spot: Canvas, days: Dates, named: Iterable[str]) -> None:
+    """At most four dates under the axis, the year where it changes, and room for the words that stand at the right."""
     across = numbers(days)
     first, last = float(across[0]), float(across[-1])
     span = max(last - first, 1.0)
+    taken = max((BOLD * _wide(text, LABEL) for text in named), default=0.0) + 3 * GAP
+    room = min(taken / (INCHES[0] * POINTS - LEFT - EDGE - taken), MOST_ROOM)
     spot.axes.set_xlim(first - 0.03 * span, last + room * span)
-    chosen = np.unique(np.linspace(0, len(days) - 1, 4).astype(int))
+    chosen = _apart(across, np.unique(np.linspace(0, len(days) - 1, 4).astype(int)), APART * (1 + room) * span)
     ticks = [day.astype(object) for day in days[chosen]]
     years = [0, *(day.year for day in ticks)]
     labels = [
@@ -195,6 +203,16 @@ def dates(spot: Canvas, days: Dates, room: float = ROOM) -> None:
         for day, year in zip(ticks, years, strict=False)
     ]
     spot.axes.set_xticks(across[chosen], labels)
+
+
+def _apart(across: Floats, chosen: Iterable[int], least: float) -> list[int]:
+    """Those of the chosen that are so far from the one before and from the last one; the first and the last stay."""
+    rows = list(chosen)
+    kept = rows[:1]
+    for row in rows[1:-1]:
+        if across[row] - across[kept[-1]] >= least and across[rows[-1]] - across[row] >= least:
+            kept.append(row)
+    return kept + rows[-1:] if len(rows) > 1 else kept
 
 
 def numbers(days: Dates) -> Floats:
@@ -292,7 +310,8 @@ def _number(limits: Callable[[], tuple[float, float]]) -> Callable[[float, int],
     def shown(value: float, position: int) -> str:
         del position
         low, high = limits()
-        digits = 0 if high - low >= 8 else 1 if high - low >= 0.8 else 2
+        span = abs(high - low)
+        digits = next((digits for digits, least in enumerate((8, 0.8, 0.08, 0.008)) if span >= least), 4)
         return signed(value, digits)
 
     return shown
@@ -308,3 +327,12 @@ def signed(value: float, digits: int = 0) -> str:
         return f"{value / 1e6:,.1f}M".replace("-", "−")
     text = f"{value:,.{digits}f}"
     return text.lstrip("-") if not float(text.replace(",", "")) else text.replace("-", "−")
+
+
+def price(amount: float) -> str:
+    """A price of a share as it is named on a chart: cents, finer below a dollar.
+
+    >>> price(51.28672), price(0.00512), price(666_726.7)
+    ('51.29', '0.0051', '666,726.70')
+    """
+    return f"{amount:,.2f}" if abs(amount) >= 1 else f"{amount:,.4f}"

@@ -10,7 +10,6 @@ from engine.model.market import Floats
 
 GAP_DAYS = 7
 """Days without a value across which no line is drawn."""
-ROOM = 0.34
 
 
 def iv_png(curve: IvCurve, dark: bool) -> bytes:
@@ -27,7 +26,7 @@ def iv_png(curve: IvCurve, dark: bool) -> bytes:
         for start, end in _runs(days, curve.reconstructed):
             axes.axvspan(start, end, facecolor="none", edgecolor=palette.grid, hatch="////", lw=0, zorder=0)
         spot.key.append(Mark(other, "reconstructed from past trades"))
-    dates(spot, curve.days, ROOM)
+    dates(spot, curve.days, ("high 100.0 %",))
     axes.margins(y=0.16)
     last, low, high = float(percent[-1]), float(percent.min()), float(percent.max())
     axes.plot(days[-1:], [last], marker="o", markersize=5, color=palette.line, zorder=5)

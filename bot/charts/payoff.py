@@ -64,22 +64,20 @@ def _mark_spot(spot: Canvas, price: float, text: str) -> None:
 
 
 def _mark_breakevens(spot: Canvas, curve: PayoffCurve) -> None:
-    """A dot and its price for each; the words stand over the loss side, where no line runs, one above the other
-    where two are near."""
+    """A dot and its price for each, over the loss side, where no line runs; where another one is near there, under the
+    other side."""
     low, high = spot.axes.get_xlim()
-    span = high - low
-    taken: list[tuple[float, float, int]] = []
-    for level in curve.breakevens:
-        if not low <= level <= high:
-            continue
+    reach = EDGE * (high - low)
+    shown = [level for level in curve.breakevens if low <= level <= high]
+    for level in shown:
         spot.axes.plot([level], [0], marker="o", markersize=5, color=spot.palette.ink, zorder=5)
-        side = "right" if _value_at(curve, level + span / 50) > 0 else "left"
-        side = "left" if (level - low) / span < EDGE else "right" if (high - level) / span < EDGE else side
-        reach = (level - EDGE * span, level) if side == "right" else (level, level + EDGE * span)
-        step = 1 + max((row for start, end, row in taken if start < reach[1] and reach[0] < end), default=-1)
-        taken.append((*reach, step))
-        offset = (-5 if side == "right" else 5, 4 + 14 * step)
-        note(spot, (level, 0), words.level(level), offset, (side, "bottom"))
+        is_left = _value_at(curve, level + reach / 10) > 0
+        is_left = is_left if reach < level - low and reach < high - level else level - low > reach
+        near = [other for other in shown if 0 < (level - other if is_left else other - level) < 2 * reach]
+        is_under = bool(near)
+        side = "right" if is_left is not is_under else "left"
+        offset = (-5 if side == "right" else 5, -5 if is_under else 4)
+        note(spot, (level, 0), words.level(level), offset, (side, "top" if is_under else "bottom"))
 
 
 def _value_at(curve: PayoffCurve, price: float) -> float:

@@ -6,8 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from bot import words
-from bot.charts.canvas import DASHED, DOTTED, LONG, MIXED, ROOM, Canvas, Mark, canvas, dates, name_ends, numbers
+from bot.charts.canvas import DASHED, DOTTED, LONG, MIXED, Canvas, Mark, canvas, dates, name_ends, numbers, price
 from bot.curves import Entry, LevelKind, PriceCurve
 
 MOST_BARS = 130
@@ -22,8 +21,8 @@ FAR, NEAR = 0.75, 0.15
 """A level further away than this part of the range of prices, and of the price, is named at the edge."""
 AHEAD = 0.8
 """Of the time shown: an expiry further ahead than this is named at the edge."""
-MARGIN = 0.36
-"""Of the width: where the names of the levels stand."""
+TICK_LONG = 0.015
+"""Of the time shown: the tick of a close is no longer."""
 
 
 def price_png(curve: PriceCurve, dark: bool) -> bytes:
@@ -33,18 +32,19 @@ def price_png(curve: PriceCurve, dark: bool) -> bytes:
     _draw_bars(spot, curve)
     ends = _ends(curve)
     shown = np.append(curve.days, np.array(ends, dtype="datetime64[D]"))
-    dates(spot, np.unique(shown), MARGIN if curve.levels else ROOM)
+    last = float(curve.close[-1])
+    now = f"now {price(last)}" if curve.levels else price(last)
+    dates(spot, np.unique(shown), (now, *(f"{level.words} ↓" for level in curve.levels)))
     if ends:
         _mark_expiries(spot, curve, ends)
     if curve.entry is not None:
         _mark_entry(spot, curve.entry)
-    last = float(curve.close[-1])
     spot.axes.plot(across[-1:], [last], marker="o", markersize=4, color=spot.palette.line, zorder=5)
     if curve.levels:
-        _mark_levels(spot, curve)
+        _mark_levels(spot, curve, (last, now))
     else:
         spot.axes.margins(y=0.16)
-        name_ends(spot, float(across[-1]), [(last, words.level(last))], "left")
+        name_ends(spot, float(across[-1]), [(last, now)], "left")
     return spot.png()
 
 
@@ -56,7 +56,13 @@ def _draw_bars(spot: Canvas, curve: PriceCurve) -> None:
         return
     width = max(0.5, 260 / len(across) / 2.6)
     spot.axes.vlines(across, curve.low, curve.high, color=palette.line, linewidth=min(width, 2.4))
-    spot.axes.hlines(curve.close, across, across + 0.42, color=palette.line, linewidth=min(width, 2.0))
+    spot.axes.hlines(
+        curve.close,
+        across,
+        across + min(0.42, TICK_LONG * float(across[-1] - across[0])),
+        color=palette.line,
+        linewidth=min(width, 2.0),
+    )
 
 
 def _ends(curve: PriceCurve) -> list[date]:
@@ -73,9 +79,9 @@ def _mark_expiries(spot: Canvas, curve: PriceCurve, ends: list[date]) -> None:
     spot.key.append(Mark(line, "expiry"))
 
 
-def _mark_levels(spot: Canvas, curve: PriceCurve) -> None:
+def _mark_levels(spot: Canvas, curve: PriceCurve, now: tuple[float, str]) -> None:
     """Lines across, each named at the right; what is far away stands at the edge with an arrow."""
-    last = float(curve.close[-1])
+    last, _ = now
     low, high = float(np.nanmin(curve.low)), float(np.nanmax(curve.high))
     span = (high - low) or abs(last) * 0.1 or 1.0
     reach = max(FAR * span, NEAR * last)
@@ -86,7 +92,7 @@ def _mark_levels(spot: Canvas, curve: PriceCurve) -> None:
     for level in near:
         style, width = STYLES[level.kind]
         spot.axes.axhline(level.price, color=spot.palette.ink, linewidth=width, linestyle=style)
-    named = [(last, f"now {words.level(last)}"), *((level.price, level.words) for level in curve.levels)]
+    named = [now, *((level.price, level.words) for level in curve.levels)]
     name_ends(spot, spot.axes.get_xlim()[1], named, "right")
 
 
