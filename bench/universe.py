@@ -1,6 +1,6 @@
 """A scan's inputs of 500 underlyings: read from the disk of this machine, and asked of a server on it.
 
-Measured in a process of its own for 125, 250 and 500 names: snapshots with 400 sessions of history and a chain of 960
+Measured in a process of its own for 125, 250 and 500 names: snapshots with 560 sessions of history and a chain of 960
 contracts each, volatility and Greeks in it, all of it from the shelf as after a restart; then the most memory that
 process ever held. Floor, in the same process: the same Parquet tables read without making anything of them. Beside it
 stands what a chain costs that is not on the shelf: from its quotes to volatility and Greeks, and onto the shelf.
@@ -48,7 +48,7 @@ SIZES = (125, 250, 500)
 ROUNDS = 3
 EXPIRIES = tuple(date(2026, 11, 27) + timedelta(weeks=week) for week in range(12))
 STRIKES = tuple(float(strike) for strike in range(80, 120))
-SESSIONS = 400
+SESSIONS = 560
 SOURCE = Source("made")
 MIB = 1 << 20
 
@@ -65,7 +65,7 @@ def raw_chain(ticker: str, vol: float) -> RawChain:
 
 def history(ticker: str, rng: np.random.Generator) -> Bars:
     """A random walk that ends at 100 dollars on the session before today."""
-    days = np.array(Sessions().between(TODAY - timedelta(days=590), TODAY - timedelta(days=1)), dtype="datetime64[D]")
+    days = np.array(Sessions().between(TODAY - timedelta(days=830), TODAY - timedelta(days=1)), dtype="datetime64[D]")
     days = days[-SESSIONS:]
     close = np.exp(np.cumsum(rng.normal(0, 0.015, len(days))))
     close = close / close[-1] * 100

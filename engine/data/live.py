@@ -28,7 +28,7 @@ from engine.data.past import PanelPast
 from engine.data.peers import bars_trouble, intraday_trouble, price_trouble
 from engine.data.providers.port import Curve, Offer
 from engine.data.second import Ours, SecondSources
-from engine.data.share_days import HORIZON
+from engine.data.share_days import HORIZON, PANEL, WARM_UP
 from engine.data.splits import on_basis_of
 from engine.data.term_rates import TermRates, term_rates
 from engine.errors import DataUnavailable, DeskError, NotFound
@@ -63,8 +63,6 @@ REPORTS_AHEAD = timedelta(days=130)
 SLOW = 8.0
 """Seconds for what is asked of one name at a time and kept for long."""
 NEWS_BACK = timedelta(days=3)
-WARM_UP = 400
-"""Sessions of history in a snapshot."""
 INDICES = frozenset(INDEX_ROOTS.values())
 
 History = Callable[[str, date], tuple[IvDay, ...] | None]
@@ -202,7 +200,7 @@ class LiveMarket:
 
     def panel(self) -> Mapping[str, Bars]:
         """The last 400 completed daily bars of the whole universe."""
-        return {ticker: bars[-WARM_UP:] for ticker, bars in self._shares.panel(self.universe()).items()}
+        return {ticker: bars[-PANEL:] for ticker, bars in self._shares.panel(self.universe()).items()}
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         """Halts and resumptions; empty where no provider tells them."""

@@ -47,9 +47,9 @@ PEER_LIFE = 60.0
 SESSION_LIFE = 5.0
 STATUS_LIFE = 15.0
 ACTIONS_LIFE = 6 * 3600.0
-HISTORY = timedelta(days=600)
-"""Calendar days of history kept ready: more than the 260 sessions the longest rule looks back."""
-ACTIONS_BACK, ACTIONS_AHEAD = timedelta(days=800), timedelta(days=120)
+HISTORY = timedelta(days=830)
+"""Calendar days of history kept ready: the 560 sessions of a snapshot."""
+ACTIONS_BACK, ACTIONS_AHEAD = HISTORY, timedelta(days=120)
 ORDER_GRADE = frozenset({Kind.REAL, Kind.INDICATIVE})
 """Kinds of quotes that an order may be priced on; what else there is can only contradict them."""
 FEW = 5

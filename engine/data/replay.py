@@ -18,7 +18,7 @@ from engine.data.folder import RecordedFolder
 from engine.data.option_days import OptionDays
 from engine.data.rates import Rate
 from engine.data.recorded_quarters import RecordedQuarters
-from engine.data.share_days import ShareDay, ShareDays
+from engine.data.share_days import PANEL, ShareDay, ShareDays
 from engine.errors import DataError, NotFound
 from engine.model.instruments import Instrument, Option
 from engine.model.market import Bars, Chain, Kind, Level, MarketSnapshot, Quote, Source
@@ -173,7 +173,7 @@ class ReplayMarket:
     def panel(self) -> Mapping[str, Bars]:
         """The last 400 completed daily bars of the whole universe, in today's shares."""
         found = ((ticker, self._completed(ticker)) for ticker in self.universe())
-        return {ticker: bars for ticker, bars in found if bars is not None}
+        return {ticker: bars[-PANEL:] for ticker, bars in found if bars is not None}
 
     def statuses(self, tickers: Iterable[str]) -> Mapping[str, TradingStatus]:
         """Those recorded of live prices; other recorded days do not say which names were halted."""

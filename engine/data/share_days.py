@@ -22,8 +22,10 @@ from engine.model.instruments import Stock
 from engine.model.market import CENT, Bar, Bars, Dividend, Earnings, Floats, Kind, Quote, Source
 from engine.sessions import Sessions
 
-WARM_UP = 400
-"""Sessions of history in a snapshot: enough for every indicator of the strategies (52 weeks and their warm-up)."""
+WARM_UP = 560
+"""Sessions of history in a snapshot: two years and two months, so that they reach around the last eight reports."""
+PANEL = 400
+"""Sessions in a panel: enough for every indicator of the strategies (52 weeks and their warm-up)."""
 VOLATILITY_SESSIONS = 30
 SPREAD = Decimal("0.0002")
 """Modelled bid-ask spread of shares, of the price: 2 basis points, and at least a cent."""
@@ -39,7 +41,7 @@ class ShareDay:
     """A ticker as it stands on `today`, in the shares of `today`. (No slots: what the model asks for is kept.)
 
     Attributes:
-        bars: the last 400 sessions before today. last_close: when the latest of them ended, None without one.
+        bars: the last 560 sessions before today. last_close: when the latest of them ended, None without one.
         open_at, close_at, path: today's bells and its prices between them, all None when there is no session today.
         dividends: gone ex up to today, oldest first; None where nothing covers them.
         earnings: reports on both sides of today; None where nothing covers them.

@@ -100,6 +100,7 @@ class Massive(Provider):
         )
         self._client = Client(*self._readers)
         self._granted = Entitlements(NAME, KINDS, tick, enough=1)
+        self._reach = date.min
 
     @property
     def offers(self) -> Mapping[Offer, Kind]:
@@ -292,15 +293,24 @@ class Massive(Provider):
         return found
 
     def _aggregates(self, symbol: str, start: date, end: date, is_adjusted: bool) -> Any:
+        """Daily rows; where the plan does not reach back so far, those that it reaches."""
+        reach = self._today() - FREE_REACH
         try:
-            return self._client.get_aggs(
-                symbol, 1, "day", start.isoformat(), end.isoformat(), adjusted=is_adjusted, sort="asc", limit=ALL_BARS
-            )
+            return self._days(symbol, max(start, self._reach), end, is_adjusted)
         except NotEntitled as error:
             # Days out of a plan's reach are denied as the whole question would be; the others can be asked for.
-            if end < self._today() - FREE_REACH or start >= self._today():
+            if end < reach or start >= self._today():
                 raise Refused(f"Massive has no bars from {start} to {end} under this key.") from error
-            raise
+            if max(start, self._reach) >= reach:
+                raise
+            answer = self._days(symbol, reach, end, is_adjusted)
+        self._reach = reach
+        return answer
+
+    def _days(self, symbol: str, start: date, end: date, is_adjusted: bool) -> Any:
+        return self._client.get_aggs(
+            symbol, 1, "day", start.isoformat(), end.isoformat(), adjusted=is_adjusted, sort="asc", limit=ALL_BARS
+        )
 
     def _first(self, names: Sequence[str]) -> Sequence[str]:
         """As many as a minute has requests."""

@@ -28,7 +28,7 @@ STRIKES = tuple(float(strike) for strike in range(80, 121, 2))
 
 @dataclass
 class MadeProvider(Provider):
-    """Everybody of `prices` has shares at that price, 300 sessions of history, and options.
+    """Everybody of `prices` has shares at that price, `history` sessions of it, and options.
 
     `factor` makes it lie about every price; `error` is raised in place of an answer. `asked` has every question.
     """
@@ -37,6 +37,7 @@ class MadeProvider(Provider):
     kind: Kind = Kind.REAL
     prices: dict[str, float] = field(default_factory=lambda: {"AAA": 100.0})
     factor: float = 1.0
+    history: int = 300
     error: Exception | None = None
     only: frozenset[Offer] = frozenset(Offer) - {Offer.LEVELS, Offer.SCREEN, Offer.OPTION_BARS, Offer.INTRADAY}
     paid: dict[str, tuple[Dividend, ...]] = field(default_factory=dict)
@@ -92,7 +93,9 @@ class MadeProvider(Provider):
         return {name: self._bars(name, start, end) for name in self._known(Offer.BARS, tickers)}
 
     def _bars(self, ticker: str, start: date, end: date) -> Bars:
-        days = np.busday_offset(np.datetime64(TODAY, "D"), np.arange(-300, 1), roll="forward")  # today's is among them
+        days = np.busday_offset(
+            np.datetime64(TODAY, "D"), np.arange(-self.history, 1), roll="forward"
+        )  # today's is among them
         days = days[(days >= np.datetime64(start, "D")) & (days <= np.datetime64(end, "D"))]
         price = np.full(len(days), self._p(ticker))
         volume = np.full(len(days), 5e6)

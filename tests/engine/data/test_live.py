@@ -261,3 +261,12 @@ def test_a_name_is_not_called_unknown_while_who_may_know_it_is_silent() -> None:
     dead = MadeProvider(name="dead", error=DOWN)
     with live(dead, MadeProvider()) as it, pytest.raises(DataUnavailable, match="cannot be said now"):
         it.market.snapshot("BBB")
+
+
+def test_a_snapshot_reaches_two_years_back_and_the_panel_as_far_as_the_rules_look() -> None:
+    made = MadeProvider(history=700)
+    with live(made) as it:
+        assert len(it.market.snapshot("AAA").bars) == 560
+        assert len(it.market.panel()["AAA"]) == 400
+        oldest = it.market.snapshot("AAA").bars.day[0].astype(object)
+    assert TODAY - oldest > timedelta(days=8 * 92 + 30)

@@ -502,3 +502,10 @@ def test_a_chain_recorded_after_the_last_bar_is_shown():
     assert (len(chain), chain.spot) == (2064, 219.30)
     with pytest.raises(DataUnavailable, match="IBM has no bar for 2026-05-15"):
         market.snapshot("IBM")
+
+
+@needs_shared
+def test_a_recorded_snapshot_reaches_two_years_back_and_the_panel_as_far_as_the_rules_look():
+    market = real(recorded.clock(date(2019, 3, 4)))
+    assert len(market.snapshot("KO").bars) == 560
+    assert len(market.panel()["KO"]) == 400

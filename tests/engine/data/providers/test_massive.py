@@ -279,6 +279,24 @@ def test_days_out_of_a_plans_reach_do_not_close_the_bars(bench: Bench):
     assert bench.provider.bars(["AAPL"], TUESDAY, FRIDAY)
 
 
+def test_a_history_longer_than_a_plan_reaches_is_what_it_reaches_and_is_found_out_once(bench: Bench):
+    reach = FRIDAY - timedelta(days=730)
+    path = f"/v2/aggs/ticker/AAPL/range/1/day/{reach}/2026-11-27"
+    bench.server.answers[path] = GENERATED[BARS]
+    bench.server.fail(Trouble(403, {"message": "Your plan doesn't include this data timeframe."}, times=1))
+    for _ in range(2):
+        assert len(bench.provider.bars(["AAPL"], FRIDAY - timedelta(days=830), FRIDAY)["AAPL"]) == 3
+    assert [asked.path for asked in bench.server.asked][1:] == [path, path]
+
+
+def test_bars_that_are_denied_whole_are_asked_for_once_more_at_most(bench: Bench):
+    bench.server.fail("403")
+    with pytest.raises(NotEntitled):
+        bench.provider.bars(["AAPL"], FRIDAY - timedelta(days=830), FRIDAY)
+    assert len(bench.server.asked) == 2
+    assert Offer.BARS not in bench.provider.offers
+
+
 def test_tickers_denied_inside_of_an_answer(bench: Bench):
     bench.server.answers["/v3/snapshot"] = {"results": [{"ticker": "AAPL", "error": "NOT_ENTITLED"}]}
     with pytest.raises(NotEntitled):
