@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.budget import Allowance, Urgency, asking
+from engine.data.budget import Allowance
 from engine.data.providers import massive_client
 from engine.data.providers.massive import KINDS, Massive
 from engine.data.providers.port import Offer
@@ -35,7 +35,6 @@ TUESDAY, WEDNESDAY, FRIDAY = date(2026, 11, 24), date(2026, 11, 25), date(2026, 
 APPLE = option(CALL.removeprefix("O:"))
 NORWEGIAN = option("NCLH221014C00005000")
 BARS = "/v2/aggs/ticker/AAPL/range/1/day/2026-11-24/2026-11-27"
-QUARTERS = "/v2/aggs/ticker/AAPL/range/15/minute/2026-11-25/2026-11-27"
 
 
 @dataclass
@@ -571,45 +570,3 @@ def test_news_is_newest_first_since_the_instant_and_each_article_once(bench: Ben
 def test_news_of_too_many_names_is_refused_and_not_cut_short(make: Make):
     with pytest.raises(Refused, match="at most 5"):
         make(allowance=Allowance(5, 60.0)).provider.news([f"N{number}" for number in range(6)], NOW)
-
-
-# Bars of 15 minutes.
-
-
-def test_intraday_bars_are_of_regular_sessions_by_the_exchanges_calendar(bench: Bench):
-    bars = bench.provider.intraday(["AAPL"], WEDNESDAY, 15)["AAPL"]
-    assert bars.day.tolist() == [WEDNESDAY, WEDNESDAY, FRIDAY, FRIDAY]
-    assert bars.start.tolist() == [570, 945, 570, 765]
-    assert bars.close.tolist() == [260, 261, 262, 263]
-    assert bars.volume.tolist() == [1000.5] * 4
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "last"), [("OK", Kind.REAL, "2026-11-27T18:01"), ("DELAYED", Kind.DELAYED, "2026-11-27T18:16")]
-)
-def test_a_bar_counts_when_it_is_over_where_it_comes_from(bench: Bench, status: str, kind: Kind, last: str):
-    bench.server.answers[QUARTERS] = {**GENERATED[QUARTERS], "status": status}
-    bench.now = datetime.fromisoformat(f"{last}:00+00:00")
-    bars = bench.provider.intraday(["AAPL"], WEDNESDAY, 15)["AAPL"]
-    assert (bars.source.kind, len(bars)) == (kind, 4)
-    bench.now -= timedelta(minutes=1)
-    assert len(bench.provider.intraday(["AAPL"], WEDNESDAY, 15)["AAPL"]) == 3
-
-
-def test_intraday_bars_whose_newest_are_on_another_page_are_refused(bench: Bench):
-    bench.server.answers[QUARTERS] = {**GENERATED[QUARTERS], "next_url": "https://api.massive.com/v2/aggs/more"}
-    with pytest.raises(DataInvalid, match="more than one page"):
-        bench.provider.intraday(["AAPL"], WEDNESDAY, 15)
-
-
-def test_unadjusted_intraday_bars_are_refused(bench: Bench):
-    bench.server.answers[QUARTERS] = {**GENERATED[QUARTERS], "adjusted": False}
-    with pytest.raises(DataInvalid, match="adjusted"):
-        bench.provider.intraday(["AAPL"], WEDNESDAY, 15)
-
-
-def test_intraday_bars_are_asked_of_as_many_names_as_a_minute_has_requests(make: Make):
-    bench = make(allowance=Allowance(2, 60.0))
-    with asking(Urgency.ORDER), pytest.raises(NotFound):
-        bench.provider.intraday(["A", "B", "C"], WEDNESDAY, 15)
-    assert len(bench.server.asked) == 2
