@@ -77,7 +77,8 @@ def size(signal: Signal, state: RiskState, limits: Limits, costs: Costs, at_most
     steps = [cap.step() for cap in caps]
     if signal.at_most is not None:
         verdict = Verdict.PASSED if signal.at_most else Verdict.FAILED
-        steps.append(Step("free shares", "100 for each contract", f"{signal.at_most} contracts", verdict))
+        rule, limit = ("free shares", "100 for each contract") if signal.covers else ("at most", "bound of its own")
+        steps.append(Step(rule, limit, f"{signal.at_most} contracts", verdict))
     if signal.at_risk is not None and signal.at_risk <= 0:
         steps.append(Step("Kelly", "> 0", f"{signal.at_risk:.4f}"))
         bounds.append(0)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from engine.errors import ConfigError, NotFound
 from engine.model.reports import Report
 from engine.model.trade import Strategy
-from strategies import earnings_protection, index_baseline, momentum_weeklies, swing, wheel, wsb_dip
+from strategies import earnings_protection, index_baseline, lotto, momentum_weeklies, swing, wheel, wsb_dip
 from strategies.params import configure, suggestion
 
 Row = TypeVar("Row", Strategy, Report)
@@ -25,6 +25,7 @@ CATALOGUE: Mapping[str, Strategy] = {
         earnings_protection.STRATEGY,
         swing.STRATEGY,
         wsb_dip.STRATEGY,
+        lotto.STRATEGY,
     )
 }
 """The built strategies by name, with default parameters."""
@@ -36,7 +37,6 @@ PLANNED = (
     "debit_spreads",
     "spx_credit_spreads",
     "leaps",
-    "lotto",
 )
 """Names that are known and not built yet."""
 

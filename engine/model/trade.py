@@ -98,7 +98,7 @@ class Signal:
         at_risk: decimal fraction of equity this strategy wants at risk; None = the per-trade cap decides.
         campaign: the campaign this continues (a covered call on assigned shares), None = a new one.
         covers: position whose shares this needs (covered call), None for none.
-        at_most: units there are shares for (covered call), None = no such bound.
+        at_most: units there are shares for (covered call), or that the strategy never exceeds; None = no such bound.
         data: sources and ages of the numbers used, as shown ("replay (modelled), 0 s").
         yours: a net limit chosen by a person, which the order never passes either (None: nobody chose one).
         dates: what was known of the next report and ex-date when the card was made; None = not looked at.

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from strategies import CATALOGUE
+from strategies import CATALOGUE, PLANNED
 from tests.journeys.many import Command, run_all
 from tests.journeys.program import DATA, Run, wsb
 from tests.shared import needs_shared
@@ -74,7 +74,7 @@ WORDS = (
     Case("replay --stategies wheel", "--data, --from, --to"),
     Case("scan wheel --confg x", "“--confg” is not an option here. Did you mean --config?"),
     Case("scan whele", f"“whele” is not an enabled strategy. Did you mean wheel? Enabled: {', '.join(CATALOGUE)}."),
-    Case("scan lotto", "“lotto” is not an enabled strategy."),
+    Case("scan index_baseline", "“index_baseline” is not an enabled strategy."),
     Case("scan wheel --data nowhere", "The data folder “nowhere” does not exist."),
     Case(
         "scan wheel --data {newer}/old.json", "old.json” is a file: expected the folder that holds daily_bars.parquet."
@@ -114,7 +114,7 @@ KEYS = tuple(
         ("[risk]\nmax_position_risk = 7\n", "risk.max_position_risk = 7 should be a fraction"),
         ("[strategies.wheel]\nput_dleta = 0.2\n", "has no key “put_dleta”. Did you mean “put_delta”?"),
         ("[strategies.whel]\nenabled = true\n", "There is no strategy “whel”. Did you mean “wheel”?"),
-        ("[strategies.lotto]\nenabled = true\n", "Strategy “lotto” is planned and not built yet"),
+        *((f"[strategies.{name}]\nenabled = true\n", f"Strategy “{name}” is planned and not") for name in PLANNED[:1]),
         ("[risk\n", "config.toml is not valid TOML"),
     )
 )

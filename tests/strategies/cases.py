@@ -1,6 +1,6 @@
 """Names, chains and positions of the worked examples, for the tests of the strategies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from math import exp, sqrt
@@ -10,7 +10,16 @@ import numpy as np
 
 from engine.model.instruments import Option, Right, Stock
 from engine.model.legs import Leg, Structure
-from engine.model.market import Bars, Chain, Contract, Dividend, Fundamentals, MarketSnapshot
+from engine.model.market import (
+    Bars,
+    Chain,
+    Contract,
+    Dividend,
+    Earnings,
+    Fundamentals,
+    MarketSnapshot,
+    ReportTime,
+)
 from engine.model.trade import Found, Step, Unknown, Verdict
 from tests import make
 from tests.make import D
@@ -108,6 +117,17 @@ def ran(run: float = 0.12, volatility: float = 0.50) -> list[float]:
 def spy(change: float = 0.0) -> MarketSnapshot:
     """SPY at 600 yesterday, moved by `change` today."""
     return make.snapshot("SPY", spot=round(600 * (1 + change), 2), bars=make.bars([600.0] * 60, ticker="SPY"))
+
+
+def reported(moves: Sequence[float], spot: float = 60.0) -> tuple[Bars, tuple[Earnings, ...]]:
+    """Bars that end at `spot` and stand still but for the move after each report, after a close, every 60 sessions."""
+    factors = np.ones(60 * len(moves) + 5)
+    places = [60 * number + 30 for number in range(len(moves))]
+    factors[places] = 1 + np.array(moves)
+    closes = np.cumprod(factors)
+    bars = make.bars(closes / closes[-1] * spot)
+    days = [bars.day[place - 1].astype(object) for place in places]
+    return bars, tuple(Earnings(day, ReportTime.AFTER_CLOSE, confirmed=True) for day in days)
 
 
 def last_step(found: Found) -> Step:

@@ -31,9 +31,13 @@ def test_ten_rows_are_known_each_a_strategy_a_report_or_planned() -> None:
     assert (strategy("wheel").risk_level, strategy("wsb_dip").risk_level) == (RiskLevel.LOW, RiskLevel.HIGH)
 
 
-def test_planned_and_unknown_names_get_different_sentences() -> None:
-    with pytest.raises(NotFound, match="“lotto” is planned and not built yet"):
-        strategy("lotto")
+@pytest.mark.parametrize("name", PLANNED)
+def test_a_planned_name_gets_a_sentence_of_its_own(name: str) -> None:
+    with pytest.raises(NotFound, match=f"“{name}” is planned and not built yet"):
+        strategy(name)
+
+
+def test_a_report_and_an_unknown_name_get_their_own_sentences() -> None:
     with pytest.raises(NotFound, match="“index_baseline” is a report and trades nothing: /baseline shows it"):
         strategy("index_baseline")
     with pytest.raises(NotFound, match=r"no strategy “weel”\. Did you mean “wheel”"):
@@ -67,7 +71,7 @@ def test_the_reports_keys_reach_its_parameters_and_a_wrong_one_is_named() -> Non
         ({"wheel": {"put_delta": [0.2]}}, r"put_delta = \[0.2\]: expected a number"),
         ({"wheel": {"put_dte": 50}}, r"expected put_min_dte ≤ put_dte ≤ put_max_dte, found .*put_dte = 50"),
         ({"wsb_dip": {"kelly_cap": 0.5}}, r"\[strategies.wsb_dip\] kelly_cap = 0.5: expected a number from 0 to 0.1"),
-        ({"lotto": {}}, r"\[strategies.lotto\]: Strategy “lotto” is planned"),
+        *(({name: {}}, rf"\[strategies.{name}\]: Strategy “{name}” is planned") for name in PLANNED),
         ({"weel": {}}, r"\[strategies.weel\]: There is no strategy “weel”"),
     ],
 )
