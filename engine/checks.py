@@ -100,8 +100,8 @@ def check_hours(desk: Desk, signal: Signal) -> None:
     if days is not None and days <= HOLIDAY_DTE and _is_before_holiday(desk, today):
         raise NotAllowed("Before a holiday nothing is opened that expires within two days.")
     strategy = desk.strategies.get(signal.strategy)
-    if strategy is not None and strategy.entry_hours is not None:
-        first, last = strategy.entry_hours
+    if strategy is not None and strategy.hours is not None:
+        first, last = strategy.hours
         if not desk.sessions.at(today, first) <= now <= desk.sessions.at(today, last):
             raise NotAllowed(f"{signal.strategy} enters from {first} to {last} only.")
 

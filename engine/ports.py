@@ -23,6 +23,7 @@ class Ability(StrEnum):
     STOP_OPTIONS = "stop orders on single options"
     GTC_OPTIONS = "good-till-canceled orders on single options"
     GTC_PACKAGES = "good-till-canceled orders on packages of options"
+    INDEX_OPTIONS = "options on indices"
 
 
 @dataclass(frozen=True, slots=True)

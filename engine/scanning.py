@@ -33,6 +33,7 @@ from engine.model.trade import (
     TradePlan,
     Verdict,
 )
+from engine.ports import Ability
 from engine.protection import lifetime
 from engine.store import UnitOfWork
 
@@ -114,7 +115,7 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
     standing_now = _with_correlations(desk, standing_now, chosen)
     for ticker, step in dropped.items():
         steps[ticker] += (step,)
-    plans = _plans(desk, chosen, standing_now, steps)
+    plans = _detailed(strategy, _plans(desk, chosen, standing_now, steps), snapshots)
     return _scan(desk, strategy, universe, steps, plans)
 
 
@@ -188,6 +189,8 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         owned=tuple(book.positions.values()),
         levels=_levels(desk, strategy),
         facts=_facts(strategy, snapshots),
+        option_fee=desk.costs.option_commission,
+        lists_indices=desk.broker.capabilities().takes(Ability.INDEX_OPTIONS),
     )
     proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
@@ -211,6 +214,15 @@ def _facts(strategy: Strategy, snapshots: Mapping[str, MarketSnapshot]) -> dict[
         return {}
     found = ((ticker, snapshot.fundamentals) for ticker, snapshot in snapshots.items())
     return {ticker: facts for ticker, facts in found if facts is not None}
+
+
+def _detailed(
+    strategy: Strategy, plans: tuple[TradePlan, ...], snapshots: Mapping[str, MarketSnapshot]
+) -> tuple[TradePlan, ...]:
+    """The plans with what only their cards show."""
+    if strategy.detail is None:
+        return plans
+    return tuple(replace(p, signal=strategy.detail(p.signal, snapshots[p.signal.ticker])) for p in plans)
 
 
 def _unfit_options(desk: Desk, signals: Iterable[Signal], snapshots: Mapping[str, MarketSnapshot]) -> dict[str, Kind]:

@@ -292,6 +292,7 @@ def _own(desk: Desk, watched: Watched) -> Exit | None:
         return None
     try:
         snapshot: MarketSnapshot = desk.market.snapshot(position.ticker)
+        snapshot = replace(snapshot, next_session=desk.sessions.next(desk.today))
     except (DataError, NotFound) as problem:
         log.debug("exits.no_snapshot", position=position.id, problem=str(problem))
         return None

@@ -12,7 +12,17 @@ from typing import TypeVar
 from engine.errors import ConfigError, NotFound
 from engine.model.reports import Report
 from engine.model.trade import Strategy
-from strategies import earnings_protection, index_baseline, lotto, momentum_weeklies, swing, wheel, wsb_dip
+from strategies import (
+    debit_spreads,
+    earnings_protection,
+    index_baseline,
+    lotto,
+    momentum_weeklies,
+    spx_credit_spreads,
+    swing,
+    wheel,
+    wsb_dip,
+)
 from strategies.params import configure, suggestion
 
 Row = TypeVar("Row", Strategy, Report)
@@ -21,6 +31,8 @@ CATALOGUE: Mapping[str, Strategy] = {
     each.name: each
     for each in (
         wheel.STRATEGY,
+        debit_spreads.STRATEGY,
+        spx_credit_spreads.STRATEGY,
         momentum_weeklies.STRATEGY,
         earnings_protection.STRATEGY,
         swing.STRATEGY,
@@ -33,11 +45,7 @@ CATALOGUE: Mapping[str, Strategy] = {
 REPORTS: Mapping[str, Report] = {each.name: each for each in (index_baseline.REPORT,)}
 """The rows that look back instead of trading, by name, with default parameters."""
 
-PLANNED = (
-    "debit_spreads",
-    "spx_credit_spreads",
-    "leaps",
-)
+PLANNED = ("leaps",)
 """Names that are known and not built yet."""
 
 

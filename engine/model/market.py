@@ -545,6 +545,7 @@ class MarketSnapshot:
         iv_history: 30-day at-the-money IV of earlier sessions, oldest first; None = none stored.
         last_iv: annualised volatility of held options by symbol, from their last good quote of this session; given
             only where an exit is judged without good quotes.
+        next_session: the session after `today`; given only where an exit is judged.
         load_chain: gives the option chain; asked only when a rule needs it (an expensive input), None = no options.
         rate: continuous short rate, decimal a year.
         troubles: a sentence for each provider that gave no answer or a wrong one; shown on the cards made of this.
@@ -562,6 +563,7 @@ class MarketSnapshot:
     rate: float = 0.0
     halted: bool = False
     last_iv: Mapping[str, float] = field(default_factory=dict)
+    next_session: date | None = None
     load_chain: Callable[[], Chain | None] = field(default=_no_chain, repr=False, compare=False)
     load_earnings: Callable[[], tuple[Earnings, ...] | None] = field(default=_no_reports, repr=False, compare=False)
     load_fundamentals: Callable[[], Fundamentals | None] = field(default=_no_facts, repr=False, compare=False)

@@ -216,6 +216,8 @@ class Context:
         owned: the open positions of every strategy, this one's too.
         levels: values of the indices that the strategy's `needs` name, by symbol; those nobody knows are left out.
         facts: fundamentals by ticker of every name of the scan, where the strategy's `needs` ask for peers.
+        option_fee: commission per contract, leg and side, dollars.
+        lists_indices: the broker takes orders in options on indices (SPX, XSP).
     """
 
     today: date
@@ -234,6 +236,8 @@ class Context:
     owned: tuple[Position, ...] = ()
     levels: Mapping[str, Level] = field(default_factory=dict)
     facts: Mapping[str, Fundamentals] = field(default_factory=dict)
+    option_fee: Decimal = Decimal("1.00")
+    lists_indices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,8 @@ Choose = Callable[[tuple[Signal, ...], Context, Any], tuple[tuple[Signal, ...], 
 Exits = Callable[[Signal, Any], ExitPlan]
 SharesExits = Callable[[Decimal, Any], ExitPlan]
 Rolls = Callable[[Position, Any], RollRules]
+Detail = Callable[[Signal, MarketSnapshot], Signal]
+EntryHours = Callable[[Any], tuple[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +300,10 @@ class Strategy:
         exits: (signal, params) -> the exit plan of the signal at its limit: again after the limit has moved.
         shares_exits: (basis per share, params) -> the exit plan of shares that came by assignment.
         rolls: (position, params) -> what it may be rolled into; None: a month out, credits stay credits.
-        entry_hours: (first, last) New York time ("15:00") of its entries, both included; None = the session's own.
+        entry_hours: (first, last) New York time ("15:00") of its entries, both included, or a function of its params
+            that says them; None = the session's own.
+        detail: (signal, snapshot) -> the signal with what only a card shows, asked of what is proposed alone: numbers
+            too dear for every name of a scan.
     """
 
     name: str
@@ -310,7 +319,13 @@ class Strategy:
     exits: Exits | None = None
     shares_exits: SharesExits | None = None
     rolls: Rolls | None = None
-    entry_hours: tuple[str, str] | None = None
+    entry_hours: tuple[str, str] | EntryHours | None = None
+    detail: Detail | None = None
+
+    @property
+    def hours(self) -> tuple[str, str] | None:
+        """The entry hours at the parameters in force."""
+        return self.entry_hours(self.params) if callable(self.entry_hours) else self.entry_hours
 
 
 @dataclass(frozen=True, slots=True)
