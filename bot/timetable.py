@@ -66,9 +66,9 @@ def scan_times(
     """
     last = sessions.close(day) - (LAST_ENTRY_EARLY if sessions.is_early(day) else timedelta(0))
     times = (at for at in _scan_times(sessions, day, strategy.needs, least) if at < last)
-    if strategy.entry_hours is None:
+    if strategy.hours is None:
         return frozenset(times)
-    begins, ends = (sessions.at(day, clock) for clock in strategy.entry_hours)
+    begins, ends = (sessions.at(day, clock) for clock in strategy.hours)
     return frozenset(at for at in times if begins <= at <= ends)
 
 
