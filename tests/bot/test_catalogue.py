@@ -149,7 +149,7 @@ def completions(line: str, who: str = "web:ann") -> list[str]:
         ("/chain XYZ c", ["call"]),
         ("/help wh", ["whynot", "wheel", "whoami"]),
         ("/payoff ", ["A00001.1"]),
-        ("/lock d", ["desk"]),
+        ("/lock des", ["desk"]),
         ("/lock XY", ["XYZ"]),
         ("/panic ", ["freeze", "flatten"]),
         ("/quote ZZ", []),
