@@ -17,7 +17,7 @@ from engine.pricing.early_exercise import american_greeks, american_implied_vola
 def exercisable(chain: Chain, contract: Contract, close: datetime | None = None) -> Contract:
     """`contract`, a row of `chain`, with the volatility and the Greeks of an American option where exercise matters.
 
-    That is in the money: puts at a rate above zero, calls with an ex-date before they expire; the columns of a chain
+    That is calls with an ex-date before they expire, and puts in the money at a rate above zero; the columns of a chain
     are European, which leaves such rows without a volatility or with one that holds the price of exercise. Others and
     those whose price tells no volatility stay as they are. Up to a second with many ex-dates ahead.
     """
@@ -26,7 +26,7 @@ def exercisable(chain: Chain, contract: Contract, close: datetime | None = None)
     days = [((ex_date - chain.today).days, amount) for ex_date, amount in chain.dividends if ex_date <= option.expiry]
     ahead = [(day / 365, amount) for day, amount in days if day > 0]
     rate, carry = chain.rate_to(option.expiry), chain.yield_to(option.expiry)
-    matters = (bool(ahead) or carry > 0) and strike < chain.spot if is_call else rate > 0 and strike > chain.spot
+    matters = bool(ahead) or carry > 0 if is_call else rate > 0 and strike > chain.spot
     if is_european(chain) or not matters or not 0 < contract.bid <= contract.ask:
         return contract
     expiry = np.array([option.expiry], dtype="datetime64[D]")

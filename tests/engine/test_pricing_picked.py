@@ -36,9 +36,14 @@ def picked(
 
 @pytest.mark.parametrize(
     ("strike", "right", "dividends"),
-    [(130, Right.PUT, ()), (110, Right.PUT, ((EX_DATE, 1.0),)), (80, Right.CALL, ((EX_DATE, 3.0),))],
+    [
+        (130, Right.PUT, ()),
+        (110, Right.PUT, ((EX_DATE, 1.0),)),
+        (80, Right.CALL, ((EX_DATE, 3.0),)),
+        (110, Right.CALL, ((EXPIRY - timedelta(days=5), 3.0),)),
+    ],
 )
-def test_in_the_money_the_volatility_is_that_of_an_american_option(
+def test_where_exercise_matters_the_volatility_is_that_of_an_american_option(
     strike: int, right: Right, dividends: tuple[tuple[date, float], ...]
 ):
     chain, contract = picked(strike, right, dividends)
@@ -55,7 +60,7 @@ def test_in_the_money_the_volatility_is_that_of_an_american_option(
     ("strike", "right", "dividends", "style"),
     [
         (90, Right.PUT, (), Style.AMERICAN),
-        (110, Right.CALL, ((EX_DATE, 3.0),), Style.AMERICAN),
+        (110, Right.CALL, (), Style.AMERICAN),
         (80, Right.CALL, (), Style.AMERICAN),
         (80, Right.CALL, ((EXPIRY + timedelta(days=1), 3.0),), Style.AMERICAN),
         (80, Right.CALL, ((make.TODAY, 3.0),), Style.AMERICAN),

@@ -13,6 +13,12 @@ from tests.shared import SHARED
 COLUMNS = ("open", "high", "low", "close", "volume")
 
 
+def tickers() -> tuple[str, ...]:
+    """Every name of the file that can be traded."""
+    table = parquet.read_table(SHARED / "data" / "daily_bars.parquet", columns=["ticker"])
+    return tuple(sorted(name for name in table["ticker"].unique().to_pylist() if not name.startswith("^")))
+
+
 def panel(tickers: tuple[str, ...], start: date, end: date) -> dict[str, Bars]:
     """Split-adjusted daily bars of `tickers`."""
     table = parquet.read_table(SHARED / "data" / "daily_bars.parquet", filters=[("ticker", "in", tickers)])

@@ -55,10 +55,27 @@ def bull(**more: Any) -> MarketSnapshot:
 
 def ranked(rank: float, chain: Chain, sessions: int = 252) -> Any:
     """A history of this many sessions in which today's 30-day volatility of `chain` has this rank."""
-    now = constant_maturity_iv(chain)
-    assert now is not None
+    now = iv_of(chain)
     low = now - 0.10 * rank / 100
     return make.iv_days([low, low + 0.10, *[now] * (sessions - 2)])
+
+
+def iv_of(chain: Chain) -> float:
+    """The 30-day volatility of a chain at the money."""
+    found = constant_maturity_iv(chain)
+    assert found is not None
+    return found
+
+
+def shaken(closes: list[float], volatility: float, sessions: int = 20) -> list[float]:
+    """The closes with the last ones moved up and down by turns until their realised volatility is this."""
+    sign = np.where(np.arange(len(closes)) % 2, 1.0, -1.0) * (np.arange(len(closes)) >= len(closes) - sessions)
+    low, high = 0.0, 0.2
+    for _ in range(60):
+        middle = (low + high) / 2
+        found = indicators.realised_volatility(np.array(closes) * (1 + middle * sign), sessions)[-1]
+        low, high = (middle, high) if found < volatility else (low, middle)
+    return [float(close) for close in np.array(closes) * (1 + high * sign)]
 
 
 def index_chain(dte: int = 38, calls: bool = False, **more: Any) -> Chain:
