@@ -58,7 +58,7 @@ def _is_due(desk: Desk, work: UnitOfWork, put: Position) -> bool:
     """Its own order has ended, inside the strategy's hours, and the latest look was a while ago."""
     if any(ticket.is_open for ticket in work.tickets_of(put.id)):
         return False
-    hours = desk.strategies[put.strategy].entry_hours
+    hours = desk.strategies[put.strategy].hours
     if hours is not None:
         first, last = (desk.sessions.at(desk.today, hour) for hour in hours)
         if not first <= desk.now() <= last:
