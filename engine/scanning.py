@@ -19,6 +19,7 @@ from engine.model.events import Event, EventKind
 from engine.model.legs import Structure
 from engine.model.limits import Limits
 from engine.model.market import Bars, Fundamentals, Kind, Level, MarketSnapshot
+from engine.model.orders import Ticket
 from engine.model.status import Opinion
 from engine.model.trade import (
     Approval,
@@ -54,6 +55,10 @@ def unheard(fraction: float, words: str) -> None:
     del fraction, words
 
 
+Place = tuple[str, bool]
+"""A name, and whether it is the place of a calendar in it, which stands apart: one trade of a strategy in each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a scan knows of the account before it starts."""
@@ -61,7 +66,7 @@ class Standing:
     book: Book
     state: risk.RiskState
     limits: Limits
-    proposed: frozenset[str]
+    proposed: frozenset[Place]
     context: Context
     kinds: Mapping[str, Kind]
     """What kind of number the spot of each name is, or its options where an order could not be priced on them."""
@@ -91,11 +96,23 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, he
 
 def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
     """The plans of names that nobody else has proposed or begun to trade while this scan was looking."""
-    pending = (a.plan.signal for a in work.pending_approvals())
-    taken = {signal.ticker for signal in pending if signal.strategy == scan.strategy}
-    taken |= {t.ticker for t in work.open_tickets() if t.strategy == scan.strategy and is_entry(t)}
+    taken = _taken(work, scan.strategy, work.open_tickets())
     held = work.open_positions(strategy=scan.strategy)
-    return [p for p in scan.plans if p.signal.ticker not in taken and not _is_held(p.signal, held)]
+    return [p for p in scan.plans if _place(p.signal) not in taken and not is_held(p.signal, held)]
+
+
+def _taken(work: UnitOfWork, strategy: str, tickets: Iterable[Ticket]) -> frozenset[Place]:
+    """Where the strategy has a proposal that waits or an entry that is being worked."""
+    pending = [a.plan.signal for a in work.pending_approvals()]
+    working = [ticket for ticket in tickets if is_entry(ticket) and ticket.strategy == strategy]
+    known = [t for t in working if t.approval_id is not None]
+    pending += [work.approval_version(t.approval_id or "", t.version).plan.signal for t in known]
+    others = {(ticket.ticker, False) for ticket in working if ticket.approval_id is None}
+    return frozenset({_place(signal) for signal in pending if signal.strategy == strategy} | others)
+
+
+def _place(of: Signal | Position) -> Place:
+    return of.ticker, of.structure is Structure.CALENDAR
 
 
 def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan:
@@ -166,8 +183,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         tickets = work.open_tickets()
         state = standing.risk_state(desk, work, tickets)
         limits = bounds.limits_in_force(desk, work)
-        pending = [a for a in work.pending_approvals() if a.plan.signal.strategy == strategy.name]
-        working = [t for t in tickets if t.strategy == strategy.name and is_entry(t)]
+        proposed = _taken(work, strategy.name, tickets)
         today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
         campaigns = work.campaigns(strategy.name)
         premiums = {p.campaign: _premiums(work.campaign(p.campaign)) for p in _of(book, strategy)}
@@ -192,9 +208,8 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         option_fee=desk.costs.option_commission,
         lists_indices=desk.broker.capabilities().takes(Ability.INDEX_OPTIONS),
     )
-    proposed = {a.plan.signal.ticker for a in pending} | {ticket.ticker for ticket in working}
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
-    return Standing(book, state, limits, frozenset(proposed), context, kinds)
+    return Standing(book, state, limits, proposed, context, kinds)
 
 
 def _levels(desk: Desk, strategy: Strategy) -> Mapping[str, Level]:
@@ -345,7 +360,7 @@ def _plan(
     desk: Desk, signal: Signal, now: Standing, state: risk.RiskState
 ) -> tuple[TradePlan | None, tuple[Step, ...]]:
     """The plan of one signal, or None, with the steps that say why."""
-    if signal.ticker in now.proposed or _is_held(signal, now.context.held):
+    if _place(signal) in now.proposed or is_held(signal, now.context.held):
         return None, (Step("not held or proposed", "one at a time", "already there"),)
     if not checks.may_price(desk, now.kinds.get(signal.ticker, Kind.REAL)):
         return None, (Step("prices fit for orders", "real-time", f"{now.kinds[signal.ticker]}: watchlist only"),)
@@ -378,12 +393,11 @@ def _second_opinion(desk: Desk, signal: Signal) -> Opinion:
         return Opinion((str(trouble),))
 
 
-def _is_held(signal: Signal, held: tuple[Position, ...]) -> bool:
-    """A call on held shares is never in the way; a calendar stands apart from everything but another one."""
+def is_held(signal: Signal, held: tuple[Position, ...]) -> bool:
+    """Whether its place is taken by what is held; what is written on held shares has none."""
     if signal.covers:
         return False
-    is_apart = signal.structure is Structure.CALENDAR
-    return any(p.ticker == signal.ticker and (p.structure is Structure.CALENDAR) is is_apart for p in held)
+    return any(_place(position) == _place(signal) for position in held)
 
 
 def _scan(
