@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -40,11 +41,11 @@ MONDAY_AFTER = datetime(2026, 6, 22, 13, 40, tzinfo=UTC)
 
 
 @contextmanager
-def world(free_loss: float = 0.02) -> Iterator[WireWorld]:
+def world(*more: Position, free_loss: float = 0.02) -> Iterator[WireWorld]:
     """The shares on both sides. Beyond 2 % of equity the collar is the best way, beyond 1 % the deep put."""
     strategies = {**CATALOGUE, **configured({"earnings_protection": {"free_loss": free_loss}})}
     held = shares(ExitPlan(stop_spot=D(60)), 200, price=90)
-    with trading_world(held, strategies=strategies) as wire:
+    with trading_world(held, *more, strategies=strategies) as wire:
         market(wire)
         yield wire
 
@@ -253,6 +254,39 @@ def test_a_tap_after_half_past_three_buys_nothing() -> None:
         reply = say(wire, action="approve:A09999.1")
         assert "enters from 09:45 to 15:30 only" in f"{reply.error} {reply.cards}"
         assert wire.posted == []
+
+
+def test_where_a_call_is_written_on_the_shares_a_diagonal_goes_out_and_comes_back_as_one_order() -> None:
+    """Alpaca takes the short put because the later one covers it in the same order."""
+    written = cases.short(make.call(120, dte=30), 2, id="P00003", campaign="P00002", exits=ExitPlan(), approval_id=None)
+    with world(written) as wire:
+        wire.market.set_snapshot(protection.name(asof=wire.clock(), chain=protection.WITH_DIAGONAL))
+        scanning.run(wire.desk, "earnings_protection")
+        card = only(wire, Structure.DIAGONAL)
+        for row in protection.WITH_DIAGONAL.contracts():
+            wire.quote(row.option, row.bid, row.ask)
+        assert say(wire, action=f"approve:{card.key}").is_ok
+        for item, (bid, ask) in {LONG: ("7.27", "7.37"), SHORT: ("1.90", "1.94")}.items():
+            wire.quote(item, bid, ask)
+        orders.reconcile(wire.desk)
+        held = the(wire, Structure.DIAGONAL)
+        assert (held.units, held.max_loss, held.risk) == (2, D("1094.00"), D("1094.00"))
+        assert _legs(wire.posted[-1]) == [(LONG.symbol, "buy_to_open"), (SHORT.symbol, "sell_to_open")]
+
+        wire.clock.advance((MONDAY_AFTER - wire.clock()).total_seconds())
+        for item, (bid, ask) in {LONG: ("5.00", "5.10"), SHORT: ("0.30", "0.34")}.items():
+            wire.quote(item, bid, ask)
+        wire.quote(SHARE, "96.99", "97.01")
+        exits.supervise(wire.desk)
+        assert _legs(wire.posted[-1]) == [(LONG.symbol, "sell_to_close"), (SHORT.symbol, "buy_to_close")]
+        assert wire.posted[-1]["order_class"] == "mleg"
+
+
+LONG, SHORT = make.put(100, dte=37), make.put(86, dte=9)
+
+
+def _legs(body: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(leg["symbol"], leg["position_intent"]) for leg in body["legs"]]
 
 
 def test_closing_the_shares_closes_the_collars_call_first() -> None:

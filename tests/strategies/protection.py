@@ -33,6 +33,12 @@ LATER = make.chain(
     dte=37,
 )
 CHAIN = make.join(FRONT, LATER)
+WITH_DIAGONAL = make.join(
+    FRONT,
+    make.chain(puts=make.rows("86: 1.9/1.88/1.92/-0.17", {86: 1.16}), spot=100, dte=9),
+    LATER,
+    make.chain(puts=make.rows("100: 7.37/7.32/7.42/-0.44", {100: 0.61}), spot=100, dte=37),
+)
 REPORT = Earnings(TODAY + timedelta(days=3), ReportTime.AFTER_CLOSE, True, ("one", "two"))
 AFTER = TODAY + timedelta(days=4)
 SAID = Params(front_iv_after=0.45, later_iv_after=0.38)

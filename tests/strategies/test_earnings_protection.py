@@ -26,6 +26,7 @@ from tests.strategies.protection import (
     REPORT,
     SAID,
     SESSIONS,
+    WITH_DIAGONAL,
     bought,
     context,
     find,
@@ -321,14 +322,6 @@ def test_without_a_straddle_at_the_money_there_is_no_signal() -> None:
 
 
 # The ways
-
-
-WITH_DIAGONAL = make.join(
-    FRONT,
-    make.chain(puts=make.rows("86: 1.9/1.88/1.92/-0.17", {86: 1.16}), spot=100, dte=9),
-    LATER,
-    make.chain(puts=make.rows("100: 7.37/7.32/7.42/-0.44", {100: 0.61}), spot=100, dte=37),
-)
 
 
 def test_the_diagonal_is_long_at_the_money_later_and_short_at_the_implied_move() -> None:
