@@ -51,13 +51,15 @@ class Due:
 
 
 def due_report(case: ProtectionCase) -> Due | None:
-    """The next report with all days named for it; None when no day ahead is known."""
+    """The next report with the one day that two sources agree on, else all that are named; None when none ahead is."""
     ahead = [report for report in case.snapshot.earnings or () if report.is_ahead(case.snapshot.today)]
     if not ahead:
         return None
     first = min(report.day for report in ahead)
-    opinions = (report for report in ahead if report.day - first < reports.ONE_REPORT)
-    return Due(tuple(sorted(opinions, key=lambda report: report.day)))
+    opinions = [report for report in ahead if report.day - first < reports.ONE_REPORT]
+    agreed = [report for report in opinions if report.confirmed]
+    days = agreed if len(agreed) == 1 else opinions
+    return Due(tuple(sorted(days, key=lambda report: report.day)))
 
 
 def shares_held(context: Context, ticker: str) -> tuple[Position, ...]:

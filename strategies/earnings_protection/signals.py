@@ -22,6 +22,7 @@ NO_ODDS = f"{NOT_APPLICABLE}: protection is no bet, and neither Kelly nor odds s
 NO_ODDS_APART = f"{NOT_APPLICABLE}: a report moves the shares at once, which no such model knows"
 PROTECTING = "protection"
 """The name of the choice between the ways that protect: one of them is proposed."""
+TEN_THOUSAND = Decimal(10_000)
 FULL = {
     Way.PUT: "protective put",
     Way.COLLAR: "collar",
@@ -187,7 +188,8 @@ def table(compared: Comparison, move: float) -> tuple[tuple[str, ...], ...]:
 
 
 def _whole(dollars: Decimal) -> str:
-    return f"{dollars:,.0f}"
+    """`-9,999`, from ten thousand on `-12k`."""
+    return f"{dollars:,.0f}" if abs(dollars) < TEN_THOUSAND else f"{dollars / 1000:,.0f}k"
 
 
 def _cost(each: Candidate) -> str:

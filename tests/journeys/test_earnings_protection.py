@@ -263,6 +263,8 @@ def test_where_a_call_is_written_on_the_shares_a_diagonal_goes_out_and_comes_bac
         wire.market.set_snapshot(protection.name(asof=wire.clock(), chain=protection.WITH_DIAGONAL))
         scanning.run(wire.desk, "earnings_protection")
         card = only(wire, Structure.DIAGONAL)
+        text = shown(say(wire, action=f"show:{card.id}"))
+        assert "(modelled on 24 Jun 26, each leg's volatility kept)" in text
         for row in protection.WITH_DIAGONAL.contracts():
             wire.quote(row.option, row.bid, row.ask)
         assert say(wire, action=f"approve:{card.key}").is_ok

@@ -83,6 +83,12 @@ def test_the_card_carries_the_compared_table_no_wider_than_a_phone() -> None:
     assert sum(widths) + 4 <= 36
 
 
+def test_large_sums_still_fit_a_phone() -> None:
+    table = signals(find(given=context(shares(20_000)), params=AT_2))[0].table
+    assert table[1] == ("deep put", "-38k", "224k", "-231k", "0.17")
+    assert sum(max(len(row[column]) for row in table) for column in range(5)) + 4 <= 36
+
+
 @pytest.mark.parametrize(
     ("params", "quantity", "need"),
     [(AT_2, 200, "752.00"), (SAID, 200, "1,752.00"), (SAID, 100, "376.00")],
@@ -246,6 +252,12 @@ def test_where_sources_name_two_days_it_acts_before_the_first_and_holds_over_the
     first = signals(find(name(earnings=two)))[0]
     assert first.exits.close_on == TODAY + timedelta(days=7)
     assert value(find(name(earnings=two)), "time to act").startswith("18 Jun")
+
+
+def test_a_third_source_does_not_outvote_two_that_agree() -> None:
+    first = signals(find(name(earnings=(report(2, confirmed=False), report(3)))))[0]
+    assert first.exits.close_on == TODAY + timedelta(days=4)
+    assert not any("unconfirmed" in line for line in first.against)
 
 
 @pytest.mark.parametrize(
