@@ -161,7 +161,7 @@ def price_curve(trade: Trade, snapshot: MarketSnapshot, bars: Bars) -> PriceCurv
         levels=nearest(levels, trade.spot),
         entry=_entry(trade, drawn),
         expiries=tuple(ends),
-        told=_option_exits(trade),
+        told=" ".join(filter(None, (_option_exits(trade), *(f"Expires {words.day(day)}." for day in ends[:1])))),
     )  # fmt: skip
 
 

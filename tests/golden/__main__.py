@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from tests.browser.conftest import ARGUMENTS
+from tests.golden import charts
 from tests.golden.phone import WIDTH
 from tests.golden.platforms import PICTURED, PINNED, PLATFORMS, file_of
 from tests.page import open_page
@@ -29,6 +30,10 @@ COLOURS = 64
 
 def write_texts() -> None:
     """Pin what is drawn now."""
+    for name in charts.NAMES:
+        path = charts.file_of(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(charts.sketch(name), encoding="utf-8")
     for name, platform in PLATFORMS.items():
         for sample in PINNED:
             path = file_of(name, sample)
