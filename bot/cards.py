@@ -141,7 +141,11 @@ def _plan_facts(position: Position) -> list[tuple[str, str]]:
 def _position_buttons(position: Position, tickets: tuple[Ticket, ...]) -> tuple[tuple[Button, ...], ...]:
     if not position.is_open:
         return ()
-    look = (Button("Payoff", f"payoff:{position.id}"), Button("Refresh", f"refresh:/position {position.id}"))
+    look = (
+        Button("Payoff", f"payoff:{position.id}"),
+        Button("Chart", f"levels:{position.id}"),
+        Button("Refresh", f"refresh:/position {position.id}"),
+    )
     working = [ticket for ticket in tickets if ticket.is_open]
     if working:
         return ((*(Button("Cancel order", f"cancel:{t.id}", Tone.BAD) for t in working),), look)

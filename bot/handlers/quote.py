@@ -55,7 +55,10 @@ def _ways_on(ticker: str, here: str) -> tuple[tuple[Button, ...], ...]:
     """Refresh, and the other cards of the name that everybody may see."""
     others = [name for name in ("quote", "chain", "news", "facts") if name != here]
     looks = tuple(Button(name.capitalize(), f"refresh:/{name} {ticker}") for name in others)
-    return ((Button("Refresh", f"refresh:/{here} {ticker}"), looks[0]), looks[1:])
+    return (
+        (Button("Refresh", f"refresh:/{here} {ticker}"), looks[0]),
+        (*looks[1:], Button("Chart", f"chart:{ticker}")),
+    )
 
 
 def told(question: Callable[[], T | None]) -> tuple[T | None, str]:

@@ -1,0 +1,76 @@
+"""Limits and scenarios as pictures: which of them, in which order, and in words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from bot.risk_pictures import MOST_BARS, limit_bars, limits_picture, stress_curve, stress_picture
+from engine.risk import LimitUse
+from engine.stress import DAYS, SPOTS, VOLS, StressGrid
+
+D = Decimal
+
+
+def use(name: str, used: str, limit: str = "0.30") -> LimitUse:
+    return LimitUse(name, D(used), D(limit))
+
+
+def test_limits_stand_by_how_full_they_are_and_a_passed_one_is_marked():
+    found = limit_bars((use("total risk", "0.12"), use("most in SPY", "0.21", "0.20"), use("puts", "0.20", "0.50")))
+
+    assert [(bar.name, bar.words, bar.is_passed) for bar in found.bars] == [
+        ("most in SPY", "21.0 % of 20.0 %", True),
+        ("total risk", "12.0 % of 30.0 %", False),
+        ("puts", "20.0 % of 50.0 %", False),
+    ]
+    assert found.bars[0].share == pytest.approx(1.05)
+
+
+def test_a_limit_that_is_just_full_is_not_passed():
+    (bar,) = limit_bars((use("total risk", "0.30"),)).bars
+
+    assert (bar.share, bar.is_passed) == (1.0, False)
+
+
+def test_what_is_not_used_is_no_bar_and_too_many_are_counted():
+    uses = [use(f"most in N{number}", f"0.{number:02d}") for number in range(14)]
+
+    found = limit_bars(uses)
+
+    assert len(found.bars) == MOST_BARS
+    assert found.left_out == 13 - MOST_BARS
+    assert found.alt.endswith("; 4 more")
+
+
+def test_a_limit_of_nothing_that_something_uses_is_passed():
+    picture = limits_picture((use("lotto", "0.01", "0"),))
+
+    assert picture.alt == "Limits in use: lotto 1.0 % of 0.0 % (passed)"
+    assert picture.draw(True).startswith(b"\x89PNG")
+
+
+def grid() -> StressGrid:
+    """Every cell tells where it is: the day, the volatility and the spot."""
+    rows, columns, days = (np.arange(len(axis)) for axis in (SPOTS, VOLS, DAYS))
+    pnl = 1000.0 * days[None, None, :] + 100.0 * columns[None, :, None] - rows[:, None, None]
+    return StressGrid(np.array(SPOTS), np.array(VOLS), np.array(DAYS), pnl)
+
+
+def test_the_scenarios_of_the_chosen_day_are_drawn_in_their_places():
+    found = stress_curve(grid(), 7, "in 7 days")
+
+    assert found.pnl.shape == (11, 3)
+    assert found.pnl[0, 0] == 2000.0
+    assert found.pnl[10, 2] == 2190.0
+    assert "-20%: +2,000, +2,100, +2,200" in found.alt
+    assert "Largest loss" not in found.alt
+
+
+def test_the_largest_loss_of_the_day_is_named():
+    picture = stress_picture(grid(), 0, "today")
+
+    assert "Largest loss -10. " in picture.alt
+    assert picture.draw(False).startswith(b"\x89PNG")
