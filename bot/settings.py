@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from bot.people import People
+from engine.errors import BadRequest
 from engine.model.economy import Economy
+from engine.model.instruments import stock
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.reports import Report
 from engine.model.trade import Strategy
@@ -25,13 +27,24 @@ Destination = Annotated[str, Field(pattern=r"^(web:\S+|discord:[0-9]{1,20}|teleg
 Url = Annotated[str, Field(pattern=r"^((https?|wss?)://\S+)?$")]
 
 
+def _share(text: str) -> str:
+    """The one spelling of a ticker."""
+    try:
+        return stock(text).ticker
+    except BadRequest as error:
+        raise ValueError(str(error)) from None
+
+
+Ticker = Annotated[str, AfterValidator(_share)]
+
+
 @dataclass(frozen=True, slots=True)
 class DeskSettings:
     """`[desk]`. Money moves only with mode "live", live keys and `alpaca.account` together."""
 
     mode: Literal["paper", "live"] = "paper"
     broker: Literal["paper", "alpaca"] = "paper"
-    universe: tuple[str, ...] = ()
+    universe: tuple[Ticker, ...] = ()
     """Tickers to scan; empty is everything a recording knows, and on live prices what `[universe]` screens out of
     all that is listed."""
 

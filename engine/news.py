@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from engine.model.instruments import TICKER
+from engine.model.instruments import TICKER, dotted
 from engine.model.news import Headline, News, Scored
 from engine.sentiment import probabilities
 from engine.sentiment.lexicon import NEGATIVE, POSITIVE
@@ -84,8 +84,8 @@ def cleaned(headline: Headline) -> Headline:
 
 def tickers_of(tagged: Iterable[str], text: str) -> tuple[str, ...]:
     """The tickers of an article, each once: the tags that can be tickers first, then those its text names."""
-    tags = (tag.strip().lstrip("$").upper() for tag in tagged)
-    named = (match[1] for pattern in (_CASHTAG, _LISTED) for match in pattern.finditer(text))
+    tags = (dotted(tag.strip().lstrip("$").upper()) for tag in tagged)
+    named = (dotted(match[1]) for pattern in (_CASHTAG, _LISTED) for match in pattern.finditer(text))
     return tuple(dict.fromkeys([*(tag for tag in tags if TICKER.fullmatch(tag)), *named]))
 
 
@@ -120,14 +120,9 @@ def news_of(ticker: str, asof: datetime, answers: Mapping[str, Sequence[Headline
         answers: provider -> its headlines. One that answered with nothing is in it, one that failed is not.
     """
     known = (cleaned(headline) for answer in answers.values() for headline in answer if headline.at <= asof)
-    stories = merged(headline for headline in known if _dotted(ticker) in map(_dotted, headline.tickers))
+    stories = merged(headline for headline in known if dotted(ticker) in headline.tickers)
     scored = tuple(Scored(headline, probabilities(headline.title)) for headline in stories)
     return News(ticker, asof, scored, tuple(sorted(answers)))
-
-
-def _dotted(ticker: str) -> str:
-    """One spelling of a class of shares, which providers write "BRK.B", "BRK-B" and "BRK/B"."""
-    return ticker.replace("-", ".").replace("/", ".")
 
 
 @dataclass(frozen=True, slots=True)

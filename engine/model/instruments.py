@@ -135,7 +135,7 @@ Instrument = Stock | Option
 
 
 def stock(ticker: str) -> Stock:
-    """A `Stock` from user text: trimmed, upper-cased and checked.
+    """A `Stock` from user text: trimmed, upper-cased, a class of shares with a dot, and checked.
 
     Raises:
         BadRequest: the text is not a ticker.
@@ -143,7 +143,16 @@ def stock(ticker: str) -> Stock:
     text = ticker.strip().lstrip("$").upper()
     if not TICKER.fullmatch(text):
         raise BadRequest(f"“{ticker}” is not a ticker: expected one to six letters, such as AAPL.")
-    return Stock(text)
+    return Stock(dotted(text))
+
+
+def dotted(ticker: str) -> str:
+    """The one spelling of a class of shares, which others write BRK-B and BRK/B; a preferred share (BAC-PB) stays.
+
+    >>> dotted("BRK-B"), dotted("BRK/B"), dotted("BRK.B"), dotted("BAC-PB"), dotted("IBM")
+    ('BRK.B', 'BRK.B', 'BRK.B', 'BAC-PB', 'IBM')
+    """
+    return f"{ticker[:-2]}.{ticker[-1]}" if ticker[-2:-1] in ("-", "/") else ticker
 
 
 def option(symbol: str) -> Option:

@@ -97,6 +97,13 @@ def test_a_list_comes_from_the_environment_with_commas() -> None:
     assert load(None, {"WSB__DESK__UNIVERSE": "AAPL, MSFT"}).desk.universe == ("AAPL", "MSFT")
 
 
+def test_a_ticker_of_the_configuration_is_one_share_however_it_is_spelt(tmp_path: Path) -> None:
+    config = load(written(tmp_path, '[desk]\nuniverse = ["brk-b", "$aapl", "BRK/B"]'), {})
+
+    assert set(config.desk.universe) == {"BRK.B", "AAPL"}
+    assert "“app le” is not a ticker" in refused(tmp_path, '[desk]\nuniverse = ["app le"]')
+
+
 def test_strategy_parameters_come_from_their_section_and_the_environment(tmp_path: Path) -> None:
     path = written(tmp_path, "[strategies.wheel]\nput_delta = 0.2\n[strategies.wsb_dip]\nenabled = false\n")
 

@@ -75,7 +75,7 @@ def test_what_is_offered_is_answered(world: World):
 
 def test_intraday_bars_are_of_regular_sessions_in_order_and_of_one_feed(world: World):
     if Offer.INTRADAY not in world.asks:
-        pytest.skip("no intraday bars here")
+        return
     sessions = Sessions()
     found = world.asks[Offer.INTRADAY](world.provider)
     assert isinstance(found, dict)

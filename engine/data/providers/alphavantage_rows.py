@@ -17,7 +17,7 @@ from engine.data.providers.fields import Fields, Row, is_ticker, last_and_year_b
 from engine.data.providers.option_rows import OptionRow
 from engine.data.providers.port import Offer, Report
 from engine.data.providers.reader import invalid
-from engine.model.instruments import OCC
+from engine.model.instruments import OCC, dotted
 from engine.model.market import Bar, Dividend, Fundamentals, Kind, ReportTime, Source, Split
 from engine.model.news import Headline
 
@@ -60,7 +60,7 @@ def ours(symbol: str) -> str:
     >>> ours("BRK-B"), ours("BAC-PB"), ours("IBM")
     ('BRK.B', 'BAC-PB', 'IBM')
     """
-    return f"{symbol[:-2]}.{symbol[-1]}" if symbol[-2:-1] == "-" else symbol
+    return dotted(symbol)
 
 
 def calendar(rows: Iterable[Row]) -> Calendar:

@@ -112,11 +112,18 @@ def test_every_contract_survives_its_symbol(root: str, expiry: date, right: Righ
     assert option(contract.symbol).symbol == contract.symbol
 
 
-@pytest.mark.parametrize(
-    ("text", "ticker"), [("aapl", "AAPL"), (" $tsla ", "TSLA"), ("BRK.B", "BRK.B"), ("BF-B", "BF-B"), ("F", "F")]
-)
+@pytest.mark.parametrize(("text", "ticker"), [("aapl", "AAPL"), (" $tsla ", "TSLA"), ("BRK.B", "BRK.B"), ("F", "F")])
 def test_a_ticker_is_trimmed_and_raised(text: str, ticker: str) -> None:
     assert stock(text) == Stock(ticker)
+
+
+@pytest.mark.parametrize("text", ["brk.b", "BRK-B", "$brk/b", " Brk-b "])
+def test_a_class_of_shares_is_one_share_however_it_is_spelt(text: str) -> None:
+    assert stock(text) == instrument(text) == Stock("BRK.B")
+
+
+def test_a_preferred_share_is_no_class() -> None:
+    assert stock("bac-pb") == Stock("BAC-PB")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "$", "1", "TOOLONGX", "A B", "AAPL;", "AAPL\n.X", "ÄÖÜ", "A" * 300])
