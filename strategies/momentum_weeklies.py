@@ -121,9 +121,12 @@ def reversal(bars: IntradayBars, params: Params) -> Reversal | None:
     strength = indicators.rsi(bars.close, params.rsi_bars)
     line = indicators.macd(bars.close).line
     last = len(bars) - 1
-    for allowed in (strength < params.max_rsi, None):
-        first = int(indicators.divergence(bars.low, line, params.pivot_bars, params.within_bars, allowed)[last])
-        if first != NO_ROW:
+    start = max(last - params.within_bars - params.pivot_bars, 0)  # nothing earlier can be the first low
+    low, line, oversold = bars.low[start:], line[start:], strength[start:] < params.max_rsi
+    for allowed in (oversold, None):
+        found = indicators.divergence(low, line, params.pivot_bars, params.within_bars, allowed)
+        if len(found) and found[-1] != NO_ROW:
+            first = start + int(found[-1])
             return Reversal(first, last - params.pivot_bars, last, float(strength[first]))
     return None
 

@@ -133,6 +133,10 @@ def _breakout(case: SwingCase, bars: IntradayBars) -> Step:
     return step(rule, limit, f"{close / high:.4f} x ({close:.2f} over {high:.2f})", close / high >= least - 1e-9)
 
 
+def _surge(case: SwingCase, bars: IntradayBars) -> Traded:
+    return intraday.traded(bars, len(bars) - 1, case.params.usual_sessions)
+
+
 def _strength(case: SwingCase, bars: IntradayBars) -> Step:
     low, high = case.params.min_rsi, case.params.max_rsi
     value = intraday.rsi(bars, case.params.rsi_bars)
@@ -160,10 +164,9 @@ def find(snapshot: MarketSnapshot, context: Context, params: Params) -> Found:
     steps += told
     if bars is None:
         return Found.nothing(*steps)
-    surge = intraday.traded(bars, len(bars) - 1, params.usual_sessions)
     rules = (
         lambda case: _breakout(case, bars),
-        lambda case: intraday.volume_rule(case, surge, params.min_surge),
+        lambda case: intraday.volume_rule(case, _surge(case, bars), params.min_surge),
         lambda case: _strength(case, bars),
         _market,
         funnel.share_quote,
@@ -171,16 +174,16 @@ def find(snapshot: MarketSnapshot, context: Context, params: Params) -> Found:
     steps += walk(case, rules)
     if not all_passed(steps):
         return Found.nothing(*steps)
-    return _on_chain(case, bars, surge, steps)
+    return _on_chain(case, bars, steps)
 
 
-def _on_chain(case: SwingCase, bars: IntradayBars, surge: Traded, steps: tuple[Step, ...]) -> Found:
+def _on_chain(case: SwingCase, bars: IntradayBars, steps: tuple[Step, ...]) -> Found:
     chain = case.snapshot.chain
     steps += (funnel.options(case, chain),)
     if chain is None or not all_passed(steps):
         return Found.nothing(*steps)
     contract, verdicts = _pick(case, chain)
-    signals = () if contract is None else (_signal(case, chain, contract, bars, surge),)
+    signals = () if contract is None else (_signal(case, chain, contract, bars),)
     return Found(signals, steps + verdicts)
 
 
@@ -201,8 +204,8 @@ def _pick(case: SwingCase, chain: Chain) -> tuple[Contract | None, tuple[Step, .
     return contracts.pick(left, aim), (listed, *verdicts)
 
 
-def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBars, surge: Traded) -> Signal:
-    params = case.params
+def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBars) -> Signal:
+    params, surge = case.params, _surge(case, bars)
     signal = calls.bought(
         case,
         chain,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import count
 from typing import Any
 
@@ -22,7 +23,9 @@ from strategies import CATALOGUE
 from tests import make
 from tests.bot.rooms import PEOPLE, Visit
 from tests.desk import make_world
+from tests.journeys.test_years import lived
 from tests.make import TODAY, D
+from tests.shared import needs_shared
 from tests.strategies import days
 from tests.strategies.test_momentum_weeklies import strength
 from tests.strategies.test_swing import fallen
@@ -288,3 +291,11 @@ def test_what_the_scan_says_of_each_rule_is_read_in_the_chat(swing: Day) -> None
     told = str(shown)
     assert "1.0025 x (80.00 over 79.80)" in told
     assert "2.3000 x (230,000 against 100,000 at 10:45)" in told
+
+
+@needs_shared
+def test_recorded_days_have_no_bars_of_the_day_and_a_replay_says_so() -> None:
+    found = lived(date(2019, 1, 2), date(2019, 1, 4), ("momentum_weeklies", "swing")).body
+
+    assert (found["errors"], found["proposals"]) == (0, 0)
+    assert found["not_checked"] == ["15-minute bars"]
