@@ -370,6 +370,7 @@ def _plan(
     if plan.quantity == 0:
         reasons = tuple(step for step in plan.sizing if not step.passed)
         return None, reasons or (Step("size", "at least 1", "0"),)
+    plan = sizing.within(plan, state, now.limits, desk.costs)
     verdicts = risk.check(plan, state, now.limits)
     broken = risk.breaches(verdicts)
     if broken:

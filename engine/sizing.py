@@ -6,6 +6,7 @@ The rules and their sources: docs/strategies.md, "Sizing".
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
@@ -17,7 +18,7 @@ from engine.exposures import ON_SHARES
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Campaign, Signal, Step, TradePlan, Verdict
-from engine.risk import ALL_LEAPS, LEAPS, PUTS, RiskState, kind_cap
+from engine.risk import ALL_LEAPS, LEAPS, PUTS, RiskState, breaches, check, kind_cap
 
 ZERO = Decimal(0)
 
@@ -207,6 +208,26 @@ def fitted(plan: TradePlan, state: RiskState, limits: Limits, costs: Costs) -> T
     if units >= plan.quantity:
         return plan
     return resize(plan, units, costs) if units else replace(plan, quantity=0)
+
+
+def within(plan: TradePlan, state: RiskState, limits: Limits, costs: Costs) -> TradePlan:
+    """The plan with as many of its units as keep every limit, told beside its caps; as it is where not one does.
+
+    More units never use less of a limit, so the largest size is found by halving.
+    """
+    broken = breaches(check(plan, state, limits))
+    if not broken:
+        return plan
+
+    def is_over(units: int) -> bool:
+        return bool(breaches(check(resize(plan, units, costs), state, limits)))
+
+    units = bisect_left(range(1, plan.quantity), True, key=is_over)
+    if not units:
+        return plan
+    bound = broken[0]
+    told = Step(bound.name, f"limit {bound.unit.shown(bound.limit)}", f"{units} of {plan.quantity}", Verdict.PASSED)
+    return replace(resize(plan, units, costs), sizing=(*plan.sizing, told))
 
 
 def repriced(signal: Signal, limit: Decimal, natural: Decimal, spot: Decimal, exits: ExitPlan | None = None) -> Signal:

@@ -34,8 +34,8 @@ def ended(bars: IntradayBars, row: int = -1) -> datetime:
 
 
 def clock(bars: IntradayBars, row: int = -1) -> str:
-    """The time in New York at which a bar was over: `10:45`."""
-    return f"{ended(bars, row):%H:%M}"
+    """Day and time in New York at which a bar was over: `Mon 10:45`."""
+    return f"{ended(bars, row):%a %H:%M}"
 
 
 def is_latest(bars: IntradayBars, now: datetime) -> bool:
@@ -75,8 +75,8 @@ class Traded:
 
     @property
     def words(self) -> str:
-        """`3.2143 x (450,000 against 140,000 at 11:15)`."""
-        return f"{self.ratio:.4f} x ({self.volume:,.0f} against {self.usual:,.0f} at {self.clock})"
+        """`3.2143 x (450,000 against 140,000, Mon 11:15)`."""
+        return f"{self.ratio:.4f} x ({self.volume:,.0f} against {self.usual:,.0f}, {self.clock})"
 
 
 def traded(bars: IntradayBars, row: int, sessions: int) -> Traded:

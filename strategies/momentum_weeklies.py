@@ -138,8 +138,8 @@ def _pattern(case: MomentumCase, bars: IntradayBars, found: Reversal | None) -> 
 
 
 def _lows(bars: IntradayBars, found: Reversal) -> str:
-    lows = (f"{bars.low[row]:.2f} at {intraday.clock(bars, row)}" for row in (found.first, found.second))
-    return " and ".join(lows)
+    lows = (f"{bars.low[row]:.2f} {intraday.clock(bars, row)}" for row in (found.first, found.second))
+    return ", then ".join(lows)
 
 
 def _oversold(case: MomentumCase, found: Reversal) -> Step:
@@ -320,7 +320,7 @@ def _reasons(
     mean = (news.positive(case.params.news_hours) if news else None) or 0.0
     return (
         f"lows of {_lows(bars, found)}, the second with a higher MACD; RSI {found.rsi:.1f} at the first",
-        f"{surge.words}, both of {bars.source}",
+        f"volume {surge.words} of {bars.source}",
         f"{count} articles in {case.params.news_hours} hours, {mean:.0%} positive",
         f"{funnel.contract_words(contract)}, {contract.option.dte(case.snapshot.today)} days",
     )
@@ -353,7 +353,7 @@ def manage(
     strength = float("nan") if bars is None else intraday.rsi(bars, params.rsi_bars)
     if bars is None or not strength > params.exit_rsi:
         return ()
-    return (Exit("RSI", f"RSI {strength:.1f} at {intraday.clock(bars)}, above {params.exit_rsi:g}"),)
+    return (Exit("RSI", f"RSI {strength:.1f} on {intraday.clock(bars)}, above {params.exit_rsi:g}"),)
 
 
 STRATEGY = Strategy(

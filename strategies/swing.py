@@ -205,7 +205,7 @@ def _pick(case: SwingCase, chain: Chain) -> tuple[Contract | None, tuple[Step, .
 
 
 def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBars) -> Signal:
-    params, surge = case.params, _surge(case, bars)
+    params = case.params
     signal = calls.bought(
         case,
         chain,
@@ -213,9 +213,9 @@ def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBar
         NAME,
         ExitPlan(close_on=case.snapshot.today, before_close=params.flat_minutes),
         reasons=(
-            _breakout(case, bars).value + f", the highest pivot of {params.pivot_sessions} sessions",
-            f"{surge.words}, both of {bars.source}",
-            f"RSI {_strength(case, bars).value}",
+            f"closed {_breakout(case, bars).value}, the highest pivot of {params.pivot_sessions} sessions",
+            f"volume {_surge(case, bars).words} of {bars.source}",
+            f"RSI {_strength(case, bars).value} of 15-minute bars",
             f"{funnel.contract_words(contract)}, {contract.option.dte(case.snapshot.today)} days",
         ),
         against=(
@@ -223,7 +223,7 @@ def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBar
             calls.rise_needed(case, contract),
             win_rates(contract, params),
         ),
-        rank=surge.ratio,
+        rank=_surge(case, bars).ratio,
         delta_range=(params.min_delta, params.max_delta),
         max_spread=params.max_spread,
     )
@@ -267,7 +267,7 @@ def manage(
     if not (close < average and fast < slow):
         return ()
     words = f"{close:.2f} below VWAP {average:.2f}, EMA{params.fast_bars} {fast:.2f} below EMA{params.slow_bars}"
-    return (Exit("VWAP", f"{words} {slow:.2f} at {intraday.clock(bars)}"),)
+    return (Exit("VWAP", f"{words} {slow:.2f} on {intraday.clock(bars)}"),)
 
 
 STRATEGY = Strategy(

@@ -14,15 +14,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import indicators, payoff, pricing, sizing
+from engine import indicators, pricing, sizing
 from engine.model.book import Position
 from engine.model.instruments import Instrument, Option, Right, Stock
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Bars, Chain, Contract, Kind, MarketSnapshot, Quote
+from engine.model.legs import ExitPlan
+from engine.model.market import Bars, Chain, Contract, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy, Verdict
 from engine.sizing import Kelly
 from engine.volatility import MATURITY, constant_maturity_iv
-from strategies import contracts, funnel, names, prices
+from strategies import calls, contracts, funnel, names, prices
 from strategies.funnel import Case, all_passed, percent, step, unknown, walk
 from strategies.params import check, number
 
@@ -253,28 +253,18 @@ def _pick(case: DipCase, chain: Chain) -> tuple[Contract | None, tuple[Step, ...
 
 
 def _signal(case: DipCase, chain: Chain, contract: Contract) -> Signal:
-    today, kelly = case.snapshot.today, kelly_of(case)
-    legs = (Leg(contract.option, 1),)
-    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
-    outlook = payoff.outlook(legs, contract.limit, (contract,), chain, chain.spot, rate, today, carry)
+    kelly = kelly_of(case)
     volume = case.snapshot.bars.close * case.snapshot.bars.volume
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.LONG_CALL,
-        legs=legs,
-        limit=contract.limit,
-        natural=contract.ask,
-        spot=funnel.spot_price(case),
-        outlook=outlook,
-        exits=ExitPlan(close_on=_last_day(contract.option, case.context, case.params)),
-        asof=case.snapshot.asof,
+    signal = calls.bought(
+        case,
+        chain,
+        contract,
+        NAME,
+        ExitPlan(close_on=_last_day(contract.option, case.context, case.params)),
         reasons=_reasons(case, contract, kelly),
         against=tuple(_against(case, contract)),
         rank=run_of(case) * float(np.nan_to_num(prices.average(volume, case.params.liquidity_sessions))),
         at_risk=kelly.used if kelly else 0.0,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
     )
     return replace(signal, exits=exits(signal, case.params))
 
@@ -300,8 +290,7 @@ def _reasons(case: DipCase, contract: Contract, kelly: Kelly | None) -> tuple[st
 def _against(case: DipCase, contract: Contract) -> Iterator[str]:
     """What speaks against it, as far as the numbers know."""
     yield "the whole premium can be lost"
-    needed = float(contract.option.strike + contract.limit) / float(funnel.spot_price(case)) - 1
-    yield f"the shares must rise {needed:.1%} by expiry to break even"
+    yield calls.rise_needed(case, contract)
     realised = prices.volatility(case.snapshot.bars, case.params.volatility_sessions)
     if contract.iv is not None and contract.iv > realised:
         yield f"implied volatility {contract.iv:.0%} is above the realised {realised:.0%}"

@@ -13,10 +13,11 @@ import pytest
 
 from bot.bulkheads import inline
 from bot.command import Room
-from bot.message import Card
+from bot.message import Card, as_text
 from engine import exits, orders, scanning, standing
 from engine.model.book import Position
 from engine.model.instruments import Option
+from engine.model.limits import Limits
 from engine.model.market import IntradayBars, MarketSnapshot
 from engine.sessions import Sessions
 from strategies import CATALOGUE
@@ -91,9 +92,9 @@ class Day:
 
 
 @contextmanager
-def day(name: MarketSnapshot, option: Option) -> Iterator[Day]:
+def day(name: MarketSnapshot, option: Option, **more: Any) -> Iterator[Day]:
     """A day with this one name and SPY."""
-    with connected(make_world(strategies=dict(CATALOGUE), universe=("XYZ",)), hold=3.0, read=10.0) as wire:
+    with connected(make_world(strategies=dict(CATALOGUE), universe=("XYZ",), **more), hold=3.0, read=10.0) as wire:
         desk = replace(wire.desk, account=wire.exchange.number)
         standing.refresh_account(desk)
         here = replace(wire, desk=desk)
@@ -255,6 +256,19 @@ def test_a_spread_that_has_widened_past_five_percent_is_refused_at_the_tap(swing
     assert swing.sent == []
 
 
+def test_a_size_that_would_take_a_limit_over_is_proposed_smaller_and_the_card_says_why() -> None:
+    name = days.swing_name(chain=days.swing_chain(asof=days.quarter(5)))
+    with day(name, TWO_WEEKS, limits=Limits(one_underlying=D("0.15"))) as here:
+        key = waiting(here, "swing")
+        here.at("10:45:02", "2.20", "2.30")
+
+        why = as_text(here.visit.card(f"/why {key}"))
+        here.tap("approve")
+
+        assert "risk in XYZ: 3 of 4 (limit 15.0%)" in why
+        assert [quantity for _, quantity, _, _ in here.sent] == ["3"]
+
+
 @pytest.mark.parametrize(("clock", "is_sent"), [("14:30", True), ("14:30:01", False)])
 def test_a_card_of_half_past_two_is_refused_a_second_later(clock: str, is_sent: bool) -> None:
     now = Sessions().at(TODAY, "14:29:30")
@@ -290,7 +304,7 @@ def test_what_the_scan_says_of_each_rule_is_read_in_the_chat(swing: Day) -> None
 
     told = str(shown)
     assert "1.0025 x (80.00 over 79.80)" in told
-    assert "2.3000 x (230,000 against 100,000 at 10:45)" in told
+    assert "2.3000 x (230,000 against 100,000, Mon 10:45)" in told
 
 
 @needs_shared

@@ -36,7 +36,7 @@ def test_the_usual_volume_is_the_mean_of_that_time_of_day_over_twenty_sessions_b
     row = len(bars) - 1
     same_time = [bars.volume[row - BARS_A_SESSION * back] for back in range(1, 21)]
     seen = intraday.traded(bars, row, 20)
-    assert (seen.volume, seen.clock) == (len(bars), "10:45")
+    assert (seen.volume, seen.clock) == (len(bars), "Mon 10:45")
     assert seen.usual == pytest.approx(np.mean(same_time))
 
 
@@ -72,7 +72,7 @@ def test_where_nothing_is_usual_there_is_no_ratio() -> None:
 def test_the_busiest_bar_is_the_one_furthest_above_its_own_time_of_day_and_never_an_unknown_one() -> None:
     bars = days.louder(days.louder(days.reversal_bars(row_9=140_000), -3, 300_000), -15, np.nan)
     seen = intraday.busiest(bars, [len(bars) - 15, len(bars) - 3, len(bars) - 1], 20)
-    assert seen.words == "2.1429 x (300,000 against 140,000 at 10:45)"
+    assert seen.words == "2.1429 x (300,000 against 140,000, Mon 10:45)"
 
 
 def peaks(**at: float) -> IntradayBars:

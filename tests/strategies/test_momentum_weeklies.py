@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import sizing
+from engine import risk, sizing
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.market import Earnings, IntradayBars, Kind, MarketSnapshot, ReportTime, Source
@@ -65,6 +65,16 @@ def test_the_worked_example_buys_nine_of_the_50_50_call() -> None:
     assert greeks == pytest.approx((0.4522, 0.1261, -0.1579, 0.0207), abs=0.0001)
 
 
+def test_nine_of_them_would_move_more_than_a_fifth_of_the_account_so_that_eight_are_proposed() -> None:
+    state = RiskState(D(100_000), D(100_000))
+    plan = sizing.size(signal_of(find(days.momentum_name())), state, Limits(), Costs())
+    fitting = sizing.within(plan, state, Limits(), Costs())
+    assert [check.name for check in risk.breaches(risk.check(plan, state, Limits()))] == ["risk in XYZ"]
+    assert (fitting.quantity, fitting.max_loss, fitting.fees) == (8, D("824.00"), D("8.00"))
+    assert risk.breaches(risk.check(fitting, state, Limits())) == ()
+    assert (fitting.sizing[-1].rule, fitting.sizing[-1].value) == ("risk in XYZ", "8 of 9")
+
+
 def test_the_example_is_armed_with_target_stop_hours_and_last_day() -> None:
     exits = signal_of(find(days.momentum_name())).exits
     assert (exits.target, exits.stop) == (D("1.5450"), D("0.5150"))
@@ -75,8 +85,8 @@ def test_the_example_is_armed_with_target_stop_hours_and_last_day() -> None:
 def test_the_card_names_the_lows_the_volume_with_its_feed_and_the_news() -> None:
     signal = signal_of(find(days.momentum_name()))
     assert signal.reasons[:3] == (
-        "lows of 49.80 at 14:15 and 49.70 at 10:45, the second with a higher MACD; RSI 27.4 at the first",
-        "3.2143 x (450,000 against 140,000 at 11:15), both of test (recorded)",
+        "lows of 49.80 Fri 14:15, then 49.70 Mon 10:45, the second with a higher MACD; RSI 27.4 at the first",
+        "volume 3.2143 x (450,000 against 140,000, Mon 11:15) of test (recorded)",
         "2 articles in 24 hours, 75% positive",
     )
     assert "half of the spread and the commission are 5.8% of the premium, each way" in signal.against
@@ -125,7 +135,7 @@ def test_twenty_sessions_of_volume_are_needed(sessions: int, passes: bool) -> No
 NAME_MISSES: dict[str, tuple[dict[str, Any], str]] = {
     "reversal": ({"quarters": days.reversal_bars(days.reversal(second=-0.10))}, "none confirmed"),
     "RSI at the first low": ({"quarters": days.reversal_bars(days.reversal(days.BARELY))}, "30.00"),
-    "bar volume": ({"quarters": days.reversal_bars(last=419_000)}, "2.9929 x (419,000 against 140,000 at 11:15)"),
+    "bar volume": ({"quarters": days.reversal_bars(last=419_000)}, "2.9929 x (419,000 against 140,000, Mon 11:15)"),
     "news": ({"articles": days.news(days.article())}, "1"),
     "positive news": ({"articles": days.news(days.article(0.70), days.article(0.70, 2))}, "0.7000"),
     "quote of the shares": ({"halted": True}, "halted"),
@@ -160,6 +170,13 @@ def test_the_volume_may_be_that_of_either_low_or_of_the_confirming_bar(row: int)
 def test_the_volume_of_a_bar_beside_them_does_not_count(row: int) -> None:
     found = find(days.momentum_name(days.reversal_bars(**{f"row_{row}": 900_000})))
     assert cases.failed_at(found)[0] == "bar volume"
+
+
+@pytest.mark.parametrize(("sessions", "fires"), [(19, False), (20, False), (21, True)])
+def test_the_usual_volume_is_that_of_twenty_sessions(sessions: int, fires: bool) -> None:
+    bars = days.reversal_bars()
+    loud = days.louder(bars, len(bars) - 1 - make.BARS_A_SESSION * sessions, 1_000_000)
+    assert bool(find(days.momentum_name(loud)).signals) is fires
 
 
 def test_only_the_last_bar_that_is_over_confirms_a_reversal() -> None:
@@ -416,7 +433,7 @@ def manage(bars: IntradayBars | None, now: datetime | None = None) -> tuple[str,
 
 def test_an_rsi_above_70_is_sold() -> None:
     assert manage(strength(1.89)) == ()
-    assert manage(strength(1.95)) == ("RSI 70.4 at 11:15, above 70",)
+    assert manage(strength(1.95)) == ("RSI 70.4 on Mon 11:15, above 70",)
 
 
 def test_bars_that_stopped_or_are_missing_claim_nothing() -> None:

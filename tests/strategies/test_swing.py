@@ -85,9 +85,9 @@ def test_the_card_says_how_often_it_must_win() -> None:
         "it must win 0.6263 of the time with half of the spread paid each way, 0.5455 at the mid"
     )
     assert signal.reasons[:3] == (
-        "1.0025 x (80.00 over 79.80), the highest pivot of 20 sessions",
-        "2.3000 x (230,000 against 100,000 at 10:45), both of test (recorded)",
-        "RSI 63.00",
+        "closed 1.0025 x (80.00 over 79.80), the highest pivot of 20 sessions",
+        "volume 2.3000 x (230,000 against 100,000, Mon 10:45) of test (recorded)",
+        "RSI 63.00 of 15-minute bars",
     )
     assert signal.rank == pytest.approx(2.3)
 
@@ -155,7 +155,7 @@ def test_the_range_is_wilders_over_fourteen_sessions() -> None:
 
 NAME_MISSES: dict[str, tuple[dict[str, Any], str]] = {
     "breakout": ({"quarters": days.breakout_bars(days.breakout(close=79.95))}, "1.0019 x (79.95 over 79.80)"),
-    "bar volume": ({"quarters": days.breakout_bars(volume=199_000)}, "1.9900 x (199,000 against 100,000 at 10:45)"),
+    "bar volume": ({"quarters": days.breakout_bars(volume=199_000)}, "1.9900 x (199,000 against 100,000, Mon 10:45)"),
     "RSI": ({"quarters": days.breakout_bars(days.breakout(0.01842129328996833))}, "75.10"),
     "quote of the shares": ({"halted": True}, "halted"),
 }
@@ -184,6 +184,20 @@ def test_twice_the_usual_volume_and_a_fifth_of_a_percent_are_enough() -> None:
     found = find(days.swing_name(days.breakout_bars(closes, 200_000)), max_rsi=100.0)
     assert value_of(found, "breakout") == "1.0020 x (100.20 over 100.00)"
     signal_of(found)
+
+
+@pytest.mark.parametrize(("sessions", "fires"), [(19, False), (20, False), (21, True)])
+def test_the_usual_volume_is_that_of_twenty_sessions(sessions: int, fires: bool) -> None:
+    bars = days.breakout_bars()
+    loud = days.louder(bars, len(bars) - 1 - make.BARS_A_SESSION * sessions, 1_000_000)
+    assert bool(find(days.swing_name(loud)).signals) is fires
+
+
+@pytest.mark.parametrize(("sessions", "fires"), [(19, False), (20, False), (21, True)])
+def test_the_pivots_are_those_of_twenty_sessions(sessions: int, fires: bool) -> None:
+    closes = days.breakout()
+    closes[-1 - make.BARS_A_SESSION * sessions] = 79.95
+    assert bool(find(days.swing_name(days.breakout_bars(closes))).signals) is fires
 
 
 @pytest.mark.parametrize(
@@ -309,7 +323,7 @@ def fallen(steps: int, rise: float = 0.0) -> IntradayBars:
 def test_a_close_below_vwap_with_the_averages_crossed_is_sold() -> None:
     (words,) = manage(fallen(3))
     assert words.startswith("78.00 below VWAP 79.00, EMA9 ")
-    assert words.endswith(" at 10:45")
+    assert words.endswith(" on Mon 10:45")
 
 
 def test_each_half_of_the_trend_exit_alone_is_no_exit() -> None:
