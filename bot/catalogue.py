@@ -11,6 +11,7 @@ from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
 from bot.gate import may
 from bot.handlers import (
     act,
+    baseline,
     broker,
     chain,
     closing,
@@ -49,8 +50,8 @@ NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
-    "account", "adoptions", "agenda", "audit", "digest", "earnings", "envelopes", "health", "limits", "orders", "pnl",
-    "position", "positions", "risk", "wheel", "whoami",
+    "account", "adoptions", "agenda", "audit", "baseline", "digest", "earnings", "envelopes", "health", "limits",
+    "orders", "pnl", "position", "positions", "risk", "strategies", "wheel", "whoami",
 })  # fmt: skip
 """Looks that tell of the account or of a person."""
 STILL = frozenset({"help", "whoami"})
@@ -102,6 +103,10 @@ LOOK = (
     _look(Group.MONEY, "risk", "limits in use and net Greeks", look.risk),
     _look(Group.MONEY, "pnl", "profit and loss", look.pnl),
     _look(Group.MONEY, "digest", "the day so far, as the evening's card will tell it", look.digest),
+    _look(Group.MONEY, "baseline", "are we any good: the account and each strategy against SPY and QQQ",
+          baseline.baseline, ANY_STRATEGY),
+    _look(Group.MONEY, "strategies", "every strategy: what stops it, what it holds and made, when it scans next",
+          baseline.strategies),
     _look(Group.DESK, "adoptions", "what the broker holds and the books do not", broker.adoptions),
     _look(Group.MONEY, "account", "cash, equity and buying power", look.account),
     _look(Group.MARKET, "scan", "run a strategy's rules now, proposing nothing", look.scan, STRATEGY,

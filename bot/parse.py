@@ -231,7 +231,7 @@ def _strategy(parameter: Parameter, word: str, desk: Desk) -> str:
     del parameter
     report = desk.reports.get(word.lower())
     if report is not None:
-        raise BadRequest(f"{report.name} is a report: it trades and scans nothing. /{report.command} shows it.")
+        raise BadRequest(report.words)
     if word.lower() not in desk.strategies:
         raise NotFound(
             f"“{clipped(word)}” is not a strategy here.{nearest(word, desk.strategies)} {_list(desk.strategies)}"

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from engine import audit, portfolio
+from bot.baseline_cards import figures, sentences
+from engine import audit, baseline, portfolio
+from engine.baseline import Baseline
 from engine.desk import Desk
 from engine.errors import DataInvalid
 from engine.model.events import Event, EventKind
@@ -58,8 +60,27 @@ def summary(desk: Desk) -> Json:
         "max_drawdown": _max_drawdown(pnl, history),
         "positions": len(held),
         "by_strategy": _by_strategy(desk, pnl, approvals, tickets, fills, scans),
+        "baseline": _baseline(desk),
         "audit_head": audit.head(desk.store).hash,
     }
+
+
+def _baseline(desk: Desk) -> Json | None:
+    """The account and every strategy against the index; None where that report is not enabled."""
+    report = baseline.current(desk)
+    return None if report is None else {**figures(report), "words": _words(report)}
+
+
+def _words(report: Baseline) -> list[str]:
+    standings = () if report.account is None else (report.account, *report.strategies)
+    return [line for each in standings for line in sentences(each)]
+
+
+def told(result: Json) -> list[str]:
+    """The baseline of a summary in sentences."""
+    report = result.get("baseline")
+    found = report.get("words", []) if isinstance(report, dict) else []
+    return [f"Baseline, {line}" for line in found]
 
 
 def _first_day(history: tuple[EquityDay, ...], desk: Desk) -> date:

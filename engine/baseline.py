@@ -29,6 +29,8 @@ BENCHMARKS = ("SPY", "QQQ")
 """Funds of the S&P 500 and of the Nasdaq-100."""
 SEED = 20_190_304
 """Of the generator behind the intervals: the same history always shows the same ones."""
+COMMAND = "baseline"
+"""The chat command of the report."""
 ALL = 1_000_000_000
 
 
@@ -66,12 +68,16 @@ class IdleCash:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The report. `account` is None before the first close; `notes` say what is missing or a proxy."""
+    """The report. `account` is None before the first close; `notes` say what is missing or a proxy.
+
+    `confidence`: of the intervals, a decimal.
+    """
 
     since: date | None = None
     until: date | None = None
     account: Standing | None = None
     strategies: tuple[Standing, ...] = ()
+    confidence: float = 0.95
     idle: IdleCash | None = None
     notes: tuple[str, ...] = ()
 
@@ -118,6 +124,12 @@ class Measuring:
         return self.report.measure(track, self.funds, self.report.params, self.generator)
 
 
+def current(desk: Desk) -> Baseline | None:
+    """The report as of the last close that was kept; None where it is not enabled."""
+    enabled = next((each for each in desk.reports.values() if each.command == COMMAND), None)
+    return None if enabled is None else baseline(desk, enabled, np.random.default_rng(SEED))
+
+
 def baseline(desk: Desk, report: Report, generator: np.random.Generator) -> Baseline:
     """The report as of the last close that was kept."""
     with desk.store.read() as work:
@@ -132,7 +144,7 @@ def baseline(desk: Desk, report: Report, generator: np.random.Generator) -> Base
     standings = (_strategy(kept, name, free, measuring) for name in kept.results)
     strategies = tuple(each for each in standings if each is not None)
     notes = (*missing, *proxy, *_gaps(desk, kept.rows))
-    return Baseline(since, until, account, strategies, _idle(kept, free), notes)
+    return Baseline(since, until, account, strategies, report.params.confidence, _idle(kept, free), notes)
 
 
 def _kept(desk: Desk, work: UnitOfWork, sessions: int) -> Kept:
@@ -205,7 +217,7 @@ def _risk_free(desk: Desk, rows: Sequence[EquityDay]) -> tuple[Floats, list[str]
 
 
 def _gaps(desk: Desk, rows: Sequence[EquityDay]) -> list[str]:
-    missing = len(desk.sessions.between(rows[0].day, rows[-1].day)) - len(rows)
+    missing = len(set(desk.sessions.between(rows[0].day, rows[-1].day)) - {row.day for row in rows})
     return [f"{missing} sessions have no close kept: the return after one is of all of them."] if missing else []
 
 

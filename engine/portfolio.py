@@ -279,6 +279,13 @@ def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day:
     return equity - totals.start - totals.flows if totals.start else None
 
 
+def strategy_lines(desk: Desk) -> tuple[PnlLine, ...]:
+    """What each strategy has made since the start; unknown for one that holds something without a price."""
+    book, marks = _book_marks(desk)
+    with desk.store.read() as work:
+        return results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices)
+
+
 def risk_view(desk: Desk) -> RiskView:
     """The limits in use now; reads the book, quotes and Greeks, decides nothing."""
     standing.ensure_account(desk)

@@ -63,7 +63,7 @@ def strategy(name: str) -> Strategy:
 def _absence(name: str) -> str:
     built = ", ".join(CATALOGUE)
     if name in REPORTS:
-        return f"“{name}” is a report and trades nothing: /{REPORTS[name].command} shows it. Strategies: {built}."
+        return f"{REPORTS[name].words} Strategies: {built}."
     if name in PLANNED:
         return f"Strategy “{name}” is planned and not built yet; there are {built}."
     return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *REPORTS, *PLANNED))} There are {built}."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -20,9 +20,9 @@ from bot.proposal import Story, proposal_card
 from engine import agenda, orders, panic, scanning
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import Structure
-from engine.model.market import Greeks
+from engine.model.market import Bars, Greeks
 from engine.model.news import Headline
-from engine.model.records import EquityDay
+from engine.model.records import EquityDay, StrategyDay
 from engine.model.trade import Approval, ApprovalStatus
 from tests import make, told
 from tests.bot.rooms import Visit, visit
@@ -109,6 +109,27 @@ def _held() -> Visit:
     desk.world.clock.advance(hours=3)
     quote_all(desk.world, "0.75", "0.85", "48.60")
     return desk
+
+
+def _of_the_measured(line: str) -> Card:
+    """The answer of a desk with a quarter of a year of closes, SPY beside it and a strategy that has just begun."""
+    desk = visit()
+    days = make.weekdays(70)
+    with desk.world.store.begin() as work:
+        for number, (day, equity) in enumerate(zip(days, _equity(70), strict=True)):
+            at, zero, made = make.NOW - (make.TODAY - day), D(0), equity - 100_000
+            work.add_equity(EquityDay(day, at, equity, equity, made, zero, zero, D(2), zero, zero, rate=0.0375))
+            work.add_strategy_day(StrategyDay(day, "wheel", made - max(number - 58, 0), zero, zero, zero))
+            work.add_strategy_day(StrategyDay(day, "wsb_dip", D(max(number - 58, 0)), zero, zero, zero))
+    desk.world.market.set_snapshot(make.snapshot("SPY", bars=_index(make.weekdays(71))))
+    return desk.card(line)
+
+
+def _index(days: tuple[date, ...]) -> Bars:
+    """A fund that moves with `_equity`, and by itself."""
+    steps = np.arange(len(days))
+    close = 400 + 0.3 * steps + 3 * np.sin(steps / 2.3 + 0.4)
+    return Bars("SPY", np.array(days, "datetime64[D]"), close, close, close, close, close, make.SOURCE)
 
 
 def _equity(count: int) -> tuple[Decimal, ...]:
@@ -260,6 +281,9 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "risk": lambda: _of_the_holder("/risk"),
     "pnl": lambda: _of_the_holder("/pnl"),
     "account": lambda: _of_the_holder("/account"),
+    "baseline": lambda: _of_the_measured("/baseline"),
+    "baseline-strategy": lambda: _of_the_measured("/baseline wheel"),
+    "strategies": lambda: _of_the_measured("/strategies"),
     "audit": lambda: _of_the_holder("/audit {position}"),
     "digest": _digest,
     "chart": lambda: _asked("/chart XYZ"),

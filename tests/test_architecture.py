@@ -97,6 +97,7 @@ LAYERS = {
         "engine.promotions",
         "engine.quoted",
         "engine.rolls",
+        "engine.roster",
         "engine.scanning",
         "engine.schema",
         "engine.silence",

@@ -18,7 +18,7 @@ from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer, Person, ReplayChat
 from bot.replay import Journey
 from bot.settings import Config
-from bot.summary import Json, summary
+from bot.summary import Json, summary, told
 from engine.errors import BadRequest, ConfigError
 from engine.model.trade import Strategy
 from engine.sessions import Sessions
@@ -46,7 +46,7 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
 
 
 def chosen(config: Config, names: tuple[str, ...]) -> dict[str, Strategy]:
-    """The strategies called `names`, all enabled ones when none is named.
+    """The strategies called `names`, all enabled ones when none is named. A report may be named: it always reports.
 
     Raises:
         BadRequest: one of them is unknown or not enabled; the nearest is suggested.
@@ -54,7 +54,7 @@ def chosen(config: Config, names: tuple[str, ...]) -> dict[str, Strategy]:
     if not names:
         return dict(config.strategies)
     for name in names:
-        if name not in config.strategies:
+        if name not in config.strategies and name not in config.reports:
             known = ", ".join(config.strategies) or "none"
             hint = nearest(name, config.strategies)
             raise BadRequest(f"“{name}” is not an enabled strategy.{hint} Enabled: {known}.")
@@ -131,6 +131,8 @@ def tell(result: Json, as_json: bool) -> None:
     for key, value in result.items():
         if not isinstance(value, dict | list):
             say(f"{key:<16}{value}")
+    for words in told(result):
+        say(words)
     unchecked = result["not_checked"]
     if isinstance(unchecked, list) and unchecked:
         note(f"Not checked, for the data do not cover it: {', '.join(map(str, unchecked))}.")

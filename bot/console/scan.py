@@ -55,6 +55,8 @@ def scan(said: ScanOptions, environment: Mapping[str, str], as_json: bool) -> in
         ConfigError: there is no data source.
     """
     config = load_config(said.config, environment)
+    if said.strategy in config.reports:
+        raise BadRequest(config.reports[said.strategy].words)
     config = replace(config, strategies=chosen(config, (said.strategy,)))
     path = said.data or (Path(config.data.folder) if config.data.folder else None)
     if path is None and config.data.source == "live":

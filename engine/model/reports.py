@@ -116,3 +116,8 @@ class Report:
     command: str
     params: Any
     measure: Measure
+
+    @property
+    def words(self) -> str:
+        """What is said to somebody who takes it for a strategy."""
+        return f"{self.name} is a report: it trades and scans nothing. /{self.command} shows it."

@@ -60,6 +60,12 @@ _STRATEGY_DAYS = (
     .where(strategy_history.c.day >= bindparam("since_"))
     .order_by(strategy_history.c.day, strategy_history.c.strategy)
 )
+_MARKED = (
+    select(func.count())
+    .select_from(strategy_history)
+    .where(strategy_history.c.strategy == bindparam("strategy_"))
+    .where(or_(*(strategy_history.c[name] != Decimal(0) for name in ("realised", "unrealised", "dividends", "fees"))))
+)
 PEAK_SESSIONS = 260
 PEAK = select(func.max(type_coerce(equity_history.c.equity - equity_history.c.flows, Money()))).where(
     equity_history.c.day.in_(
@@ -215,6 +221,11 @@ class Operations(Queries):
     def strategy_history(self, since: date) -> tuple[StrategyDay, ...]:
         """What each strategy had made at the end of every session from `since` on, oldest first."""
         return tuple(StrategyDay(*row) for row in self._rows(_STRATEGY_DAYS, {"since_": since}))
+
+    def marked_days(self, strategy: str) -> int:
+        """How many sessions have ended since the strategy first made or cost anything."""
+        row = self._row(_MARKED, {"strategy_": strategy})
+        return 0 if row is None else int(row[0])
 
     def equity_peak(self, limit: int = PEAK_SESSIONS, since: datetime | None = None) -> Decimal | None:
         """The highest close (after `since`) of the last `limit` sessions, deposits and withdrawals taken out.

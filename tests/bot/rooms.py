@@ -12,7 +12,7 @@ from bot.dispatch import dispatch
 from bot.message import Card, Request, as_text
 from bot.people import People, Role, User
 from engine.model.events import Event, EventKind
-from strategies import CATALOGUE
+from strategies import CATALOGUE, REPORTS
 from tests.desk import World, make_world
 
 PEOPLE = People(
@@ -57,5 +57,5 @@ class Visit:
 
 def visit(**more: Any) -> Visit:
     """A room on the default desk, both strategies enabled."""
-    world = make_world(strategies=dict(CATALOGUE), **more)
+    world = make_world(strategies=dict(CATALOGUE), reports=dict(REPORTS), **more)
     return Visit(world, Room(world.desk, PEOPLE, inline, lambda: "PAPER"), count(1))

@@ -312,7 +312,8 @@ def test_no_refresh_where_it_would_not_fit_act_or_change_anything() -> None:
 
 def test_what_tells_of_the_account_or_of_a_person_is_for_the_asker_alone() -> None:
     told = {"account", "pnl", "risk", "digest", "positions", "position", "orders", "wheel", "agenda", "envelopes",
-            "limits", "audit", "whoami", "health", "adoptions", "settings", "users", "setup"}  # fmt: skip
+            "limits", "audit", "whoami", "health", "adoptions", "settings", "users", "setup", "baseline",
+            "strategies"}  # fmt: skip
 
     assert [name for name in told if not COMMANDS[name].is_private] == []
     assert not any(COMMANDS[name].is_private for name in ("proposals", "quote", "approve", "help", "scan"))

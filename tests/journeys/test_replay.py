@@ -97,7 +97,7 @@ def test_money_is_text_with_two_to_four_decimals_and_counts_are_whole() -> None:
         if key.endswith(("pnl", "start", "end", "drawdown", "fees", "flows")) or key in {"dividends", "interest"}:
             assert isinstance(value, str)
             assert 2 <= len(value.partition(".")[2]) <= 4, key
-        elif key not in {"not_checked", "by_strategy", "audit_head"}:
+        elif key not in {"not_checked", "by_strategy", "baseline", "audit_head"}:
             assert type(value) is int, key
 
 

@@ -38,7 +38,7 @@ def test_a_planned_name_gets_a_sentence_of_its_own(name: str) -> None:
 
 
 def test_a_report_and_an_unknown_name_get_their_own_sentences() -> None:
-    with pytest.raises(NotFound, match="“index_baseline” is a report and trades nothing: /baseline shows it"):
+    with pytest.raises(NotFound, match=r"index_baseline is a report: it trades and scans nothing\. /baseline shows it"):
         strategy("index_baseline")
     with pytest.raises(NotFound, match=r"no strategy “weel”\. Did you mean “wheel”"):
         strategy("weel")

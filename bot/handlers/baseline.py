@@ -1,0 +1,41 @@
+"""/baseline: are we any good. /strategies: every strategy as it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot import baseline_cards, strategies_card, words
+from bot.command import Call
+from bot.message import Card
+from bot.timetable import scan_times
+from engine import baseline as report
+from engine import roster
+from engine.desk import Desk
+from engine.errors import NotFound
+from engine.model.trade import Strategy
+
+
+def baseline(call: Call) -> Card:
+    """The account and every strategy against SPY and QQQ, or one strategy in full."""
+    wanted, told = call.text("strategy"), report.current(call.desk)
+    if told is None:
+        raise NotFound("The baseline report is not enabled: [strategies.index_baseline] enabled says so.")
+    if wanted:
+        return baseline_cards.strategy_card(told, wanted, call.room.banner())
+    return baseline_cards.baseline_card(told, call.room.banner())
+
+
+def strategies(call: Call) -> Card:
+    """Every strategy: on, off, paused or locked and why, what is open, what it made, when it scans next."""
+    desk = call.desk
+    views, account = roster.strategies(desk)
+    nexts = {view.strategy.name: _next_scan(desk, view.strategy) for view in views}
+    return strategies_card.card(views, account, nexts, tuple(desk.reports.values()), call.room.banner())
+
+
+def _next_scan(desk: Desk, strategy: Strategy) -> str:
+    """The next time of its timetable, in words."""
+    days = desk.sessions.upcoming(desk.today, 2)
+    times = (at for day in days for at in sorted(scan_times(desk.sessions, day, strategy)) if at > desk.now())
+    at: datetime | None = next(times, None)
+    return words.UNKNOWN if at is None else words.moment(at)
