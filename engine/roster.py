@@ -102,5 +102,5 @@ def _unproven(work: UnitOfWork, name: str, campaigns: int) -> tuple[str, ...]:
         found.append(f"unproven: {campaigns} of {enough} campaigns, {marks} of {marks_enough} daily marks")
     scan = work.last_scan(name)
     if scan is not None and scan.not_checked:
-        found.append(f"not checked in its last scan: {', '.join(scan.not_checked)}")
+        found.append(f"unproven without what its last scan could not check: {', '.join(scan.not_checked)}")
     return tuple(found)
