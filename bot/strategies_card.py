@@ -9,7 +9,7 @@ from bot.message import Button, Card, Table
 from engine.model.reports import Report
 from engine.roster import StrategyView
 
-NAME_WIDTH = 11
+NAME_WIDTH = 14
 
 
 def card(

@@ -1,15 +1,23 @@
 """/baseline and /strategies as people read them; the report where somebody takes it for a strategy; its sentences."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from bot.config import load
+from bot.console.replay import chosen
+from bot.console.scan import ScanOptions
+from bot.console.scan import scan as scan_command
 from bot.message import Card, table_text
 from bot.summary import told
 from engine import locks
+from engine.errors import BadRequest
 from engine.model.book import Position, PositionStatus
 from engine.model.legs import Structure
 from engine.model.locks import LockKind, Scope
+from engine.model.records import StrategyDay
+from engine.model.trade import Scan
 from engine.store.catalogue import DISABLED
 from strategies import CATALOGUE
 from tests import make
@@ -192,6 +200,47 @@ def test_closed_campaigns_and_how_many_won_are_counted() -> None:
     row = next(line.split() for line in table(here.card("/strategies")) if line.startswith("wheel"))
     assert row[2] == "2/3"
     assert "unproven: 3 of 30 campaigns" in state(here)
+
+
+@pytest.mark.parametrize(("name", "campaigns", "days"), [("wheel", 30, 60), ("leaps", 10, 120)])
+def test_a_strategy_is_unproven_until_it_has_its_campaigns_and_its_days(name: str, campaigns: int, days: int) -> None:
+    def told_of(campaigns: int, days: int) -> str:
+        here = visit()
+        desk = replace(here.world.desk, strategies={name: replace(CATALOGUE["wheel"], name=name)})
+        with here.world.store.begin() as work:
+            work.add_approval(make.approval())
+            for number in range(campaigns):
+                work.save_position(replace(ended(number, 5), strategy=name))
+            for day in make.weekdays(days):
+                work.add_strategy_day(StrategyDay(day, name, fees=D(1)))
+        return state(Visit(here.world, replace(here.room, desk=desk), here.sources), name)
+
+    assert "unproven" not in told_of(campaigns, days)
+    assert f"{campaigns - 1} of {campaigns} campaigns, {days} of {days}" in told_of(campaigns - 1, days)
+    assert f"{campaigns} of {campaigns} campaigns, {days - 1} of {days}" in told_of(campaigns, days - 1)
+
+
+def test_rules_that_the_last_scan_could_not_check_are_named() -> None:
+    here = visit()
+    scan = Scan("S1", "wheel", make.NOW, 1, (), ("earnings", "sector"), (), ())
+    with here.world.store.begin() as work:
+        work.add_scan(scan)
+    assert state(here).endswith("unproven without what its last scan could not check: earnings, sector")
+
+
+# On the command line
+
+
+def test_a_scan_of_the_report_says_what_it_is_and_a_replay_may_name_it(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="index_baseline is a report"):
+        scan_command(ScanOptions("index_baseline", ()), {}, as_json=False)
+    config = load(None, {})
+    assert chosen(config, ("index_baseline",)) == {}
+    assert list(chosen(config, ("wheel", "index_baseline"))) == ["wheel"]
+    quiet = tmp_path / "quiet.toml"
+    quiet.write_text("[strategies.index_baseline]\nenabled = false\n", encoding="utf-8")
+    with pytest.raises(BadRequest, match="not an enabled strategy"):
+        chosen(load(quiet, {}), ("index_baseline",))
 
 
 # In a summary
