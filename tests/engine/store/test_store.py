@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -55,6 +56,32 @@ def test_the_newest_revision_is_the_last_migration():
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_current_head() == HEAD
     assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == REVISIONS
+
+
+def created_at(url: str, revision: str) -> None:
+    """A database as a program of that revision made it."""
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "engine:schema")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+@either
+def test_closes_from_before_strategies_had_a_history_keep_their_numbers_and_have_no_rate(new_url: str):
+    created_at(new_url, "0004")
+    engine = create_engine(new_url)
+    columns = "day, at, equity, cash, realised, unrealised, dividends, interest, flows, fees"
+    values = "'2026-06-12', '2026-06-12T20:15:00.000000+00:00', 100000, 100000, 0, 0, 0, 0, 0, 0"
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO equity_history ({columns}) VALUES ({values})"))
+    engine.dispose()
+    with Store.create(new_url) as store, store.read() as work:
+        (row,) = work.equity_history()
+        assert (row.day.isoformat(), row.rate) == ("2026-06-12", None)
+        assert work.strategy_history(row.day) == ()
 
 
 @either
