@@ -210,15 +210,15 @@ def _risk_free(desk: Desk, rows: Sequence[EquityDay]) -> tuple[Floats, list[str]
     steps = np.array([len(desk.sessions.between(a.day, b.day)) - 1 for a, b in pairwise(rows)])
     notes = []
     if unknown and now is None:
-        notes.append(f"The interest rate of {unknown} days is not known: they count in no ratio.")
+        notes.append(f"Days whose interest rate is not known: {unknown}. They count in no ratio.")
     elif unknown:
-        notes.append(f"The interest rate of {unknown} days was not kept: that of now stands in (proxy).")
+        notes.append(f"Days whose interest rate was not kept: {unknown}. That of now stands in (proxy).")
     return rates * steps / performance.SESSIONS_A_YEAR, notes
 
 
 def _gaps(desk: Desk, rows: Sequence[EquityDay]) -> list[str]:
     missing = len(set(desk.sessions.between(rows[0].day, rows[-1].day)) - {row.day for row in rows})
-    return [f"{missing} sessions have no close kept: the return after one is of all of them."] if missing else []
+    return [f"Sessions without a close kept: {missing}. The return after one is of all of them."] if missing else []
 
 
 def _account(kept: Kept, free: Floats, measuring: Measuring) -> Standing:

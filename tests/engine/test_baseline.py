@@ -238,7 +238,7 @@ def test_a_rate_that_was_not_kept_is_that_of_now_and_said_so() -> None:
     rows[7] = replace(rows[7], rate=None)
     made = lived(rows=rows)
     found = told(made)
-    assert "The interest rate of 1 days was not kept: that of now stands in (proxy)." in found.notes
+    assert "Days whose interest rate was not kept: 1. That of now stands in (proxy)." in found.notes
     assert found.account is not None
     assert alone(found.account).sharpe.value == pytest.approx(1.0857, abs=6e-5)
 
@@ -247,7 +247,7 @@ def test_without_any_rate_nothing_is_said_of_ratios() -> None:
     own, _ = example(60)
     rows = [kept_day(day, equity, rate=None) for day, equity in zip(days(60), closes(own)[1:], strict=True)]
     found = told(desk_with(rows))
-    assert "The interest rate of 60 days is not known: they count in no ratio." in found.notes
+    assert "Days whose interest rate is not known: 60. They count in no ratio." in found.notes
     assert found.account is not None
     assert found.account.measured.alone == NotEnough(0, 60)
     assert found.account.cumulative == pytest.approx(0.0291, abs=6e-5)
@@ -259,7 +259,7 @@ def test_a_close_that_was_not_kept_is_part_of_the_next_return_and_said() -> None
     rows = [kept_day(day, equity) for day, equity in zip(when, closes(own)[1:], strict=True) if day != when[20]]
     made = lived(62, rows=rows)
     found = told(made)
-    assert "1 sessions have no close kept: the return after one is of all of them." in found.notes
+    assert "Sessions without a close kept: 1. The return after one is of all of them." in found.notes
     assert found.account is not None
     both = beside(found.account)
     assert (both.days, both.without) == (61, 0)
