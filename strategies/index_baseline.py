@@ -22,8 +22,8 @@ NAME = "index_baseline"
 class Params:
     """Parameters of `[strategies.index_baseline]`."""
 
-    sessions: int = number(252, 60, 1260, "sessions looked back over")
-    least: int = number(60, 20, 1260, "days with a return below which nothing is said")
+    sessions: int = number(252, 60, 504, "sessions looked back over")
+    least: int = number(60, 20, 504, "days with a return below which nothing is said")
     block: int = number(5, 1, 60, "days that stay together in a resample")
     draws: int = number(2000, 200, 5000, "resamples of an interval")
     confidence: float = number(0.95, 0.5, 0.999, "confidence of the intervals")

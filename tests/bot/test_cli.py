@@ -25,6 +25,7 @@ SUMMARY = {
     "sessions", "proposals", "approved", "rejected", "expired", "blocked", "orders", "fills", "partial_fills", "exits",
     "assignments", "digests", "alerts", "errors", "not_checked", "realised_pnl", "unrealised_pnl", "dividends",
     "interest", "cash_flows", "fees", "equity_start", "equity_end", "max_drawdown", "positions", "by_strategy",
+    "baseline",
     "audit_head",
 }  # fmt: skip
 
