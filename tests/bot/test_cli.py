@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.cli import main
+from engine.schema import HEAD
 from strategies import CATALOGUE
 from tests.fakes import FakeClock
 from tests.shared import SHARED, needs_shared
@@ -155,7 +156,7 @@ def test_check_says_one_line_for_each_part_and_fails_with_the_worst(wsb: Shell, 
         "promotions": "ok", "data": "fail", "database": "fail", "web": "ok",
     }  # fmt: skip
     assert code == 1
-    assert "ok    database          revision 0004" in out
+    assert f"ok    database          revision {HEAD}" in out
     assert "fail  data              no live data source is configured" in out
 
 
