@@ -334,13 +334,21 @@ def _pairs(case: IndexCase, rows: Chain, right: Right) -> tuple[Pairs, tuple[Ste
     sold, steps = contracts.sift(rows, (verticals.named(name, sieve) for sieve in shorts), aim, case.context)
     if not all_passed(steps):
         return empty, steps
+    outer = _beyond(rows, sold)
     longs = (bid, contracts.spread_within(params.max_wing_spread), traded)
-    bought, more = contracts.sift(rows, (verticals.named(f"{name} wing", s) for s in longs), aim, case.context)
-    steps += more
+    if len(outer):
+        outer, more = contracts.sift(outer, (verticals.named(f"{name} wing", s) for s in longs), aim, case.context)
+        steps += more
     if not all_passed(steps):
         return empty, steps
-    pairs, listed = _wide(case, name, sold, bought)
+    pairs, listed = _wide(case, name, sold, outer)
     return pairs, (*steps, listed)
+
+
+def _beyond(rows: Chain, sold: Chain) -> Chain:
+    """The rows farther out of the money than some sold one."""
+    outward = 1.0 if bool(rows.is_call[0]) else -1.0
+    return rows.take(rows.strike * outward > (sold.strike * outward).min())
 
 
 def _wide(case: IndexCase, name: str, sold: Chain, bought: Chain) -> tuple[Pairs, Step]:

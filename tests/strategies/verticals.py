@@ -1,5 +1,6 @@
 """The names, chains and positions of the two worked examples of spreads."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,9 +80,12 @@ def shaken(closes: list[float], volatility: float, sessions: int = 20) -> list[f
 
 
 def index_chain(dte: int = 38, calls: bool = False, **more: Any) -> Chain:
-    """The puts of the index example, and its calls where they are asked for."""
-    given: dict[str, Any] = {"spot": 600, "dte": dte, "underlying": "SPY", "dividend_yield": 0.012}
-    return make.chain(puts=INDEX_PUTS, calls=INDEX_CALLS if calls else (), **(given | more))
+    """The puts of the index example, and its calls where they are asked for; with its deltas in the last days too."""
+    given: dict[str, Any] = {"spot": 600, "dte": dte or 1, "underlying": "SPY", "dividend_yield": 0.012}
+    chain = make.chain(puts=INDEX_PUTS, calls=INDEX_CALLS if calls else (), **(given | more))
+    if dte == 0:
+        chain = replace(chain, expiry=np.full(len(chain), np.datetime64(TODAY, "D")))
+    return chain if dte > 7 else replace(chain, delta=index_chain(38, calls).delta)
 
 
 def waves(adx: float = 28.0, average: float = 588.0, count: int = 80) -> Bars:
@@ -106,13 +110,9 @@ def _adx(bars: Bars) -> float:
 def index(ticker: str = "SPY", **more: Any) -> MarketSnapshot:
     """SPY of the index example: 600, SMA50 588, ADX 28, IV rank 45, at 10:30 in New York."""
     chain = more.get("chain", index_chain())
-    defaults: dict[str, Any] = {
-        "spot": 600,
-        "bars": waves(),
-        "iv_history": ranked(45.0, chain) if chain is not None else (),
-        "chain": chain,
-        "asof": HALF_PAST_TEN,
-    }
+    defaults: dict[str, Any] = {"spot": 600, "bars": waves(), "chain": chain, "asof": HALF_PAST_TEN}
+    if chain is not None and "iv_history" not in more:
+        defaults["iv_history"] = ranked(45.0, chain)
     return make.snapshot(ticker, **(defaults | more))
 
 
