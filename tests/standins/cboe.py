@@ -34,6 +34,7 @@ UNDERLYINGS = {
     "_SPX": underlying("^SPX", 6812.61, volume=0, security_type="index"),
     "_XSP": underlying("^XSP", 681.26, volume=0, security_type="index"),
     "_VIX": underlying("^VIX", 16.35, volume=0, security_type="index", last_trade_time="2026-11-27 12:59:44"),
+    "_VIX3M": underlying("^VIX3M", 19.5, volume=0, security_type="index"),
     "CLX": underlying("CLX", 95.55),
     "BRK.B": underlying("BRK.B", 500.5),
     "NEW": underlying("NEW", 20.0),

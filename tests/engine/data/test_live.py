@@ -29,9 +29,10 @@ class Leveled(MadeProvider):
 
     value: float = 20.0
     only: frozenset[Offer] = frozenset({Offer.LEVELS})
+    known: tuple[str, ...] = ("VIX", "SPX")
 
     def levels(self, symbols: Sequence[str]) -> Mapping[str, Level]:
-        return {symbol: Level(symbol, self.value, self.at, self.source) for symbol in symbols}
+        return {symbol: Level(symbol, self.value, self.at, self.source) for symbol in symbols if symbol in self.known}
 
 
 @dataclass
@@ -192,6 +193,17 @@ def test_a_history_with_a_split_in_it_is_refused() -> None:
         pytest.raises(DataUnavailable, match=r"past has not adjusted AAA: 100\.00 before and 10\.00 after the split"),
     ):
         it.market.snapshot("AAA")
+
+
+def test_each_level_is_of_who_knows_it_and_one_nobody_knows_is_left_out() -> None:
+    best = Leveled(name="best", value=18.0, known=("VIX",))
+    slow = Leveled(name="slow", value=18.1, kind=Kind.DELAYED, known=("VIX", "VIX3M"))
+    with live(best, slow) as it:
+        found = it.market.levels("VIX", "VIX3M", "SPX")
+    assert {name: (level.source.name, level.value) for name, level in found.items()} == {
+        "VIX": ("best", 18.0),
+        "VIX3M": ("slow", 18.1),
+    }
 
 
 def test_levels_that_contradict_each_other_are_none() -> None:

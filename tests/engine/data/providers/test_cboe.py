@@ -134,6 +134,12 @@ def test_a_name_it_denies_is_closed_and_the_rest_goes_on(server: CboeServer, pro
     assert provider.offers.keys() == {Offer.CHAIN, Offer.LEVELS, Offer.SESSIONS}
 
 
+def test_the_three_month_index_of_volatility_is_a_file_of_its_own(server: CboeServer, provider: Cboe):
+    found = provider.levels(["VIX", "VIX3M"])
+    assert {name: level.value for name, level in found.items()} == {"VIX": 16.35, "VIX3M": 19.5}
+    assert [asked.path for asked in server.asked] == ["/quotes/_VIX.json", "/quotes/_VIX3M.json"]
+
+
 def test_levels_have_their_own_time_however_it_is_written(server: CboeServer, provider: Cboe):
     assert provider.levels(["SPX", "VIX", "NOBODY"]) == {
         "SPX": Level("SPX", 6812.61, datetime(2026, 11, 27, 17, 59, 59, tzinfo=UTC), SOURCE),
