@@ -216,7 +216,7 @@ def _option_exits(trade: Trade) -> str:
         return ""
     parts = ((LevelKind.TARGET, trade.exits.target), (LevelKind.STOP, trade.exits.stop))
     told = [f"{kind} {words.price(abs(at))}" for kind, at in parts if at is not None]
-    what = "the option" if len(trade.legs) == 1 else "the package"
+    what = "the option" if len(trade.strikes) == 1 else "the package"
     return f"Of {what}, a share: {', '.join(told)}." if told else ""
 
 

@@ -42,7 +42,7 @@ APART = 0.17
 """Of the width: dates nearer to each other would touch."""
 MOST_ROOM = 0.8
 """Of the time shown: no more is kept free for words."""
-NARROW = frozenset(" .,:;'|!()[]1iIjl")
+NARROW, BROAD = frozenset(" .,:;'|!()[]iIjl"), frozenset("−+±×=→←%MWmw")
 
 DOTTED, DASHED, LONG, MIXED = (0, (1, 2)), (0, (4, 2)), (0, (7, 2)), (0, (5, 2, 1, 2))
 """How lines differ, whatever their colour."""
@@ -293,7 +293,12 @@ def _draw_key(spot: Canvas) -> None:
 
 def _wide(text: str, size: float) -> float:
     """About how wide the longest line of a text is, in points."""
-    return max(sum(0.38 if sign in NARROW else DIGIT for sign in row) for row in text.split("\n")) * size
+    return max(sum(_ems(sign) for sign in row) for row in text.split("\n")) * size
+
+
+def _ems(sign: str) -> float:
+    """How wide one letter is, of its size (DejaVu Sans, rounded up)."""
+    return 0.38 if sign in NARROW else 0.86 if sign in BROAD else DIGIT
 
 
 def _shown(axis: Any) -> list[str]:
