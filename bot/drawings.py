@@ -127,13 +127,12 @@ def _band(move: projection.Move) -> Band:
 
 
 def bounds(trade: Trade, model: projection.Model | None) -> tuple[str, str]:
-    """The most it can lose and make at any price of the underlying, in words."""
+    """The most it can lose and make at any price of the underlying, in words; by the model where nothing is exact."""
+    loss, gain = payoff.max_loss(trade.legs, trade.limit), payoff.max_gain(trade.legs, trade.limit)
     if model is not None and calendars.is_mixed(trade.legs):
         wide = _at_expiry(trade, calendars.grid(trade.legs, trade.spot), model)
-        least = payoff.max_loss(trade.legs, trade.limit)
-        lost = None if least is None else max(float(least) * trade.units, -float(wide.min()))
-        return words.UNLIMITED if lost is None else f"{lost:,.2f}", f"about {max(float(wide.max()), 0.0):,.0f}"
-    loss, gain = payoff.max_loss(trade.legs, trade.limit), payoff.max_gain(trade.legs, trade.limit)
+        lost = words.UNLIMITED if loss is None else f"{max(float(loss) * trade.units, -float(wide.min())):,.2f}"
+        return lost, words.UNLIMITED if gain is None else f"about {max(float(wide.max()), 0.0):,.0f}"
     return (
         words.money(None if loss is None else loss * trade.units, words.UNLIMITED),
         words.money(None if gain is None else gain * trade.units, words.UNLIMITED),

@@ -85,6 +85,12 @@ def test_a_calendar_is_drawn_at_its_first_expiry_by_the_model():
     assert found.told.startswith("Max loss 90, max gain about ")
 
 
+def test_what_is_left_of_a_package_of_two_expiries_may_gain_without_limit():
+    legs = (option(44, Right.PUT, ratio=-1), option(52, dte=63))
+
+    assert curve(trade(*legs, limit="0.20", structure=Structure.DIAGONAL)).told.endswith("max gain unlimited dollars.")
+
+
 def test_a_calendar_without_volatilities_is_not_guessed():
     legs = (option(48, ratio=-1), option(48, dte=63))
     blank = replace(chain(), iv=np.full(len(chain()), np.nan))
@@ -296,6 +302,7 @@ def test_a_covered_call_is_drawn_with_its_shares():
     assert facts(alone)["Max loss"] == "unlimited"
     assert "The shares under it are not in the books: the option is drawn alone." in alone.lines
     assert "With its shares, bought at 45.00." in together.lines
+    assert here.card(action="levels:P00001").lines[1].startswith("Of the option, a share: target ")
     assert facts(together)["Max loss"] != "unlimited"
     assert facts(together)["Max gain"] == "603.00"
 
