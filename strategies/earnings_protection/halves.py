@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -75,6 +76,13 @@ def _call(case: ProtectionCase, chain: Chain, put: Position) -> Contract | str:
     return contract_for(wanted, chain, spot, case.params, case.context)
 
 
+def _against(strike: Decimal, basis: Decimal) -> Iterator[str]:
+    yield f"gains above {strike:f} are given up"
+    if strike < basis:
+        yield f"called away at {strike:f} the shares lose: they cost {basis:.2f}"
+    yield "without it the put stays, as protection that costs its whole price"
+
+
 def _signal(case: ProtectionCase, chain: Chain, row: Contract, put: Position, shares: Position, units: int) -> Signal:
     legs = (Leg(row.option, -1),)
     basis = shares.cost / shares.units
@@ -95,10 +103,7 @@ def _signal(case: ProtectionCase, chain: Chain, row: Contract, put: Position, sh
             f"Second order of the collar: the put {put.id} is held at {paid:.2f}, this call pays {row.limit:.2f} of it",
             funnel.contract_words(row),
         ),
-        against=(
-            f"gains above {row.option.strike:f} are given up",
-            "Without it the put stays, as protection that costs its whole price",
-        ),
+        against=tuple(_against(row.option.strike, basis)),
         campaign=put.campaign,
         covers=shares.id,
         at_most=units,

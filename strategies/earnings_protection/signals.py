@@ -188,8 +188,8 @@ def table(compared: Comparison, move: float) -> tuple[tuple[str, ...], ...]:
 
 
 def _whole(dollars: Decimal) -> str:
-    """`-9,999`, from ten thousand on `-12k`."""
-    return f"{dollars:,.0f}" if abs(dollars) < TEN_THOUSAND else f"{dollars / 1000:,.0f}k"
+    """`-9999`, from ten thousand on `-12k`: five columns."""
+    return f"{dollars:.0f}" if abs(dollars) < TEN_THOUSAND else f"{dollars / 1000:.0f}k"
 
 
 def _cost(each: Candidate) -> str:

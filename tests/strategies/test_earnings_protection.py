@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.message import Table, table_text
 from engine import sizing
 from engine.exposures import plan_exposure
 from engine.model.legs import Leg, Structure
@@ -74,19 +75,29 @@ def test_the_card_carries_the_compared_table_no_wider_than_a_phone() -> None:
     table = signals(find(params=AT_2))[0].table
     assert table == (
         ("Way", "Flat", "-14%", "+14%", "Cost"),
-        ("collar", "-224", "1,458", "-1,243", "0.15"),
-        ("deep put", "-382", "2,236", "-2,313", "0.17"),
+        ("collar", "-224", "1458", "-1243", "0.15"),
+        ("deep put", "-382", "2236", "-2313", "0.17"),
         ("put", "-828", "838", "-916", "0.99"),
         ("calendar", "229", "35", "-82", "apart"),
     )
-    widths = [max(len(row[column]) for row in table) for column in range(5)]
-    assert sum(widths) + 4 <= 36
+    assert width_of(table) <= 36
+
+
+def width_of(table: tuple[tuple[str, ...], ...]) -> int:
+    """As it is drawn: two columns between."""
+    return max(len(line) for line in table_text(Table(table[0], table[1:])).splitlines())
 
 
 def test_large_sums_still_fit_a_phone() -> None:
     table = signals(find(given=context(shares(20_000)), params=AT_2))[0].table
     assert table[1] == ("deep put", "-38k", "224k", "-231k", "0.17")
-    assert sum(max(len(row[column]) for row in table) for column in range(5)) + 4 <= 36
+    assert width_of(table) <= 36
+
+
+def test_the_widest_sums_before_thousands_are_told_fit_a_phone() -> None:
+    table = signals(find(given=context(shares(800)), params=AT_2))[0].table
+    assert table[1][2:4] == ("8943", "-9253")
+    assert width_of(table) == 35
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,12 @@ def test_a_put_that_is_held_alone_asks_for_the_call_on_free_shares() -> None:
     assert "the put P00009 is held at 4.58, this call pays 3.10 of it" in call.reasons[0]
 
 
+@pytest.mark.parametrize(("basis", "warned"), [("110", False), ("110.01", True)])
+def test_a_call_below_what_the_shares_cost_says_so(basis: str, warned: bool) -> None:
+    (call,) = signals(find(given=context(cases.assigned_shares(200, basis), bought())))
+    assert any(f"the shares lose: they cost {basis}" in line for line in call.against) is warned
+
+
 def test_the_call_covers_no_more_than_the_free_shares_of_one_position() -> None:
     other = shares(300, id="P00007", strategy="leaps", campaign="C00007")
     (call,) = signals(find(given=context(shares(100), other, bought())))
