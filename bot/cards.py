@@ -252,6 +252,7 @@ def risk_card(view: RiskView, banner: str) -> Card:
         ("Equity", words.money(view.state.equity)),
         ("Net Greeks", words.greeks_words(view.greeks)),
         ("Delta", f"{words.money(view.delta_dollars)} dollars"),
+        *market_fall(view),
         ("Positions", str(len(view.positions))),
         ("Working", words.count(len(view.state.reserved), "entry order")),
     ]
@@ -262,9 +263,21 @@ def risk_card(view: RiskView, banner: str) -> Card:
         lines=lines,
         facts=tuple(facts),
         tables=(limits_table(view.uses),),
-        buttons=((Button("Refresh", "refresh:/risk"),),),
+        buttons=(
+            (Button("Stress", "refresh:/stress"), Button("Greeks", "refresh:/greeks")),
+            (Button("Exposure", "refresh:/risk exposure"), Button("Hazards", "refresh:/risk hazards")),
+            (Button("Refresh", "refresh:/risk"),),
+        ),
         banner=banner,
     )
+
+
+def market_fall(view: RiskView) -> tuple[tuple[str, str], ...]:
+    """What a fall of SPY by 5 % would make of what is held and worked; names of which that is not known are told."""
+    made = [each.market_fall for each in view.state.exposures if each.market_fall is not None]
+    missing = sorted({each.ticker for each in view.state.exposures if each.market_fall is None})
+    without = f" without {', '.join(missing)}" if missing else ""
+    return (("SPY -5 %", f"{words.whole(sum(made, Decimal(0)))}{without}" if made else words.UNKNOWN),)
 
 
 def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:

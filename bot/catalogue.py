@@ -25,6 +25,7 @@ from bot.handlers import (
     pictures,
     quote,
     reports,
+    risks,
     run,
     setup,
     trail,
@@ -50,8 +51,8 @@ NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
-    "account", "adoptions", "agenda", "audit", "baseline", "digest", "earnings", "envelopes", "health", "limits",
-    "orders", "pnl", "position", "positions", "risk", "strategies", "wheel", "whoami",
+    "account", "adoptions", "agenda", "audit", "baseline", "digest", "earnings", "envelopes", "greeks", "health",
+    "limits", "orders", "pnl", "position", "positions", "risk", "strategies", "stress", "wheel", "whoami",
 })  # fmt: skip
 """Looks that tell of the account or of a person."""
 STILL = frozenset({"help", "whoami"})
@@ -100,7 +101,13 @@ LOOK = (
     _look(Group.TRADES, "positions", "what is held", look.positions),
     _look(Group.TRADES, "position", "one position", look.position, POSITION),
     _look(Group.TRADES, "orders", "what is working, and the latest orders", look.orders),
-    _look(Group.MONEY, "risk", "limits in use and net Greeks", look.risk),
+    _look(Group.MONEY, "risk", "limits in use and net Greeks; where the exposure is; what may happen to it", risks.risk,
+          Parameter("view", Kind.CHOICE, "exposure: by name, sector, expiry; hazards: assignment, expiry, liquidity",
+                    required=False, choices=risks.VIEWS)),
+    _look(Group.MONEY, "stress", "what a fall, a rise or a panic would make of everything held, and a bad day",
+          risks.stressed,
+          Parameter("days", Kind.CHOICE, "calendar days ahead", required=False, choices=risks.DAYS)),
+    _look(Group.MONEY, "greeks", "net Greeks in dollars, by position, and delta in dollars of SPY", risks.greeks),
     _look(Group.MONEY, "pnl", "profit and loss", look.pnl),
     _look(Group.MONEY, "digest", "the day so far, as the evening's card will tell it", look.digest),
     _look(Group.MONEY, "baseline", "are we any good: the account and each strategy against SPY and QQQ",

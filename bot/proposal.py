@@ -62,7 +62,7 @@ def proposal_card(told: Story, now: datetime, banner: str) -> Card:
     approval = told.approval
     card = Card(
         title=title(approval.plan),
-        lines=(*_reasons(approval.plan), *_exit_words(approval.plan)),
+        lines=(*_reasons(approval.plan), *after_words(approval.plan), *_exit_words(approval.plan)),
         facts=_facts(approval.plan, now),
         tables=_tables(approval.plan),
         footer=f"{approval.id}, version {approval.version}",
@@ -161,6 +161,11 @@ def _reasons(plan: TradePlan) -> tuple[str, ...]:
     return tuple(
         [f"For: {reason}" for reason in plan.signal.reasons] + [f"Against: {reason}" for reason in plan.signal.against]
     )
+
+
+def after_words(plan: TradePlan) -> tuple[str, ...]:
+    """`After this: 31 % of buying power (12 % now), 4 short puts (2 now), SPY -5 % = -1,840 (-900 now).`"""
+    return (f"After this: {plan.after}.",) if plan.after else ()
 
 
 def _exit_words(plan: TradePlan) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bot import words
 from bot.message import Button, Card, Table, Tone
-from bot.proposal import title
+from bot.proposal import after_words, title
 from engine.model.trade import Approval, ApprovalStatus, Scan, Step, Verdict
 
 MARKS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_CHECKED: "?"}
@@ -83,7 +83,7 @@ def why_card(approval: Approval, scan: Scan | None, banner: str) -> Card:
     steps = scan.steps.get(signal.ticker, ()) if scan is not None else ()
     lines = [f"For: {reason}" for reason in signal.reasons]
     lines += [f"Against: {reason}" for reason in signal.against]
-    lines += [f"After it: {line}" for line in plan.impact]
+    lines += [*after_words(plan), *(f"After it: {line}" for line in plan.impact)]
     lines += ["Rules:", *map(step_words, steps)] if steps else []
     lines += ["Size:", *(f"{step.rule}: {step.value} ({step.limit})" for step in plan.sizing)] if plan.sizing else []
     return Card(

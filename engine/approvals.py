@@ -205,7 +205,7 @@ def review(desk: Desk, work: UnitOfWork, plan: TradePlan) -> Review:
     limits = bounds.limits_in_force(desk, work)
     fitted = sizing.fitted(plan, state, limits, desk.costs)
     found = risk.check(fitted, state, limits)
-    shown = replace(fitted, impact=risk.impact(found))
+    shown = replace(standing.told(desk, fitted, state), impact=risk.impact(found))
     return Review(shown, found, _problems(work, fitted, found, tickets))
 
 

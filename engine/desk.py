@@ -52,6 +52,8 @@ class Desk:
     """Account numbers the broker has answered with in this process and that were the pinned one."""
     returns: DailyReturns = field(default_factory=DailyReturns)
     """Daily returns of the names that were asked about today, for their correlations."""
+    year: DailyReturns = field(default_factory=DailyReturns)
+    """The same of the last 260 sessions, for betas and for bad days."""
     reservations: Reservations = field(default_factory=Reservations)
     """What the entries being worked take of the limits."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from engine.model.book import ZERO, Book, Position
 from engine.model.instruments import Instrument, Option
-from engine.model.legs import Structure
+from engine.model.legs import Leg, Structure
 from engine.model.orders import Purpose, Ticket
 from engine.model.trade import TradePlan
 
@@ -52,6 +52,8 @@ class Exposure:
         delta: signed delta dollars (delta x spot x multiplier x quantity), None when it is not known.
         pays: cash that leaves when it fills (debit), for buying power.
         at_risk: fraction of equity its strategy wants at risk, in place of the cap of its kind; None has none.
+        market_fall: signed dollars it makes when SPY falls by 5 %, None when it is not known.
+        short_puts: cash-secured puts sold, contracts.
         source: id of the position or ticket it is of, "" for a plan.
         is_at_broker: the buying power that the broker told is already without it.
     """
@@ -66,6 +68,8 @@ class Exposure:
     delta: Decimal | None = None
     pays: Decimal = ZERO
     at_risk: Decimal | None = None
+    market_fall: Decimal | None = None
+    short_puts: int = 0
     source: str = ""
     is_at_broker: bool = False
 
@@ -120,7 +124,14 @@ def plan_exposure(plan: TradePlan) -> Exposure:
         delta=_plan_delta(plan),
         pays=max(-plan.net_cash, ZERO) + plan.fees,
         at_risk=None if signal.at_risk is None else Decimal(str(signal.at_risk)),
+        market_fall=plan.market_fall,
+        short_puts=_puts(signal.structure, signal.legs, plan.quantity),
     )
+
+
+def _puts(structure: Structure, legs: Iterable[Leg], units: int) -> int:
+    """Contracts of cash-secured puts; those inside a spread are covered there."""
+    return -sum(leg.ratio for leg in legs) * units if structure is Structure.SHORT_PUT else 0
 
 
 def _plan_delta(plan: TradePlan) -> Decimal | None:
@@ -131,15 +142,17 @@ def _plan_delta(plan: TradePlan) -> Decimal | None:
     return Decimal(f"{greeks.delta:.6f}") * plan.signal.spot * multiplier * plan.quantity
 
 
-def position_exposure(position: Position, delta: Decimal | None = None) -> Exposure:
+def position_exposure(position: Position, delta: Decimal | None = None, fall: Decimal | None = None) -> Exposure:
     """What an open position adds: its numbers at entry, scaled to what is still held.
 
-    `delta`: signed delta dollars of one unit as they are now, None takes those of the entry.
+    `delta`: signed delta dollars of one unit as they are now, None takes those of the entry. `fall`: what one unit
+    makes when SPY falls by 5 %, None where that is not known.
     """
     share = Decimal(position.units) / position.opened_units if position.opened_units else Decimal(1)
     now = None if delta is None else delta * position.units
+    fallen = None if fall is None else fall * position.units
     if position.structure is Structure.SHARES:
-        return _shares_exposure(position, now)
+        return replace(_shares_exposure(position, now), market_fall=fallen)
     return Exposure(
         strategy=position.strategy,
         ticker=position.ticker,
@@ -149,6 +162,8 @@ def position_exposure(position: Position, delta: Decimal | None = None) -> Expos
         max_loss=None if position.max_loss is None else position.max_loss * share,
         expiry=first_expiry(position.instruments),
         delta=now if now is not None or position.delta is None else position.delta * share,
+        market_fall=fallen,
+        short_puts=_puts(position.structure, position.unit, position.units),
         source=position.id,
     )
 
@@ -186,7 +201,10 @@ def is_call_to_come(put: Position, campaign: Iterable[Position]) -> bool:
     return not any(p.structure is Structure.COVERED_CALL and p.campaign == put.campaign for p in campaign)
 
 
-def held_exposures(book: Book, deltas: Mapping[str, Decimal] | None = None) -> tuple[Exposure, ...]:
-    """The exposures of all open positions; `deltas`: delta dollars of one unit now, by position, where known."""
-    now = deltas or {}
-    return tuple(position_exposure(position, now.get(position.id)) for position in book.positions.values())
+def held_exposures(
+    book: Book, deltas: Mapping[str, Decimal] | None = None, falls: Mapping[str, Decimal] | None = None
+) -> tuple[Exposure, ...]:
+    """The exposures of all open positions; `deltas`, `falls`: of one unit now, by position, where known."""
+    now, fallen = deltas or {}, falls or {}
+    held = book.positions.values()
+    return tuple(position_exposure(each, now.get(each.id), fallen.get(each.id)) for each in held)

@@ -21,7 +21,7 @@ from engine.errors import BadRequest
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import CENT, NO_GREEKS, Chain, Contract, Floats, Greeks
-from engine.model.trade import Outlook
+from engine.model.trade import Outlook, Priced
 from engine.pricing import escrowed_spot
 
 ZERO = Decimal(0)
@@ -310,7 +310,26 @@ def outlook(
         greeks=net_greeks(legs, contracts),
         collateral=collateral(package),
         shares_at=shares_at,
+        priced=_priced(legs, contracts, smile, rate, today, dividend_yield),
     )
+
+
+def _priced(
+    legs: Sequence[Leg],
+    contracts: Sequence[Contract | None],
+    chain: Chain,
+    rate: float,
+    today: date,
+    dividend_yield: float,
+) -> Priced | None:
+    """What the legs are priced with; None when an option has no volatility."""
+    options = [leg.instrument if isinstance(leg.instrument, Option) else None for leg in legs]
+    ivs = tuple(None if contract is None else contract.iv for contract in contracts)
+    if any(option is not None and iv is None for option, iv in zip(options, ivs, strict=True)):
+        return None
+    expiry = np.array([today if option is None else option.expiry for option in options], dtype="datetime64[D]")
+    escrowed = chain.spot - escrowed_spot(chain.spot, today, expiry, chain.dividends, rate)
+    return Priced(ivs, tuple(escrowed.tolist()), rate, dividend_yield)
 
 
 def _by_model(
@@ -346,6 +365,7 @@ def _by_model(
         greeks=net_greeks(legs, contracts),
         collateral=collateral(legs),
         modelled=f"modelled on {first:%d %b %y}, each leg's volatility kept",
+        priced=_priced(legs, contracts, smile, rate, today, dividend_yield),
     )
 
 
@@ -365,6 +385,7 @@ def moved(old: Outlook, legs: Sequence[Leg], limit: Decimal) -> Outlook:
         greeks=old.greeks,
         collateral=old.collateral,
         shares_at=old.shares_at,
+        priced=old.priced,
     )
 
 

@@ -177,7 +177,7 @@ def _view(
 def option_greeks(desk: Desk, book: Book, marks: Marks, spots: Mapping[str, Decimal]) -> dict[Instrument, Greeks]:
     """Greeks per share of everything held that has a price, each from the implied volatility of its own mark.
 
-    European Black-Scholes-Merton; an option whose mark has no implied volatility is left out.
+    European Black-Scholes-Merton with dividends escrowed; an option whose mark has no implied volatility is left out.
     """
     held = [x for p in book.positions.values() for x in p.instruments if isinstance(x, Option)]
     priced = sorted({x for x in held if x in marks.prices and x.underlying in spots}, key=lambda x: x.symbol)
@@ -186,15 +186,15 @@ def option_greeks(desk: Desk, book: Book, marks: Marks, spots: Mapping[str, Deci
     }
     if not priced:
         return found
-    rates = {ticker: _rate(desk, ticker) for ticker in {x.underlying for x in priced}}
+    terms = {ticker: _terms(desk, ticker) for ticker in {x.underlying for x in priced}}
     price = np.array([float(marks.prices[x]) for x in priced])
     columns = pricing.analyse(
         price,
         price,
-        np.array([float(spots[x.underlying]) for x in priced]),
+        np.array([_escrowed(desk, x, float(spots[x.underlying]), terms[x.underlying]) for x in priced]),
         np.array([float(x.strike) for x in priced]),
         pricing.year_fraction(np.array([x.dte(desk.today) for x in priced], dtype=float)),
-        np.array([rates[x.underlying] for x in priced]),
+        np.array([terms[x.underlying].rate for x in priced]),
         np.array([x.right is Right.CALL for x in priced]),
     )
     rows = zip(columns.delta, columns.gamma, columns.theta, columns.vega, columns.rho, strict=True)
@@ -204,12 +204,27 @@ def option_greeks(desk: Desk, book: Book, marks: Marks, spots: Mapping[str, Deci
     return found
 
 
-def _rate(desk: Desk, ticker: str) -> float:
-    """The short rate of the market's snapshot; where there is none, no interest is assumed."""
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """The short rate and the discrete dividends (ex-date, dollars) of a name."""
+
+    rate: float = 0.0
+    dividends: tuple[tuple[date, float], ...] = ()
+
+
+def _terms(desk: Desk, ticker: str) -> _Terms:
+    """Those of the market's snapshot; where there is none, neither interest nor dividends are assumed."""
     try:
-        return desk.market.snapshot(ticker).rate
+        snapshot = desk.market.snapshot(ticker)
     except (DataError, NotFound):
-        return 0.0
+        return _Terms()
+    return _Terms(snapshot.rate, tuple((each.ex_date, float(each.amount)) for each in snapshot.dividends or ()))
+
+
+def _escrowed(desk: Desk, option: Option, spot: float, terms: _Terms) -> float:
+    """The spot less the dividends that go ex before the option ends."""
+    expiry = np.array([option.expiry], dtype="datetime64[D]")
+    return float(pricing.escrowed_spot(spot, desk.today, expiry, terms.dividends, terms.rate)[0])
 
 
 def _net_greeks(position: Position, greeks: Mapping[Instrument, Greeks]) -> Greeks | None:

@@ -26,6 +26,8 @@ def ticket_exposure(ticket: Ticket, plan: TradePlan) -> Exposure:
         max_loss=None if whole.max_loss is None else whole.max_loss * share,
         delta=None if whole.delta is None else whole.delta * share,
         pays=whole.pays * share,
+        market_fall=None if whole.market_fall is None else whole.market_fall * share,
+        short_puts=whole.short_puts * ticket.left // plan.quantity if plan.quantity else 0,
         source=ticket.id,
     )
 

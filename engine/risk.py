@@ -359,6 +359,13 @@ def most_correlated(state: RiskState, limits: Limits) -> int:
     return _bets(_names(state.exposures), state, limits).largest()
 
 
+def groups(state: RiskState, limits: Limits) -> tuple[tuple[str, ...], ...]:
+    """The names of each bet that moves as one and holds more than one of them, the largest first."""
+    bets = _bets(_names(state.exposures), state, limits)
+    found = {tuple(sorted(bets.group(name))) for name in bets.names}
+    return tuple(sorted((group for group in found if len(group) > 1), key=lambda group: (-len(group), group)))
+
+
 def breaches(checks: Iterable[Check]) -> tuple[Check, ...]:
     """The limits that do not hold."""
     return tuple(check for check in checks if not check.holds)

@@ -380,6 +380,7 @@ def _plan(
         return None, (Step("second source", "says the same", " ".join(opinion.against)),)
     skipped = (c for c in verdicts if not c.is_checked)
     told = replace(signal, against=(*signal.against, *opinion.words))
+    plan = standing.told(desk, plan, state)
     return replace(plan, signal=told, impact=risk.impact(verdicts)), (
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
         *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),

@@ -100,11 +100,13 @@ def by_position(rows: Holdings, betas: Mapping[str, Beta]) -> tuple[Sensitivity,
 
 
 def total(each: Iterable[Sensitivity]) -> Sensitivity:
-    """All of them together; their market dollars are those whose beta is known."""
+    """All of them together; their market dollars are those whose beta is known, None when none is."""
+    rows = tuple(each)
     whole = NOTHING
-    for one in each:
+    for one in rows:
         whole = whole.plus(replace(one, market_dollars=one.market_dollars or 0.0))
-    return whole
+    is_unknown = bool(rows) and all(one.market_dollars is None for one in rows)
+    return replace(whole, market_dollars=None) if is_unknown else whole
 
 
 def _greeks(rows: Holdings) -> tuple[list[float], list[float], list[float], list[float]]:

@@ -193,6 +193,7 @@ def resize(plan: TradePlan, quantity: int, costs: Costs) -> TradePlan:
         collateral=part(plan.collateral),
         counted_risk=part(plan.counted_risk),
         fees=fees(plan.signal.legs, quantity, costs),
+        market_fall=None if plan.market_fall is None else part(plan.market_fall),
     )
 
 

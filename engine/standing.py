@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import daytrades, quoted, risk
+from engine import aftermath, daytrades, quoted, risk
 from engine.correlation import log_returns
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
@@ -22,6 +22,9 @@ from engine.model.limits import DayTradeRule
 from engine.model.market import Quote
 from engine.model.orders import Ticket
 from engine.model.records import EquityDay
+from engine.model.trade import TradePlan
+from engine.sensitivities import MARKET, Beta, beta
+from engine.shortfall import SESSIONS as YEAR
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -32,11 +35,12 @@ MOVED = "account:moved"
 """Setting: when money last moved."""
 ACCOUNT_AGE = timedelta(seconds=60)
 DELTAS = "deltas"
+FALLS = "falls"
 HISTORY = 10
 """Closes among which yesterday's and last week's are found."""
 PEAK = "peak"
 """Setting: when a drawdown was last forgiven, and the equity (flows taken out) it is measured from since."""
-READ = (ACCOUNT, DELTAS, PEAK)
+READ = (ACCOUNT, DELTAS, FALLS, PEAK)
 """Settings that `risk_state` reads."""
 
 
@@ -191,8 +195,9 @@ def ensure_returns(desk: Desk, tickers: Iterable[str]) -> None:
 
 
 def missing_returns(desk: Desk, work: UnitOfWork, tickers: Iterable[str]) -> tuple[str, ...]:
-    """Those of these names, and of everything held and worked, whose daily returns are not here yet."""
-    return desk.returns.missing(desk.today, {*tickers, *work.names_in_play()})
+    """Those of these names, of everything held and worked, and of the market, whose daily returns are not here yet."""
+    wanted = {*tickers, *work.names_in_play()}
+    return desk.returns.missing(desk.today, {*wanted, MARKET} if wanted else ())
 
 
 def ask_returns(desk: Desk, missing: tuple[str, ...]) -> None:
@@ -204,14 +209,33 @@ def ask_returns(desk: Desk, missing: tuple[str, ...]) -> None:
     if not missing:
         return
     last = desk.sessions.previous(today)
-    days = desk.sessions.between(desk.sessions.previous(today, desk.limits.correlation_sessions + 1), last)
+    wanted = max(desk.limits.correlation_sessions, YEAR)
+    days = desk.sessions.between(desk.sessions.previous(today, wanted + 1), last)
     for ticker in missing:
         try:
             bars = desk.market.bars(ticker, days[0], last)
         except (DataError, NotFound) as problem:
             log.debug("returns.unknown", ticker=ticker, problem=str(problem))
             continue
-        desk.returns.keep(today, ticker, log_returns(bars, days))
+        returns = log_returns(bars, days)
+        desk.year.keep(today, ticker, returns)
+        desk.returns.keep(today, ticker, returns[-desk.limits.correlation_sessions :])
+
+
+def betas(desk: Desk, tickers: Iterable[str]) -> dict[str, Beta]:
+    """The betas of those of these names whose daily returns, and the market's, were asked for today. Asks nobody."""
+    returns = desk.year.known(desk.today).returns
+    if MARKET not in returns:
+        return {}
+    found = ((ticker, beta(returns[ticker], returns[MARKET])) for ticker in tickers if ticker in returns)
+    return {ticker: slope for ticker, slope in found if slope is not None}
+
+
+def told(desk: Desk, plan: TradePlan, state: risk.RiskState) -> TradePlan:
+    """The plan with what it would do to buying power, short puts and the loss in a fall of SPY, from what is known."""
+    slope = betas(desk, (plan.signal.ticker,)).get(plan.signal.ticker)
+    fresh = aftermath.stressed(plan, None if slope is None else slope.value)
+    return replace(fresh, after=aftermath.words(fresh, state))
 
 
 def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.RiskState:
@@ -250,7 +274,7 @@ def state_at(
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
-        held=held_exposures(book, _deltas(work)),
+        held=held_exposures(book, _by_position(work, DELTAS), _by_position(work, FALLS)),
         reserved=desk.reservations.of(working, work.plans),
         day_pnl=_since(history, equity, book.totals, desk.today),
         week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
@@ -266,13 +290,22 @@ def state_at(
 
 def save_deltas(desk: Desk, work: UnitOfWork, deltas: Mapping[str, Decimal]) -> None:
     """Remember the delta dollars of one unit of each position, by its id, for the limit on one underlying."""
-    body = {id: str(dollars) for id, dollars in deltas.items()}
-    work.set_setting(DELTAS, json.dumps(body, sort_keys=True), "desk", desk.now())
+    _save_by_position(desk, work, DELTAS, deltas)
 
 
-def _deltas(work: UnitOfWork) -> dict[str, Decimal]:
+def save_falls(desk: Desk, work: UnitOfWork, falls: Mapping[str, Decimal]) -> None:
+    """Remember the dollars one unit of each position makes when SPY falls by 5 %, by its id, for the cards."""
+    _save_by_position(desk, work, FALLS, falls)
+
+
+def _save_by_position(desk: Desk, work: UnitOfWork, name: str, dollars: Mapping[str, Decimal]) -> None:
+    body = {id: str(each) for id, each in dollars.items()}
+    work.set_setting(name, json.dumps(body, sort_keys=True), "desk", desk.now())
+
+
+def _by_position(work: UnitOfWork, name: str) -> dict[str, Decimal]:
     """The last remembered ones; a position opened since has none."""
-    return {id: Decimal(dollars) for id, dollars in json.loads(work.setting(DELTAS) or "{}").items()}
+    return {id: Decimal(dollars) for id, dollars in json.loads(work.setting(name) or "{}").items()}
 
 
 def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal:

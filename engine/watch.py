@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import ceil, log
 from typing import Any
 
-from engine import activities, bounds, locks, portfolio, quoted, results, risk, standing
+from engine import activities, bounds, locks, portfolio, quoted, results, risk, risk_report, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Book
 from engine.model.instruments import Stock
@@ -49,7 +49,7 @@ class Memory:
         passed: by limit, the lock its breach made.
         streaks: by strategy, the time its last streak was told: earlier campaigns no longer count.
         closed: the position that had closed last when streaks were counted.
-        deltas_at: when the deltas of what is held were computed.
+        deltas_at: when the deltas of what is held were computed. seen: the positions they were computed of.
     """
 
     first: dict[str, str]
@@ -57,6 +57,7 @@ class Memory:
     streaks: dict[str, str]
     closed: str = ""
     deltas_at: str = ""
+    seen: list[str] = field(default_factory=list)
 
 
 def look(desk: Desk) -> None:
@@ -77,12 +78,14 @@ def look(desk: Desk) -> None:
     if mid is None or liquidation is None:
         return
     deltas = _deltas(desk, book, marks, memory)
+    falls = _falls(desk, book, marks) if deltas is not None else {}
     equity = max(mid, liquidation)
     with desk.store.begin() as work:
         memory, before = _memory(work), _memory(work)
         if deltas is not None:
             standing.save_deltas(desk, work, deltas)
-            memory.deltas_at = desk.now().isoformat()
+            standing.save_falls(desk, work, falls)
+            memory.deltas_at, memory.seen = desk.now().isoformat(), sorted(book.positions)
         state = standing.state_at(desk, work, work.open_tickets(), equity, ZERO)
         limits = bounds.limits_in_force(desk, work)
         _exposures(desk, work, memory, risk.uses(state, limits))
@@ -104,7 +107,8 @@ def _save(desk: Desk, work: UnitOfWork, memory: Memory) -> None:
 
 def _deltas(desk: Desk, book: Book, marks: Marks, memory: Memory) -> dict[str, Decimal] | None:
     """Delta dollars of a unit of every position by its id, where they are known; None while the last are young."""
-    if memory.deltas_at and desk.now() - datetime.fromisoformat(memory.deltas_at) < DELTAS_EVERY:
+    is_young = memory.deltas_at and desk.now() - datetime.fromisoformat(memory.deltas_at) < DELTAS_EVERY
+    if is_young and book.positions.keys() <= set(memory.seen):
         return None
     tickets = sorted({position.ticker for position in book.positions.values()})
     quotes = quoted.known(desk, (Stock(ticker) for ticker in tickets))
@@ -117,6 +121,12 @@ def _deltas(desk: Desk, book: Book, marks: Marks, memory: Memory) -> dict[str, D
             shares = sum(each.delta * leg.ratio * leg.instrument.multiplier for each, leg in known if each is not None)
             found[position.id] = Decimal(f"{shares:.6f}") * spots[position.ticker]
     return found
+
+
+def _falls(desk: Desk, book: Book, marks: Marks) -> dict[str, Decimal]:
+    """What a fall of SPY would do to a unit of every position, by its id, where that is known."""
+    standing.ensure_returns(desk, ())
+    return risk_report.falls(desk, book, marks)
 
 
 def _exposures(desk: Desk, work: UnitOfWork, memory: Memory, uses: Iterable[risk.LimitUse]) -> None:

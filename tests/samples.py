@@ -20,10 +20,11 @@ from bot.proposal import Story, proposal_card
 from engine import agenda, orders, panic, scanning
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import Structure
-from engine.model.market import Bars, Greeks
+from engine.model.market import Bars, Dividend, Earnings, Greeks, ReportTime
 from engine.model.news import Headline
 from engine.model.records import EquityDay, StrategyDay
 from engine.model.trade import Approval, ApprovalStatus
+from engine.sessions import Sessions
 from tests import make, told
 from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
@@ -147,6 +148,45 @@ def _position_id(desk: Visit) -> str:
 def _of_the_holder(line: str) -> Card:
     desk = _held()
     return desk.card(line.format(position=_position_id(desk)))
+
+
+def _several() -> Visit:
+    """Two short puts, one of them in the money, on a name that pays in ten days, and shares of one nobody knows much
+    of; a year of prices of SPY and of the first."""
+    desk = visit()
+    market = np.random.default_rng(6).normal(0, 0.01, 261)
+    name = 1.3 * market + np.random.default_rng(7).normal(0, 0.008, 261)
+    days = Sessions().between(Sessions().previous(make.TODAY, 261), Sessions().previous(make.TODAY))
+    walk, fund = np.exp(np.cumsum(name)), np.exp(np.cumsum(market))
+    rows = make.rows("44: 1.03 / 0.98 / 1.08 / -0.24; 50: 3.75 / 3.65 / 3.85 / -0.57", {44: 0.46, 50: 0.45})
+    known = make.snapshot(
+        bars=make.bars(48 * walk / walk[-1], days=days),
+        chain=make.chain(puts=rows),
+        dividends=(Dividend(make.TODAY + timedelta(days=10), D("0.30")),),
+        earnings=(Earnings(make.TODAY + timedelta(days=8), ReportTime.AFTER_CLOSE, True),),
+    )
+    desk.world.market.set_snapshot(known)
+    desk.world.market.set_bars(make.bars(600 * fund / fund[-1], "SPY", days=days))
+    desk.world.market.set_quote(make.share("NEW"), "19.99", "20.01")
+    held = (
+        ("P00001", make.put(44), -2, "1.03", Structure.SHORT_PUT),
+        ("P00002", make.put(50), -1, "3.10", Structure.SHORT_PUT),
+        ("P00003", make.share("NEW"), 100, "21.50", Structure.SHARES),
+    )
+    with desk.world.store.begin() as work:
+        for id, what, quantity, price, structure in held:
+            unit = (make.leg(what, 1 if quantity > 0 else -1),)
+            ticker, count = what.underlying, abs(quantity)
+            secured = D(0) if structure is Structure.SHARES else D(4700) * count
+            position = make.position(
+                unit, (make.held(what, quantity, price),), id=id, campaign=id, ticker=ticker, approval_id=None
+            )
+            work.save_position(replace(position, structure=structure, opened_units=count, collateral=secured))
+    return desk
+
+
+def _of_several(line: str) -> Card:
+    return _several().card(line)
 
 
 def _filled() -> Card:
@@ -279,6 +319,10 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "positions": lambda: _of_the_holder("/positions"),
     "orders": lambda: _of_the_holder("/orders"),
     "risk": lambda: _of_the_holder("/risk"),
+    "risk-exposure": lambda: _of_several("/risk exposure"),
+    "risk-hazards": lambda: _of_several("/risk hazards"),
+    "stress": lambda: _of_several("/stress"),
+    "greeks": lambda: _of_several("/greeks"),
     "pnl": lambda: _of_the_holder("/pnl"),
     "account": lambda: _of_the_holder("/account"),
     "baseline": lambda: _of_the_measured("/baseline"),

@@ -24,6 +24,7 @@ LAYERS = {
     "errors": ("engine.errors",),
     "values": ("engine.model",),
     "pure": (
+        "engine.aftermath",
         "engine.backfill",
         "engine.benchmark",
         "engine.calendars",
@@ -32,6 +33,7 @@ LAYERS = {
         "engine.correlation",
         "engine.exposures",
         "engine.happenings",
+        "engine.hazards",
         "engine.indicators",
         "engine.ledger",
         "engine.news",
@@ -96,6 +98,7 @@ LAYERS = {
         "engine.portfolio",
         "engine.promotions",
         "engine.quoted",
+        "engine.risk_report",
         "engine.rolls",
         "engine.roster",
         "engine.scanning",

@@ -82,11 +82,6 @@ def _order_row(order: Order) -> tuple[str, str, str, str]:
     return order.client_order_id, done, limit, order.status.value.replace("_", " ")
 
 
-def risk(call: Call) -> Card:
-    """Limits in use and net Greeks."""
-    return cards.risk_card(portfolio.risk_view(call.desk), call.room.banner())
-
-
 def pnl(call: Call) -> Card:
     """Profit and loss."""
     return cards.pnl_card(portfolio.pnl(call.desk), call.room.banner())

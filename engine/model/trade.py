@@ -52,6 +52,21 @@ NOT_APPLICABLE = "does not apply"
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """What the model needs to price the legs of a package once more, as they were when the card was made.
+
+    Attributes:
+        ivs: annualised decimal of each leg, None for shares. escrowed: dollars a share of discrete dividends before
+            the expiry of each leg, at their present value. rate, dividend_yield: continuous decimals a year.
+    """
+
+    ivs: tuple[float | None, ...]
+    escrowed: tuple[float, ...]
+    rate: float = 0.0
+    dividend_yield: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """The numbers of one unit of a package, in dollars per unit (multiplier included), before fees.
 
@@ -63,6 +78,7 @@ class Outlook:
         collateral: cash that must be set aside, 0 for what is paid in full.
         shares_at: basis per share of held shares that the numbers include (covered call); None = the legs alone.
         modelled: how gain and breakevens were modelled, as shown; "" where they are exact.
+        priced: what the legs are priced with in a stress; None when an option has no volatility.
     """
 
     max_loss: Decimal | None
@@ -74,6 +90,7 @@ class Outlook:
     collateral: Decimal = Decimal(0)
     shares_at: Decimal | None = None
     modelled: str = ""
+    priced: Priced | None = None
 
 
 class Working(StrEnum):
@@ -337,7 +354,8 @@ class TradePlan:
         max_loss: dollars, None is unlimited. collateral: cash set aside. fees: estimated, one side, dollars.
         counted_risk: dollars that count toward max_total_risk (STRATEGIES "Sizing, limits").
         sizing: each cap with its number, as Steps; the binding one FAILED only when quantity is 0.
-        impact: before/after sentences of the risk check.
+        impact: before/after sentences of the risk check. after: buying power, short puts and a fall of SPY in words.
+        market_fall: signed dollars it makes when SPY falls by 5 %, None where that is not known.
     """
 
     signal: Signal
@@ -349,6 +367,8 @@ class TradePlan:
     fees: Decimal
     sizing: tuple[Step, ...] = ()
     impact: tuple[str, ...] = ()
+    after: str = ""
+    market_fall: Decimal | None = None
 
     @property
     def net_cash(self) -> Decimal:

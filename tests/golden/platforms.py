@@ -36,6 +36,8 @@ PINNED = (
     "position",
     "positions",
     "risk",
+    "stress",
+    "greeks",
     "digest",
     "alarm",
     "roll",
