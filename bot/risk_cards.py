@@ -76,12 +76,23 @@ def cell_words(cell: Cell) -> str:
 
 def _scenarios(grid: StressGrid, days: int) -> Table:
     plane = grid.pnl[:, :, list(WHEN).index(days)]
-    scale, unit = (1000.0, "k") if abs(plane).max() >= MILLION else (1.0, "")
+    largest = float(abs(plane).max())
     rows = tuple(
-        (move(float(spot)), *(dollars(float(made) / scale) + unit for made in row))
+        (move(float(spot)), *(narrow(float(made), largest) for made in row))
         for spot, row in zip(grid.spots, plane, strict=True)
     )
     return Table(("Spot", *(f"IV {move(float(vol))}" for vol in grid.vols)), rows, right=(0, 1, 2, 3))
+
+
+def narrow(amount: float, largest: float) -> str:
+    """Dollars as a column has room for them whose largest number is this: in thousands or millions where it has none.
+
+    >>> narrow(-1840.4, 5e5), narrow(-1840400.0, 5e6), narrow(-1.065e8, 2e8)
+    ('-1,840', '-1,840k', '-106.5M')
+    """
+    if largest < MILLION:
+        return dollars(amount)
+    return f"{dollars(amount / 1000)}k" if largest < 10 * MILLION else f"{amount / MILLION:+,.1f}M"
 
 
 def _bad_day(found: Shortfall | None) -> tuple[tuple[str, str], ...]:

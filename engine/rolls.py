@@ -464,6 +464,7 @@ def _proposed(desk: Desk, roll: Roll, signal: Signal) -> Roll | None:
             note = f"{roll.closed} of {roll.position_id} closed, nothing was opened in its place: {reasons}."
             _ended(desk, work, roll, RollStatus.STOPPED, note)
             return None
+        plan = standing.told(desk, plan, state)
         until = now + lifetime(signal, desk.today, desk.rules)
         approval = Approval(desk.new_id("A"), 1, ApprovalStatus.PENDING, plan, now, until, f"second step of {roll.id}")
         work.add_approval(approval)

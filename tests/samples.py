@@ -150,7 +150,7 @@ def _of_the_holder(line: str) -> Card:
     return desk.card(line.format(position=_position_id(desk)))
 
 
-def _several() -> Visit:
+def several() -> Visit:
     """Two short puts, one of them in the money, on a name that pays in ten days, and shares of one nobody knows much
     of; a year of prices of SPY and of the first."""
     desk = visit()
@@ -186,7 +186,7 @@ def _several() -> Visit:
 
 
 def _of_several(line: str) -> Card:
-    return _several().card(line)
+    return several().card(line)
 
 
 def _filled() -> Card:

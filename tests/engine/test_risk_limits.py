@@ -358,3 +358,75 @@ def test_what_is_used_is_what_each_rule_adds_up_over_the_whole_book(seed: int) -
     rules = {rule.name: rule for exposure in book for rule in risk.rules_for(exposure, levels)}
     assert used == {(rule.key, rule.usage): now.share(rule.used(now)) for rule in (risk.PUTS, *rules.values())}
     assert len({key for key, _ in used}) >= 4
+
+
+# Limits that sums reach: four indices as one, the wall for what ties up no cash, and losses to the cent.
+
+
+@pytest.mark.parametrize(("counted", "holds"), [("1600.00", True), ("1600.01", False)])
+def test_spreads_on_spy_qqq_iwm_and_spx_are_one_limit(counted: str, holds: bool) -> None:
+    """2,000 on each of two, a bit on the third, 400 more: 6 % of equity."""
+    spread: dict[str, Any] = {"structure": Structure.CREDIT_SPREAD, "strategy": "spx_credit_spreads"}
+    three = (
+        held("QQQ", "2000", expiry=make.TODAY, **spread),
+        held("IWM", "2000", expiry=make.TODAY + timedelta(days=7), **spread),
+        held("SPX", counted, expiry=make.TODAY + timedelta(days=14), **spread),
+    )
+
+    assert one("index credit spreads", index_spread("400", "SPY"), state(held=three)).holds is holds
+
+
+@pytest.mark.parametrize(("counted", "holds"), [("2000.00", True), ("2000.01", False)])
+def test_one_expiry_holds_four_percent_over_every_index(counted: str, holds: bool) -> None:
+    two = (
+        held("QQQ", "1600", structure=Structure.IRON_CONDOR, expiry=EXPIRY),
+        held("SPX", counted, structure=Structure.CREDIT_SPREAD, expiry=EXPIRY),
+    )
+
+    assert one(f"index spreads of {EXPIRY:%d %b}", index_spread("400", "IWM"), state(held=two)).holds is holds
+
+
+@pytest.mark.parametrize("structure", [Structure.DEBIT_SPREAD, Structure.LONG_CALL, Structure.CREDIT_SPREAD])
+@pytest.mark.parametrize(("loss", "holds"), [("10000.00", True), ("10000.01", False)])
+def test_the_wall_holds_whatever_a_kind_is_allowed(structure: Structure, loss: str, holds: bool) -> None:
+    wide = replace(LIMITS, defined_risk=D(1), long_premium=D(1))
+
+    assert one("risk of this trade", trade(structure, loss), state(), wide).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "edge"),
+    [("day's P&L", "day_pnl", "-2000"), ("week's P&L", "week_pnl", "-5000")],
+)
+def test_a_loss_stops_entries_at_its_limit_to_the_cent(name: str, field: str, edge: str) -> None:
+    """Reached is stopped: the cent before it is not."""
+    plan = trade(Structure.LONG_CALL, "100")
+
+    assert not one(name, plan, state(**{field: D(edge)})).holds
+    assert one(name, plan, state(**{field: D(edge) + D("0.01")})).holds
+
+
+@pytest.mark.parametrize(("drawdown", "holds"), [("0.0999999", True), ("0.10", False)])
+def test_a_drawdown_of_a_tenth_stops_entries(drawdown: str, holds: bool) -> None:
+    assert one("drawdown", trade(Structure.LONG_CALL, "100"), state(drawdown=D(drawdown))).holds is holds
+
+
+@pytest.mark.parametrize(("power", "holds"), [("401.00", True), ("400.99", False)])
+def test_a_debit_and_its_fee_need_their_buying_power_to_the_cent(power: str, holds: bool) -> None:
+    plan = trade(Structure.LONG_CALL, "400")
+
+    assert one("options buying power", plan, state(buying_power=D(power))).holds is holds
+
+
+@pytest.mark.parametrize(("held_collateral", "holds"), [("11200.00", True), ("11200.01", False)])
+def test_puts_on_one_name_tie_up_a_fifth(held_collateral: str, holds: bool) -> None:
+    other = held("XYZ", "1", collateral=D(held_collateral), structure=Structure.SHORT_PUT)
+
+    assert one("risk in XYZ", make.plan(), state(held=(other,))).holds is holds
+
+
+@pytest.mark.parametrize(("collateral", "holds"), [("41200.00", True), ("41200.01", False)])
+def test_puts_and_assigned_shares_tie_up_half_to_the_cent(collateral: str, holds: bool) -> None:
+    shares = held("AAA", "1", collateral=D(collateral), structure=Structure.SHARES)
+
+    assert one("puts and assigned shares", make.plan(), state(held=(shares,))).holds is holds

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import sizing
+from engine import risk, sizing
 from engine.errors import BadRequest
 from engine.exposures import Exposure
 from engine.model.instruments import Right
 from engine.model.legs import Leg, Structure
 from engine.model.limits import Costs, Limits
-from engine.model.trade import Outlook, Signal, Step, TradePlan, Verdict
+from engine.model.trade import Outlook, RiskLevel, Signal, Step, TradePlan, Verdict
 from engine.risk import RiskState
 from tests import make
 from tests.make import D
@@ -302,3 +302,64 @@ def test_a_campaign_that_broke_even_is_not_a_win() -> None:
     result = sizing.kelly((*make.campaigns(20, 1.0, 19, 0.5), even))
     assert result.wins == 20
     assert result.average_loss == pytest.approx(9.5 / 20)
+
+
+# Sums that leave less room than the trade's own cap: the size shrinks to what is left of them.
+
+
+def proposed(signal: Signal, now: RiskState) -> int:
+    """Units that would be proposed; 0 where not one keeps every limit."""
+    plan = sizing.within(size(signal, now), now, LIMITS, COSTS)
+    return 0 if risk.breaches(risk.check(plan, now, LIMITS)) else plan.quantity
+
+
+def held_spread(ticker: str, counted: str, days: int, strategy: str = "spx_credit_spreads") -> Exposure:
+    return Exposure(
+        strategy=strategy,
+        ticker=ticker,
+        structure=Structure.CREDIT_SPREAD,
+        counted=D(counted),
+        collateral=D(counted),
+        max_loss=D(counted),
+        expiry=make.TODAY + timedelta(days=days),
+    )
+
+
+def index_spread(ticker: str = "SPY") -> Signal:
+    """400 dollars of loss a unit, 35 days: five units fit two percent of the account."""
+    return make.signal(
+        strategy="spx_credit_spreads",
+        ticker=ticker,
+        structure=Structure.CREDIT_SPREAD,
+        legs=make.vertical(underlying=ticker, dte=35),
+        limit=D("-1.00"),
+        outlook=loss_of(400, collateral=500, gain=100),
+    )
+
+
+@pytest.mark.parametrize(("used", "units"), [("4000", 5), ("4800.00", 3), ("4800.01", 2), ("5600.01", 0)])
+def test_index_spreads_shrink_to_what_is_left_of_six_percent_over_all_indices(used: str, units: int) -> None:
+    first, rest = D(used) / 2, D(used) - D(used) / 2
+    now = state(held=(held_spread("QQQ", str(first), 7), held_spread("SPX", str(rest), 14)))
+
+    assert proposed(index_spread(), now) == units
+
+
+@pytest.mark.parametrize(("used", "units"), [("2000", 5), ("2800.00", 3), ("2800.01", 2)])
+def test_index_spreads_shrink_to_what_is_left_of_four_percent_of_their_expiry(used: str, units: int) -> None:
+    assert proposed(index_spread(), state(held=(held_spread("IWM", used, 35),))) == units
+
+
+def test_spreads_on_a_share_do_not_count_against_the_indices() -> None:
+    other = replace(held_spread("KO", "6000", 35), strategy="debit_spreads")
+
+    assert proposed(index_spread(), state(held=(other,))) == 5
+
+
+@pytest.mark.parametrize(("used", "units"), [("9000", 2), ("9147.99", 2), ("9148.01", 1), ("9600", 0)])
+def test_a_high_risk_strategy_shrinks_to_what_is_left_of_its_tenth(used: str, units: int) -> None:
+    """426 dollars a contract; at risk 1 % of the account: two of them."""
+    other = replace(held_spread("AAA", used, 35), strategy="wsb_dip", structure=Structure.LONG_CALL)
+    now = state(held=(other,), levels={"wsb_dip": RiskLevel.HIGH})
+
+    assert proposed(long_call("4.26", "wsb_dip", at_risk=0.01), now) == units
