@@ -101,7 +101,10 @@ def _bad_day(found: Shortfall | None) -> tuple[tuple[str, str], ...]:
     return (
         ("VaR 95 %", f"{found.var:,.0f} in a day ({words.count(found.sessions, 'session')})"),
         ("Shortfall 95 %", f"{found.shortfall:,.0f}; worst day {found.worst:,.0f}"),
-        ("In full", f"{found.full_var:,.0f} and {found.full_shortfall:,.0f}; grid off by {found.error:,.2f} at most"),
+        (
+            "Full revaluation",
+            f"{found.full_var:,.0f} and {found.full_shortfall:,.0f}; grid off by {found.error:,.2f} at most",
+        ),
     )
 
 
@@ -110,8 +113,10 @@ def _stress_gaps(view: Stressed) -> Iterable[str]:
         yield f"Without a beta, left out of SPY -5 %: {_some(view.no_beta)}."
     if view.no_history:
         yield f"Without 250 sessions of history, left out of VaR: {_some(view.no_history)}."
-    if view.bad_day is not None and view.bad_day.vol_known < 1:
-        known = f"{view.bad_day.vol_known:.0%}".replace("%", " %")
+    if view.bad_day is not None and not view.bad_day.vol_known:
+        yield "Volatility stands still in VaR: none is stored."
+    elif view.bad_day is not None and view.bad_day.vol_known < 1:
+        known = words.percent(view.bad_day.vol_known, 0)
         yield f"Volatility moves in VaR where it is stored ({known} of the sessions), else it stands still."
     if view.american:
         yield f"{words.count(view.american, 'short leg')} priced with early exercise."

@@ -197,7 +197,7 @@ def _sector(desk: Desk, ticker: str) -> str:
     snapshot = _snapshot(desk, ticker)
     try:
         facts = None if snapshot is None else snapshot.fundamentals
-    except DataError:
+    except (DataError, NotFound):
         facts = None
     return (facts.sector if facts is not None else None) or "unknown"
 
@@ -261,7 +261,7 @@ def _report(snapshot: MarketSnapshot | None, today: date) -> Earnings | None:
     """The next report that is known."""
     try:
         reports = None if snapshot is None else snapshot.earnings
-    except DataError:
+    except (DataError, NotFound):
         return None
     return min((each for each in reports or () if each.is_ahead(today)), key=lambda each: each.day, default=None)
 

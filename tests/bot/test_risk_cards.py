@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
 from tests import make
 from tests.bot.rooms import Visit, visit
+from tests.desk import propose
 from tests.samples import several
 
 D = Decimal
@@ -99,7 +101,7 @@ def test_stress_says_what_is_in_none_of_its_numbers() -> None:
 
 
 def test_stress_shows_the_error_of_its_grid() -> None:
-    assert "grid off by" in dict(several().card("/stress").facts)["In full"]
+    assert "grid off by" in dict(several().card("/stress").facts)["Full revaluation"]
 
 
 def test_without_any_history_neither_var_nor_the_fall_of_spy_is_made_up() -> None:
@@ -154,3 +156,14 @@ def test_risk_has_the_fall_of_spy_that_the_watch_computed() -> None:
     stressed = dict(desk.card("/stress").facts)["SPY -5 %"]
     assert told.endswith(" without NEW")
     assert abs(int(told.partition(" ")[0].replace(",", "")) - int(stressed.partition(",")[0])) <= 1
+
+
+def test_the_card_and_its_why_say_what_the_trade_does_to_the_account() -> None:
+    after = "21 % of buying power (12 % now), 4 short puts (2 now), SPY -5 % = -1,840 (-900 now)"
+    desk = visit()
+    propose(desk.world, plan=replace(make.plan(), after=after))
+
+    shown, why = desk.card(action="show:A00001"), desk.card(action="why:A00001")
+
+    assert f"After this: {after}." in shown.lines
+    assert f"After this: {after}." in why.lines
