@@ -17,7 +17,8 @@ from bot.proposal import proposal_card, story
 from engine import exits, orders, scanning, standing
 from engine.model.book import Position
 from engine.model.events import EventKind
-from engine.model.instruments import Instrument, instrument
+from engine.model.instruments import Instrument, Style, instrument
+from engine.model.limits import Costs
 from engine.model.market import Dividend, MarketSnapshot
 from engine.sessions import Sessions
 from strategies import CATALOGUE
@@ -227,3 +228,24 @@ def test_the_card_names_the_greeks_of_each_leg_and_how_it_settles(bull_day: Day)
     assert "buy 98 call: delta 0.630" in shown
     assert "sell 105 call: delta 0.302" in shown
     assert "American, settled in shares" in shown
+
+
+def test_options_on_an_index_are_looked_at_and_never_proposed_where_the_broker_is_not_known_to_take_them(
+    index_day: Day,
+) -> None:
+    here = index_day
+    chain = replace(index_chain(asof=HALF_PAST_TEN, underlying="XSP"), style=Style.EUROPEAN)
+    here.wire.market.set_snapshot(index("XSP", chain=chain, spot=None, session=here.name.session))
+
+    scan = scanning.run(here.wire.desk, "spx_credit_spreads")
+
+    assert scan is not None
+    last = scan.steps["XSP"][-1]
+    assert (last.rule, last.value) == ("orders in index options", "not listed: analysis only")
+    assert [plan.signal.ticker for plan in scan.plans] == ["SPY"]
+
+
+def test_the_fees_of_the_desk_count_against_the_credit(index_day: Day) -> None:
+    dear = replace(index_day.wire.desk, costs=Costs(option_commission=D("25.00")))
+    last = scanning.preview(dear, "spx_credit_spreads", ("SPY",)).steps["SPY"][-1]
+    assert (last.rule, last.value) == ("credit less fees", "0.00")

@@ -20,7 +20,8 @@ from engine.model.trade import Context, Found, Signal, Step
 from engine.risk import RiskState
 from strategies import spx_credit_spreads
 from strategies.funnel import Case
-from strategies.spx_credit_spreads import SCREENED, win_rates
+from strategies.spx_credit_spreads.exits import win_rates
+from strategies.spx_credit_spreads.rules import SCREENED, adx
 from tests import make
 from tests.make import TODAY, D
 from tests.shared import needs_shared
@@ -254,7 +255,7 @@ def test_below_an_adx_of_twenty_only_a_condor_is_sold(adx: float, puts_only: boo
 
 
 def test_an_adx_of_exactly_the_bound_is_a_trend() -> None:
-    value = spx_credit_spreads.adx(Case(index(), index_context(), PARAMS))
+    value = adx(Case(index(), index_context(), PARAMS))
     exact = find(index(), params=replace(PARAMS, trend_adx=value))
     assert signal_of(exact).structure is Structure.CREDIT_SPREAD
     above = find(index(), params=replace(PARAMS, trend_adx=nextafter(value, 100)))
