@@ -88,7 +88,10 @@ class LiveIntraday:
 
     def _along(self) -> tuple[str, ...]:
         """Who answers about many names at once is asked so; with the others every name is a request."""
-        return self._universe() if self._panel.named(Offer.INTRADAY, frozenset({Kind.REAL})) else ()
+        return self._universe() if self._has_real() else ()
+
+    def _has_real(self) -> bool:
+        return bool(self._panel.named(Offer.INTRADAY, frozenset({Kind.REAL})))
 
     def _here(self) -> Batched[str, IntradayBars]:
         """The answers of now: made anew with every bar that is over."""
@@ -110,9 +113,13 @@ class LiveIntraday:
     def _load(self, names: tuple[str, ...], place: _Place) -> Mapping[str, IntradayBars]:
         found: dict[str, IntradayBars] = {}
         old: dict[str, IntradayBars] = {}
+        has_real = self._has_real()
         for name in names:
             kept = self._known(name, place)
-            if kept is not None:
+            if kept is None:
+                continue
+            is_second_best = has_real and kept.bars.source.kind is not Kind.REAL
+            if kept.place == place or not is_second_best:  # the best one may answer again
                 (found if kept.place == place else old)[name] = kept.bars
         found |= self._joined(old, place)
         missing = tuple(name for name in names if name not in found)

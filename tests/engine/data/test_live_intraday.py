@@ -153,7 +153,7 @@ def test_bars_of_two_feeds_are_never_put_into_one_series() -> None:
     assert [start for start, _ in made.starts] == [past, TODAY, past]
 
 
-def test_when_who_gave_the_past_is_silent_the_whole_series_comes_from_the_next_one() -> None:
+def test_while_who_gave_the_past_is_silent_the_whole_series_comes_from_the_next_one() -> None:
     clock = Clock()
     best, slow = Quarters(clock=clock), Quarters(name="slow", clock=clock, kind=Kind.DELAYED)
     with live(best, slow, clock=clock) as market:
@@ -161,9 +161,15 @@ def test_when_who_gave_the_past_is_silent_the_whole_series_comes_from_the_next_o
         best.error = DOWN
         clock.now += timedelta(minutes=15)
         bars = market.intraday("AAA")
+        best.error = None
+        clock.now += timedelta(minutes=15)
+        again = market.intraday("AAA")
     assert bars is not None
     assert str(bars.source) == "slow (delayed)"
     assert bars.of(TODAY).start[-1] == 630
+    assert again is not None
+    assert str(again.source) == "made (real)"
+    assert again.of(TODAY).start[-1] == 645
 
 
 def test_bars_that_disappear_are_no_series_to_be_joined() -> None:
