@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -68,6 +69,8 @@ class Standing:
     limits: Limits
     proposed: frozenset[Place]
     context: Context
+    asked: Mapping[tuple[str, Structure], Approval]
+    """The latest of today's proposals of this strategy that wait no longer, by name and kind of trade."""
     kinds: Mapping[str, Kind]
     """What kind of number the spot of each name is, or its options where an order could not be priced on them."""
 
@@ -184,7 +187,9 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         state = standing.risk_state(desk, work, tickets)
         limits = bounds.limits_in_force(desk, work)
         proposed = _taken(work, strategy.name, tickets)
-        today_ids = work.proposed_since(strategy.name, desk.sessions.at(desk.today, "00:00"))
+        midnight = desk.sessions.at(desk.today, "00:00")
+        today_ids = work.proposed_since(strategy.name, midnight)
+        asked = {(a.plan.signal.ticker, a.plan.signal.structure): a for a in work.asked_since(strategy.name, midnight)}
         campaigns = work.campaigns(strategy.name)
         premiums = {p.campaign: _premiums(work.campaign(p.campaign)) for p in _of(book, strategy)}
     held = _of(book, strategy)
@@ -209,7 +214,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         lists_indices=desk.broker.capabilities().takes(Ability.INDEX_OPTIONS),
     )
     kinds = {ticker: seen.spot.source.kind for ticker, seen in snapshots.items() if seen.spot is not None}
-    return Standing(book, state, limits, proposed, context, kinds)
+    return Standing(book, state, limits, proposed, context, asked, kinds)
 
 
 def _levels(desk: Desk, strategy: Strategy) -> Mapping[str, Level]:
@@ -362,6 +367,9 @@ def _plan(
     """The plan of one signal, or None, with the steps that say why."""
     if _place(signal) in now.proposed or is_held(signal, now.context.held):
         return None, (Step("not held or proposed", "one at a time", "already there"),)
+    waiting = _asked_lately(desk, signal, now)
+    if waiting is not None:
+        return None, (waiting,)
     if not checks.may_price(desk, now.kinds.get(signal.ticker, Kind.REAL)):
         return None, (Step("prices fit for orders", "real-time", f"{now.kinds[signal.ticker]}: watchlist only"),)
     if desk.sessions.today(signal.asof) != desk.today or not desk.sessions.is_open(signal.asof):
@@ -385,6 +393,21 @@ def _plan(
         Step("size and limits", "at least 1", str(plan.quantity), Verdict.PASSED),
         *(Step(f"limit: {c.name}", f"{c.limit:.4g}", "unknown", Verdict.NOT_CHECKED) for c in skipped),
     )
+
+
+def _asked_lately(desk: Desk, signal: Signal, now: Standing) -> Step | None:
+    """A failed step where the same question was just answered, or left unanswered; None where it may be asked."""
+    last = now.asked.get((signal.ticker, signal.structure))
+    if last is None:
+        return None
+    ended = last.decided_at or last.expires_at
+    minutes = desk.rules.again_minutes
+    if last.status is ApprovalStatus.REJECTED:
+        return Step("asked lately", "not after a no today", f"{last.id} declined today")
+    if desk.now() - ended < timedelta(minutes=minutes):
+        ago = f"{(desk.now() - ended).total_seconds() / 60:.0f} min ago"
+        return Step("asked lately", f"not within {minutes} min", f"{last.id} {last.status} {ago}")
+    return None
 
 
 def _second_opinion(desk: Desk, signal: Signal) -> Opinion:

@@ -134,6 +134,8 @@ class ApprovalRules:
     """Maximum loss, dollars, above which two different people must approve; 0 is never."""
     second_approver_seconds: int = 900
     snooze_minutes: int = 5
+    again_minutes: int = 30
+    """How long a strategy does not ask again about the same kind of trade in a name; after a no the rest of the day."""
     undo_live: int = 5
     undo_live_0dte: int = 2
     undo_paper: int = 0

@@ -42,6 +42,12 @@ _APPROVED_BY = (
     .order_by(approvals.c.created_at, approvals.c.id)
 )
 _ON = _CURRENT.where(approvals.c.ticker == bindparam("ticker_")).order_by(approvals.c.created_at, approvals.c.id)
+_ASKED = (
+    _CURRENT.where(approvals.c.status != "pending")
+    .where(approvals.c.strategy == bindparam("strategy_"))
+    .where(approvals.c.created_at >= bindparam("since_", type_=approvals.c.created_at.type))
+    .order_by(approvals.c.created_at, approvals.c.id)
+)
 _HOW_MANY_SINCE = (
     select(func.count())
     .select_from(approvals)
@@ -182,6 +188,10 @@ class Approvals(Queries):
     def approved_by(self, by: str, since: datetime) -> tuple[Approval, ...]:
         """What `by` approved of the proposals made at or after `since`, oldest first."""
         return tuple(_approval(row) for row in self._rows(_APPROVED_BY, {"by_": by, "since_": since}))
+
+    def asked_since(self, strategy: str, since: datetime) -> tuple[Approval, ...]:
+        """A strategy's proposals made at or after `since` that wait no longer, oldest first."""
+        return tuple(_approval(row) for row in self._rows(_ASKED, {"strategy_": strategy, "since_": since}))
 
     def proposed_since(self, strategy: str, since: datetime) -> int:
         """How many proposals of a strategy were made at or after `since`."""

@@ -1,7 +1,9 @@
 """A scan: the funnel adds up, plans are sized against each other, proposals are made once."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,9 +12,10 @@ from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound
 from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
+from engine.model.legs import Structure
 from engine.model.market import Kind, MarketSnapshot, Source
 from engine.model.status import Opinion
-from engine.model.trade import Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
+from engine.model.trade import ApprovalStatus, Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world
 from tests.strategies import cases
@@ -280,3 +283,56 @@ def test_a_strategy_that_asks_for_nothing_more_gets_nothing_more() -> None:
     scanning.preview(replace(made.desk, strategies={"test": replace(STRATEGY, find=look)}), "test", ("AAA",))
 
     assert (seen[0].levels, seen[0].facts) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "value"),
+    [
+        (ApprovalStatus.REJECTED, 200, "declined today"),
+        (ApprovalStatus.EXPIRED, 29, "expired 29 min ago"),
+        (ApprovalStatus.APPROVED, 29, "approved 29 min ago"),
+        (ApprovalStatus.EXPIRED, 30, None),
+        (ApprovalStatus.APPROVED, 30, None),
+    ],
+)
+def test_nobody_is_asked_the_same_again_at_once_and_after_a_no_not_that_day(
+    status: ApprovalStatus, minutes: int, value: str | None
+) -> None:
+    made = world({"AAA": 50})
+    (first,) = scanning.run(made.desk, "test").plans
+    with made.store.begin() as work:
+        (asked,) = work.pending_approvals()
+        work.decide(asked.id, asked.version, status, "ann", made.desk.now())
+    made.clock.set(made.desk.now() + timedelta(minutes=minutes))
+    made.market.set_snapshot(make.snapshot("AAA", 50, asof=made.desk.now()))
+
+    again = scanning.run(made.desk, "test", ("AAA",))
+
+    refused = [(row.rule, row.value) for row in again.rejected]
+    assert refused == ([] if value is None else [("asked lately", f"{asked.id} {value}")])
+    assert [plan.signal.ticker for plan in again.plans] == ([first.signal.ticker] if value is None else [])
+
+
+def test_another_kind_of_trade_in_the_name_and_the_next_day_are_asked_about() -> None:
+    made = world({"AAA": 50})
+    scanning.run(made.desk, "test")
+    with made.store.begin() as work:
+        (asked,) = work.pending_approvals()
+        work.decide(asked.id, asked.version, ApprovalStatus.REJECTED, "ann", made.desk.now())
+
+    def other(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        found = find(snapshot, context, params)
+        spread: dict[str, Any] = {"structure": Structure.CREDIT_SPREAD, "at_risk": 0.05}
+        return replace(found, signals=tuple(replace(signal, **spread) for signal in found.signals))
+
+    def tomorrow(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        found = find(snapshot, context, params)
+        return replace(found, signals=tuple(replace(signal, asof=snapshot.asof) for signal in found.signals))
+
+    desk = replace(made.desk, strategies={"test": replace(STRATEGY, find=other)})
+    assert len(scanning.preview(desk, "test", ("AAA",)).plans) == 1
+
+    made.clock.set(made.desk.now() + timedelta(days=1))
+    made.market.set_snapshot(make.snapshot("AAA", 50, asof=made.desk.now(), today=made.desk.today))
+    fresh = replace(made.desk, strategies={"test": replace(STRATEGY, find=tomorrow)})
+    assert len(scanning.preview(fresh, "test", ("AAA",)).plans) == 1
