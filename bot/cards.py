@@ -266,7 +266,7 @@ def risk_card(view: RiskView, banner: str) -> Card:
         buttons=(
             (Button("Stress", "refresh:/stress"), Button("Greeks", "refresh:/greeks")),
             (Button("Exposure", "refresh:/risk exposure"), Button("Hazards", "refresh:/risk hazards")),
-            (Button("Refresh", "refresh:/risk"),),
+            (Button("Picture", "bars:"), Button("Refresh", "refresh:/risk")),
         ),
         banner=banner,
     )

@@ -44,7 +44,7 @@ def stress_card(view: Stressed, days: int, banner: str) -> Card:
         tables=tuple(tables),
         buttons=(
             tuple(Button(WHEN[each].capitalize(), f"refresh:/stress {each}") for each in WHEN),
-            (Button("Greeks", "refresh:/greeks"), Button("Risk", "refresh:/risk")),
+            (Button("Picture", f"heat:{days}"), Button("Greeks", "refresh:/greeks"), Button("Risk", "refresh:/risk")),
         ),
         footer="Spots down, volatility across. Every leg revalued; dollars against now.",
         banner=banner,

@@ -7,9 +7,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from bot.catalogue import COMMANDS
 from bot.risk_pictures import MOST_BARS, limit_bars, limits_picture, stress_curve, stress_picture
 from engine.risk import LimitUse
 from engine.stress import DAYS, SPOTS, VOLS, StressGrid
+from tests import make
+from tests.bot.rooms import visit
 
 D = Decimal
 
@@ -74,3 +77,48 @@ def test_the_largest_loss_of_the_day_is_named():
 
     assert "Largest loss -10. " in picture.alt
     assert picture.draw(False).startswith(b"\x89PNG")
+
+
+def test_limits_in_use_are_drawn_behind_a_button_of_risk_each_once():
+    here = visit()
+    card = here.card("/risk")
+    (button,) = [button for row in card.buttons for button in row if button.label == "Picture"]
+
+    picture = here.card(action=button.action).pictures[0]
+
+    assert button.action == "bars:"
+    assert picture.alt == "Limits in use: nothing is used"
+    assert picture.draw(True).startswith(b"\x89PNG")
+
+
+def test_the_limits_of_what_is_held_are_all_drawn_not_only_the_heaviest_of_a_kind():
+    here = visit()
+    with here.world.store.begin() as work:
+        for number, ticker in enumerate(("XYZ", "ABC")):
+            lots = (make.held(make.put(44, underlying=ticker), -2, "1.03"),)
+            work.save_position(
+                make.position((make.leg(make.put(44, underlying=ticker)),), lots, id=f"P0000{number}", ticker=ticker,
+                              entry=D("-1.03"), approval_id=None, collateral=D(8800), risk=D(914), opened_units=2)
+            )  # fmt: skip
+
+    told = here.card(action="bars:").pictures[0].alt
+
+    assert told.count("most in XYZ") == told.count("most in ABC") == told.count("total risk") == 1
+
+
+@pytest.mark.parametrize("days", DAYS)
+def test_the_stress_grid_is_drawn_behind_a_button_of_each_day(days: int):
+    here = visit()
+    card = here.card(f"/stress {days}")
+    (button,) = [button for row in card.buttons for button in row if button.label == "Picture"]
+
+    shown = here.card(action=button.action)
+
+    assert button.action == f"heat:{days}"
+    assert shown.pictures[0].alt.startswith("Everything held, ")
+    assert shown.pictures[0].draw(False).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["bars", "heat"])
+def test_pictures_of_the_account_are_for_whoever_asked(name: str):
+    assert COMMANDS[name].is_private

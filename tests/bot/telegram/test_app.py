@@ -18,7 +18,7 @@ async def test_a_command_is_answered_in_its_chat() -> None:
         card = await world.card("Risk")
 
     assert card.raw.startswith("<i>PAPER</i>\n<b>🟢 Risk</b>")
-    assert labels(card) == ["Stress", "Greeks", "Exposure", "Hazards", "Refresh"]
+    assert labels(card) == ["Stress", "Greeks", "Exposure", "Hazards", "Picture", "Refresh"]
 
 
 async def test_a_tap_sends_one_order_and_the_card_says_so() -> None:
