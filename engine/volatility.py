@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from math import sqrt
 
 import numpy as np
@@ -110,17 +110,20 @@ def constant_maturity_iv(chain: Chain, days: int = MATURITY) -> float | None:
 
     None when no expiry is near enough or none has a volatility at the money.
     """
-    points = [
-        (dte, iv)
-        for expiry in chain.expiries
-        if (dte := (expiry - chain.today).days) > 0 and (iv := atm_iv(chain, expiry)) is not None
-    ]
-    before = max((point for point in points if point[0] <= days), default=None)
-    after = min((point for point in points if point[0] >= days), default=None)
+    ahead = [expiry for expiry in chain.expiries if expiry > chain.today]
+    wanted = chain.today + timedelta(days=days)
+    before = _first_point(chain, [expiry for expiry in reversed(ahead) if expiry <= wanted])
+    after = _first_point(chain, [expiry for expiry in ahead if expiry >= wanted])
     if before is None or after is None:
         only = before or after
         return only[1] if only is not None and abs(only[0] - days) <= FARTHEST else None
     return _between(before, after, days)
+
+
+def _first_point(chain: Chain, expiries: Sequence[date]) -> tuple[int, float] | None:
+    """(days, volatility) of the first of `expiries` that has a volatility at the money."""
+    found = ((expiry, atm_iv(chain, expiry)) for expiry in expiries)
+    return next((((expiry - chain.today).days, iv) for expiry, iv in found if iv is not None), None)
 
 
 def _between(before: tuple[int, float], after: tuple[int, float], days: int) -> float:

@@ -107,6 +107,24 @@ def test_a_near_miss_is_removed_by_its_rule_before_the_chain_is_asked_for(rule: 
     assert cases.failed_at(find(bull(load_chain=cases.forbidden, **changes))) == (rule, value)
 
 
+def test_fifty_sessions_are_enough() -> None:
+    signal_of(find(bull(bars=make.bars(rising()[-50:]))))
+
+
+@pytest.mark.parametrize(("strike", "delta", "rule"), [(98, 0.5490, "long |delta|"), (105, 0.2490, "short |delta|")])
+def test_a_delta_below_its_range_is_refused_too(strike: float, delta: float, rule: str) -> None:
+    assert cases.failed_at(find(bull(chain=at(strike, delta=delta)))) == (rule, f"{delta:.4f}")
+
+
+def test_a_call_bought_may_be_quoted_fifteen_percent_wide_where_the_package_allows_it() -> None:
+    loose = replace(PARAMS, max_package_spread=0.12)
+    signal_of(find(bull(chain=at(98, bid=4.31, ask=4.99)), params=loose))
+
+
+def test_a_call_sold_may_be_quoted_ten_percent_wide() -> None:
+    signal_of(find(bull(chain=at(105, bid=1.41, ask=1.55))))
+
+
 def test_a_price_at_or_below_its_average_is_no_trend() -> None:
     for last, passes in ((96.99, False), (97.01, True)):
         name = bull(spot=last, bars=make.bars(rising(fast=97.0, momentum=0.0, last=96.0)))

@@ -59,6 +59,7 @@ def test_the_worked_example_sells_the_580_put_and_buys_the_575_put() -> None:
     greeks = (unit.greeks.delta, unit.greeks.gamma, unit.greeks.theta, unit.greeks.vega)
     assert greeks == pytest.approx((0.0417, -0.0011, 0.0093, -0.0608), abs=0.0001)
     assert step_of(find(index()), "credit").value == "1.00, 20.00 %"
+    assert step_of(find(index()), "ADX").value == "28.00"
 
 
 @pytest.mark.parametrize(("cap", "units"), [("0.10", 25), ("0.02", 5)])
@@ -205,7 +206,7 @@ def test_the_edges_belong_to_the_windows() -> None:
         index_chain(28), index_chain(45), at(580, delta=-0.30), cases.changed(only(580, 575), 580, delta=-0.10),
         cases.changed(only(580, 575), 575, bid=4.25, ask=4.35), at(580, open_interest=100, volume=0),
         at(580, open_interest=0, volume=10), cases.changed(only(580, 575), 580, bid=4.80, ask=5.30),
-        cases.changed(only(580, 575), 575, bid=3.80, ask=4.40),
+        cases.changed(only(580, 575), 575, bid=3.80, ask=4.40), cases.changed(only(580, 575), 575, bid=0.06, ask=0.06),
     ):  # fmt: skip
         signal_of(find(index(chain=chain)))
 
@@ -397,8 +398,13 @@ def test_a_day_nobody_listed_rejects_live_and_is_told_in_replay() -> None:
 
 
 def test_the_expiry_nearest_the_aim_is_taken() -> None:
-    several = make.join(index_chain(30), index_chain(36), index_chain(39))
-    assert signal_of(find(index(chain=several))).options[0].dte(TODAY) == 36
+    for listed, taken in (((30, 36, 39), 36), ((35, 38), 38)):
+        several = make.join(*(index_chain(days) for days in listed))
+        assert signal_of(find(index(chain=several))).options[0].dte(TODAY) == taken
+
+
+def test_the_last_day_of_the_window_is_the_forty_fifth() -> None:
+    assert cases.failed_at(find(index(chain=index_chain(46)))) == ("expiry", "46 days")
 
 
 @pytest.mark.parametrize(("ticker", "price", "wanted"), [("SPY", 300.0, "5.00"), ("QQQ", 480.0, "4.00")])
