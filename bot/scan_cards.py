@@ -8,6 +8,7 @@ from bot import words
 from bot.message import Button, Card, Table, Tone
 from bot.proposal import after_words, title
 from engine.model.trade import Approval, ApprovalStatus, Scan, Step, Verdict
+from engine.scanning import NO_DATA
 
 MARKS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_CHECKED: "?"}
 MOST_ROWS = 15
@@ -16,11 +17,12 @@ MOST_ROWS = 15
 def scan_card(scan: Scan, banner: str) -> Card:
     """What a scan found, how many names each rule removed, and what could not be checked."""
     found = words.count(len(scan.plans), "proposal")
-    lines = [f"{title(plan)} at {words.net(plan.signal.limit)}" for plan in scan.plans[:MOST_ROWS]]
+    lines = [f"{id}: {wish.words}." for id, wish in scan.questions.items()]
+    lines += [f"{title(plan)} at {words.net(plan.signal.limit)}" for plan in scan.plans[:MOST_ROWS]]
     return Card(
         f"Scan {scan.strategy}: {found}",
         Tone.GOOD if scan.plans else Tone.NEUTRAL,
-        lines=(*lines, *_unchecked(scan)),
+        lines=(*lines, *_without_data(scan), *_unchecked(scan)),
         facts=(("Names", str(scan.universe)), ("Asked", words.moment(scan.asof))),
         tables=_funnel_tables(scan),
         buttons=((Button("Funnel", f"funnel:{scan.strategy}"),),),
@@ -36,11 +38,18 @@ def funnel_card(scan: Scan, banner: str) -> Card:
     ]
     return Card(
         f"Funnel {scan.strategy}: {scan.universe} → {len(scan.plans)}",
-        lines=(*lines, *_unchecked(scan)),
+        lines=(*lines, *_without_data(scan), *_unchecked(scan)),
         tables=_funnel_tables(scan),
         footer=f"Scan of {words.moment(scan.asof)}. /whynot TICKER tells one name's story.",
         banner=banner,
     )
+
+
+def _without_data(scan: Scan) -> tuple[str, ...]:
+    """The names nobody had a price of, by name: a ticker mistyped in the configuration is among them."""
+    names = [each.ticker for each in scan.rejected if each.rule == NO_DATA]
+    more = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
+    return (f"Without market data: {', '.join(names[:MOST_ROWS])}{more}.",) if names else ()
 
 
 def _unchecked(scan: Scan) -> tuple[str, ...]:

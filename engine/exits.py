@@ -294,6 +294,15 @@ def watch(desk: Desk, position: Position) -> Watched | None:
     return _priced(desk, position, quotes, spot)
 
 
+def ask(desk: Desk, questions: Mapping[str, Exit]) -> None:
+    """Ask about positions, by id, what a strategy's review wants to know; each question once, of what is still open."""
+    with desk.store.read() as reading:
+        positions = [reading.position(id) for id in questions]
+    for position in positions:
+        if position.is_open:
+            _offer(desk, position, questions[position.id])
+
+
 def _offer(desk: Desk, position: Position, wish: Exit) -> None:
     """Ask a person once about an exit that is not automatic; the card says what happens unanswered."""
     name = f"offered:{position.id}:{wish.reason}"

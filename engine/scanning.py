@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 import structlog
 
-from engine import bounds, checks, halts, locks, risk, sizing, standing
+from engine import bounds, checks, exits, halts, locks, risk, sizing, standing
 from engine.desk import Desk
 from engine.errors import DataError, DeskError, NotFound
 from engine.exposures import is_entry, plan_exposure
@@ -42,6 +42,8 @@ from engine.store import UnitOfWork
 log = structlog.get_logger()
 
 MARKET_TICKER = "SPY"
+NO_DATA = "market data"
+"""The rule of a name that nobody has a price of."""
 PANEL_SESSIONS = 60
 SESSIONS_AHEAD = 30
 AMISS = frozenset({Kind.DELAYED, Kind.INDICATIVE})
@@ -78,6 +80,8 @@ class Standing:
 def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, heard: Hear = unheard) -> Scan | None:
     """Scan, store the result and propose every plan that passes sizing and limits; None for a disabled strategy.
 
+    What its review of the held positions asks about is asked first: sells come before buys.
+
     `heard` is told of every name; what it raises ends the scan without a trace.
 
     Raises:
@@ -87,6 +91,7 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, he
         if not reading.is_enabled(strategy_name):
             return None
     scan = preview(desk, strategy_name, tickers, heard)
+    exits.ask(desk, scan.questions)
     with desk.store.begin() as work:
         work.add_scan(scan)
         free = [] if halts.current(work) else _not_there_yet(work, scan)
@@ -136,7 +141,8 @@ def preview(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None
     for ticker, step in dropped.items():
         steps[ticker] += (step,)
     plans = _detailed(strategy, _plans(desk, chosen, standing_now, steps), snapshots)
-    return _scan(desk, strategy, universe, steps, plans)
+    questions = strategy.review(standing_now.context, strategy.params) if strategy.review is not None else {}
+    return replace(_scan(desk, strategy, universe, steps, plans), questions=questions)
 
 
 def _universe(desk: Desk, strategy: Strategy) -> tuple[str, ...]:
@@ -174,7 +180,7 @@ def _snapshots(
         try:
             snapshots[ticker] = desk.market.snapshot(ticker)
         except costs_one as problem:
-            steps[ticker] = (Step("market data", "a usable price today", str(problem)),)
+            steps[ticker] = (Step(NO_DATA, "a usable price today", str(problem)),)
     return snapshots, steps
 
 

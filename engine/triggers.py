@@ -19,7 +19,7 @@ from engine.desk import Desk
 from engine.errors import DataError, NotFound
 from engine.model.book import Position
 from engine.model.instruments import Instrument, Option, Stock
-from engine.model.legs import Structure
+from engine.model.legs import ExitPlan, Structure
 from engine.model.limits import Costs
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Exit
@@ -113,7 +113,7 @@ class _Sight:
 
 def _stop(desk: Desk, watched: Watched) -> Exit | None:
     position = watched.position
-    if not position.exits.has_stop:
+    if not position.exits.has_stop or not _is_judged(desk, position.exits):
         return None
     sight = _sight(desk, watched)
     if sight is None:
@@ -135,6 +135,12 @@ def _stop(desk: Desk, watched: Watched) -> Exit | None:
     if not (fire or (sight.breached and sight.at_once)):
         return None
     return _asked(desk, watched, Exit("stop", f"stop: {sight.words}"))
+
+
+def _is_judged(desk: Desk, plan: ExitPlan) -> bool:
+    """Whether the stop listens now: one on a daily close does so in the last minutes of a session only."""
+    minutes = plan.stop_before_close
+    return minutes is None or desk.now() >= desk.sessions.close(desk.today) - timedelta(minutes=minutes)
 
 
 def _sight(desk: Desk, watched: Watched) -> _Sight | None:

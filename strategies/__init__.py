@@ -16,6 +16,7 @@ from strategies import (
     debit_spreads,
     earnings_protection,
     index_baseline,
+    leaps,
     lotto,
     momentum_weeklies,
     spx_credit_spreads,
@@ -34,6 +35,7 @@ CATALOGUE: Mapping[str, Strategy] = {
         debit_spreads.STRATEGY,
         spx_credit_spreads.STRATEGY,
         momentum_weeklies.STRATEGY,
+        leaps.STRATEGY,
         earnings_protection.STRATEGY,
         swing.STRATEGY,
         wsb_dip.STRATEGY,
@@ -44,9 +46,6 @@ CATALOGUE: Mapping[str, Strategy] = {
 
 REPORTS: Mapping[str, Report] = {each.name: each for each in (index_baseline.REPORT,)}
 """The rows that look back instead of trading, by name, with default parameters."""
-
-PLANNED = ("leaps",)
-"""Names that are known and not built yet."""
 
 
 def strategy(name: str) -> Strategy:
@@ -64,9 +63,7 @@ def _absence(name: str) -> str:
     built = ", ".join(CATALOGUE)
     if name in REPORTS:
         return f"{REPORTS[name].words} Strategies: {built}."
-    if name in PLANNED:
-        return f"Strategy “{name}” is planned and not built yet; there are {built}."
-    return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *REPORTS, *PLANNED))} There are {built}."
+    return f"There is no strategy “{name}”.{suggestion(name, (*CATALOGUE, *REPORTS))} There are {built}."
 
 
 def configured(overrides: Mapping[str, Mapping[str, object]]) -> Mapping[str, Strategy]:

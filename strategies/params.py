@@ -14,6 +14,7 @@ An instance with a value out of range cannot exist. `configure` makes one from t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
@@ -48,6 +49,25 @@ def number(default: Number, low: float, high: float, words: str) -> Number:
     return made
 
 
+Groups = Mapping[str, tuple[str, ...]]
+TICKER = re.compile(r"[A-Z][A-Z0-9]*([.-][A-Z]+)?")
+
+
+def groups(default: Groups, words: str) -> Groups:
+    """A dataclass field of tickers by the name of their group, each in one group; `words` say what it is.
+
+    In the configuration it is a section of its own; a group given there stands in the place of the default one, an
+    empty list leaves it out.
+    """
+    made: Groups = field(default_factory=lambda: dict(default), metadata={"groups": default, "words": words})
+    return made
+
+
+def grouped(params: type[Any]) -> Mapping[str, Groups]:
+    """The defaults of every parameter made of groups."""
+    return {each.name: each.metadata["groups"] for each in fields(params) if "groups" in each.metadata}
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter as documentation and help show it."""
@@ -79,10 +99,11 @@ class Parameter:
 
 
 def described(params: type[Any]) -> tuple[Parameter, ...]:
-    """Every parameter of a class, in the order of its fields."""
+    """Every number of a class, in the order of its fields."""
     return tuple(
         Parameter(each.name, each.default, each.metadata["range"], each.metadata["words"])  # type: ignore[arg-type]
         for each in fields(params)
+        if "range" in each.metadata
     )
 
 
@@ -96,11 +117,26 @@ def check(made: Any) -> None:
         value = getattr(made, parameter.name)
         if not parameter.accepts(value):
             raise ConfigError(f"{parameter.name} = {value}: expected {parameter.expected}.")
+    for name in grouped(type(made)):
+        _check_groups(name, getattr(made, name))
     for keys in getattr(type(made), "ordered", ()):
         values = [getattr(made, key) for key in keys]
         if values != sorted(values):
             found = ", ".join(f"{key} = {value}" for key, value in zip(keys, values, strict=True))
             raise ConfigError(f"expected {' ≤ '.join(keys)}, found {found}.")
+
+
+def _check_groups(name: str, value: Groups) -> None:
+    seen: dict[str, str] = {}
+    for group, tickers in value.items():
+        for ticker in tickers:
+            if not TICKER.fullmatch(ticker):
+                raise ConfigError(f"{name}.{group} = {ticker}: expected tickers such as NVDA.")
+            if ticker in seen:
+                raise ConfigError(f"{name}.{group}: {ticker} is in {seen[ticker]} already; a name is in one group.")
+            seen[ticker] = group
+    if not seen:
+        raise ConfigError(f"{name}: expected at least one ticker.")
 
 
 def configure(params: type[Params], name: str, given: Mapping[str, object]) -> Params:
@@ -111,11 +147,30 @@ def configure(params: type[Params], name: str, given: Mapping[str, object]) -> P
     Raises:
         ConfigError: an unknown key (the nearest is named), a wrong type, a value out of range.
     """
-    known = {each.name: each for each in described(params)}
+    known, made_of_groups = {each.name: each for each in described(params)}, grouped(params)
     try:
-        return params(**{key: _number(known, key, value) for key, value in given.items()})
+        values: dict[str, Any] = {
+            key: _groups(key, value, made_of_groups[key]) if key in made_of_groups else _number(known, key, value)
+            for key, value in given.items()
+        }
+        return params(**values)
     except ConfigError as problem:
         raise ConfigError(f"[strategies.{name}] {problem}") from problem
+
+
+def _groups(key: str, value: object, default: Groups) -> Groups:
+    """The default groups with those given in their place; tickers as a list, or with commas between them."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{key} = {value}: expected a section [{key}] of lists of tickers.")
+    given = {str(group): _tickers(f"{key}.{group}", tickers) for group, tickers in value.items()}
+    return {group: tickers for group, tickers in {**default, **given}.items() if tickers}
+
+
+def _tickers(key: str, value: object) -> tuple[str, ...]:
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(each, str) for each in found):
+        raise ConfigError(f'{key} = {value}: expected a list of tickers such as ["NVDA", "AMD"].')
+    return tuple(ticker for each in found if (ticker := each.strip().upper()))
 
 
 def _number(known: Mapping[str, Parameter], key: str, value: object) -> int | float:

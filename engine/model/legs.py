@@ -46,6 +46,8 @@ class ExitPlan:
         close_on: close in this session (time exit), whatever the price; anything still held later, as soon as possible.
         before_close: minutes before the closing bell of `close_on` from which it is closed, on early closes too; None
             is from 09:35.
+        stop_before_close: minutes before each closing bell in which `stop` is judged (a stop on a daily close); None is
+            all day.
         trading_hours: close once so many hours of regular sessions have passed since the position was opened.
         words: the plan as sentences for the card.
     """
@@ -57,6 +59,7 @@ class ExitPlan:
     close_on: date | None = None
     before_close: int | None = None
     trading_hours: float | None = None
+    stop_before_close: int | None = None
     words: tuple[str, ...] = ()
 
     @property

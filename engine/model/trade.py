@@ -279,6 +279,7 @@ SharesExits = Callable[[Decimal, Any], ExitPlan]
 Rolls = Callable[[Position, Any], RollRules]
 Detail = Callable[[Signal, MarketSnapshot], Signal]
 EntryHours = Callable[[Any], tuple[str, str] | None]
+Review = Callable[[Context, Any], Mapping[str, Exit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,7 @@ class Strategy:
             that says them; None = the session's own.
         detail: (signal, snapshot) -> the signal with what only a card shows, asked of what is proposed alone: numbers
             too dear for every name of a scan.
+        review: (context, params) -> questions about held positions by their id, asked by a scan before it proposes.
     """
 
     name: str
@@ -338,6 +340,7 @@ class Strategy:
     rolls: Rolls | None = None
     entry_hours: tuple[str, str] | EntryHours | None = None
     detail: Detail | None = None
+    review: Review | None = None
 
     @property
     def hours(self) -> tuple[str, str] | None:
@@ -434,7 +437,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The result of one strategy's scan over the universe."""
+    """The result of one strategy's scan over the universe.
+
+    `questions`: by position, what its review of the held positions asks about.
+    """
 
     id: str
     strategy: str
@@ -445,3 +451,4 @@ class Scan:
     plans: tuple[TradePlan, ...]
     rejected: tuple[Rejection, ...]
     steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    questions: Mapping[str, Exit] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from engine.errors import ConfigError
 from engine.model.economy import Release
 from engine.model.events import EventKind
 from strategies import CATALOGUE
-from strategies.params import described
+from strategies.params import described, grouped
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.toml"
@@ -68,6 +68,9 @@ def test_every_key_there_is_stands_in_the_example() -> None:
     known = {f"{name}.{key.name}" for name in sections for key in fields(getattr(config, name))}
     for name, row in {**config.strategies, **config.reports}.items():
         known |= {f"strategies.{name}.{key.name}" for key in described(type(row.params))}
+        known |= {
+            f"strategies.{name}.{key}.{group}" for key, made in grouped(type(row.params)).items() for group in made
+        }
         known.add(f"strategies.{name}.enabled")
 
     assert example_keys() - known == {"users.name", "users.role", "users.ids"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.scan_cards import funnel_card, scan_card
 from engine import halts, scanning
 from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound
@@ -15,7 +16,7 @@ from engine.model.events import EventKind
 from engine.model.legs import Structure
 from engine.model.market import Kind, MarketSnapshot, Source
 from engine.model.status import Opinion
-from engine.model.trade import ApprovalStatus, Context, Found, Needs, RiskLevel, Step, Strategy, Verdict
+from engine.model.trade import ApprovalStatus, Context, Exit, Found, Needs, RiskLevel, Step, Strategy, Verdict
 from tests import make
 from tests.desk import World, make_world
 from tests.strategies import cases
@@ -336,3 +337,34 @@ def test_another_kind_of_trade_in_the_name_and_the_next_day_are_asked_about() ->
     made.market.set_snapshot(make.snapshot("AAA", 50, asof=made.desk.now(), today=made.desk.today))
     fresh = replace(made.desk, strategies={"test": replace(STRATEGY, find=tomorrow)})
     assert len(scanning.preview(fresh, "test", ("AAA",)).plans) == 1
+
+
+def test_a_review_of_what_is_held_asks_before_anything_is_proposed_and_each_question_once() -> None:
+    wish = Exit("rebalance 2026 Q3", "score 42: sell it?", ask=True)
+    reviewing = replace(STRATEGY, review=lambda context, params: {held.id: wish for held in context.held})
+    made = world({"AAA": 50, "XYZ": 48}, reviewing)
+    with made.store.begin() as work:
+        work.save_position(make.position(strategy="test", approval_id=None))
+
+    looked = scanning.preview(made.desk, "test", ("AAA",))
+    assert (looked.questions, made.events(EventKind.EXIT_OFFERED)) == ({"P00001": wish}, [])
+    scanning.run(made.desk, "test", ("AAA",))
+    scanning.run(made.desk, "test", ("AAA",))
+
+    told = made.events(EventKind.EXIT_OFFERED, EventKind.APPROVAL_REQUESTED)
+    assert [(event.kind, event.data["ticker"]) for event in told] == [
+        (EventKind.EXIT_OFFERED, "XYZ"),
+        (EventKind.APPROVAL_REQUESTED, "AAA"),
+    ]
+    assert told[0].data["words"] == "score 42: sell it?"
+
+
+def test_names_nobody_has_a_price_of_are_told_by_name() -> None:
+    chosen = replace(STRATEGY, select=lambda universe, owned, params: ("AAA", "NOPE"))
+    made = world({"AAA": 50}, chosen)
+
+    scan = scanning.run(made.desk, "test")
+
+    assert scan is not None
+    for card in (scan_card(scan, ""), funnel_card(scan, "")):
+        assert "Without market data: NOPE." in card.lines

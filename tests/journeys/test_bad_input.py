@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from strategies import CATALOGUE, PLANNED
+from strategies import CATALOGUE
 from tests.journeys.many import Command, run_all
 from tests.journeys.program import DATA, Run, wsb
 from tests.shared import needs_shared
@@ -114,7 +114,6 @@ KEYS = tuple(
         ("[risk]\nmax_position_risk = 7\n", "risk.max_position_risk = 7 should be a fraction"),
         ("[strategies.wheel]\nput_dleta = 0.2\n", "has no key “put_dleta”. Did you mean “put_delta”?"),
         ("[strategies.whel]\nenabled = true\n", "There is no strategy “whel”. Did you mean “wheel”?"),
-        *((f"[strategies.{name}]\nenabled = true\n", f"Strategy “{name}” is planned and not") for name in PLANNED[:1]),
         ("[risk\n", "config.toml is not valid TOML"),
     )
 )

@@ -10,7 +10,6 @@ from engine.errors import ConfigError, NotFound
 from engine.model.trade import RiskLevel
 from strategies import (
     CATALOGUE,
-    PLANNED,
     REPORTS,
     configured,
     configured_reports,
@@ -25,16 +24,10 @@ ROWS = {**CATALOGUE, **REPORTS}
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
 
 
-def test_ten_rows_are_known_each_a_strategy_a_report_or_planned() -> None:
+def test_ten_rows_are_known_each_a_strategy_or_a_report() -> None:
     assert list(REPORTS) == ["index_baseline"]
-    assert len(CATALOGUE) + len(REPORTS) + len(PLANNED) == len({*CATALOGUE, *REPORTS, *PLANNED}) == 10
+    assert len(CATALOGUE) + len(REPORTS) == len(ROWS) == 10
     assert (strategy("wheel").risk_level, strategy("wsb_dip").risk_level) == (RiskLevel.LOW, RiskLevel.HIGH)
-
-
-@pytest.mark.parametrize("name", PLANNED)
-def test_a_planned_name_gets_a_sentence_of_its_own(name: str) -> None:
-    with pytest.raises(NotFound, match=f"“{name}” is planned and not built yet"):
-        strategy(name)
 
 
 def test_a_report_and_an_unknown_name_get_their_own_sentences() -> None:
@@ -71,7 +64,6 @@ def test_the_reports_keys_reach_its_parameters_and_a_wrong_one_is_named() -> Non
         ({"wheel": {"put_delta": [0.2]}}, r"put_delta = \[0.2\]: expected a number"),
         ({"wheel": {"put_dte": 50}}, r"expected put_min_dte ≤ put_dte ≤ put_max_dte, found .*put_dte = 50"),
         ({"wsb_dip": {"kelly_cap": 0.5}}, r"\[strategies.wsb_dip\] kelly_cap = 0.5: expected a number from 0 to 0.1"),
-        *(({name: {}}, rf"\[strategies.{name}\]: Strategy “{name}” is planned") for name in PLANNED),
         ({"weel": {}}, r"\[strategies.weel\]: There is no strategy “weel”"),
     ],
 )

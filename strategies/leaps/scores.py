@@ -1,0 +1,89 @@
+"""The score of a growing company among all others of the themes: four ranks, weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from engine.model.market import Fundamentals
+from strategies.leaps.params import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What is compared of one name, decimals; `share` is its revenue growth less its theme's median."""
+
+    revenue: float
+    earnings: float
+    margin: float
+    share: float
+
+
+def unknown_of(facts: Fundamentals | None) -> tuple[str, ...]:
+    """The components a name does not have, in words: with one of them missing there is no score.
+
+    Growth from a negative base is no growth: a source that gives none there leaves it missing.
+    """
+    if facts is None:
+        return ("fundamentals",)
+    told = {
+        "revenue growth": facts.revenue_growth,
+        "earnings growth": facts.earnings_growth,
+        "margin change": facts.margin_change,
+    }
+    return tuple(words for words, value in told.items() if value is None)
+
+
+def growths(facts: Mapping[str, Fundamentals], params: Params) -> dict[str, Growth]:
+    """The components of every name of a theme that has all of them."""
+    medians = {theme: _median(names, facts) for theme, names in params.themes.items()}
+    found = {}
+    for theme, names in params.themes.items():
+        for name in names:
+            growth = _growth(facts.get(name), medians[theme])
+            if growth is not None:
+                found[name] = growth
+    return found
+
+
+def _median(names: Sequence[str], facts: Mapping[str, Fundamentals]) -> float | None:
+    known = [facts[name].revenue_growth for name in names if name in facts]
+    values = [growth for growth in known if growth is not None]
+    return median(values) if values else None
+
+
+def _growth(facts: Fundamentals | None, middle: float | None) -> Growth | None:
+    if facts is None or middle is None:
+        return None
+    revenue, earnings, margin = facts.revenue_growth, facts.earnings_growth, facts.margin_change
+    if revenue is None or earnings is None or margin is None:
+        return None
+    return Growth(revenue, earnings, margin, revenue - middle)
+
+
+def scores(facts: Mapping[str, Fundamentals], params: Params) -> dict[str, float]:
+    """0 to 100 by name; none at all where too few names can be compared."""
+    known = growths(facts, params)
+    if len(known) < params.min_scored:
+        return {}
+    rows = tuple(known.values())
+    ranked = (
+        (params.revenue_weight, ranks([row.revenue for row in rows])),
+        (params.earnings_weight, ranks([row.earnings for row in rows])),
+        (params.margin_weight, ranks([row.margin for row in rows])),
+        (params.share_weight, ranks([row.share for row in rows])),
+    )
+    totals = (sum(weight * column[place] for weight, column in ranked) for place in range(len(rows)))
+    return dict(zip(known, totals, strict=True))
+
+
+def ranks(values: Sequence[float]) -> tuple[float, ...]:
+    """0 (the lowest) to 100 (the highest): 100 (rank - 1) / (n - 1), equal values sharing the mean of their ranks.
+
+    >>> ranks([1.0, 3.0, 2.0, 2.0, 5.0])
+    (0.0, 75.0, 37.5, 37.5, 100.0)
+    """
+    below = [sum(other < value for other in values) for value in values]
+    equal = [values.count(value) for value in values]
+    return tuple(100 * (low + (same - 1) / 2) / (len(values) - 1) for low, same in zip(below, equal, strict=True))
