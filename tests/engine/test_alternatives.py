@@ -107,7 +107,8 @@ def test_a_calendar_that_waits_does_not_hold_up_the_rest_of_its_name_and_is_not_
     assert [signal.structure for signal in proposed(world)] == [Structure.LONG_PUT, Structure.CALENDAR]
     with world.store.begin() as work:
         put = next(a for a in work.pending_approvals() if a.plan.signal.structure is Structure.LONG_PUT)
-        work.decide(put.id, 1, ApprovalStatus.REJECTED, "ann", world.clock())
+        work.decide(put.id, 1, ApprovalStatus.EXPIRED, "desk", world.clock())
+    world.clock.advance(60 * 60)
 
     again = scanning.run(world.desk, "test")
 
