@@ -74,7 +74,7 @@ WORDS = (
     Case("replay --stategies wheel", "--data, --from, --to"),
     Case("scan wheel --confg x", "“--confg” is not an option here. Did you mean --config?"),
     Case("scan whele", f"“whele” is not an enabled strategy. Did you mean wheel? Enabled: {', '.join(CATALOGUE)}."),
-    Case("scan index_baseline", "“index_baseline” is not an enabled strategy."),
+    Case("scan index_baseline", "index_baseline is a report: it trades and scans nothing."),
     Case("scan wheel --data nowhere", "The data folder “nowhere” does not exist."),
     Case(
         "scan wheel --data {newer}/old.json", "old.json” is a file: expected the folder that holds daily_bars.parquet."
