@@ -6,6 +6,7 @@ cent. Held at every entry: no limit is passed by it. Nothing here asks the desk'
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -202,9 +203,9 @@ def overseen(journey: Journey) -> tuple[Journey, Overseer]:
 
 def _delta(work: UnitOfWork, position: Position) -> Decimal:
     """Delta dollars of what is held, as last noted, else those of the entry."""
-    now = standing._deltas(work).get(position.id)
+    now = json.loads(work.setting(standing.DELTAS) or "{}").get(position.id)
     if now is not None:
-        return abs(now * position.units)
+        return abs(Decimal(now) * position.units)
     return abs(position.delta or ZERO) * position.units / max(position.opened_units, 1)
 
 

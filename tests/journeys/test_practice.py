@@ -20,6 +20,15 @@ speed = 600
 """
 
 
+WITHOUT_SPREADS = """
+[strategies.debit_spreads]
+enabled = false
+[strategies.spx_credit_spreads]
+enabled = false
+"""
+"""For who wants to see the clock run: while one of their cards waits, it does not."""
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Chats]:
     with chats(tmp_path) as found:
@@ -27,7 +36,7 @@ def here(tmp_path: Path) -> Iterator[Chats]:
 
 
 def test_a_card_a_tap_a_fill_an_end_in_time_and_the_next_day_goes_on(here: Chats) -> None:
-    config = here.configure(PRACTICE)
+    config = here.configure(PRACTICE + WITHOUT_SPREADS)
     first = here.start("bot", "run", "--config", config)
     card, photo = here.until_both("put?")
     assert card.text.startswith("PRACTICE 2009-02-03, recorded prices")

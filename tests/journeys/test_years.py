@@ -23,7 +23,7 @@ from tests.shared import needs_shared
 
 pytestmark = [needs_shared, pytest.mark.timeout(900)]
 
-TRADED = ("wheel", "wsb_dip")
+TRADED = ("wheel", "debit_spreads", "spx_credit_spreads", "wsb_dip")
 QUIET = {"WSB__LOGGING__LEVEL": "error", "WSB__SCHEDULE__TICK_MINUTES": "15"}
 
 
