@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -24,28 +26,79 @@ FRESH = 10.0
 """Seconds after which a snapshot is asked for again: what a strategy closes by moves with the day, not the second."""
 OLDEST = 120.0
 """Seconds after which an old one is none."""
+PARTS = ("chain", "earnings", "fundamentals", "news", "intraday")
+"""What a snapshot asks for only when it is wanted: a strategy's own exit may want it, and a provider may hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    snapshot: MarketSnapshot
+    value: Any
     at: float
 
 
-class Beforehand:
-    """A `MarketData` whose snapshots are those of a moment ago, and which never waits for one.
+@dataclass(slots=True)
+class _Errands:
+    """Answers by key, asked for one after the other on a thread that lives while something is wanted."""
 
-    Quotes are asked for as ever: `inner` answers them in time or not at all. `tick` gives seconds that only rise.
+    tick: Callable[[], float]
+    kept: dict[str, _Kept] = field(default_factory=dict)
+    asked: dict[str, float] = field(default_factory=dict)
+    wanted: dict[str, Callable[[], object]] = field(default_factory=dict)
+    is_running: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def want(self, key: str, ask: Callable[[], object]) -> None:
+        """Have it asked for, unless it was a moment ago; returns at once."""
+        with self.lock:
+            now = self.tick()
+            if now - self.asked.get(key, float("-inf")) < FRESH:
+                return
+            self.asked[key], self.wanted[key] = now, ask
+            if not self.is_running:
+                self.is_running = True
+                threading.Thread(target=self._run, name="beforehand", daemon=True).start()
+
+    def young(self, key: str) -> _Kept | None:
+        """The latest answer, None where there is none or an old one."""
+        with self.lock:
+            kept = self.kept.get(key)
+        return None if kept is None or self.tick() - kept.at >= OLDEST else kept
+
+    def _run(self) -> None:
+        while (errand := self._next()) is not None:
+            key, ask = errand
+            try:
+                with asking(Urgency.SCAN):
+                    found = ask()
+            except (DataError, NotFound) as problem:
+                log.debug("beforehand.none", about=key, problem=str(problem))
+                continue
+            except Exception as bug:
+                log.error("beforehand.broken", about=key, exc_info=bug)
+                continue
+            with self.lock:
+                self.kept[key] = _Kept(found, self.tick())
+
+    def _next(self) -> tuple[str, Callable[[], object]] | None:
+        with self.lock:
+            key = next(iter(self.wanted), None)
+            if key is None:
+                self.is_running = False
+                return None
+            return key, self.wanted.pop(key)
+
+
+class Beforehand:
+    """A `MarketData` whose snapshots are those of a moment ago, and which never waits for one or for a part of one.
+
+    A part (15-minute bars, a chain) is first asked for when somebody wants it: None until it is there. Quotes are asked
+    for as ever: `inner` answers them in time or not at all. `tick` gives seconds that only rise.
     """
 
     def __init__(self, inner: MarketData, tick: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
-        self._tick = tick
-        self._kept: dict[str, _Kept] = {}
-        self._asked: dict[str, float] = {}
-        self._wanted: dict[str, None] = {}
-        self._is_loading = False
-        self._lock = threading.Lock()
+        self._snapshots = _Errands(tick)
+        self._parts = {part: _Errands(tick) for part in PARTS}
 
     @property
     def name(self) -> str:
@@ -64,14 +117,24 @@ class Beforehand:
         Raises:
             DataUnavailable: there is none young enough yet.
         """
-        with self._lock:
-            kept, now = self._kept.get(ticker), self._tick()
-            if now - self._asked.get(ticker, float("-inf")) >= FRESH:
-                self._asked[ticker] = now
-                self._want(ticker)
-        if kept is None or now - kept.at >= OLDEST:
+        self._snapshots.want(ticker, lambda: self._with_parts(ticker, self._inner.snapshot(ticker)))
+        kept = self._snapshots.young(ticker)
+        if kept is None:
             raise DataUnavailable(f"What is known of {ticker} is being asked for.")
-        return kept.snapshot
+        snapshot: MarketSnapshot = kept.value
+        return snapshot
+
+    def _with_parts(self, ticker: str, snapshot: MarketSnapshot) -> MarketSnapshot:
+        """The snapshot whose parts are those that are known; one that is not of this snapshot yet is on its way."""
+        loads = {f"load_{part}": partial(self._part, part, ticker, snapshot) for part in PARTS}
+        return replace(snapshot, **loads)
+
+    def _part(self, part: str, ticker: str, snapshot: MarketSnapshot) -> Any:
+        errands = self._parts[part]
+        kept = errands.young(ticker)
+        if kept is None or kept.value[0] is not snapshot:
+            errands.want(ticker, lambda: (snapshot, getattr(snapshot, part)))
+        return None if kept is None else kept.value[1]
 
     def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
         return self._inner.quotes(instruments)
@@ -99,33 +162,3 @@ class Beforehand:
 
     def sources(self) -> tuple[SourceState, ...]:
         return self._inner.sources()
-
-    def _want(self, ticker: str) -> None:
-        self._wanted[ticker] = None
-        if not self._is_loading:
-            self._is_loading = True
-            threading.Thread(target=self._load, name="beforehand", daemon=True).start()
-
-    def _load(self) -> None:
-        """Ask for one after the other, until nothing is wanted."""
-        while (ticker := self._next()) is not None:
-            try:
-                with asking(Urgency.SCAN):
-                    found = self._inner.snapshot(ticker)
-            except (DataError, NotFound) as problem:
-                log.debug("beforehand.none", ticker=ticker, problem=str(problem))
-                continue
-            except Exception as bug:
-                log.error("beforehand.broken", ticker=ticker, exc_info=bug)
-                continue
-            with self._lock:
-                self._kept[ticker] = _Kept(found, self._tick())
-
-    def _next(self) -> str | None:
-        with self._lock:
-            ticker = next(iter(self._wanted), None)
-            if ticker is None:
-                self._is_loading = False
-                return None
-            del self._wanted[ticker]
-            return ticker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,21 +20,23 @@ from engine.data.beforehand import Beforehand
 from engine.data.budget import FOR_STOPS, Allowance, Budget, Urgency, asking
 from engine.data.live_shares import QUICK
 from engine.data.providers.trouble import Throttled
-from engine.desk import Mode
+from engine.desk import Desk, Mode
 from engine.errors import DataError, DataInvalid, NotAllowed
 from engine.model.book import Position
 from engine.model.events import EventKind
 from engine.model.legs import ExitPlan, Leg
-from engine.model.orders import TicketStatus
-from engine.model.trade import Working
-from strategies import wheel
+from engine.model.market import MarketSnapshot
+from engine.model.orders import Ticket, TicketStatus
+from engine.model.trade import Exit, Working
+from strategies import swing, wheel
 from tests import make
 from tests.desk import FakeBroker, World, make_world, propose
-from tests.engine.exit_cases import held
+from tests.engine.exit_cases import held, holding, quote_shares
 from tests.journeys.live_world import EXPIRIES
 from tests.live_market import PUT, SHARE, Market, market
 from tests.standins.provider_server import Trouble
 from tests.ticks import Ticks
+from tests.waiting import PATIENCE, until
 
 D = Decimal
 CALL = make.call(48, expiry=EXPIRIES[1])
@@ -282,3 +285,39 @@ def taken(budget: Budget) -> None:
             budget.take()
         except Throttled:
             return
+
+
+def test_bars_of_the_day_that_hang_hold_up_no_stop_and_decide_once_they_are_there() -> None:
+    one = held("P00001", CALL, 1, "2.70", PLAN, strategy="swing")
+    other = held("P00002", make.call(50), 1, "2.70", PLAN, strategy="swing")
+    world = holding(one, other, strategies={"swing": replace(swing.STRATEGY, manage=by_bars)})
+    released = threading.Event()
+    bars = make.intraday([48.0] * 30)
+    world.market.set_snapshot(make.snapshot(load_intraday=lambda: bars if released.wait(PATIENCE) else None))
+    watched = replace(world.desk, market=Beforehand(world.market))
+    quote_shares(world, 48)
+    world.market.set_quote(CALL, "2.65", "2.75")
+    began = time.monotonic()
+    stopped = [look_at_other(world, watched, value) for value in ("2.70", "1.00", "1.00")]
+    assert until(lambda: bool(threads("beforehand"))), "the bars are being asked for"
+    held_up = time.monotonic() - began
+    released.set()
+    decided = until(lambda: "P00001.by-bars.1" in {each.id for each in exits.supervise(watched)})
+    assert (held_up < PATIENCE / 2, [len(each) for each in stopped], decided) == (True, [0, 0, 1], True)
+
+
+def by_bars(position: Position, snapshot: MarketSnapshot, *_: object) -> tuple[Exit, ...]:
+    """Closes as soon as there are bars of the day."""
+    return () if snapshot.intraday is None else (Exit("by bars", "there are bars"),)
+
+
+def look_at_other(world: World, watched: Desk, value: str) -> tuple[Ticket, ...]:
+    world.clock.advance(10)
+    quote_shares(world, 48)
+    for item, mid in ((CALL, D("2.70")), (make.call(50), D(value))):
+        world.market.set_quote(item, mid - D("0.05"), mid + D("0.05"))
+    return exits.supervise(watched)
+
+
+def threads(name: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == name]
