@@ -24,6 +24,7 @@ from engine.model.limits import Costs
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Exit
 from engine.modelled import Modelled
+from engine.payoff import expiry_value
 from engine.protection import (
     SPREADS,
     Breach,
@@ -320,7 +321,18 @@ def _peaked(desk: Desk, watched: Watched) -> Position:
 
 
 def is_worthless(watched: Watched, costs: Costs) -> bool:
-    """Whether selling it brings no more than the commission: a bid of nothing has no buyer."""
+    """Whether selling it brings no more than the commission: a bid of nothing has no buyer.
+
+    What has an option sold in it that can be assigned is never left to itself, however little it is worth.
+    """
     contracts = sum(abs(leg.ratio) for leg in watched.position.unit if isinstance(leg.instrument, Option))
     proceeds = -watched.price.natural * watched.position.unit[0].instrument.multiplier
-    return contracts > 0 and watched.value >= 0 and proceeds <= costs.option_commission * contracts
+    is_cheap = contracts > 0 and watched.value >= 0 and proceeds <= costs.option_commission * contracts
+    return is_cheap and not _may_be_assigned(watched)
+
+
+def _may_be_assigned(watched: Watched) -> bool:
+    """Whether an option it is short of is in the money, or nobody knows."""
+    sold = (leg for leg in watched.position.unit if leg.ratio < 0 and isinstance(leg.instrument, Option))
+    spot = watched.spot
+    return any(spot is None or expiry_value((leg,), spot) < 0 for leg in sold)

@@ -126,7 +126,7 @@ class Beforehand:
 
     def _with_parts(self, ticker: str, snapshot: MarketSnapshot) -> MarketSnapshot:
         """The snapshot whose parts are those that are known; one that is not of this snapshot yet is on its way."""
-        loads = {f"load_{part}": partial(self._part, part, ticker, snapshot) for part in PARTS}
+        loads: dict[str, Any] = {f"load_{part}": partial(self._part, part, ticker, snapshot) for part in PARTS}
         return replace(snapshot, **loads)
 
     def _part(self, part: str, ticker: str, snapshot: MarketSnapshot) -> Any:

@@ -78,6 +78,27 @@ def test_two_quotes_looked_at_again_and_again_are_not_three() -> None:
     assert looks == [()] * 10
 
 
+@pytest.mark.parametrize(("spot", "is_closed"), [("30", True), ("40.01", False)])
+def test_what_is_worth_nothing_is_left_only_while_nothing_sold_in_it_can_be_assigned(
+    spot: str, is_closed: bool
+) -> None:
+    """A calendar of 40 puts on its last day: 10.00 in the money its sold put would be assigned that night."""
+    front, later = make.put(40, dte=1), make.put(40, dte=36)
+    plan = ExitPlan(stop=D("0.50"), close_on=make.TODAY)
+    world = holding(
+        held("P00001", later, 1, "1.00", plan, structure=Structure.CALENDAR, unit=(Leg(later, 1), Leg(front, -1)),
+             lots=(make.held(later, 1, "3.00"), make.held(front, -1, "2.00")))
+    )  # fmt: skip
+    low = max(D(40) - D(spot), D("0.30"))
+    world.market.set_quote(front, low - D("0.15"), low + D("0.15"))
+    world.market.set_quote(later, low - D("0.10"), low + D("0.20"))
+    quote_shares(world, spot)
+
+    exits.supervise(world.desk)
+
+    assert (len(world.broker.posts), len(world.events(EventKind.EXIT_OFFERED))) == ((1, 0) if is_closed else (0, 1))
+
+
 def test_at_five_minutes_past_the_open_two_quotes_are_enough() -> None:
     world = holding()
     world.clock.set(at(make.TODAY, "09:35"))
