@@ -16,6 +16,7 @@ from engine.model.market import (
     Contract,
     Dividend,
     Earnings,
+    Floats,
     Fundamentals,
     MarketSnapshot,
     ReportTime,
@@ -139,6 +140,17 @@ def failed_at(found: Found) -> tuple[str, str]:
     assert not found.signals
     assert [step.rule for step in found.steps if not step.passed] == [found.steps[-1].rule]
     return found.steps[-1].rule, found.steps[-1].value
+
+
+def asked(found: Found, rule: str) -> tuple[str, bool]:
+    """(value, whether it holds) of one rule that the name was asked."""
+    (step,) = (each for each in found.steps if each.rule == rule)
+    return step.value, step.passed
+
+
+def with_volume(bars: Bars, volume: Floats) -> Bars:
+    """The bars with these volumes."""
+    return replace(bars, volume=volume)
 
 
 def not_checked(found: Found) -> list[str]:
