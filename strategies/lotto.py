@@ -12,6 +12,8 @@ from decimal import Decimal
 from statistics import fmean
 from typing import ClassVar
 
+import numpy as np
+
 from engine import payoff
 from engine.model.book import ZERO, Position
 from engine.model.instruments import Instrument, Right
@@ -206,16 +208,25 @@ class Odds:
 def _sides(rows: Chain, straddle: Straddle, past: PastReports) -> tuple[Side, ...]:
     """Put and call, each with what the past moves from the spot of now would have paid; none without a quote."""
     wanted = {(Right.PUT, _beyond(rows, straddle, Right.PUT)), (Right.CALL, _beyond(rows, straddle, Right.CALL))}
-    picked = (row for row in rows.contracts() if (row.option.right, row.option.strike) in wanted)
-    return tuple(Side(row, _payoff(row, straddle.spot, past)) for row in picked if row.limit > 0)
+    near = np.zeros(len(rows), dtype=bool)
+    for right, strike in wanted:
+        if strike is not None:
+            near |= (rows.is_call == (right is Right.CALL)) & (np.abs(rows.strike - float(strike)) < reports.NEARLY)
+    picked = (rows.row(int(row)) for row in np.flatnonzero(near & reports.quoted(rows)))
+    exact = (row for row in picked if (row.option.right, row.option.strike) in wanted)
+    return tuple(Side(row, _payoff(row, straddle.spot, past)) for row in exact if row.limit > 0)
 
 
 def _beyond(rows: Chain, straddle: Straddle, right: Right) -> Decimal | None:
     """The first listed strike beyond the implied move, quoted or not; None when none is listed."""
-    strikes = (Decimal(f"{strike:.4f}") for strike in rows.where(right=right).strike)
+    strikes = np.unique(rows.strike[rows.is_call == (right is Right.CALL)])
     if right is Right.CALL:
-        return min((strike for strike in strikes if strike > straddle.spot + straddle.price), default=None)
-    return max((strike for strike in strikes if strike < straddle.spot - straddle.price), default=None)
+        above = straddle.spot + straddle.price
+        exact = (Decimal(f"{strike:.4f}") for strike in strikes[strikes > float(above) - reports.NEARLY])
+        return next((strike for strike in exact if strike > above), None)
+    below = straddle.spot - straddle.price
+    exact = (Decimal(f"{strike:.4f}") for strike in strikes[strikes < float(below) + reports.NEARLY][::-1])
+    return next((strike for strike in exact if strike < below), None)
 
 
 def _payoff(contract: Contract, spot: Decimal, past: PastReports) -> float:

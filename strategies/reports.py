@@ -12,13 +12,15 @@ from decimal import Decimal
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.model.instruments import Right
 from engine.model.market import Bars, Chain, Contract, Earnings, MarketSnapshot, ReportTime
 from engine.volatility import AT_THE_MONEY
 
 ONE_REPORT = timedelta(days=45)
 """Days closer together than this are opinions about one report: companies report every quarter."""
+NEARLY = 0.01
+"""Dollars of slack of a first look at strikes in floats, before the few that are left are compared exactly."""
 LONGEST_PAUSE = timedelta(days=5)
 """Between two sessions that follow each other, holidays included; a longer one is a hole in the bars."""
 
@@ -147,11 +149,23 @@ def straddle(chain: Chain, expiry: date, spot: Decimal) -> Straddle | None:
 
     None when there is none within 5 % of the spot: what is farther away is no straddle at the money.
     """
-    rows = [row for row in chain.where(expiry=expiry).contracts() if abs(row.option.strike - spot) <= _reach(spot)]
-    calls = {row.option.strike: row for row in rows if row.option.right is Right.CALL}
-    puts = {row.option.strike: row for row in rows if row.option.right is Right.PUT}
-    strike = min(calls.keys() & puts.keys(), key=lambda each: (abs(each - spot), each), default=None)
-    return None if strike is None else Straddle(calls[strike], puts[strike], spot)
+    near = np.abs(chain.strike - float(spot)) <= float(_reach(spot)) + NEARLY
+    rows = np.flatnonzero(near & (chain.expiry == np.datetime64(expiry, "D")) & quoted(chain))
+    listed = {(bool(chain.is_call[row]), Decimal(f"{chain.strike[row]:.4f}")): int(row) for row in rows}
+    both = [
+        strike
+        for is_call, strike in listed
+        if is_call and (False, strike) in listed and abs(strike - spot) <= _reach(spot)
+    ]
+    strike = min(both, key=lambda each: (abs(each - spot), each), default=None)
+    if strike is None:
+        return None
+    return Straddle(chain.row(listed[True, strike]), chain.row(listed[False, strike]), spot)
+
+
+def quoted(chain: Chain) -> NDArray[np.bool_]:
+    """(n,) whether each row has a two-sided quote, as `Chain.contracts` asks."""
+    return (chain.bid > 0) & (chain.ask >= chain.bid)
 
 
 def _reach(spot: Decimal) -> Decimal:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
+
+import numpy as np
 
 from engine.model.market import Fundamentals
 from strategies.leaps.params import Params
@@ -35,8 +38,31 @@ def unknown_of(facts: Fundamentals | None) -> tuple[str, ...]:
     return tuple(words for words, value in told.items() if value is None)
 
 
-def growths(facts: Mapping[str, Fundamentals], params: Params) -> dict[str, Growth]:
-    """The components of every name of a theme that has all of them."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The facts and the parameters of one scan: the same question is one about the same two objects."""
+
+    facts: Mapping[str, Fundamentals]
+    params: Params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and self.facts is other.facts and self.params is other.params
+
+    def __hash__(self) -> int:
+        return hash((id(self.facts), id(self.params)))
+
+
+def growths(facts: Mapping[str, Fundamentals], params: Params) -> Mapping[str, Growth]:
+    """The components of every name of a theme that has all of them.
+
+    Compared once for all names of a scan: the answer is kept for as long as the same two objects are handed in.
+    """
+    return _growths(_Asked(facts, params))
+
+
+@lru_cache(maxsize=1)
+def _growths(asked: _Asked) -> Mapping[str, Growth]:
+    facts, params = asked.facts, asked.params
     medians = {theme: _median(names, facts) for theme, names in params.themes.items()}
     found = {}
     for theme, names in params.themes.items():
@@ -62,9 +88,14 @@ def _growth(facts: Fundamentals | None, middle: float | None) -> Growth | None:
     return Growth(revenue, earnings, margin, revenue - middle)
 
 
-def scores(facts: Mapping[str, Fundamentals], params: Params) -> dict[str, float]:
-    """0 to 100 by name; none at all where too few names can be compared."""
-    known = growths(facts, params)
+def scores(facts: Mapping[str, Fundamentals], params: Params) -> Mapping[str, float]:
+    """0 to 100 by name; none at all where too few names can be compared. Kept as `growths` is."""
+    return _scores(_Asked(facts, params))
+
+
+@lru_cache(maxsize=1)
+def _scores(asked: _Asked) -> Mapping[str, float]:
+    known, params = _growths(asked), asked.params
     if len(known) < params.min_scored:
         return {}
     rows = tuple(known.values())
@@ -84,6 +115,7 @@ def ranks(values: Sequence[float]) -> tuple[float, ...]:
     >>> ranks([1.0, 3.0, 2.0, 2.0, 5.0])
     (0.0, 75.0, 37.5, 37.5, 100.0)
     """
-    below = [sum(other < value for other in values) for value in values]
-    equal = [values.count(value) for value in values]
-    return tuple(100 * (low + (same - 1) / 2) / (len(values) - 1) for low, same in zip(below, equal, strict=True))
+    column = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=-np.inf)
+    ordered = np.sort(column)
+    below, to = np.searchsorted(ordered, column, side="left"), np.searchsorted(ordered, column, side="right")
+    return tuple((100 * (below + (to - below - 1) / 2) / (len(column) - 1)).tolist())

@@ -79,6 +79,21 @@ def test_equal_values_share_the_mean_of_their_ranks() -> None:
     assert ranks([1.0, 2.0, 2.0, 5.0]) == (0.0, 50.0, 50.0, 100.0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rank_counts_what_is_below_and_half_of_what_is_equal(seed: int) -> None:
+    values = np.random.default_rng(seed).integers(0, 12, 40).astype(float).tolist()
+    counted = [100 * (sum(low < one for low in values) + (values.count(one) - 1) / 2) / 39 for one in values]
+    assert list(ranks(values)) == counted
+
+
+def test_facts_or_parameters_of_another_scan_are_compared_anew() -> None:
+    better = {**FACTS, "FFF": Fundamentals(revenue_growth=1.0, earnings_growth=1.0, margin_change=0.1)}
+    heavier = replace(PARAMS, revenue_weight=0.6, earnings_weight=0.0)
+    found = [scores(facts, params)["FFF"] for facts, params in ((FACTS, PARAMS), (better, PARAMS), (FACTS, PARAMS))]
+    assert found == [0.0, 100.0, 0.0]
+    assert scores(FACTS, heavier)["DDD"] != scores(FACTS, PARAMS)["DDD"]
+
+
 def test_with_several_themes_the_share_rank_is_not_the_revenue_rank() -> None:
     two = replace(PARAMS, themes={"one": ("AAA", "CCC", "EEE"), "two": ("BBB", "DDD", "FFF")})
     found = scores(FACTS, two)

@@ -405,3 +405,14 @@ def test_proposals_of_one_scan_share_the_premium_of_the_week() -> None:
     kept, dropped = lotto.choose(signals, make.context(), PARAMS)
     assert [signal.ticker for signal in kept] == ["BBB", "DDD"]
     assert (dropped["CCC"].rule, dropped["CCC"].value) == ("premium of the week", "500.00 + 501.00")
+
+
+def test_a_strike_on_the_implied_move_itself_is_not_beyond_it_and_one_a_hundredth_of_a_cent_on_is() -> None:
+    # the straddle costs 6.37: the call has to be above 66.37, the put below 53.63
+    exact = replace(weekly(), strike=np.array([52, 53.63, 54, 60, 60, 66, 66.37, 68.0]))
+    just = replace(weekly(), strike=np.array([52, 53.6299, 54, 60, 60, 66, 66.3701, 68.0]))
+    named = [
+        next(step.value for step in find(name(chain=chain)).steps if step.rule == "first strikes beyond it")
+        for chain in (exact, just)
+    ]
+    assert named == ["52 put, 68 call", "53.6299 put, 66.3701 call"]

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from engine.model.market import Bars, Earnings, ReportTime
+from engine.model.instruments import Right
+from engine.model.market import Bars, Chain, Earnings, ReportTime
 from strategies import reports
 from tests import make
 from tests.make import TODAY, D
@@ -158,3 +160,28 @@ WEEK = tuple(date(2026, 6, day) for day in (15, 16, 17, 18, 22))
 def test_the_sessions_around_a_report(report: Earnings, before: date | None, after: date | None) -> None:
     assert (reports.session_before(WEEK, report), reports.session_after(WEEK, report)) == (before, after)
     assert reports.expiry_after(WEEK, report) == after
+
+
+def quoted_at_random(seed: int) -> Chain:
+    """Two expiries around 60 in strikes of up to four decimals, some one-sided, crossed or listed twice."""
+    rng = np.random.default_rng(seed)
+    both = make.join(CHAIN, make.chain(puts=PUTS, calls=CALLS, spot=60, dte=9))
+    rows = both.take(rng.integers(0, len(both), 60))
+    strike = np.round(rng.normal(60, 2.5, 60), rng.integers(0, 5))
+    bid = rng.choice([0.0, np.nan, 1.0, 2.0], 60, p=[0.1, 0.1, 0.6, 0.2])
+    return replace(rows, strike=strike, is_call=rng.random(60) < 0.5, bid=bid, ask=np.full(60, 1.5))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_straddle_is_the_one_a_look_at_every_contract_finds(seed: int) -> None:
+    chain, spot = quoted_at_random(seed), D("60.0150")
+    rows = [row for row in chain.where(expiry=EXPIRY).contracts() if abs(row.option.strike - spot) <= spot * D("0.05")]
+    calls = {row.option.strike: row for row in rows if row.option.right is Right.CALL}
+    puts = {row.option.strike: row for row in rows if row.option.right is Right.PUT}
+
+    def nearness(strike: Decimal) -> tuple[Decimal, Decimal]:
+        return abs(strike - spot), strike
+
+    strike = min(calls.keys() & puts.keys(), key=nearness, default=None)
+    found = reports.straddle(chain, EXPIRY, spot)
+    assert (found and (found.call, found.put)) == (strike and (calls[strike], puts[strike]))
