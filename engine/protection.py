@@ -218,8 +218,11 @@ def net_price(plan: ExitPlan, item: Instrument, rules: ApprovalRules) -> Decimal
     """Trigger of the stop order that rests at the broker under the plan's own stop, dollars per share; None for none.
 
     5 % below the stop of shares (60 -> 57.00), 25 % below that of a bought option, down to what its class may be
-    priced at. A stop on the shares that an option stands on says nothing about the option's price.
+    priced at. A stop on the shares that an option stands on says nothing about the option's price, and one that is
+    judged at the close is not to fire on a price within the day.
     """
+    if plan.stop_before_close is not None:
+        return None
     if isinstance(item, Stock):
         own = [level for level in (plan.stop, plan.stop_spot) if level is not None]
         return tick_below(max(own) * (1 - rules.net_shares), item) if own else None

@@ -23,6 +23,7 @@ from tests.desk import Fault, World, propose
 from tests.engine.exit_cases import (
     CALL,
     SHARE,
+    STOPPED,
     calls,
     held,
     holding,
@@ -73,6 +74,12 @@ def test_the_net_of_a_bought_option_has_a_limit_for_it_never_sells_at_market() -
     (net,) = working(netted(calls()))
 
     assert (net.type, net.stop, net.limit) == (OrderType.STOP, D("1.15"), D("-1.00"))
+
+
+def test_under_a_stop_that_is_judged_at_the_close_no_order_rests_that_could_sell_within_the_day() -> None:
+    at_close = replace(STOPPED, stop_before_close=15)
+
+    assert (working(netted(calls(at_close))), len(working(netted(calls())))) == ([], 1)
 
 
 def test_where_the_broker_takes_no_stops_on_options_there_is_none() -> None:

@@ -116,11 +116,45 @@ def put_spread(number: int, quantity: int) -> Trade:
     )  # fmt: skip
 
 
+def condor(number: int, quantity: int) -> Trade:
+    """Sell a put and a call spread as four legs at a credit of 1.00, stop at 3.00."""
+    ticker = f"I{chr(65 + number)}"
+    strikes = ((50, Right.PUT, -1), (45, Right.PUT, 1), (60, Right.CALL, -1), (65, Right.CALL, 1))
+    legs = tuple(Leg(make.option(strike, right, 38, ticker), ratio) for strike, right, ratio in strikes)
+
+    def quoted(*prices: str) -> dict[str, tuple[str, str]]:
+        pairs = (tuple(price.split("/")) for price in prices)
+        return {leg.instrument.symbol: (bid, ask) for leg, (bid, ask) in zip(legs, pairs, strict=True)}
+
+    return Trade(
+        f"A9{number:04d}", ticker, legs, Structure.IRON_CONDOR, D("-1.00"), quantity,
+        quoted("0.97/1.03", "0.47/0.53", "0.97/1.03", "0.47/0.53"),
+        quoted("1.02/1.02", "0.50/0.50", "1.02/1.02", "0.50/0.50"),
+        quoted("4.00/4.00", "0.80/0.80", "0.10/0.10", "0.05/0.05"),
+        ExitPlan(target=D("-0.50"), stop=D("-3.00"), words=("Stop at 3.00.",)),
+    )  # fmt: skip
+
+
+def calendar(number: int, quantity: int) -> Trade:
+    """Buy a put and sell an earlier one at a debit of 1.00, stop at 0.50."""
+    ticker = f"K{chr(65 + number)}"
+    later, front = make.option(44, Right.PUT, 38, ticker), make.option(44, Right.PUT, 10, ticker)
+
+    def both(bought: str, sold: str) -> dict[str, tuple[str, str]]:
+        return {item.symbol: tuple(prices.split("/")) for item, prices in ((later, bought), (front, sold))}  # type: ignore[misc]
+
+    return Trade(
+        f"A9{number:04d}", ticker, (Leg(later, 1), Leg(front, -1)), Structure.CALENDAR, D("1.00"), quantity,
+        both("2.97/3.03", "1.97/2.03"), both("2.98/2.98", "2.00/2.00"), both("2.40/2.40", "2.05/2.05"),
+        ExitPlan(target=D("1.50"), stop=D("0.50"), words=("Stop at 0.50.",)),
+    )  # fmt: skip
+
+
 def _quoted(legs: tuple[Leg, ...], bid: str, ask: str) -> dict[str, tuple[str, str]]:
     return {leg.instrument.symbol: (bid, ask) for leg in legs}
 
 
-KINDS = (short_put, long_call, put_spread)
+KINDS = (short_put, long_call, put_spread, condor, calendar)
 
 
 def approval_of(trade: Trade) -> Approval:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from bot.console.output import configure_logging
 from bot.settings import LoggingSettings
 from engine.errors import DeskError
-from tests.faults.scenes import SINGLE, SPREAD, UNITS, Scene, Shown, scene
+from tests.faults.scenes import SINGLE, SPREAD, UNITS, Package, Scene, Shown, scene
 from tests.standins.alpaca_rules import BAD_INPUT, FORBIDDEN, UNAUTHORIZED, UNPROCESSABLE
 
 Turn = Callable[[Scene], None]
@@ -270,6 +270,11 @@ COLUMNS = (("open, one leg", SINGLE, False), ("open, package", SPREAD, False), (
 def live_through(fault: Fault, column: int) -> Shown:
     """What a cell ends in."""
     _, package, is_exit = COLUMNS[column]
+    return lived_through(fault, package, is_exit=is_exit)
+
+
+def lived_through(fault: Fault, package: Package, *, is_exit: bool) -> Shown:
+    """What a fault ends in while this is opened or closed."""
     with scene(package, is_exit=is_exit) as stage:
         fault.before(stage)
         stage.act()

@@ -74,7 +74,33 @@ def _spread() -> Package:
     )  # fmt: skip
 
 
-SINGLE, SPREAD = _single(), _spread()
+def _condor() -> Package:
+    """The put spread and a call spread above it, sold as one order of four legs."""
+    short, long = make.call(60, dte=38), make.call(65, dte=38)
+    puts = _spread()
+    return Package(
+        (*puts.legs, Leg(short, -1), Leg(long, 1)), Structure.IRON_CONDOR, D("-1.52"), puts.exits,
+        resting={**puts.resting, short: ("0.95", "1.05"), long: ("0.47", "0.53")},
+        trading={**puts.trading, short: ("1.00", "1.05"), long: ("0.47", "0.50")},
+        breached={**puts.breached, short: ("0.20", "0.30"), long: ("0.05", "0.15")},
+        closing={**puts.closing, short: ("0.15", "0.20"), long: ("0.05", "0.15")},
+    )  # fmt: skip
+
+
+def _calendar() -> Package:
+    """A put bought, an earlier one of the same strike sold: a debit of two expiries."""
+    later, front = make.put(44, dte=37), make.put(44, dte=9)
+    return Package(
+        (Leg(later, 1), Leg(front, -1)), Structure.CALENDAR, D("1.02"),
+        ExitPlan(stop=D("0.50"), words=("Stop at 0.50.",)),
+        resting={later: ("2.99", "3.05"), front: ("1.97", "2.03")},
+        trading={later: ("2.99", "3.02"), front: ("2.00", "2.03")},
+        breached={later: ("2.37", "2.43"), front: ("2.02", "2.08")},
+        closing={later: ("2.40", "2.43"), front: ("2.02", "2.05")},
+    )  # fmt: skip
+
+
+SINGLE, SPREAD, CONDOR, CALENDAR = _single(), _spread(), _condor(), _calendar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +306,7 @@ class Scene:
             yield f"{body['client_order_id']}: an option order of type {body['type']}"
             return
         price = D(body["limit_price"])
-        is_received = self.is_package and not self.is_exit
+        is_received = self.is_package and (self.package.limit < 0) is not self.is_exit
         if (price < 0) is not is_received:
             yield f"{body['client_order_id']}: limit {price} has the wrong sign"
         if self.is_package and abs(price) > 5:

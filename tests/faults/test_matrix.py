@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix import COLUMNS, FAULTS, End, Fault, in_words, live_through
-from tests.faults.scenes import UNITS, Shown
+from tests.faults.matrix import COLUMNS, FAULTS, End, Fault, in_words, live_through, lived_through
+from tests.faults.scenes import CALENDAR, CONDOR, UNITS, Package, Shown
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 CELLS = [(fault, column) for fault in FAULTS for column in range(len(COLUMNS))]
@@ -34,6 +34,19 @@ def test_a_fault_ends_as_it_should_and_the_books_agree_with_the_broker(fault: Fa
     if is_exit:
         assert bool(shown.alarms) == fault.alarm
     assert rows()[fault.name][column] == in_words(shown)
+
+
+@pytest.mark.parametrize("package", [CONDOR, CALENDAR], ids=lambda package: package.structure)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_four_legs_and_two_expiries_end_as_any_package_does(fault: Fault, package: Package) -> None:
+    opened = lived_through(fault, package, is_exit=False)
+    closed = lived_through(fault, package, is_exit=True)
+
+    assert (opened.problems, closed.problems) == ((), ())
+    assert max(opened.posts, closed.posts) <= fault.most
+    assert_ended(fault.entry, opened)
+    assert_ended(fault.exit, closed)
+    assert bool(closed.alarms) == fault.alarm
 
 
 def assert_ended(end: End, shown: Shown) -> None:
