@@ -1,40 +1,27 @@
-"""One call bought: its signal, and target and stop as shares of the premium."""
+"""One option bought: its signal, and target and stop as shares of the premium."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from engine import payoff
+from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Kind
+from engine.model.market import Chain, Contract
 from engine.model.trade import Signal
 from strategies import funnel
 from strategies.funnel import Case
+from strategies.proposals import proposal
 
 P = TypeVar("P")
 
+STRUCTURES = {Right.CALL: Structure.LONG_CALL, Right.PUT: Structure.LONG_PUT}
+
 
 def bought(case: Case[P], chain: Chain, contract: Contract, strategy: str, exits: ExitPlan, **told: Any) -> Signal:
-    """The signal to buy one call at its mid; `told` are the fields of `Signal` that the strategy adds."""
-    legs = (Leg(contract.option, 1),)
-    expiry = contract.option.expiry
-    rate, carry = chain.rate_to(expiry), chain.yield_to(expiry)
-    return Signal(
-        strategy=strategy,
-        ticker=case.snapshot.ticker,
-        structure=Structure.LONG_CALL,
-        legs=legs,
-        limit=contract.limit,
-        natural=contract.ask,
-        spot=funnel.spot_price(case),
-        outlook=payoff.outlook(legs, contract.limit, (contract,), chain, chain.spot, rate, case.snapshot.today, carry),
-        exits=exits,
-        asof=case.snapshot.asof,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
-        **told,
-    )
+    """The signal to buy one option at its mid; `told` are the fields of `Signal` that the strategy adds."""
+    legs, structure = (Leg(contract.option, 1),), STRUCTURES[contract.option.right]
+    return proposal(case, chain, strategy, structure, legs, (contract,), contract.limit, exits=exits, **told)
 
 
 def bounds(premium: Decimal, gain: float, loss: float) -> tuple[Decimal, Decimal]:

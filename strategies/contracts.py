@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,14 @@ def expiry_of(rows: Chain) -> date:
     """The expiry of the first row (all rows of one expiry)."""
     day: date = rows.expiry[0].astype(object)
     return day
+
+
+def last_day(expiry: date, days_left: int, sessions: tuple[date, ...]) -> date:
+    """The last session with at least `days_left` days to `expiry`, as far as the coming sessions are known."""
+    day = expiry - timedelta(days=days_left)
+    if not sessions or sessions[-1] < day:
+        return day
+    return max((session for session in sessions if session <= day), default=day)
 
 
 def delta_aim(target: float) -> Aim:

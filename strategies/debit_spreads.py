@@ -212,9 +212,9 @@ def _reward(pairs: Pairs) -> Floats:
 
 def _signal(case: SpreadCase, chain: Chain, package: Package) -> Signal:
     params = case.params
-    signal = verticals.proposal(NAME, Structure.DEBIT_SPREAD, case, chain, package)
+    signal = verticals.traded(NAME, Structure.DEBIT_SPREAD, case, chain, package)
     worst = verticals.width_of(signal.legs) / (1 + Decimal(str(params.min_reward)))
-    day = verticals.last_day(signal.options[0].expiry, params.exit_dte, case.context.next_sessions)
+    day = contracts.last_day(signal.options[0].expiry, params.exit_dte, case.context.next_sessions)
     signal = replace(
         signal,
         exits=ExitPlan(close_on=day),

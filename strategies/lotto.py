@@ -14,14 +14,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from engine import payoff
 from engine.model.book import ZERO, Position
 from engine.model.instruments import Instrument, Right
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Earnings, Kind, MarketSnapshot, Quote, ReportTime
+from engine.model.legs import ExitPlan
+from engine.model.market import Chain, Contract, Earnings, MarketSnapshot, Quote, ReportTime
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy
 from engine.sessions import NEW_YORK
-from strategies import contracts, funnel, names, reports
+from strategies import calls, contracts, funnel, names, reports
 from strategies.contracts import Sieve
 from strategies.funnel import Case, all_passed, percent, step, walk
 from strategies.params import check, number
@@ -302,30 +301,17 @@ def bought_since(context: Context, first: date) -> Decimal:
 
 
 def _signal(case: LottoCase, chain: Chain, odds: Odds) -> Signal:
-    today, contract = case.snapshot.today, odds.best.contract
-    expiry, legs = contract.option.expiry, (Leg(contract.option, 1),)
-    rate, carry = chain.rate_to(expiry), chain.yield_to(expiry)
-    is_call = contract.option.right is Right.CALL
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.LONG_CALL if is_call else Structure.LONG_PUT,
-        legs=legs,
-        limit=contract.limit,
-        natural=contract.ask,
-        spot=funnel.spot_price(case),
-        outlook=payoff.outlook(legs, contract.limit, (contract,), chain, chain.spot, rate, today, carry),
-        exits=ExitPlan(
-            close_on=reports.session_after(case.context.next_sessions, odds.report),
-            before_close=case.params.before_close,
-        ),
-        asof=case.snapshot.asof,
+    day = reports.session_after(case.context.next_sessions, odds.report)
+    signal = calls.bought(
+        case,
+        chain,
+        odds.best.contract,
+        NAME,
+        ExitPlan(close_on=day, before_close=case.params.before_close),
         reasons=_reasons(odds),
         against=tuple(_against(odds)),
         rank=odds.best.payoff,
         at_most=case.params.contracts,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
         max_spread=case.params.max_spread,
     )
     return replace(signal, exits=exits(signal, case.params))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 from engine import payoff, pricing
 from engine.model.book import Position
 from engine.model.instruments import AM_ROOTS, Instrument, Option, Right, Stock, Style
-from engine.model.legs import ExitPlan, Leg, Structure
+from engine.model.legs import Leg, Structure
 from engine.model.market import CENT, Chain, Contract, Floats, Kind, MarketSnapshot, Quote
 from engine.model.trade import Exit, Signal, Step
 from engine.volatility import MATURITY, constant_maturity_iv, iv_standing
-from strategies import funnel, prices
+from strategies import prices
 from strategies.contracts import Sieve
 from strategies.funnel import Case, step, unknown
+from strategies.proposals import proposal
 
 P = TypeVar("P")
 
@@ -85,12 +85,6 @@ class Package:
         """The net mid to the cent."""
         pairs = zip(self.legs, self.contracts, strict=True)
         return sum((leg.ratio * row.mid for leg, row in pairs), Decimal(0)).quantize(CENT)
-
-    @property
-    def natural(self) -> Decimal:
-        """The net price at which it would trade at once."""
-        pairs = zip(self.legs, self.contracts, strict=True)
-        return sum((leg.ratio * (row.ask if leg.ratio > 0 else row.bid) for leg, row in pairs), Decimal(0))
 
 
 def width_of(legs: tuple[Leg, ...]) -> Decimal:
@@ -199,34 +193,9 @@ def not_held(case: Case[P]) -> Step:
     return step("one position a name", "not held", "held" if held else "not held", not held)
 
 
-def proposal(strategy: str, structure: Structure, case: Case[P], chain: Chain, package: Package) -> Signal:
+def traded(strategy: str, structure: Structure, case: Case[P], chain: Chain, package: Package) -> Signal:
     """The signal of a package at its mid, its exits and reasons still to be said."""
-    expiry = package.contracts[0].option.expiry
-    outlook = payoff.outlook(
-        package.legs,
-        package.limit,
-        package.contracts,
-        chain,
-        chain.spot,
-        chain.rate_to(expiry),
-        case.snapshot.today,
-        chain.yield_to(expiry),
-    )
-    return Signal(
-        strategy=strategy,
-        ticker=case.snapshot.ticker,
-        structure=structure,
-        legs=package.legs,
-        limit=package.limit,
-        natural=package.natural,
-        spot=Decimal(f"{chain.spot:.4f}") if case.snapshot.spot is None else funnel.spot_price(case),
-        outlook=outlook,
-        exits=ExitPlan(),
-        asof=case.snapshot.asof,
-        reasons=(),
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
-    )
+    return proposal(case, chain, strategy, structure, package.legs, package.contracts, package.limit)
 
 
 def exercised(signal: Signal, snapshot: MarketSnapshot) -> Signal:
@@ -291,11 +260,3 @@ def dividend_tomorrow(snapshot: MarketSnapshot) -> Decimal | None:
     day = snapshot.next_session
     amounts = [each.amount for each in snapshot.dividends or () if day is not None and each.ex_date == day]
     return sum(amounts, Decimal(0)) if amounts else None
-
-
-def last_day(expiry: date, days_left: int, sessions: tuple[date, ...]) -> date:
-    """The last session with at least `days_left` days to `expiry`, as far as the coming sessions are known."""
-    day = date.fromordinal(expiry.toordinal() - days_left)
-    if not sessions or sessions[-1] < day:
-        return day
-    return max((session for session in sessions if session <= day), default=day)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -255,26 +254,19 @@ def _pick(case: DipCase, chain: Chain) -> tuple[Contract | None, tuple[Step, ...
 def _signal(case: DipCase, chain: Chain, contract: Contract) -> Signal:
     kelly = kelly_of(case)
     volume = case.snapshot.bars.close * case.snapshot.bars.volume
+    day = contracts.last_day(contract.option.expiry, case.params.exit_dte, case.context.next_sessions)
     signal = calls.bought(
         case,
         chain,
         contract,
         NAME,
-        ExitPlan(close_on=_last_day(contract.option, case.context, case.params)),
+        ExitPlan(close_on=day),
         reasons=_reasons(case, contract, kelly),
         against=tuple(_against(case, contract)),
         rank=run_of(case) * float(np.nan_to_num(prices.average(volume, case.params.liquidity_sessions))),
         at_risk=kelly.used if kelly else 0.0,
     )
     return replace(signal, exits=exits(signal, case.params))
-
-
-def _last_day(option: Option, context: Context, params: Params) -> date:
-    """The last session with at least `exit_dte` days left, as far as the coming sessions are known."""
-    day = option.expiry - timedelta(days=params.exit_dte)
-    if not context.next_sessions or context.next_sessions[-1] < day:
-        return day
-    return max((session for session in context.next_sessions if session <= day), default=day)
 
 
 def _reasons(case: DipCase, contract: Contract, kelly: Kelly | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from engine.exposures import is_call_to_come
 from engine.model.book import Position
 from engine.model.instruments import Option, Right
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Kind
+from engine.model.market import Chain, Contract
 from engine.model.trade import Found, Signal, Step, Verdict
 from strategies import funnel
 from strategies.earnings_protection.exits import exits
@@ -23,9 +23,10 @@ from strategies.earnings_protection.rules import (
     near_report,
     shares_held,
 )
-from strategies.earnings_protection.signals import NO_ODDS, outlook_of
+from strategies.earnings_protection.signals import NO_ODDS
 from strategies.earnings_protection.ways import Pick, contract_for
 from strategies.funnel import all_passed, step
+from strategies.proposals import proposal
 
 
 def half_done(case: ProtectionCase) -> Position | None:
@@ -84,21 +85,18 @@ def _against(strike: Decimal, basis: Decimal) -> Iterator[str]:
 
 
 def _signal(case: ProtectionCase, chain: Chain, row: Contract, put: Position, shares: Position, units: int) -> Signal:
-    legs = (Leg(row.option, -1),)
     basis = shares.cost / shares.units
-    outlook = outlook_of(case, chain, legs, (row,), -row.limit, basis)
     paid = put.entry or Decimal(0)
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.COVERED_CALL,
-        legs=legs,
-        limit=-row.limit,
-        natural=-row.bid,
-        spot=funnel.spot_price(case),
-        outlook=replace(outlook, pop=None, pop_method=NO_ODDS),
+    signal = proposal(
+        case,
+        chain,
+        NAME,
+        Structure.COVERED_CALL,
+        (Leg(row.option, -1),),
+        (row,),
+        -row.limit,
+        shares_at=basis,
         exits=ExitPlan(close_on=put.exits.close_on),
-        asof=case.snapshot.asof,
         reasons=(
             f"Second order of the collar: the put {put.id} is held at {paid:.2f}, this call pays {row.limit:.2f} of it",
             funnel.contract_words(row),
@@ -107,7 +105,6 @@ def _signal(case: ProtectionCase, chain: Chain, row: Contract, put: Position, sh
         campaign=put.campaign,
         covers=shares.id,
         at_most=units,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
     )
-    return replace(signal, exits=exits(signal, case.params))
+    odds = replace(signal.outlook, pop=None, pop_method=NO_ODDS)
+    return replace(signal, outlook=odds, exits=exits(signal, case.params))

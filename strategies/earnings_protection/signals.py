@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 
-from engine import payoff
 from engine.model.legs import ExitPlan, Leg
-from engine.model.market import Chain, Contract, Kind
-from engine.model.trade import NOT_APPLICABLE, Outlook, Signal, Step
-from strategies import funnel
+from engine.model.market import Contract
+from engine.model.trade import NOT_APPLICABLE, Signal, Step
 from strategies.earnings_protection.exits import exits
 from strategies.earnings_protection.params import NAME
 from strategies.earnings_protection.rules import Due, Loss, ProtectionCase
 from strategies.earnings_protection.ways import STRUCTURES, Candidate, Comparison, Ground, Way, sold
 from strategies.funnel import step
+from strategies.proposals import proposal
 
 NO_ODDS = f"{NOT_APPLICABLE}: protection is no bet, and neither Kelly nor odds size it"
 NO_ODDS_APART = f"{NOT_APPLICABLE}: a report moves the shares at once, which no such model knows"
@@ -87,40 +85,20 @@ def _bare(brief: Brief, way: Candidate, legs: tuple[Leg, ...], rows: tuple[Contr
     case, chain = brief.case, brief.ground.chain
     pairs = tuple(zip(legs, rows, strict=True))
     limit = sum((row.limit * leg.ratio for leg, row in pairs), Decimal(0))
-    natural = sum(((row.ask if leg.ratio > 0 else row.bid) * leg.ratio for leg, row in pairs), Decimal(0))
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=STRUCTURES[way.way],
-        legs=legs,
-        limit=limit,
-        natural=natural,
-        spot=brief.ground.spot,
-        outlook=outlook_of(case, chain, legs, rows, limit),
+    signal = proposal(
+        case,
+        chain,
+        NAME,
+        STRUCTURES[way.way],
+        legs,
+        rows,
+        limit,
         exits=ExitPlan(close_on=brief.ground.scenario.day),
-        asof=case.snapshot.asof,
-        reasons=(),
         rank=rank,
         at_most=way.units,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
         table=table(brief.compared, brief.loss.move),
     )
     return replace(signal, exits=exits(signal, case.params))
-
-
-def outlook_of(
-    case: ProtectionCase,
-    chain: Chain,
-    legs: tuple[Leg, ...],
-    rows: tuple[Contract, ...],
-    limit: Decimal,
-    shares_at: Decimal | None = None,
-) -> Outlook:
-    """The outlook at expiry, without odds where shares are under it."""
-    first: date = min(row.option.expiry for row in rows)
-    rate, carry = chain.rate_to(first), chain.yield_to(first)
-    return payoff.outlook(legs, limit, rows, chain, chain.spot, rate, case.snapshot.today, carry, shares_at)
 
 
 def _reasons(brief: Brief, way: Candidate) -> Iterator[str]:

@@ -12,13 +12,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine import payoff
 from engine.model.book import Position
 from engine.model.instruments import Right
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Floats, Kind, MarketSnapshot
+from engine.model.legs import ExitPlan
+from engine.model.market import Chain, Contract, Floats, MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy
-from strategies import contracts, funnel
+from strategies import calls, contracts, funnel
 from strategies.contracts import Mask, Sieve
 from strategies.funnel import Case, all_passed, percent, step, walk
 from strategies.leaps.exits import exits, is_rebalance, manage, review, rolls
@@ -98,7 +97,7 @@ def _in_theme(case: LeapsCase) -> Step:
 def _pick(case: LeapsCase, chain: Chain) -> tuple[Contract | None, tuple[Step, ...]]:
     """(the call nearest the delta aimed at, steps); None when a rule left none."""
     params = case.params
-    calls, found = contracts.expiry(chain.where(right=Right.CALL), params.min_dte, params.max_dte, params.dte)
+    rows, found = contracts.expiry(chain.where(right=Right.CALL), params.min_dte, params.max_dte, params.dte)
     if not found.passed:
         return None, (found,)
     coming = coming_dividends(case)
@@ -114,7 +113,7 @@ def _pick(case: LeapsCase, chain: Chain) -> tuple[Contract | None, tuple[Step, .
         _above_dividends(coming, params.dividends),
         contracts.has_volatility(),
     )
-    left, verdicts = contracts.sift(calls, sieves, aim, case.context)
+    left, verdicts = contracts.sift(rows, sieves, aim, case.context)
     return contracts.pick(left, aim), (found, *verdicts)
 
 
@@ -160,26 +159,17 @@ def _above_dividends(coming: float, count: int) -> Sieve:
 
 
 def _signal(case: LeapsCase, chain: Chain, contract: Contract) -> Signal:
-    today, expiry, legs = case.snapshot.today, contract.option.expiry, (Leg(contract.option, 1),)
-    rate, carry = chain.rate_to(expiry), chain.yield_to(expiry)
     score = scores(case.context.facts, case.params)[case.snapshot.ticker]
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.LONG_CALL,
-        legs=legs,
-        limit=contract.limit,
-        natural=contract.ask,
-        spot=funnel.spot_price(case),
-        outlook=payoff.outlook(legs, contract.limit, (contract,), chain, chain.spot, rate, today, carry),
-        exits=ExitPlan(),
-        asof=case.snapshot.asof,
+    signal = calls.bought(
+        case,
+        chain,
+        contract,
+        NAME,
+        ExitPlan(),
         reasons=_reasons(case, contract, score),
         against=tuple(_against(case, contract)),
         rank=score,
         delta_range=(case.params.min_delta, case.params.max_delta),
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
         max_spread=case.params.max_spread,
     )
     return replace(signal, exits=exits(signal, case.params))

@@ -15,7 +15,7 @@ from engine.model.book import Position
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import Chain, MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy
-from strategies import funnel, verticals
+from strategies import contracts, funnel, verticals
 from strategies.funnel import Case, all_passed, step, walk
 from strategies.spx_credit_spreads.exits import exits, manage, win_rates
 from strategies.spx_credit_spreads.params import NAME, IndexCase, Params
@@ -70,7 +70,7 @@ def _signal(case: IndexCase, chain: Chain, package: Package) -> Signal:
     params = case.params
     is_condor = len(package.legs) > 2
     structure = Structure.IRON_CONDOR if is_condor else Structure.CREDIT_SPREAD
-    signal = verticals.proposal(NAME, structure, case, chain, package)
+    signal = verticals.traded(NAME, structure, case, chain, package)
     share = params.min_credit_share * float(verticals.width_of(signal.legs))
     least = max(share, params.min_credit + round_trip(case, len(signal.legs)))
     signal = replace(
@@ -88,7 +88,7 @@ def _signal(case: IndexCase, chain: Chain, package: Package) -> Signal:
 def _last_day(case: IndexCase, signal: Signal) -> date:
     if case.params.intraday:
         return case.snapshot.today
-    return verticals.last_day(signal.options[0].expiry, case.params.exit_dte, case.context.next_sessions)
+    return contracts.last_day(signal.options[0].expiry, case.params.exit_dte, case.context.next_sessions)
 
 
 def _reasons(case: IndexCase, package: Package) -> tuple[str, ...]:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from engine import payoff, pricing
+from engine import pricing
 from engine.exposures import calls_on
 from engine.model.book import Position
 from engine.model.instruments import Right, Stock
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Kind
+from engine.model.legs import Leg, Structure
+from engine.model.market import Chain, Contract
 from engine.model.trade import Context, Found, Signal, Step, Verdict, Working
 from strategies import contracts, funnel, names
 from strategies.funnel import all_passed, step, walk
+from strategies.proposals import proposal
 from strategies.wheel.exits import exits
 from strategies.wheel.params import NAME
 from strategies.wheel.rules import WheelCase
@@ -125,21 +126,16 @@ def time_value_on(chain: Chain, call: Contract, day: date) -> float:
 
 
 def _signal(case: WheelCase, chain: Chain, contract: Contract, shares: Position, basis: Decimal) -> Signal:
-    legs = (Leg(contract.option, -1),)
     today, strike = case.snapshot.today, contract.option.strike
-    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
-    outlook = payoff.outlook(legs, -contract.limit, (contract,), chain, chain.spot, rate, today, carry, basis)
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.COVERED_CALL,
-        legs=legs,
-        limit=-contract.limit,
-        natural=-contract.bid,
-        spot=funnel.spot_price(case),
-        outlook=outlook,
-        exits=ExitPlan(),
-        asof=case.snapshot.asof,
+    signal = proposal(
+        case,
+        chain,
+        NAME,
+        Structure.COVERED_CALL,
+        (Leg(contract.option, -1),),
+        (contract,),
+        -contract.limit,
+        shares_at=basis,
         reasons=(
             f"{funnel.contract_words(contract)}, {contract.option.dte(today)} days",
             f"net basis {basis:.2f} becomes {basis - contract.limit:.2f}; called away at {strike:.2f}",
@@ -151,7 +147,5 @@ def _signal(case: WheelCase, chain: Chain, contract: Contract, shares: Position,
         campaign=shares.campaign,
         covers=shares.id,
         at_most=_free_contracts(case, shares),
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
     )
     return replace(signal, exits=exits(signal, case.params))

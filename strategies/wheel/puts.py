@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from engine import payoff
 from engine.model.instruments import Right
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.market import Chain, Contract, Kind
+from engine.model.legs import Leg, Structure
+from engine.model.market import Chain, Contract
 from engine.model.trade import Found, Signal, Step, Working
 from strategies import contracts, funnel, names, prices
 from strategies.funnel import all_passed, step, walk
+from strategies.proposals import proposal
 from strategies.wheel.exits import exits
 from strategies.wheel.params import NAME
 from strategies.wheel.rules import WheelCase, fall, history, volatility, volume
@@ -87,29 +87,21 @@ def _pick(case: WheelCase, chain: Chain) -> tuple[Contract | None, tuple[Step, .
 def _signal(case: WheelCase, chain: Chain, contract: Contract) -> Signal:
     today = case.snapshot.today
     realised = prices.volatility(case.snapshot.bars, case.params.volatility_sessions)
-    legs = (Leg(contract.option, -1),)
-    rate, carry = chain.rate_to(contract.option.expiry), chain.yield_to(contract.option.expiry)
-    outlook = payoff.outlook(legs, -contract.limit, (contract,), chain, chain.spot, rate, today, carry)
     facts = case.snapshot.fundamentals
-    signal = Signal(
-        strategy=NAME,
-        ticker=case.snapshot.ticker,
-        structure=Structure.SHORT_PUT,
-        legs=legs,
-        limit=-contract.limit,
-        natural=-contract.bid,
-        spot=funnel.spot_price(case),
-        outlook=outlook,
-        exits=ExitPlan(),
-        asof=case.snapshot.asof,
+    signal = proposal(
+        case,
+        chain,
+        NAME,
+        Structure.SHORT_PUT,
+        (Leg(contract.option, -1),),
+        (contract,),
+        -contract.limit,
         reasons=_reasons(case, contract, realised),
         against=tuple(_against(case, contract, realised)),
         rank=contracts.income_rank(contract, today),
         working=Working.REST,
         delta_range=(case.params.put_min_delta, case.params.put_max_delta),
         sector=facts.sector if facts else None,
-        data=funnel.data_words(case, chain),
-        modelled=chain.source.kind is Kind.MODELLED,
     )
     return replace(signal, exits=exits(signal, case.params))
 
