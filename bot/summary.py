@@ -15,7 +15,7 @@ from engine.errors import DataInvalid
 from engine.model.events import Event, EventKind
 from engine.model.orders import Fill, Purpose, Ticket
 from engine.model.records import EquityDay
-from engine.model.trade import Approval, ApprovalStatus, Scan
+from engine.model.trade import Approval, ApprovalStatus, ScanOutcome
 from engine.portfolio import PnlView
 from engine.store import UnitOfWork
 
@@ -40,7 +40,8 @@ def summary(desk: Desk) -> Json:
         fills = work.fills()
         events = _events(work)
         history = work.equity_history(limit=ALL)
-        scans = work.scans(desk.sessions.at(_first_day(history, desk), "00:00"), desk.now() + timedelta(seconds=1))
+        since = desk.sessions.at(_first_day(history, desk), "00:00")
+        scans = work.scan_outcomes(since, desk.now() + timedelta(seconds=1))
         held = work.open_positions()
         orders = len(work.recent_orders(limit=ALL))
     kinds = Counter(event.kind for event in events)
@@ -159,7 +160,7 @@ def _by_strategy(
     approvals: tuple[Approval, ...],
     tickets: tuple[Ticket, ...],
     fills: tuple[Fill, ...],
-    scans: tuple[Scan, ...],
+    scans: tuple[ScanOutcome, ...],
 ) -> Json:
     made = Counter(approval.plan.signal.strategy for approval in approvals)
     owner = {ticket.id: ticket.strategy for ticket in tickets}

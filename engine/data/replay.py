@@ -63,6 +63,7 @@ class ReplayMarket:
         self._listed: tuple[date, tuple[str, ...]] = (date.min, ())
         self._rates: tuple[date, float] = (date.min, 0.0)
         self._quoted: tuple[datetime | None, dict[Instrument, Quote | None]] = (None, {})
+        self._seen: tuple[datetime | None, dict[str, MarketSnapshot]] = (None, {})
 
     @property
     def name(self) -> str:
@@ -89,13 +90,22 @@ class ReplayMarket:
         return self._listed[1]
 
     def snapshot(self, ticker: str) -> MarketSnapshot:
-        """Everything known about one underlying now; its chain is made when asked for.
+        """Everything known about one underlying now, made once an instant; its chain is made when asked for.
 
         Raises:
             NotFound: the ticker is unknown here (the message suggests the nearest).
             DataUnavailable: it has no bar today, or is an index.
         """
         now = self._now()
+        at, seen = self._seen
+        if at != now:
+            seen = {}
+            self._seen = (now, seen)
+        if ticker not in seen:
+            seen[ticker] = self._snapshot(ticker, now)
+        return seen[ticker]
+
+    def _snapshot(self, ticker: str, now: datetime) -> MarketSnapshot:
         recorded = self._recordings.snapshot(ticker, now)
         if recorded is not None:
             return recorded

@@ -452,3 +452,12 @@ class Scan:
     rejected: tuple[Rejection, ...]
     steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     questions: Mapping[str, Exit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOutcome:
+    """What came of a stored scan: which rules had nothing to ask, and its plans (only counted, so not read)."""
+
+    strategy: str
+    not_checked: tuple[str, ...]
+    plans: tuple[object, ...]

@@ -60,6 +60,17 @@ def test_the_path_starts_at_the_open_and_ends_at_the_close():
     assert market.snapshot("AAA").session == official
 
 
+def test_a_snapshot_is_made_once_an_instant_and_anew_at_the_next():
+    clock = recorded.clock(at="10:00")
+    market = recorded.market(clock)
+    first = market.snapshot("AAA")
+    assert market.snapshot("AAA") is first
+    clock.set(SESSIONS.at(TODAY, "10:15"))
+    later = market.snapshot("AAA")
+    assert (first.asof, later.asof) == (SESSIONS.at(TODAY, "10:00"), SESSIONS.at(TODAY, "10:15"))
+    assert later.spot != first.spot
+
+
 def test_the_path_visits_the_nearer_extreme_first():
     clock = recorded.clock(at="11:40")
     market, official = recorded.market(clock), bar_of(TODAY)

@@ -52,14 +52,17 @@ def test_a_scan_comes_back_whole(store: Store):
         assert work.last_scan("lotto") is None
 
 
-def test_the_latest_scan_and_those_of_a_span_are_found(store: Store):
+def test_the_latest_scan_and_the_outcomes_of_those_of_a_span_are_found(store: Store):
     later = scan(id="S2", asof=make.NOW + HOUR)
     with store.begin() as work:
         work.add_scan(later)
         work.add_scan(scan())
     with store.read() as work:
         assert work.last_scan("wheel") == later
-        assert work.scans(make.NOW, make.NOW + HOUR) == (scan(),)
+        outcomes = work.scan_outcomes(make.NOW, make.NOW + HOUR)
+    (outcome,) = outcomes
+    assert (outcome.strategy, outcome.not_checked) == ("wheel", scan().not_checked)
+    assert len(outcome.plans) == len(scan().plans)
 
 
 def test_a_setting_keeps_its_last_value_and_who_set_it(store: Store):
