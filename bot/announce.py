@@ -50,7 +50,7 @@ def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
 
 def _proposal(desk: Desk, approval_id: str, banner: str) -> Card:
     with desk.store.read() as work:
-        told = story(work, work.approval(approval_id))
+        told = story(work, work.approval(approval_id), desk.rules)
     return proposal_card(told, desk.now(), banner)
 
 

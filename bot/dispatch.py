@@ -240,7 +240,7 @@ def _lost(room: Room, request: Request, command: Command, words: list[str], late
     values = values_of(command, words, room.desk, request.options)
     names = [str(values[p.name]) for p in command.parameters if p.kind is Kind.APPROVAL and p.name in values]
     with room.desk.store.read() as work:
-        stories = [story(work, work.approval(name.partition(".")[0])) for name in names]
+        stories = [story(work, work.approval(name.partition(".")[0]), room.desk.rules) for name in names]
     cards = (proposal_card(now, room.desk.now(), room.banner()) for now in stories)
     return replace(told, cards=(*told.cards, *cards))
 

@@ -13,9 +13,11 @@ from engine import consents, payoff
 from engine.model.book import Position
 from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
+from engine.model.limits import ApprovalRules
 from engine.model.orders import Purpose, Ticket, intent
 from engine.model.records import Consent, Need
 from engine.model.trade import NOT_APPLICABLE, Approval, ApprovalStatus, Outlook, TradePlan, Working
+from engine.protection import worst_price
 from engine.sessions import NEW_YORK
 from engine.store import UnitOfWork
 from engine.variants import Neighbours
@@ -37,6 +39,7 @@ class Story:
     """A proposal and what became of it; `ticket` and `position` are None before there is one.
 
     `consents` are the taps that stand on its version, `taps` how many there ever were, those taken back included.
+    `worst` is the net price its order would never pass, None once it is decided: its ticket has it then.
     """
 
     approval: Approval
@@ -44,13 +47,15 @@ class Story:
     position: Position | None = None
     consents: tuple[Consent, ...] = ()
     taps: int = 0
+    worst: Decimal | None = None
 
 
-def story(work: UnitOfWork, approval: Approval) -> Story:
+def story(work: UnitOfWork, approval: Approval, rules: ApprovalRules) -> Story:
     """The proposal with the taps on it, its order and its position as stored now."""
     if approval.is_pending:
         taps = len(work.consents(approval.id, approval.version))
-        return Story(approval, consents=consents.standing(work, approval), taps=taps)
+        worst = worst_price(approval.plan.signal, rules)
+        return Story(approval, consents=consents.standing(work, approval), taps=taps, worst=worst)
     if approval.status is not ApprovalStatus.APPROVED:
         return Story(approval)
     ticket = work.ticket(approval.key)
@@ -188,7 +193,7 @@ def _in_state(card: Card, told: Story, now: datetime) -> Card:
     short = _shortened(card)
     match told.approval.status:
         case ApprovalStatus.PENDING:
-            return _pending(card, told.approval, tuple(given for given in told.consents if now < given.until), now)
+            return _pending(card, told, now)
         case ApprovalStatus.REJECTED:
             return _ended(short, "rejected", Tone.NEUTRAL, f"Rejected by {_who(told.approval)}", told.approval.note)
         case ApprovalStatus.EXPIRED:
@@ -214,8 +219,18 @@ def _ended(card: Card, state: str, tone: Tone, line: str, note: str) -> Card:
     return replace(card, title=f"{card.title} ({state})", tone=tone, lines=(sentence, *card.lines))
 
 
-def _pending(card: Card, approval: Approval, given: tuple[Consent, ...], now: datetime) -> Card:
+def _resting(told: Story) -> tuple[tuple[str, str], ...]:
+    """The price that an order which rests never passes, and how long it rests; nothing for one that is stepped."""
+    signal = told.approval.plan.signal
+    if signal.working is not Working.REST or told.worst is None:
+        return ()
+    day = signal.asof.astimezone(NEW_YORK).date()
+    return ("Worst price", words.net(told.worst)), ("Good until", f"the close of {day:%d %b %y}")
+
+
+def _pending(card: Card, told: Story, now: datetime) -> Card:
     """The question; nothing to tap any more where its time is up and the desk has only to write that down."""
+    approval, given = told.approval, tuple(given for given in told.consents if now < given.until)
     asked = (approval.note,) if approval.note else ()
     asks_again = approval.snoozed_until is not None
     card = replace(
@@ -223,7 +238,11 @@ def _pending(card: Card, approval: Approval, given: tuple[Consent, ...], now: da
         title=f"{card.title}?{' (snoozed)' if asks_again else ''}",
         tone=Tone.ASK,
         lines=(*asked, *card.lines),
-        facts=(*card.facts, ("Asks again" if asks_again else "Answer by", words.clock(approval.expires_at))),
+        facts=(
+            *card.facts,
+            *_resting(told),
+            ("Asks again" if asks_again else "Answer by", words.clock(approval.expires_at)),
+        ),
         buttons=_answers(approval) if asks_again else _buttons(approval),
         expires_at=approval.expires_at.isoformat(),
     )
@@ -348,7 +367,8 @@ def _approved(card: Card, told: Story) -> Card:
 def _working(card: Card, ticket: Ticket, by: str) -> Card:
     if not ticket.attempts:
         return _undoable(card, ticket, by)
-    how = "resting for the session" if ticket.working is Working.REST else f"step {ticket.step + 1}"
+    rest = f"resting for the session, {words.net(ticket.worst)} at worst"
+    how = rest if ticket.working is Working.REST else f"step {ticket.step + 1}"
     line = f"Order {ticket.id} is working: {ticket.filled} of {ticket.quantity} filled, {how}."
     if ticket.cancel_requested:
         line = f"Order {ticket.id} is being canceled: {ticket.filled} of {ticket.quantity} filled."

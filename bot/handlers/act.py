@@ -157,5 +157,5 @@ def _stored(call: Call, approval_id: str) -> Approval:
 def _drawn(call: Call, approval_id: str) -> Card:
     """The proposal's card as it stands after the act."""
     with call.desk.store.read() as work:
-        told = story(work, work.approval(approval_id))
+        told = story(work, work.approval(approval_id), call.desk.rules)
     return proposal_card(told, call.desk.now(), call.room.banner())

@@ -109,7 +109,7 @@ def proposals(call: Call) -> Card | tuple[Card, ...]:
 def show(call: Call) -> Card:
     """One proposal as it stands now, with its buttons."""
     with call.desk.store.read() as work:
-        told = story(work, work.approval(call.text("proposal").partition(".")[0]))
+        told = story(work, work.approval(call.text("proposal").partition(".")[0]), call.desk.rules)
     return proposal_card(told, call.desk.now(), call.room.banner())
 
 

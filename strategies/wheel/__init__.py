@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from engine.model.book import Position
 from engine.model.legs import Structure
 from engine.model.market import MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy, Unknown
@@ -17,6 +18,13 @@ from strategies.wheel.exits import exits, exits_for_shares, manage, rolls
 from strategies.wheel.params import NAME, Params
 from strategies.wheel.puts import short_put
 from strategies.wheel.rules import screen
+
+
+def select(universe: tuple[str, ...], owned: tuple[Position, ...], params: Params) -> tuple[str, ...]:
+    """The universe, and the names whose shares it holds: they stay until their calls are sold, whatever their rank."""
+    del params
+    held = (each.ticker for each in owned if each.strategy == NAME and each.structure is Structure.SHARES)
+    return tuple(dict.fromkeys((*universe, *held)))
 
 
 def find(snapshot: MarketSnapshot, context: Context, params: Params) -> Found:
@@ -67,6 +75,7 @@ STRATEGY = Strategy(
     needs=Needs(dividends=True, earnings=True, fundamentals=True, times=("10:00",)),
     find=find,
     manage=manage,
+    select=select,
     screen=screen,
     choose=choose,
     exits=exits,
@@ -74,4 +83,16 @@ STRATEGY = Strategy(
     rolls=rolls,
 )
 
-__all__ = ["NAME", "STRATEGY", "Params", "choose", "exits", "exits_for_shares", "find", "manage", "rolls", "screen"]
+__all__ = [
+    "NAME",
+    "STRATEGY",
+    "Params",
+    "choose",
+    "exits",
+    "exits_for_shares",
+    "find",
+    "manage",
+    "rolls",
+    "screen",
+    "select",
+]

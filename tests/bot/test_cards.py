@@ -13,9 +13,11 @@ from bot.proposal import Story, proposal_card
 from engine import audit, orders, portfolio
 from engine.model.book import PositionStatus
 from engine.model.events import Event, EventKind, Severity
+from engine.model.limits import ApprovalRules
 from engine.model.market import Greeks
 from engine.model.orders import TicketStatus
 from engine.model.trade import Approval, ApprovalStatus, Working
+from engine.protection import worst_price
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose, quote_all
@@ -87,6 +89,17 @@ def test_half_of_one_contract_is_not_offered(quantity: int, sizes: list[str]) ->
     assert [label for label in labels if label.startswith(("Half", "One"))] == sizes
 
 
+def test_an_order_that_will_rest_names_its_worst_price_and_how_long_it_is_good() -> None:
+    resting = make.approval(make.plan(make.signal(working=Working.REST)))
+    facts = dict(drawn(resting, worst=worst_price(resting.plan.signal, ApprovalRules())).facts)
+    assert (facts["Worst price"], facts["Good until"]) == ("credit 0.99", "the close of 15 Jun 26")
+
+
+def test_an_order_that_is_stepped_names_neither() -> None:
+    facts = dict(drawn(make.approval(), worst=D("-0.99")).facts)
+    assert not {"Worst price", "Good until"} & facts.keys()
+
+
 TICKET = make.ticket(reason="entry", working=Working.REST)
 
 
@@ -120,7 +133,7 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             {"ticket": replace(TICKET, attempts=1, filled=1)},
             "wheel: sell 2 × XYZ 44 put (order working) · neutral\n"
             "Approved by ann.\n"
-            "Order A00001.1 is working: 1 of 2 filled, resting for the session.\n"
+            "Order A00001.1 is working: 1 of 2 filled, resting for the session, credit 0.98 at worst.\n"
             "[Try to cancel]",
         ),
         (

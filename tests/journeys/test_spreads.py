@@ -224,7 +224,7 @@ def test_the_card_names_the_greeks_of_each_leg_and_how_it_settles(bull_day: Day)
     bull_day.scan("debit_spreads")
     with bull_day.wire.store.read() as work:
         (approval,) = work.pending_approvals()
-        shown = str(proposal_card(story(work, approval), bull_day.wire.clock(), "PAPER"))
+        shown = str(proposal_card(story(work, approval, bull_day.wire.desk.rules), bull_day.wire.clock(), "PAPER"))
     assert "buy 98 call: delta 0.630" in shown
     assert "sell 105 call: delta 0.302" in shown
     assert "American, settled in shares" in shown

@@ -347,6 +347,17 @@ def test_a_name_held_from_assignment_needs_no_screen() -> None:
     signal_of(find(quiet, holding()))
 
 
+def test_a_name_held_from_assignment_is_asked_though_it_left_the_universe() -> None:
+    owned = (cases.assigned_shares(ticker="GONE"), cases.assigned_shares(ticker="KO"), cases.short(make.put(44)))
+    assert wheel.STRATEGY.select is wheel.select
+    assert wheel.select(("KO", "PFE"), owned, PARAMS) == ("KO", "PFE", "GONE")
+
+
+def test_shares_of_another_strategy_and_puts_bring_no_name_back() -> None:
+    owned = (cases.assigned_shares(ticker="AAA", strategy="manual"), cases.short(make.put(44), ticker="BBB"))
+    assert wheel.select(("KO",), owned, PARAMS) == ("KO",)
+
+
 def manage(position: Any, price: make.Money | None, dte: int, spot: make.Money = 48) -> tuple[Exit, ...]:
     """What the wheel wants with its option at `price` (None: one-sided) and so many days left."""
     option = position.unit[0].instrument

@@ -7,6 +7,7 @@ runs the strategy's own tests. `python -m tests.strategies.thresholds [STRATEGY 
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -24,6 +25,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = 0.2
+QUICKLY = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain")
+"""Only whether the tests fail is asked: why is not shown, so no assertion has to be written out."""
+WARM = ("hypothesis", "pandas", "pyarrow.parquet", "talib", "tests.desk", "tests.make", "tests.strategies.cases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def is_noticed(threshold: Threshold, value: int | float, tests: Sequence[Path]) 
     try:
         sys.meta_path.insert(0, _Changed(threshold, threshold.source(value)))
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, tests)]))
+            code = int(pytest.main([*QUICKLY, *map(str, tests)]))
     finally:
         os._exit(code)
 
@@ -135,11 +139,10 @@ def survivors(strategy: str) -> tuple[tuple[Threshold, tuple[int | float, ...]],
 
 
 def _warm() -> None:
-    """Load what every child would load for itself: the strategies' modules are not among it."""
-    import pandas
-    import talib
-
-    del pandas, talib
+    """Load what every child would load for itself: the strategies' modules are not among it, they are read anew."""
+    for name in WARM:
+        importlib.import_module(name)
+    assert not [name for name in sys.modules if name.partition(".")[0] == "strategies"]
 
 
 def main() -> None:
