@@ -216,8 +216,7 @@ def within(plan: TradePlan, state: RiskState, limits: Limits, costs: Costs) -> T
 
     More units never use less of a limit, so the largest size is found by halving.
     """
-    broken = breaches(check(plan, state, limits))
-    if not broken:
+    if not breaches(check(plan, state, limits)):
         return plan
 
     def is_over(units: int) -> bool:
@@ -226,7 +225,7 @@ def within(plan: TradePlan, state: RiskState, limits: Limits, costs: Costs) -> T
     units = bisect_left(range(1, plan.quantity), True, key=is_over)
     if not units:
         return plan
-    bound = broken[0]
+    bound = breaches(check(resize(plan, units + 1, costs), state, limits))[0]
     told = Step(bound.name, f"limit {bound.unit.shown(bound.limit)}", f"{units} of {plan.quantity}", Verdict.PASSED)
     return replace(resize(plan, units, costs), sizing=(*plan.sizing, told))
 

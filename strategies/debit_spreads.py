@@ -120,7 +120,7 @@ RULES: tuple[Callable[[SpreadCase], Step], ...] = (
     _trend,
     _momentum,
     funnel.share_quote,
-    verticals.not_held,
+    funnel.not_held,
 )
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from engine.model.market import Chain, Contract, Kind, MarketSnapshot, Quote
-from engine.model.trade import Context, Step, Unknown, Verdict
+from engine.model.trade import Campaign, Context, Step, Unknown, Verdict
+from engine.sessions import NEW_YORK
 
 P = TypeVar("P")
 
@@ -87,6 +88,32 @@ def percent(value: float) -> str:
 def history(case: Case[P], sessions: int) -> Step:
     """Enough completed sessions for the rules that follow."""
     return step("history", f"≥ {sessions} sessions", str(len(case.snapshot.bars)), len(case.snapshot.bars) >= sessions)
+
+
+def entry_hours(case: Case[P], hours: tuple[str, str] | None) -> Step:
+    """Between the first and the last entry of a strategy, New York and both included; None is the session's own."""
+    rule, now = "entry hours", f"{case.snapshot.asof.astimezone(NEW_YORK):%H:%M:%S}"
+    if hours is None:
+        return Step(rule, "the session's own", now, Verdict.PASSED)
+    first, last = hours
+    return step(rule, f"{first} to {last}", now, f"{first}:00" <= now <= f"{last}:00")
+
+
+def not_held(case: Case[P]) -> Step:
+    """One position a name."""
+    held = any(position.ticker == case.snapshot.ticker for position in case.context.held)
+    return step("one position a name", "not held", "held" if held else "not held", not held)
+
+
+def open_positions(case: Case[P], most: int) -> Step:
+    """Fewer than `most` positions of the strategy are open."""
+    count = len(case.context.held)
+    return step("open positions", f"< {most}", str(count), count < most)
+
+
+def closed_today(context: Context) -> tuple[Campaign, ...]:
+    """The strategy's own campaigns that have ended on this trading date."""
+    return tuple(each for each in context.campaigns if each.closed.astimezone(NEW_YORK).date() == context.today)
 
 
 def share_quote(case: Case[P]) -> Step:

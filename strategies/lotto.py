@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from statistics import fmean
 from typing import ClassVar
@@ -27,7 +27,8 @@ from strategies.params import check, number
 from strategies.reports import PastReports, Straddle
 
 NAME = "lotto"
-ENTRY_HOURS = ("15:00", "15:45")
+HOURS = ("15:00", "15:45")
+"""First and last entry, New York."""
 JUMP = "the probability is modelled: a jump on a report is not lognormal"
 
 
@@ -63,7 +64,7 @@ LottoCase = Case[Params]
 def find(snapshot: MarketSnapshot, context: Context, params: Params) -> Found:
     """The option to buy on this name's report, and every rule it was asked, with its number."""
     case = Case(snapshot, context, params)
-    steps = walk(case, (_hour, _day_loss, _open_positions))
+    steps = walk(case, (_hours, _day_loss, _open_positions))
     if not all_passed(steps):
         return Found.nothing(*steps)
     report, asked = _report(case)
@@ -103,26 +104,23 @@ def _found(case: LottoCase, report: Earnings, past: PastReports, steps: tuple[St
     return Found(signals, steps)
 
 
-def _hour(case: LottoCase) -> Step:
+def _hours(case: LottoCase) -> Step:
     """In the hours of entry: asked first, for a scan at any other time needs nothing else."""
-    first, last = (time.fromisoformat(hour) for hour in ENTRY_HOURS)
-    now = case.snapshot.asof.astimezone(NEW_YORK).time()
-    return step("hour", f"{ENTRY_HOURS[0]} to {ENTRY_HOURS[1]} New York", f"{now:%H:%M:%S}", first <= now <= last)
+    return funnel.entry_hours(case, HOURS)
 
 
 def _day_loss(case: LottoCase) -> Step:
     """What its own campaigns have realised today."""
-    today, context = case.snapshot.today, case.context
-    closed = (each for each in context.campaigns if each.closed.astimezone(NEW_YORK).date() == today)
-    made = float(sum((each.pnl for each in closed), ZERO) / context.equity) if context.equity > 0 else 0.0
+    context = case.context
+    pnl = sum((each.pnl for each in funnel.closed_today(context)), ZERO)
+    made = float(pnl / context.equity) if context.equity > 0 else 0.0
     return step(
         "realised today", f"> {percent(-case.params.day_loss)} of equity", percent(made), made > -case.params.day_loss
     )
 
 
 def _open_positions(case: LottoCase) -> Step:
-    count = len(case.context.held)
-    return step("open positions", f"< {case.params.max_open}", str(count), count < case.params.max_open)
+    return funnel.open_positions(case, case.params.max_open)
 
 
 def _report(case: LottoCase) -> tuple[Earnings | None, tuple[Step, ...]]:
@@ -396,5 +394,5 @@ STRATEGY = Strategy(
     manage=manage,
     choose=choose,
     exits=exits,
-    entry_hours=ENTRY_HOURS,
+    entry_hours=HOURS,
 )

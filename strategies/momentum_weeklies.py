@@ -20,7 +20,6 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Bars, Chain, Contract, IntradayBars, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy, Verdict
-from engine.sessions import NEW_YORK
 from strategies import calls, contracts, funnel, intraday, names, prices
 from strategies.contracts import Sieve
 from strategies.funnel import Case, all_passed, percent, step, unknown, walk
@@ -92,9 +91,8 @@ def _volume(case: MomentumCase) -> Step:
 
 
 def _losses(case: MomentumCase) -> Step:
-    today, most = case.context.today, case.params.max_losses
-    closed = (each for each in case.context.campaigns if each.closed.astimezone(NEW_YORK).date() == today)
-    lost = sum(each.pnl < 0 for each in closed)
+    most = case.params.max_losses
+    lost = sum(each.pnl < 0 for each in funnel.closed_today(case.context))
     return step("losses today", f"< {most}", str(lost), lost < most)
 
 

@@ -19,7 +19,6 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Bars, Chain, Contract, IntradayBars, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy
-from engine.sessions import NEW_YORK
 from strategies import calls, contracts, funnel, intraday, prices
 from strategies.funnel import Case, all_passed, percent, step, unknown, walk
 from strategies.intraday import Traded
@@ -96,8 +95,7 @@ def _screened(bars: Bars, params: Params) -> NDArray[np.bool_]:
 
 
 def _hours(case: SwingCase) -> Step:
-    now = f"{case.snapshot.asof.astimezone(NEW_YORK):%H:%M:%S}"
-    return step("entry hours", f"to {HOURS[1]}", now, now <= f"{HOURS[1]}:00")
+    return funnel.entry_hours(case, HOURS)
 
 
 def _history(case: SwingCase) -> Step:

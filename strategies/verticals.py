@@ -187,12 +187,6 @@ def iv_level(case: Case[P], chain: Chain, rank: Bound, ratio: Bound, sessions: i
     return step(rule, limit, words, ratio.holds(now / realised))
 
 
-def not_held(case: Case[P]) -> Step:
-    """One position a name."""
-    held = any(position.ticker == case.snapshot.ticker for position in case.context.held)
-    return step("one position a name", "not held", "held" if held else "not held", not held)
-
-
 def traded(strategy: str, structure: Structure, case: Case[P], chain: Chain, package: Package) -> Signal:
     """The signal of a package at its mid, its exits and reasons still to be said."""
     return proposal(case, chain, strategy, structure, package.legs, package.contracts, package.limit)

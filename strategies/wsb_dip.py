@@ -147,19 +147,13 @@ def _earnings(case: DipCase) -> Step:
     return names.no_report_within(case, case.params.report_sessions)
 
 
-def _not_held(case: DipCase) -> Step:
-    held = any(position.ticker == case.snapshot.ticker for position in case.context.held)
-    return step("one position a name", "not held", "held" if held else "not held", not held)
-
-
 def _new_today(case: DipCase) -> Step:
     opened = case.context.opened_today
     return step("new today", f"< {case.params.max_new}", str(opened), opened < case.params.max_new)
 
 
 def _open_positions(case: DipCase) -> Step:
-    count = len(case.context.held)
-    return step("open positions", f"< {case.params.max_open}", str(count), count < case.params.max_open)
+    return funnel.open_positions(case, case.params.max_open)
 
 
 def kelly_of(case: DipCase) -> Kelly | None:
@@ -194,7 +188,7 @@ NAME_RULES = (
     _firing,
     _market_cap,
     _earnings,
-    _not_held,
+    funnel.not_held,
     _new_today,
     _open_positions,
     _kelly,

@@ -84,8 +84,7 @@ def _score(case: LeapsCase) -> tuple[Step, ...]:
 
 
 def _open_positions(case: LeapsCase) -> Step:
-    count = len(case.context.held)
-    return step("open positions", f"< {case.params.max_open}", str(count), count < case.params.max_open)
+    return funnel.open_positions(case, case.params.max_open)
 
 
 def _in_theme(case: LeapsCase) -> Step:

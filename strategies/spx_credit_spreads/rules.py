@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from engine import indicators
 from engine.model.instruments import INDEX_ROOTS, Right
 from engine.model.market import Bars
-from engine.model.trade import Step, Verdict
-from engine.sessions import NEW_YORK
-from strategies import funnel, prices, verticals
+from engine.model.trade import Step
+from strategies import funnel, prices
 from strategies.funnel import TIMELESS, Case, step, unknown
 from strategies.spx_credit_spreads.params import IndexCase, Params
 
@@ -94,11 +93,7 @@ def side(case: IndexCase) -> Step:
 
 
 def _hours(case: IndexCase) -> Step:
-    rule, hours = "entry hours", entry_hours(case.params)
-    now = f"{case.snapshot.asof.astimezone(NEW_YORK):%H:%M:%S}"
-    if hours is None:
-        return Step(rule, "the session's own", now, Verdict.PASSED)
-    return step(rule, f"{hours[0]} to {hours[1]}", now, f"{hours[0]}:00" <= now <= f"{hours[1]}:00")
+    return funnel.entry_hours(case, entry_hours(case.params))
 
 
 def _quote(case: IndexCase) -> Step:
@@ -154,7 +149,7 @@ RULES: tuple[Callable[[IndexCase], Step], ...] = (
     side,
     _hours,
     _quote,
-    verticals.not_held,
+    funnel.not_held,
     _vix,
     _vix_term,
     _scale,

@@ -21,7 +21,7 @@ from engine.model.market import (
     MarketSnapshot,
     ReportTime,
 )
-from engine.model.trade import Found, Step, Unknown, Verdict
+from engine.model.trade import Found, Signal, Step, Unknown, Verdict
 from tests import make
 from tests.make import D
 
@@ -129,6 +129,18 @@ def reported(moves: Sequence[float], spot: float = 60.0) -> tuple[Bars, tuple[Ea
     bars = make.bars(closes / closes[-1] * spot)
     days = [bars.day[place - 1].astype(object) for place in places]
     return bars, tuple(Earnings(day, ReportTime.AFTER_CLOSE, confirmed=True) for day in days)
+
+
+def signal_of(found: Found) -> Signal:
+    """The one signal of a name that no rule has removed."""
+    assert [step for step in found.steps if not step.passed] == []
+    (signal,) = found.signals
+    return signal
+
+
+def value_of(found: Found, rule: str) -> str:
+    """What a rule found."""
+    return next(step.value for step in found.steps if step.rule == rule)
 
 
 def last_step(found: Found) -> Step:

@@ -14,7 +14,7 @@ from engine import pricing, sizing
 from engine.model.legs import Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.market import Dividend, Kind, MarketSnapshot, Source
-from engine.model.trade import Context, Exit, Found, Signal, Working
+from engine.model.trade import Context, Exit, Found, Working
 from engine.risk import RiskState
 from strategies import debit_spreads
 from strategies.debit_spreads import SCREENED
@@ -23,6 +23,7 @@ from tests.make import TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, recorded, verticals
 from tests.strategies.binomial import american_call
+from tests.strategies.cases import signal_of
 from tests.strategies.verticals import bull, bull_chain, rising
 
 PARAMS = debit_spreads.Params()
@@ -34,12 +35,6 @@ def context(**more: Any) -> Context:
 
 def find(snapshot: MarketSnapshot, given: Context | None = None, params: Any = PARAMS) -> Found:
     return debit_spreads.find(snapshot, given or context(), params)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def test_the_worked_example_buys_the_98_call_and_sells_the_105_call() -> None:

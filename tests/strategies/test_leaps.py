@@ -24,6 +24,7 @@ from tests import make
 from tests.desk import World, make_world
 from tests.make import D
 from tests.strategies import cases
+from tests.strategies.cases import signal_of
 
 DAY = date(2026, 7, 1)
 """The first day of a quarter."""
@@ -62,12 +63,6 @@ def context(**more: Any) -> Context:
 
 def find(snapshot: MarketSnapshot | None = None, given: Context | None = None, params: Any = PARAMS) -> Found:
     return leaps.find(snapshot or name(), given or context(), params)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def test_the_scores_of_the_example_to_four_decimals() -> None:

@@ -19,6 +19,7 @@ from tests import make
 from tests.desk import make_world
 from tests.make import TODAY, D
 from tests.strategies import cases
+from tests.strategies.cases import signal_of
 
 PARAMS = lotto.Params()
 BEFORE, AFTER, UNKNOWN = ReportTime.BEFORE_OPEN, ReportTime.AFTER_CLOSE, ReportTime.UNKNOWN
@@ -64,12 +65,6 @@ def name(moves: tuple[float, ...] = MOVES, report: Earnings | None = None, **mor
 
 def find(snapshot: MarketSnapshot, context: Context | None = None, params: lotto.Params = PARAMS) -> Found:
     return lotto.find(snapshot, context or make.context(), params)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def test_the_worked_example_buys_one_67_call() -> None:
@@ -167,7 +162,7 @@ def test_a_moved_limit_moves_target_and_stop_and_keeps_the_session() -> None:
 
 def test_every_rule_is_listed_in_order() -> None:
     assert [step.rule for step in find(name()).steps] == [
-        "hour", "realised today", "open positions", "report", "report confirmed", "report's hour",
+        "entry hours", "realised today", "open positions", "report", "report confirmed", "report's hour",
         "quote of the shares", "past reports", "options", "weekly options", "implied move", "first strikes beyond it",
         "past payoff", "ask", "bid", "spread", "open interest", "implied volatility", "premium of the week",
     ]  # fmt: skip

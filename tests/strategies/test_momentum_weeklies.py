@@ -15,7 +15,7 @@ from engine import risk, sizing
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.market import Earnings, IntradayBars, Kind, MarketSnapshot, ReportTime, Source
-from engine.model.trade import Campaign, Context, Found, Signal, Working
+from engine.model.trade import Campaign, Context, Found, Working
 from engine.risk import RiskState
 from engine.sessions import Sessions
 from strategies import momentum_weeklies
@@ -24,6 +24,7 @@ from tests import make
 from tests.make import NOW, TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, days, recorded
+from tests.strategies.cases import signal_of, value_of
 
 PARAMS = momentum_weeklies.Params()
 NEXT_SESSIONS = tuple(
@@ -38,16 +39,6 @@ def context(**more: Any) -> Context:
 
 def find(snapshot: MarketSnapshot, given: Context | None = None, **params: Any) -> Found:
     return momentum_weeklies.find(snapshot, given or context(), replace(PARAMS, **params))
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
-
-
-def value_of(found: Found, rule: str) -> str:
-    return next(step.value for step in found.steps if step.rule == rule)
 
 
 def test_the_worked_example_buys_nine_of_the_50_50_call() -> None:

@@ -26,6 +26,7 @@ from tests import make
 from tests.make import TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, recorded, verticals
+from tests.strategies.cases import signal_of
 from tests.strategies.verticals import HALF_PAST_TEN, index, index_chain, index_context, waves
 
 PARAMS = spx_credit_spreads.Params()
@@ -35,12 +36,6 @@ NONE_TODAY = Economy((TODAY + timedelta(days=2),), (TODAY + timedelta(days=9),),
 
 def find(snapshot: MarketSnapshot, given: Context | None = None, params: Any = PARAMS) -> Found:
     return spx_credit_spreads.find(snapshot, given or index_context(), params)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def step_of(found: Found, rule: str) -> Step:

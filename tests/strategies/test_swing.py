@@ -17,7 +17,7 @@ from engine import sizing
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.market import IntradayBars, Kind, MarketSnapshot, Source
-from engine.model.trade import Context, Found, Signal, Working
+from engine.model.trade import Context, Found, Working
 from engine.risk import RiskState
 from engine.sessions import Sessions
 from strategies import swing
@@ -26,6 +26,7 @@ from tests import make
 from tests.make import TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, days, recorded
+from tests.strategies.cases import signal_of, value_of
 
 PARAMS = swing.Params()
 
@@ -36,16 +37,6 @@ def context(**more: Any) -> Context:
 
 def find(snapshot: MarketSnapshot, given: Context | None = None, **params: Any) -> Found:
     return swing.find(snapshot, given or context(), replace(PARAMS, **params))
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
-
-
-def value_of(found: Found, rule: str) -> str:
-    return next(step.value for step in found.steps if step.rule == rule)
 
 
 def test_the_worked_example_buys_four_of_the_80_call() -> None:

@@ -23,6 +23,7 @@ from tests import make
 from tests.make import TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, recorded
+from tests.strategies.cases import signal_of
 
 PARAMS = wheel.Params()
 EXPIRY = make.put().expiry
@@ -30,12 +31,6 @@ EXPIRY = make.put().expiry
 
 def find(snapshot: MarketSnapshot, context: Context | None = None) -> Found:
     return wheel.find(snapshot, context or make.context(), PARAMS)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def test_the_worked_example_sells_two_puts_and_shows_every_number() -> None:

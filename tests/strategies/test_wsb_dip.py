@@ -21,6 +21,7 @@ from tests import make
 from tests.make import TODAY, D
 from tests.shared import needs_shared
 from tests.strategies import cases, recorded
+from tests.strategies.cases import signal_of
 
 PARAMS = wsb_dip.Params()
 NEXT_SESSIONS = tuple(
@@ -35,12 +36,6 @@ def context(**more: Any) -> Context:
 
 def find(snapshot: MarketSnapshot, given: Context | None = None) -> Found:
     return wsb_dip.find(snapshot, given or context(), PARAMS)
-
-
-def signal_of(found: Found) -> Signal:
-    assert [step for step in found.steps if not step.passed] == []
-    (signal,) = found.signals
-    return signal
 
 
 def test_the_worked_example_buys_the_113_call_in_thirty_days() -> None:
