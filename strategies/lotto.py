@@ -365,7 +365,7 @@ def manage(
 def choose(
     signals: tuple[Signal, ...], context: Context, params: Params
 ) -> tuple[tuple[Signal, ...], Mapping[str, Step]]:
-    """The best by past payoff over premium, as many as may be open and the week's premium pays for."""
+    """The best by past payoff over premium, as many positions and contracts as the week's premium pays for."""
     most = Decimal(str(params.week_premium)) * context.equity
     spent = bought_since(context, context.today - timedelta(days=context.today.weekday()))
     room = max(0, params.max_open - len(context.held))
@@ -373,14 +373,15 @@ def choose(
     dropped: dict[str, Step] = {}
     for place, signal in enumerate(sorted(signals, key=lambda each: (-each.rank, each.ticker)), start=1):
         premium = signal.limit * 100
+        paid_for = min(params.contracts, int((most - spent) / premium))
         if len(kept) >= room:
             dropped[signal.ticker] = Step("rank of the day", f"best {room}", f"{place} of {len(signals)}")
-        elif spent + premium > most:
+        elif paid_for < 1:
             words = f"{spent:.2f} + {premium:.2f}"
             dropped[signal.ticker] = Step("premium of the week", f"≤ {percent(params.week_premium)} of equity", words)
         else:
-            kept.append(signal)
-            spent += premium
+            kept.append(replace(signal, at_most=paid_for))
+            spent += premium * paid_for
     return tuple(kept), dropped
 
 

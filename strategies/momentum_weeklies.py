@@ -57,7 +57,6 @@ class Params:
     min_bid: float = number(0.05, 0.0, 10.0, "the bid must be above this, dollars")
     min_premium: float = number(0.50, 0.0, 100.0, "smallest premium, dollars a share")
     max_cost: float = number(0.06, 0.0, 1.0, "half of the spread and the commission, share of the premium")
-    commission: float = number(1.0, 0.0, 10.0, "commission of a contract and side, dollars")
     min_open_interest: int = number(100, 0, 1_000_000, "smallest open interest, or else volume")
     min_contract_volume: int = number(10, 0, 1_000_000, "smallest volume today, or else open interest")
     profit_target: float = number(0.50, 0.01, 10.0, "gain at which all is sold, share of the premium")
@@ -225,7 +224,7 @@ def _pick(case: MomentumCase, chain: Chain) -> tuple[Contract | None, tuple[Step
         contracts.delta_between(params.min_delta, params.max_delta),
         contracts.bid_above(params.min_bid),
         _premium(params),
-        _cost(params),
+        _cost(case),
         contracts.traded(params.min_open_interest, params.min_contract_volume),
     )
     left, verdicts = contracts.sift(weekly, sieves, aim, case.context)
@@ -270,17 +269,22 @@ def _premium(params: Params) -> Sieve:
     )
 
 
-def _cost(params: Params) -> Sieve:
+def commission(context: Context) -> float:
+    """The commission of one side, dollars a share."""
+    return float(context.option_fee) / 100
+
+
+def _cost(case: MomentumCase) -> Sieve:
     """What one crossing costs: half of the spread, and the commission of one side."""
-    fee = params.commission / 100
+    fee, most = commission(case.context), case.params.max_cost
 
     def share(rows: Chain) -> NDArray[np.float64]:
         return ((rows.ask - rows.bid) / 2 + fee) / rows.mid
 
     return Sieve(
         "package cost",
-        f"≤ {percent(params.max_cost)} of premium",
-        lambda rows: share(rows) <= params.max_cost + 1e-9,
+        f"≤ {percent(most)} of premium",
+        lambda rows: share(rows) <= most + 1e-9,
         lambda rows, row: percent(float(share(rows)[row])),
     )
 
@@ -290,7 +294,7 @@ def _signal(
 ) -> Signal:
     params = case.params
     day = sessions_before(contract.option.expiry, case.context)[-1]
-    fee = params.commission / 100 / float(contract.limit)
+    fee = commission(case.context) / float(contract.limit)
     signal = calls.bought(
         case,
         chain,

@@ -41,7 +41,7 @@ class ExitPlan:
 
     Attributes:
         target: close when the package value is at or above this.
-        stop: close when the package value is at or below this (STRATEGIES "A stop fires" says which quotes count).
+        stop: close when the package value is at or below this (`engine.protection` says which quotes count).
         stop_spot: close when the underlying is at or below this (above, for `stop_spot_above`).
         close_on: close in this session (time exit), whatever the price; anything still held later, as soon as possible.
         before_close: minutes before the closing bell of `close_on` from which it is closed, on early closes too; None

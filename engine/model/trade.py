@@ -355,7 +355,7 @@ class TradePlan:
     Attributes:
         quantity: units; 0 is legal and means "too small to trade", with the reason in `sizing`.
         max_loss: dollars, None is unlimited. collateral: cash set aside. fees: estimated, one side, dollars.
-        counted_risk: dollars that count toward max_total_risk (STRATEGIES "Sizing, limits").
+        counted_risk: dollars that count toward max_total_risk (docs/strategies.md, "Sizing").
         sizing: each cap with its number, as Steps; the binding one FAILED only when quantity is 0.
         impact: before/after sentences of the risk check. after: buying power, short puts and a fall of SPY in words.
         market_fall: signed dollars it makes when SPY falls by 5 %, None where that is not known.

@@ -363,3 +363,10 @@ def test_a_high_risk_strategy_shrinks_to_what_is_left_of_its_tenth(used: str, un
     now = state(held=(other,), levels={"wsb_dip": RiskLevel.HIGH})
 
     assert proposed(long_call("4.26", "wsb_dip", at_risk=0.01), now) == units
+
+
+def test_the_card_names_the_limit_that_binds_and_not_one_that_would_allow_more() -> None:
+    held = (held_spread("SPY", "3200", 35), held_spread("QQQ", "1200", 60))
+    now = state(held=held)
+    plan = sizing.within(size(index_spread("IWM"), now), now, Limits(one_underlying=D(1)), COSTS)
+    assert (plan.quantity, plan.sizing[-1].rule) == (2, "index spreads of 20 Jul")

@@ -402,6 +402,13 @@ def test_proposals_of_one_scan_share_the_premium_of_the_week() -> None:
     assert (dropped["CCC"].rule, dropped["CCC"].value) == ("premium of the week", "500.00 + 501.00")
 
 
+def test_several_contracts_of_one_trade_share_the_premium_of_the_week_too() -> None:
+    signals = (proposal("BBB", 3.0, "3.00"), proposal("CCC", 2.0, "2.00"), proposal("DDD", 1.0, "2.00"))
+    kept, dropped = lotto.choose(signals, make.context(), replace(PARAMS, contracts=2))
+    assert [(signal.ticker, signal.at_most) for signal in kept] == [("BBB", 2), ("CCC", 2)]
+    assert dropped["DDD"].value == "1000.00 + 200.00"
+
+
 def test_a_strike_on_the_implied_move_itself_is_not_beyond_it_and_one_a_hundredth_of_a_cent_on_is() -> None:
     # the straddle costs 6.37: the call has to be above 66.37, the put below 53.63
     exact = replace(weekly(), strike=np.array([52, 53.63, 54, 60, 60, 66, 66.37, 68.0]))

@@ -339,6 +339,13 @@ def test_the_cost_is_half_of_the_spread_and_one_commission() -> None:
     assert value_of(find(days.momentum_name(chain=edge)), "package cost") == "6.00 %"
 
 
+def test_the_commission_is_the_one_the_desk_pays() -> None:
+    dear = find(days.momentum_name(), context(option_fee=D("1.25")))
+    assert cases.failed_at(dear) == ("package cost", "6.07 %")
+    cheap = signal_of(find(days.momentum_name(), context(option_fee=D("0.50"))))
+    assert cheap.max_spread == pytest.approx(2 * (0.06 - 0.005 / 1.03))
+
+
 def test_of_two_calls_the_one_nearest_to_the_delta_aimed_at_is_bought() -> None:
     chain = cases.changed(days.weekly_chain(asof=days.quarter(7)), 52, delta=0.445, bid=1.0, ask=1.04)
     chain = cases.changed(chain, 50.5, delta=0.461)
