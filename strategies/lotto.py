@@ -50,9 +50,9 @@ class Params:
     max_open: int = number(3, 1, 50, "positions open at once")
     week_premium: float = number(0.01, 0.0, 0.10, "most premium bought in a week, fraction of equity")
     day_loss: float = number(0.01, 0.0001, 0.10, "loss realised today from which nothing is bought, fraction of equity")
-    target_gain: float = number(3.0, 0.01, 100.0, "gain at which it is sold, times the premium")
+    profit_target: float = number(3.0, 0.01, 100.0, "gain at which it is sold, times the premium")
     stop_share: float = number(0.50, 0.01, 0.99, "loss at which it is sold, share of the premium")
-    before_close: int = number(15, 1, 120, "minutes before the close of the session after the report: sold")
+    close_minutes: int = number(15, 1, 120, "minutes before the close of the session after the report: sold")
 
     def __post_init__(self) -> None:
         check(self)
@@ -305,7 +305,7 @@ def _signal(case: LottoCase, chain: Chain, odds: Odds) -> Signal:
         chain,
         odds.best.contract,
         NAME,
-        ExitPlan(close_on=day, before_close=case.params.before_close),
+        ExitPlan(close_on=day, before_close=case.params.close_minutes),
         reasons=_reasons(odds),
         against=tuple(_against(odds)),
         rank=odds.best.payoff,
@@ -337,17 +337,17 @@ def _against(odds: Odds) -> Iterator[str]:
 
 def exits(signal: Signal, params: Params) -> ExitPlan:
     """The exit plan of an option bought at the signal's limit; its session is kept."""
-    target = signal.limit * (1 + Decimal(str(params.target_gain)))
+    target = signal.limit * (1 + Decimal(str(params.profit_target)))
     stop = signal.limit * (1 - Decimal(str(params.stop_share)))
     day, expiry = signal.exits.close_on, signal.options[0].expiry
     when = "in the session after the report" if day is None else f"on {day:%a %d %b}"
-    last = "by 15:00, for it expires that day" if day == expiry else f"{params.before_close} minutes before the close"
+    last = "by 15:00, for it expires that day" if day == expiry else f"{params.close_minutes} minutes before the close"
     return replace(
         signal.exits,
         target=target,
         stop=stop,
         words=(
-            f"Sell at {target:.2f} or more (+{params.target_gain:.0%}).",
+            f"Sell at {target:.2f} or more (+{params.profit_target:.0%}).",
             f"Stop: sold at {stop:.2f} or less ({params.stop_share:.0%} of the premium lost); through a gap at less.",
             f"Sold {when}, {last}.",
         ),

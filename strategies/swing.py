@@ -61,7 +61,7 @@ class Params:
     max_spread: float = number(0.05, 0.0, 1.0, "largest spread, share of the mid")
     min_open_interest: int = number(100, 0, 1_000_000, "smallest open interest, or else volume")
     min_contract_volume: int = number(10, 0, 1_000_000, "smallest volume today, or else open interest")
-    flat_minutes: int = number(15, 1, 390, "minutes before the close of the entry day from which all is sold")
+    close_minutes: int = number(15, 1, 390, "minutes before the close of the entry day from which all is sold")
     profit_target: float = number(0.25, 0.01, 10.0, "gain at which all is sold, share of the premium")
     stop_share: float = number(0.30, 0.01, 0.99, "loss at which all is sold, share of the premium")
     fast_bars: int = number(9, 2, 100, "bars of the fast average of the exit")
@@ -209,7 +209,7 @@ def _signal(case: SwingCase, chain: Chain, contract: Contract, bars: IntradayBar
         chain,
         contract,
         NAME,
-        ExitPlan(close_on=case.snapshot.today, before_close=params.flat_minutes),
+        ExitPlan(close_on=case.snapshot.today, before_close=params.close_minutes),
         reasons=(
             f"closed {_breakout(case, bars).value}, the highest pivot of {params.pivot_sessions} sessions",
             f"volume {_surge(case, bars).words} of {bars.source}",
@@ -242,9 +242,9 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         target=target,
         stop=stop,
         close_on=signal.exits.close_on,
-        before_close=params.flat_minutes,
+        before_close=params.close_minutes,
         words=(
-            f"Sold today, {params.flat_minutes} minutes before the close; what is left, from 09:35 next session.",
+            f"Sold today, {params.close_minutes} minutes before the close; what is left, from 09:35 next session.",
             f"Sell at {target:.4f} or more ({params.profit_target:+.0%}).",
             f"Stop: sold at {stop:.4f} or less ({-params.stop_share:+.0%}).",
             f"Sold when a 15-minute bar closes below VWAP with EMA{params.fast_bars} below EMA{params.slow_bars}.",
