@@ -79,7 +79,8 @@ def wheel() -> Workload:
 
 
 def debit_spreads() -> Workload:
-    fires = verticals.bull(chain=make.join(verticals.bull_chain(31), verticals.bull_chain()))
+    paying = {"dividends": ((make.TODAY + timedelta(days=20), 0.25),)}
+    fires = verticals.bull(chain=make.join(verticals.bull_chain(31, **paying), verticals.bull_chain(**paying)))
     misses = verticals.bull(bars=make.bars(verticals.rising(fast=93.0))), verticals.bull(halted=True)
     return Workload(CATALOGUE["debit_spreads"], fires, misses, make.context(next_sessions=verticals.SESSIONS))
 
@@ -234,23 +235,23 @@ def scan(work: Workload, names: tuple[MarketSnapshot, ...]) -> list[Found]:
 
 
 def over_workers(work: Workload, names: tuple[MarketSnapshot, ...]) -> tuple[list[Found], float]:
-    """The same, each of two forked workers taking every second name; and the processor time of the busier one."""
+    """The same, each of two forked workers taking its half of the names; and the processor time of the busier one."""
     forking = multiprocessing.get_context("fork")
-    started = []
+    started, half = [], len(names) // WORKERS
     for first in range(WORKERS):
         here, there = forking.Pipe(duplex=False)
-        worker = forking.Process(target=_send, args=(there, work, names[first::WORKERS]))
+        worker = forking.Process(target=_send, args=(there, work, names[first * half : (first + 1) * half]))
         worker.start()
         there.close()
         started.append((here, worker))
-    parts: list[list[Found]] = []
+    every: list[Found] = []
     busiest = 0.0
     for here, worker in started:
         found, took = here.recv()
-        parts.append(found)
+        every += found
         busiest = max(busiest, took)
         worker.join()
-    return [parts[place % WORKERS][place // WORKERS] for place in range(len(names))], busiest
+    return every, busiest
 
 
 def _send(there: Connection, work: Workload, names: tuple[MarketSnapshot, ...]) -> None:
