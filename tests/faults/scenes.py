@@ -95,8 +95,8 @@ def _calendar() -> Package:
         ExitPlan(stop=D("0.50"), words=("Stop at 0.50.",)),
         resting={later: ("2.99", "3.05"), front: ("1.97", "2.03")},
         trading={later: ("2.99", "3.02"), front: ("2.00", "2.03")},
-        breached={later: ("2.37", "2.43"), front: ("2.02", "2.08")},
-        closing={later: ("2.40", "2.43"), front: ("2.02", "2.05")},
+        breached={later: ("2.38", "2.44"), front: ("2.02", "2.08")},
+        closing={later: ("2.41", "2.44"), front: ("2.02", "2.05")},
     )  # fmt: skip
 
 
