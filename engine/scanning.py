@@ -25,6 +25,7 @@ from engine.model.status import Opinion
 from engine.model.trade import (
     Approval,
     ApprovalStatus,
+    Campaign,
     Context,
     FunnelLine,
     Rejection,
@@ -403,17 +404,33 @@ def _plan(
 
 def _asked_lately(desk: Desk, signal: Signal, now: Standing) -> Step | None:
     """A failed step where the same question was just answered, or left unanswered; None where it may be asked."""
+    minutes = desk.rules.again_minutes
+    lost = _lost_lately(desk, signal, now)
+    if lost is not None:
+        ago = f"{(desk.now() - lost.closed).total_seconds() / 60:.0f} min ago"
+        return Step("asked lately", f"not within {minutes} min", f"closed at a loss {ago}")
     last = now.asked.get((signal.ticker, signal.structure))
     if last is None:
         return None
     ended = last.decided_at or last.expires_at
-    minutes = desk.rules.again_minutes
     if last.status is ApprovalStatus.REJECTED:
         return Step("asked lately", "not after a no today", f"{last.id} declined today")
     if desk.now() - ended < timedelta(minutes=minutes):
         ago = f"{(desk.now() - ended).total_seconds() / 60:.0f} min ago"
         return Step("asked lately", f"not within {minutes} min", f"{last.id} {last.status} {ago}")
     return None
+
+
+def _lost_lately(desk: Desk, signal: Signal, now: Standing) -> Campaign | None:
+    """The campaign of its strategy in the name that was just closed at a loss: a stop is not followed by a new entry.
+
+    What goes on with a campaign (a call on its shares) is not one.
+    """
+    if signal.campaign is not None:
+        return None
+    since = desk.now() - timedelta(minutes=desk.rules.again_minutes)
+    own = (each for each in now.context.campaigns if each.ticker == signal.ticker and each.pnl < 0)
+    return next((each for each in own if each.closed > since), None)
 
 
 def _second_opinion(desk: Desk, signal: Signal) -> Opinion:

@@ -135,7 +135,8 @@ class ApprovalRules:
     second_approver_seconds: int = 900
     snooze_minutes: int = 5
     again_minutes: int = 30
-    """How long a strategy does not ask again about the same kind of trade in a name; after a no the rest of the day."""
+    """How long a strategy does not ask again about the same kind of trade in a name, and about any after a loss in it;
+    after a no the rest of the day."""
     undo_live: int = 5
     undo_live_0dte: int = 2
     undo_paper: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from statistics import median
 
 import numpy as np
@@ -35,7 +36,7 @@ def unknown_of(facts: Fundamentals | None) -> tuple[str, ...]:
         "earnings growth": facts.earnings_growth,
         "margin change": facts.margin_change,
     }
-    return tuple(words for words, value in told.items() if value is None)
+    return tuple(words for words, value in told.items() if value is None or not isfinite(value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +76,12 @@ def _growths(asked: _Asked) -> Mapping[str, Growth]:
 
 def _median(names: Sequence[str], facts: Mapping[str, Fundamentals]) -> float | None:
     known = [facts[name].revenue_growth for name in names if name in facts]
-    values = [growth for growth in known if growth is not None]
+    values = [growth for growth in known if growth is not None and isfinite(growth)]
     return median(values) if values else None
 
 
 def _growth(facts: Fundamentals | None, middle: float | None) -> Growth | None:
-    if facts is None or middle is None:
+    if facts is None or middle is None or unknown_of(facts):
         return None
     revenue, earnings, margin = facts.revenue_growth, facts.earnings_growth, facts.margin_change
     if revenue is None or earnings is None or margin is None:

@@ -11,9 +11,10 @@ from bot.scan_cards import funnel_card, scan_card
 from engine import halts, scanning
 from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound
+from engine.model.book import PositionStatus
 from engine.model.economy import Economy, Release
 from engine.model.events import EventKind
-from engine.model.legs import Structure
+from engine.model.legs import Leg, Structure
 from engine.model.market import Kind, MarketSnapshot, Source
 from engine.model.status import Opinion
 from engine.model.trade import ApprovalStatus, Context, Exit, Found, Needs, RiskLevel, Step, Strategy, Verdict
@@ -312,6 +313,27 @@ def test_nobody_is_asked_the_same_again_at_once_and_after_a_no_not_that_day(
     refused = [(row.rule, row.value) for row in again.rejected]
     assert refused == ([] if value is None else [("asked lately", f"{asked.id} {value}")])
     assert [plan.signal.ticker for plan in again.plans] == ([first.signal.ticker] if value is None else [])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "realised", "value"),
+    [(29, -100, "closed at a loss 29 min ago"), (30, -100, None), (29, 100, None)],
+)
+def test_after_a_stop_the_same_name_is_not_bought_again_at_once(minutes: int, realised: int, value: str | None) -> None:
+    made = world({"AAA": 50})
+    item = make.put(44, underlying="AAA")
+    closed = replace(
+        make.position((Leg(item, 1),), strategy="test", ticker="AAA", campaign="P00001", approval_id=None),
+        entry=D("1.03"), status=PositionStatus.CLOSED, legs=(), realised=D(realised), risk=D(103), max_loss=D(103), opened_units=1,
+        opened_at=made.clock() - timedelta(hours=3), closed_at=made.clock() - timedelta(minutes=minutes),
+    )  # fmt: skip
+    with made.store.begin() as work:
+        work.save_position(closed)
+
+    scan = scanning.run(made.desk, "test", ("AAA",))
+
+    refused = [(row.rule, row.value) for row in scan.rejected]
+    assert refused == ([] if value is None else [("asked lately", value)])
 
 
 def test_another_kind_of_trade_in_the_name_and_the_next_day_are_asked_about() -> None:

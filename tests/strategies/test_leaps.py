@@ -442,3 +442,10 @@ def test_a_wrong_theme_is_refused_by_its_key(themes: Any, words: str) -> None:
 
 def test_a_modelled_chain_marks_the_signal() -> None:
     assert signal_of(find(name(chain=replace(calls(), source=Source("replay", Kind.MODELLED))))).modelled
+
+
+def test_a_growth_that_is_no_number_is_missing_and_moves_nobody_elses_score() -> None:
+    broken = Fundamentals(revenue_growth=float("nan"), earnings_growth=0.2, margin_change=0.0)
+    params = replace(PARAMS, themes={"one": (*NAMES, "GGG")})
+
+    assert scores({**FACTS, "GGG": broken}, params) == scores(FACTS, PARAMS)
