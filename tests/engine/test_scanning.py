@@ -324,7 +324,8 @@ def test_after_a_stop_the_same_name_is_not_bought_again_at_once(minutes: int, re
     item = make.put(44, underlying="AAA")
     closed = replace(
         make.position((Leg(item, 1),), strategy="test", ticker="AAA", campaign="P00001", approval_id=None),
-        entry=D("1.03"), status=PositionStatus.CLOSED, legs=(), realised=D(realised), risk=D(103), max_loss=D(103), opened_units=1,
+        entry=D("1.03"), status=PositionStatus.CLOSED, legs=(), realised=D(realised),
+        risk=D(103), max_loss=D(103), opened_units=1,
         opened_at=made.clock() - timedelta(hours=3), closed_at=made.clock() - timedelta(minutes=minutes),
     )  # fmt: skip
     with made.store.begin() as work:
