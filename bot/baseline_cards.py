@@ -8,6 +8,7 @@ from bot import words
 from bot.message import Button, Card, Table, Tone
 from engine.baseline import Baseline, IdleCash, Standing
 from engine.model.reports import Alone, Beside, Estimate, NotEnough
+from engine.percent import as_percent
 
 ACCOUNT = "account"
 """What the account is called among the strategies."""
@@ -59,7 +60,7 @@ def _buttons(line: str) -> tuple[tuple[Button, ...], ...]:
 def _footer(found: Baseline, standing: Standing) -> str:
     return (
         f"Closes of {standing.since} to {found.until}. Alpha is Jensen's, a year; the intervals hold "
-        f"{found.confidence:.0%} of resamples in blocks of days. Funds with their dividends reinvested."
+        f"{as_percent(found.confidence)} of resamples in blocks of days. Funds with their dividends reinvested."
     )
 
 
@@ -144,7 +145,7 @@ def _strategy_row(standing: Standing) -> tuple[str, ...]:
     alpha = f"{alone.days} d" if isinstance(alone, NotEnough) else "?"
     if isinstance(first, Beside):
         alpha = _share(first.alpha.value)
-    won = "-" if standing.wins is None else f"{standing.wins:.0%}"
+    won = "-" if standing.wins is None else as_percent(standing.wins)
     return standing.name[:NAME_WIDTH], words.whole(standing.made), alpha, won
 
 

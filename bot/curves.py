@@ -13,6 +13,7 @@ import numpy as np
 
 from bot import words
 from engine.model.market import Dates, Floats
+from engine.percent import as_percent
 
 
 def dollars(amount: float) -> str:
@@ -242,9 +243,10 @@ class StressCurve:
     @property
     def alt(self) -> str:
         """The numbers of the picture in words: a line for each move of the spot."""
-        head = f"{self.title}; volatility {', '.join(f'{each:+.0%}' for each in self.vols)}"
+        head = f"{self.title}; volatility {', '.join(as_percent(each, '+.0') for each in self.vols)}"
         rows = (
-            f"{move:+.0%}: {', '.join('unknown' if np.isnan(each) else dollars(float(each)) for each in row)}"
+            f"{as_percent(move, '+.0')}: "
+            f"{', '.join('unknown' if np.isnan(each) else dollars(float(each)) for each in row)}"
             for move, row in zip(self.spots, self.pnl, strict=True)
         )
         worst = self.worst

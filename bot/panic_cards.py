@@ -45,7 +45,7 @@ def asked_card(asked: Flatten, starts: datetime, is_open: bool, banner: str) -> 
     until = asked.asked_at + ANSWERED_WITHIN
     lines = (
         f"Entries are frozen, nothing is closed yet. Asked by {asked.by}: tap again by {words.clock(until)}.",
-        f"Closed {when}, in this order, from what the market pays to 10% beyond it:"
+        f"Closed {when}, in this order, from what the market pays to 10 % beyond it:"
         if asked.lines
         else "A tap blocks every order at the broker.",
         *(f"{number}. {line.what} ({line.position_id})" for number, line in enumerate(asked.lines, start=1)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot import words
 from bot.message import Button, Card, Table
 from engine.model.reports import Report
+from engine.percent import as_percent
 from engine.roster import StrategyView
 
 NAME_WIDTH = 14
@@ -35,7 +36,7 @@ def card(
 
 
 def _row(view: StrategyView) -> tuple[str, ...]:
-    risk = "?" if view.risk is None else f"{view.risk:.0%}"
+    risk = "?" if view.risk is None else as_percent(view.risk)
     won = f"{view.won}/{view.campaigns}" if view.campaigns else "-"
     return view.strategy.name[:NAME_WIDTH], risk, won, words.whole(view.pnl)
 

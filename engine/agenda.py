@@ -22,6 +22,7 @@ from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import Quote
 from engine.model.orders import Purpose
+from engine.percent import as_percent
 
 log = structlog.get_logger()
 
@@ -189,7 +190,7 @@ def _money_words(item: Item) -> str:
     if item.inside is None or not item.spot:
         return "no price of the shares now"
     share = abs(item.inside) / item.spot
-    return f"{share:.1%} {'in' if item.inside > 0 else 'out of'} the money"
+    return f"{as_percent(share, '.1')} {'in' if item.inside > 0 else 'out of'} the money"
 
 
 def _warn(desk: Desk, warned: Warned) -> Event | None:
@@ -268,7 +269,7 @@ def _pins(desk: Desk, item: Item) -> Iterator[Warned]:
         option = leg.instrument
         if isinstance(option, Option) and leg.quantity < 0 and abs(spot / option.strike - 1) <= desk.rules.pin_band:
             words = (
-                f"{item.position.ticker} at {spot:.2f} is within {desk.rules.pin_band:.1%} of the short "
+                f"{item.position.ticker} at {spot:.2f} is within {as_percent(desk.rules.pin_band, '.1')} of the short "
                 f"{option.strike:f} strike on its last day: whether it is assigned may be known only tomorrow. "
                 f"Close it or roll it to be sure."
             )

@@ -20,6 +20,7 @@ from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Leg
 from engine.model.market import DatesAhead, Kind, MarketSnapshot, Quote
 from engine.model.trade import Signal
+from engine.percent import as_percent
 from engine.protection import Move, PackagePrice, moved, nearest_dte, package_price, to_cent
 from engine.sessions import NEW_YORK
 
@@ -202,7 +203,10 @@ def wide_legs(desk: Desk, signal: Signal, quotes: Mapping[Instrument, Quote]) ->
         most = _widest(desk, signal, leg)
         quote = quotes[leg.instrument]
         if isinstance(leg.instrument, Option) and quote.spread > most * quote.mid:
-            found.append(f"The spread of {leg.instrument} is {quote.spread_ratio:.1%} of its mid, more than {most:.0%}")
+            found.append(
+                f"The spread of {leg.instrument} is {as_percent(quote.spread_ratio, '.1')} of its mid, "
+                f"more than {as_percent(most)}"
+            )
     return tuple(found)
 
 

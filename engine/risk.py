@@ -18,6 +18,7 @@ from engine.model.book import ZERO
 from engine.model.legs import Structure
 from engine.model.limits import DayTradeRule, Limits
 from engine.model.trade import RiskLevel, TradePlan, Unknown
+from engine.percent import as_percent
 
 PUT_OR_SHARES = frozenset({Structure.SHORT_PUT, Structure.SHARES, Structure.COVERED_CALL})
 CASH_SECURED = frozenset({Structure.SHORT_PUT})
@@ -114,7 +115,7 @@ class Unit(StrEnum):
         ('12.4%', '3')
         """
         if self is Unit.FRACTION:
-            return f"{number:.1%}"
+            return as_percent(number, ".1")
         return f"{number:,.0f}"
 
 

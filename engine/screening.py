@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.indicators import SESSIONS_A_YEAR
 from engine.model.market import Bars, Floats
 from engine.model.trade import Step, Verdict
+from engine.percent import as_percent
 
 VOLUME_SESSIONS = 20
 VOLATILITY_SESSIONS = 30
@@ -206,7 +207,7 @@ def _millions(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.2%}".replace("%", " %")
+    return as_percent(value, ".2")
 
 
 def _listed(value: float) -> str:

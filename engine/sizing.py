@@ -18,6 +18,7 @@ from engine.exposures import ON_SHARES
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Costs, Limits
 from engine.model.trade import Campaign, Signal, Step, TradePlan, Verdict
+from engine.percent import as_percent
 from engine.risk import ALL_LEAPS, LEAPS, PUTS, RiskState, breaches, check, kind_cap
 
 ZERO = Decimal(0)
@@ -289,12 +290,13 @@ class Kelly:
 
     @property
     def words(self) -> str:
-        """`Kelly on 40 campaigns: 45 % won, +1.10 R against -0.48 R, f 0.2100, 0.0200 of equity used`."""
+        """`Kelly on 40 campaigns: 45 % won, +1.10 R against -0.48 R, f 0.2100, 2.00 % of equity used`."""
+        used = f"{as_percent(self.used, '.2')} of equity used"
         if self.full is None:
-            return f"{self.count} closed campaigns are too few for Kelly: {self.used:.4f} of equity used"
+            return f"{self.count} closed campaigns are too few for Kelly: {used}"
         return (
-            f"Kelly on {self.count} campaigns: {self.wins / self.count:.0%} won, +{self.average_win:.2f} R against "
-            f"-{self.average_loss:.2f} R, f {self.full:.4f}, {self.used:.4f} of equity used"
+            f"Kelly on {self.count} campaigns: {as_percent(self.wins / self.count)} won, "
+            f"+{self.average_win:.2f} R against -{self.average_loss:.2f} R, f {self.full:.4f}, {used}"
         )
 
 

@@ -25,6 +25,7 @@ from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Exit
 from engine.modelled import Modelled
 from engine.payoff import expiry_value
+from engine.percent import as_percent
 from engine.protection import (
     SPREADS,
     Breach,
@@ -191,7 +192,7 @@ def _asked(desk: Desk, watched: Watched, exit: Exit) -> Exit:
     if share < desk.rules.stop_ask_loss:
         return exit
     words = (
-        f"{exit.words}; {share:.0%} of what it can lose is lost and {days} days are left. Close it, or hold: "
+        f"{exit.words}; {as_percent(share)} of what it can lose is lost and {days} days are left. Close it, or hold: "
         "unanswered, it is held to its time exit."
     )
     return replace(exit, words=words, ask=True)

@@ -22,6 +22,7 @@ from engine.model.instruments import Option
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import CENT, Chain, Contract, Kind
 from engine.model.trade import Approval, Outlook, Signal, Step, TradePlan, Verdict
+from engine.percent import as_percent
 from engine.protection import to_cent, width, worst_price
 
 LEAST_INTEREST = 100
@@ -302,7 +303,7 @@ def _row_words(rows: Rows) -> str:
     return " / ".join(
         str(option)
         if row is None or row.delta is None or row.iv is None
-        else f"{option}, {row.delta:+.2f} delta, {row.iv:.0%} implied volatility"
+        else f"{option}, {row.delta:+.2f} delta, {as_percent(row.iv)} implied volatility"
         for option, row in rows.items()
     )
 

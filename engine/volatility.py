@@ -10,6 +10,7 @@ from math import sqrt
 import numpy as np
 
 from engine.model.market import Chain, Floats, IvDay, Kind
+from engine.percent import as_percent
 
 MATURITY = 30
 AT_THE_MONEY = 0.05
@@ -58,7 +59,7 @@ class IvStanding:
         if not self.is_sufficient:
             return f"insufficient: {self.observations} of {ENOUGH} sessions"
         rank = "none, it never moved" if self.rank is None else f"{self.rank:.0f}"
-        origin = f", {self.reconstructed_share:.0%} reconstructed".replace("%", " %") if self.reconstructed else ""
+        origin = f", {as_percent(self.reconstructed_share)} reconstructed" if self.reconstructed else ""
         return f"rank {rank}, percentile {self.percentile:.0f} ({self.observations} sessions{origin})"
 
 

@@ -9,6 +9,7 @@ from engine.model.instruments import Right
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.market import Chain, Contract
 from engine.model.trade import Signal
+from engine.percent import as_percent
 from strategies import funnel
 from strategies.funnel import Case
 from strategies.proposals import proposal
@@ -36,4 +37,4 @@ def bounds(premium: Decimal, gain: float, loss: float) -> tuple[Decimal, Decimal
 def rise_needed(case: Case[P], contract: Contract) -> str:
     """How far the shares have to go by expiry, in words."""
     needed = float(contract.option.strike + contract.limit) / float(funnel.spot_price(case)) - 1
-    return f"the shares must rise {needed:.1%} by expiry to break even"
+    return f"the shares must rise {as_percent(needed, '.1')} by expiry to break even"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.model.market import Chain, Contract, Floats
 from engine.model.trade import Context, Step, Unknown, Verdict
+from engine.percent import as_percent
 from strategies.funnel import percent, step
 
 Mask = NDArray[np.bool_]
@@ -126,7 +127,7 @@ def spread_within(most: float) -> Sieve:
         return f"{percent(float(rows.spread_ratio[row]))} of mid"
 
     # 1e-9: 0.10 of 1.00 is 0.10 to a person, whatever the binary fractions say
-    return Sieve("spread", f"≤ {most:.0%} of mid", lambda rows: rows.spread_ratio <= most + 1e-9, value)
+    return Sieve("spread", f"≤ {as_percent(most)} of mid", lambda rows: rows.spread_ratio <= most + 1e-9, value)
 
 
 def open_interest(least: int) -> Sieve:

@@ -19,6 +19,7 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import Bars, Chain, Floats, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy
+from engine.percent import as_percent
 from strategies import contracts, funnel, names, prices, verticals
 from strategies.contracts import Sieve
 from strategies.funnel import Case, all_passed, percent, step, walk
@@ -190,7 +191,7 @@ def _best(params: Params, pairs: Pairs) -> tuple[Package | None, tuple[Step, ...
     """(the pair with the highest reward / risk, steps)."""
     share = pairs.spread / pairs.width
     keep = share <= params.max_package_spread + EXACT
-    limit = f"≤ {params.max_package_spread:.0%} of width"
+    limit = f"≤ {as_percent(params.max_package_spread)} of width"
     tight = verticals.verdict(keep, "package spread", limit, lambda pair: percent(float(share[pair])), share)
     if not tight.passed:
         return None, (tight,)
@@ -234,7 +235,7 @@ def _reward_of(signal: Signal) -> float:
 def _reasons(case: SpreadCase, signal: Signal) -> tuple[str, ...]:
     return (
         f"above its {case.params.fast_sessions}- and {case.params.slow_sessions}-session averages, "
-        f"{momentum(case):+.1%} in {case.params.momentum_sessions} sessions",
+        f"{as_percent(momentum(case), '+.1')} in {case.params.momentum_sessions} sessions",
         f"reward {_reward_of(signal):.2f} x the risk, {signal.options[0].dte(case.snapshot.today)} days",
     )
 
@@ -266,8 +267,8 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         stop=stop,
         close_on=day,
         words=(
-            f"Sell at {target:.2f} or more ({params.profit_target:.0%} of the largest profit).",
-            f"Stop: sold at {stop:.2f} or less ({params.stop_share:.0%} of the debit lost).",
+            f"Sell at {target:.2f} or more ({as_percent(params.profit_target)} of the largest profit).",
+            f"Stop: sold at {stop:.2f} or less ({as_percent(params.stop_share)} of the debit lost).",
             f"Sold {params.exit_dte} days before expiry" + (f", on {day:%d %b}." if day else "."),
             "Sold the day before an ex-date whose dividend exceeds the time value of the sold call in the money.",
         ),

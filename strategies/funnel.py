@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from engine.model.market import Chain, Contract, Kind, MarketSnapshot, Quote
 from engine.model.trade import Campaign, Context, Step, Unknown, Verdict
+from engine.percent import as_percent
 from engine.sessions import NEW_YORK
 
 P = TypeVar("P")
@@ -165,5 +166,5 @@ def contract_words(contract: Contract) -> str:
     if contract.delta is not None:
         parts.append(f"{contract.delta:+.2f} delta")
     if contract.iv is not None:
-        parts.append(f"{contract.iv:.0%} implied volatility")
+        parts.append(f"{as_percent(contract.iv)} implied volatility")
     return ", ".join(parts)

@@ -19,6 +19,7 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Chain, Contract, Earnings, MarketSnapshot, Quote, ReportTime
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy
+from engine.percent import as_percent
 from engine.sessions import NEW_YORK
 from strategies import calls, contracts, funnel, names, reports
 from strategies.contracts import Sieve
@@ -347,8 +348,9 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         target=target,
         stop=stop,
         words=(
-            f"Sell at {target:.2f} or more (+{params.profit_target:.0%}).",
-            f"Stop: sold at {stop:.2f} or less ({params.stop_share:.0%} of the premium lost); through a gap at less.",
+            f"Sell at {target:.2f} or more (+{as_percent(params.profit_target)}).",
+            f"Stop: sold at {stop:.2f} or less ({as_percent(params.stop_share)} of the premium lost); "
+            "through a gap at less.",
             f"Sold {when}, {last}.",
         ),
     )

@@ -20,6 +20,7 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Bars, Chain, Contract, IntradayBars, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy, Verdict
+from engine.percent import as_percent
 from strategies import calls, contracts, funnel, intraday, names, prices
 from strategies.contracts import Sieve
 from strategies.funnel import Case, all_passed, percent, step, unknown, walk
@@ -305,7 +306,8 @@ def _signal(
         against=(
             "the whole premium can be lost",
             calls.rise_needed(case, contract),
-            f"half of the spread and the commission are {contract.spread_ratio / 2 + fee:.1%} of the premium, each way",
+            f"half of the spread and the commission are {as_percent(contract.spread_ratio / 2 + fee, '.1')} "
+            "of the premium, each way",
         ),
         rank=surge.ratio,
         delta_range=(params.min_delta, params.max_delta),
@@ -323,7 +325,7 @@ def _reasons(
     return (
         f"lows of {_lows(bars, found)}, the second with a higher MACD; RSI {found.rsi:.1f} at the first",
         f"volume {surge.words} of {bars.source}",
-        f"{count} articles in {case.params.news_hours} hours, {mean:.0%} positive",
+        f"{count} articles in {case.params.news_hours} hours, {as_percent(mean)} positive",
         f"{funnel.contract_words(contract)}, {contract.option.dte(case.snapshot.today)} days",
     )
 
@@ -338,8 +340,8 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         close_on=day,
         trading_hours=params.max_hours,
         words=(
-            f"Sell at {target:.4f} or more ({params.profit_target:+.0%}).",
-            f"Stop: sold at {stop:.4f} or less ({-params.stop_share:+.0%}).",
+            f"Sell at {target:.4f} or more ({as_percent(params.profit_target, '+.0')}).",
+            f"Stop: sold at {stop:.4f} or less ({as_percent(-params.stop_share, '+.0')}).",
             f"Sold after {params.max_hours:g} trading hours" + (f", at the latest on {day:%d %b}." if day else "."),
             f"Sold when the 15-minute RSI is above {params.exit_rsi:g}.",
         ),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.market import Bars, Chain, Contract, Earnings, MarketSnapshot, ReportTime
+from engine.percent import as_percent
 from engine.volatility import AT_THE_MONEY
 
 ONE_REPORT = timedelta(days=45)
@@ -62,7 +63,7 @@ class PastReports:
         if self.mean_move is None:
             return "no past report whose move is known"
         also = f", {self.left_out} left out" if self.left_out else ""
-        return f"{self.mean_move:.2%} on average over {len(self)} reports{also}".replace("%", " %")
+        return f"{as_percent(self.mean_move, '.2')} on average over {len(self)} reports{also}"
 
 
 def past(snapshot: MarketSnapshot, count: int) -> PastReports | None:

@@ -19,6 +19,7 @@ from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import ExitPlan
 from engine.model.market import Bars, Chain, Contract, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy, Verdict
+from engine.percent import as_percent
 from engine.sizing import Kelly
 from engine.volatility import MATURITY, constant_maturity_iv
 from strategies import calls, contracts, funnel, names, prices
@@ -267,7 +268,8 @@ def _reasons(case: DipCase, contract: Contract, kelly: Kelly | None) -> tuple[st
     dip = change_today(case.snapshot, case.last) or 0.0
     days = contract.option.dte(case.snapshot.today)
     return (
-        f"{run_of(case):+.1%} in {case.params.run_sessions} sessions, then {dip:+.1%} today",
+        f"{as_percent(run_of(case), '+.1')} in {case.params.run_sessions} sessions, "
+        f"then {as_percent(dip, '+.1')} today",
         f"{funnel.contract_words(contract)}, {days} days, strike nearest {case.params.strike_ratio:g} x the spot",
         *((kelly.words,) if kelly else ()),
     )
@@ -279,7 +281,7 @@ def _against(case: DipCase, contract: Contract) -> Iterator[str]:
     yield calls.rise_needed(case, contract)
     realised = prices.volatility(case.snapshot.bars, case.params.volatility_sessions)
     if contract.iv is not None and contract.iv > realised:
-        yield f"implied volatility {contract.iv:.0%} is above the realised {realised:.0%}"
+        yield f"implied volatility {as_percent(contract.iv)} is above the realised {as_percent(realised)}"
 
 
 def exits(signal: Signal, params: Params) -> ExitPlan:
@@ -293,8 +295,9 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         close_on=day,
         words=(
             f"Sell at {target:.2f} or more ({params.target_multiple:g} x the premium).",
-            f"At delta {params.take_delta:.2f} sell half; one contract is trailed at {params.trail:.0%} of its best.",
-            f"Stop: sold at {stop:.2f} or less ({params.stop_share:.0%} of the premium lost).",
+            f"At delta {params.take_delta:.2f} sell half; "
+            f"one contract is trailed at {as_percent(params.trail)} of its best.",
+            f"Stop: sold at {stop:.2f} or less ({as_percent(params.stop_share)} of the premium lost).",
             f"Sold {params.exit_dte} days before expiry" + (f", on {day:%d %b}." if day else "."),
         ),
     )
@@ -329,7 +332,7 @@ def _trailed(position: Position, delta: float, params: Params) -> tuple[Exit, ..
     stop = (best * Decimal(str(params.trail))).quantize(Decimal("0.0001"))
     if position.exits.stop is not None and stop <= position.exits.stop:
         return ()
-    words = f"delta {delta:.2f}: the stop moves to {stop:.2f}, {params.trail:.0%} of the best mark {best:.2f}"
+    words = f"delta {delta:.2f}: the stop moves to {stop:.2f}, {as_percent(params.trail)} of the best mark {best:.2f}"
     return (Exit("trail", words, stop=stop),)
 
 

@@ -63,7 +63,7 @@ def _moved() -> Card:
 
 
 def _blocked() -> Card:
-    note = "total risk would be 31.0%, more than 30.0%"
+    note = "total risk would be 31.0 %, more than 30.0 %"
     return _drawn(replace(_unit(), status=ApprovalStatus.BLOCKED, decided_by="ann", note=note))
 
 
@@ -264,7 +264,7 @@ def _assigned() -> Card:
 
 
 def _breach() -> Card:
-    data = {"words": "Loss of the day 2.1%, the limit is 2.0%: nothing is opened until the next session."}
+    data = {"words": "Loss of the day 2.1 %, the limit is 2.0 %: nothing is opened until the next session."}
     return notice(make.event(EventKind.RISK_BREACHED, "daily loss", data=data, severity=Severity.URGENT), "PAPER")
 
 

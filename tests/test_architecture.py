@@ -40,6 +40,7 @@ LAYERS = {
         "engine.packages",
         "engine.pauses",
         "engine.payoff",
+        "engine.percent",
         "engine.performance",
         "engine.pricing",
         "engine.projection",
@@ -460,3 +461,18 @@ def test_source_itself_spells_no_forbidden_text():
     source = Path(__file__).read_text(encoding="utf-8")
 
     assert not any(re.search(pattern, source) for pattern in FORBIDDEN_TEXT.values())
+
+
+def test_a_percentage_is_written_one_way_everywhere() -> None:
+    """`12.4 %`: made by `engine.percent`, or with the space spelled out."""
+    unspaced = re.compile(r"[:}][-+,.0-9a-z{}]*%\}|\df?\}%[^A-Za-z]")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if path.name != "percent.py"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if unspaced.search(line)
+    ]
+
+    assert found == []

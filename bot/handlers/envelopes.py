@@ -13,11 +13,12 @@ from engine.desk import Mode
 from engine.errors import BadRequest, Denied
 from engine.model.envelopes import Bounds, Envelope, EnvelopeStatus, Usage
 from engine.model.legs import Structure
+from engine.percent import as_percent
 
 STRUCTURES = {structure.name.lower(): structure for structure in Structure}
 COUNTED = (
     "Risk is what counts toward the total-risk limit: the maximum loss, or for cash-secured puts and shares the loss "
-    "if the underlying falls {move:.0%}; never less than what is paid. A put's collateral is bounded by the limits."
+    "if the underlying falls {move}; never less than what is paid. A put's collateral is bounded by the limits."
 )
 STILL = (
     "Quotes, price bands, limits, halts and hours hold as for a tap; what does not pass them waits for people, "
@@ -80,7 +81,7 @@ def _card(call: Call, envelope: Envelope, title: str, tone: Tone) -> Card:
 
 
 def _counted(call: Call) -> str:
-    return COUNTED.format(move=call.desk.limits.stress_move)
+    return COUNTED.format(move=as_percent(call.desk.limits.stress_move))
 
 
 def _revoke(envelope: Envelope) -> tuple[Button, ...]:

@@ -72,12 +72,12 @@ def _used(bound: Bound, used: Mapping[str, Decimal]) -> str:
 
 
 def share(fraction: Decimal, digits: int | None = None) -> str:
-    """A fraction as people read it: `2%`, `0.5%`; with a fixed number of digits where one is given.
+    """A fraction as people read it: `2 %`, `0.5 %`; with a fixed number of digits where one is given.
 
     >>> share(Decimal("0.02")), share(Decimal("0.005")), share(Decimal("0.1234"), 1)
-    ('2%', '0.5%', '12.3%')
+    ('2 %', '0.5 %', '12.3 %')
     """
-    return f"{(fraction * 100).normalize():f}%" if digits is None else f"{fraction * 100:.{digits}f}%"
+    return f"{(fraction * 100).normalize():f} %" if digits is None else f"{fraction * 100:.{digits}f} %"
 
 
 def _differences(bound: Bound) -> list[str]:
@@ -155,14 +155,14 @@ def fraction(word: str) -> Decimal:
     try:
         number = Decimal(text.rstrip("% "))
     except InvalidOperation as error:
-        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.") from error
+        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2 % or 0.02.") from error
     if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
-        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2% or 0.02.")
+        raise BadRequest(f"value: “{clipped(word)}” is not a number; write 2 % or 0.02.")
     if not is_percent and number > 100:
-        raise BadRequest(f"value: “{clipped(word)}” is more than everything; write a share of equity: 2% or 0.02.")
+        raise BadRequest(f"value: “{clipped(word)}” is more than everything; write a share of equity: 2 % or 0.02.")
     if not is_percent and number > 1:
         raise BadRequest(
-            f"value: “{clipped(word)}” is more than everything; write {clipped(word)}% or a fraction such as 0.02."
+            f"value: “{clipped(word)}” is more than everything; write {clipped(word)} % or a fraction such as 0.02."
         )
     return number / 100 if is_percent else number
 

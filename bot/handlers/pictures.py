@@ -24,6 +24,7 @@ from engine.model.legs import Structure
 from engine.model.market import Chain, Kind, MarketSnapshot
 from engine.model.orders import Purpose
 from engine.model.trade import Approval
+from engine.percent import as_percent
 from engine.store import UnitOfWork
 from engine.volatility import OBSERVATIONS, constant_maturity_iv, iv_standing
 
@@ -52,7 +53,7 @@ def chart(call: Call) -> Card:
         f"{ticker} {last:,.2f}",
         facts=(
             ("Low / high", f"{low:,.2f} / {high:,.2f}"),
-            ("Change", f"{change:+.1%}"),
+            ("Change", as_percent(change, "+.1")),
             *((("Held", ", ".join(level.words for level in curve.levels)),) if curve.levels else ()),
             ("Source", str(bars.source)),
         ),

@@ -11,6 +11,7 @@ import structlog
 from bot.command import Pool, Room
 from bot.message import Button, Card, Picture, Progress, Tone
 from bot.platforms.discord_render import PICTURES, Drawing, Layout, layout
+from engine.percent import as_percent
 
 log = structlog.get_logger()
 
@@ -60,4 +61,6 @@ def progress_card(progress: Progress, banner: str) -> Card:
     full = round(min(max(progress.fraction, 0.0), 1.0) * CELLS)
     bar = "█" * full + "░" * (CELLS - full)
     buttons = ((Button("Stop", progress.stop, Tone.BAD),),) if progress.stop else ()
-    return Card("Working", lines=(f"{bar} {progress.fraction:.0%}", progress.words), buttons=buttons, banner=banner)
+    return Card(
+        "Working", lines=(f"{bar} {as_percent(progress.fraction)}", progress.words), buttons=buttons, banner=banner
+    )

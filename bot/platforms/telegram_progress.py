@@ -13,6 +13,7 @@ from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_queue import is_group
 from bot.platforms.telegram_sender import Sender
 from bot.platforms.telegram_wire import Trouble
+from engine.percent import as_percent
 
 log = structlog.get_logger()
 
@@ -91,4 +92,4 @@ def card_of(progress: Progress) -> Card:
     full = int(fraction * STEPS)
     bar = "▰" * full + "▱" * (STEPS - full)
     rows = ((Button("Stop", progress.stop),),) if progress.stop else ()
-    return Card(progress.words, lines=(f"{bar} {fraction:.0%}".replace("%", " %"),), buttons=rows)
+    return Card(progress.words, lines=(f"{bar} {as_percent(fraction)}",), buttons=rows)

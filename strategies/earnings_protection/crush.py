@@ -20,6 +20,7 @@ from engine import calendars
 from engine.model.instruments import Option
 from engine.model.legs import Leg
 from engine.model.market import CENT, Chain
+from engine.percent import as_percent
 from engine.volatility import atm_iv
 
 
@@ -35,7 +36,7 @@ class Crush:
     @property
     def words(self) -> str:
         """`on 19 Jun (modelled): IV 45 % and 38 %, ...`."""
-        levels = " and ".join(f"{iv:.0%}".replace("%", " %") for _, iv in sorted(self.iv.items()))
+        levels = " and ".join(as_percent(iv) for _, iv in sorted(self.iv.items()))
         return f"modelled on {self.day:%d %b}, the session after: IV {levels}, {self.origin}"
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from engine.model.legs import ExitPlan, Structure
 from engine.model.trade import Signal
+from engine.percent import as_percent
 from strategies.earnings_protection.params import Params
 
 
@@ -27,7 +28,7 @@ def _of_bought(signal: Signal, multiple: float, lost: float) -> ExitPlan:
         words=(
             _day_words(signal),
             f"Before that sold at {target:.2f} or more ({multiple:g} x its price).",
-            f"Stop: sold at {stop:.2f} or less ({lost:.0%} of its price lost).".replace("%", " %"),
+            f"Stop: sold at {stop:.2f} or less ({as_percent(lost)} of its price lost).",
         ),
     )
 
@@ -40,7 +41,7 @@ def _of_call(signal: Signal, params: Params) -> ExitPlan:
         close_on=signal.exits.close_on,
         words=(
             f"{_day_words(signal)} The call goes before the put.",
-            f"Before that bought back at {-target:.2f} or less ({params.call_target:.0%} of it made).".replace(
+            f"Before that bought back at {-target:.2f} or less ({as_percent(params.call_target)} of it made).".replace(
                 "%", " %"
             ),
             f"Stop: bought back at {-stop:.2f} or more ({params.call_stop:g} x its premium).",

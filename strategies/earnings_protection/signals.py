@@ -9,6 +9,7 @@ from decimal import Decimal
 from engine.model.legs import ExitPlan, Leg
 from engine.model.market import Contract
 from engine.model.trade import NOT_APPLICABLE, Signal, Step
+from engine.percent import as_percent
 from strategies.earnings_protection.exits import exits
 from strategies.earnings_protection.params import NAME
 from strategies.earnings_protection.rules import Due, Loss, ProtectionCase
@@ -75,9 +76,7 @@ def _calendar(brief: Brief, way: Candidate, place: int) -> Signal:
             f"It sells the first expiry after the report, {front:%d %b}, and keeps the later one.",
             f"If the shares stay it makes {way.flat:,.2f}, {brief.ground.scenario.words}",
         ),
-        against=(
-            f"A fall of {brief.loss.move:.1%} brings {way.fall:,.2f}, a rise {way.rise:,.2f}.".replace("%", " %"),
-        ),
+        against=(f"A fall of {as_percent(brief.loss.move, '.1')} brings {way.fall:,.2f}, a rise {way.rise:,.2f}.",),
     )
 
 
@@ -108,7 +107,7 @@ def _reasons(brief: Brief, way: Candidate) -> Iterator[str]:
         f"A fall of {move} would cost {loss.dollars:,.2f} on {loss.shares} shares, {need:,.2f} of it beyond "
         f"{percent(brief.case.params.free_loss)} of equity"
     )
-    covered = "all of it" if way.covers(need) else f"covers {way.share_of(need):.0%}".replace("%", " %")
+    covered = "all of it" if way.covers(need) else f"covers {as_percent(way.share_of(need))}"
     yield (
         f"{FULL[way.way].capitalize()}: protects {way.fall:,.2f} ({covered}), {way.fall / way.units:,.2f} a contract; "
         f"left to lose {loss.dollars - way.fall:,.2f}"
@@ -139,7 +138,7 @@ def _against(brief: Brief, way: Candidate) -> Iterator[str]:
     if share > params.max_premium + 1e-9:
         yield f"Premium {percent(share)} of the position, above {percent(params.max_premium)}"
     if not way.covers(brief.compared.need):
-        yield f"Covers {way.share_of(brief.compared.need):.0%} of the need only".replace("%", " %")
+        yield f"Covers {as_percent(way.share_of(brief.compared.need))} of the need only"
     if not brief.due.is_confirmed:
         who = ", ".join(sorted({source for report in brief.due.days for source in report.sources})) or "one source"
         yield f"The report's date is unconfirmed ({who})"
@@ -157,7 +156,7 @@ def percent(fraction: float) -> str:
 
 def table(compared: Comparison, move: float) -> tuple[tuple[str, ...], ...]:
     """Headers and a row for each way, at most 36 columns wide: dollars unchanged, down, up, cost a dollar protected."""
-    away = f"{move:.0%}"
+    away = as_percent(move)
     rows = tuple(
         (each.way.value, _whole(each.flat), _whole(each.fall), _whole(each.rise), _cost(each))
         for each in compared.shown
@@ -177,8 +176,6 @@ def _cost(each: Candidate) -> str:
 
 def outcome(compared: Comparison) -> Step:
     """At least one way protects; each with its cost a dollar protected and how much of the need it covers."""
-    words = [
-        f"{each.way} {each.cost:.4f}, {each.share_of(compared.need):.0%}".replace("%", " %") for each in compared.ranked
-    ]
+    words = [f"{each.way} {each.cost:.4f}, {as_percent(each.share_of(compared.need))}" for each in compared.ranked]
     why = [f"{way}: {reason}" for way, reason in compared.missing]
     return step("ways to protect", "≥ 1", "; ".join(words) or "; ".join(why), bool(compared.ranked))

@@ -17,6 +17,7 @@ from engine.model.instruments import Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Chain, Contract, Floats, MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy
+from engine.percent import as_percent
 from strategies import calls, contracts, funnel
 from strategies.contracts import Mask, Sieve
 from strategies.funnel import Case, all_passed, percent, step, walk
@@ -180,8 +181,8 @@ def _reasons(case: LeapsCase, contract: Contract, score: float) -> tuple[str, ..
     mine = known[ticker]
     return (
         f"score {score:.2f} of 100 among {len(known)} names, theme {case.params.theme_of(ticker)}",
-        f"revenue {mine.revenue:+.1%}, {mine.share:+.1%} against its theme; earnings {mine.earnings:+.1%}; "
-        f"margin {mine.margin:+.1%}",
+        f"revenue {as_percent(mine.revenue, '+.1')}, {as_percent(mine.share, '+.1')} against its theme; "
+        f"earnings {as_percent(mine.earnings, '+.1')}; margin {as_percent(mine.margin, '+.1')}",
         f"{funnel.contract_words(contract)}, {contract.option.dte(case.snapshot.today)} days",
     )
 

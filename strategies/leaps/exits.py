@@ -12,6 +12,7 @@ from engine.model.instruments import Instrument, Option
 from engine.model.legs import ExitPlan
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, RollRules, Signal
+from engine.percent import as_percent
 from strategies.leaps.params import Params
 from strategies.leaps.scores import scores
 
@@ -37,7 +38,7 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
             f"At {first:.2f} and again at {second:.2f}: a third of three or more is sold, one of two; "
             "about a single one you are asked.",
             f"Stop: sold at {stop:.2f} or less in the last {params.stop_minutes} minutes of a session "
-            f"({params.stop_share:.0%} of the premium lost at a close).",
+            f"({as_percent(params.stop_share)} of the premium lost at a close).",
             f"You are asked about a roll from {params.roll_dte} days before expiry, and at a rebalance with a score "
             f"below {params.sell_score:g}.",
             f"Sold {params.exit_dte} days before expiry, on {last:%d %b %Y}.",
@@ -74,13 +75,13 @@ def _taken(position: Position, gain: Decimal, params: Params) -> tuple[Exit, ...
     before = left = position.opened_units
     for _ in reached:
         before, left = left, left - part_of(left)
-    words = f"worth {gain:+.0%} of what it cost"
+    words = f"worth {as_percent(gain, '+.0')} of what it cost"
     if position.units > left:
         count = position.units - left
         return (Exit("gain", f"{words}: {count} of {position.units} are sold", count),)
     if before == 1:
         asked = f"{words}: roll it up to delta {params.delta:g}, or close it; unanswered, it is held"
-        return (Exit(f"gain {reached[-1]:.0%}", asked, ask=True),)
+        return (Exit(f"gain {as_percent(reached[-1])}", asked, ask=True),)
     return ()
 
 

@@ -15,6 +15,7 @@ from engine.model.book import Position
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import Chain, MarketSnapshot
 from engine.model.trade import Context, Found, Needs, RiskLevel, Signal, Step, Strategy
+from engine.percent import as_percent
 from strategies import contracts, funnel, verticals
 from strategies.funnel import Case, all_passed, step, walk
 from strategies.spx_credit_spreads.exits import exits, manage, win_rates
@@ -110,7 +111,7 @@ def _against(case: IndexCase, signal: Signal) -> Iterator[str]:
     loss = verticals.width_of(signal.legs) + signal.limit
     yield f"{loss:.2f} a share can be lost for {-signal.limit:.2f}"
     full, stopped = win_rates(signal)
-    yield f"must be won {full:.0%} of the time if every loss were full, {stopped:.0%} if the exits hold"
+    yield f"must be won {as_percent(full)} of the time if every loss were full, {as_percent(stopped)} if the exits hold"
     yield verticals.exercise_words(signal.options[0])
 
 

@@ -10,6 +10,7 @@ from engine.model.instruments import Instrument
 from engine.model.legs import ExitPlan
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Exit, Signal
+from engine.percent import as_percent
 from strategies import verticals
 from strategies.spx_credit_spreads.params import Params
 
@@ -40,7 +41,7 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         close_on=day,
         before_close=params.close_minutes if params.intraday else None,
         words=(
-            f"Buy back at {-target:.2f} or less ({params.target:.0%} of the credit made).",
+            f"Buy back at {-target:.2f} or less ({as_percent(params.target)} of the credit made).",
             f"Stop: bought back when that costs {-stop:.2f} or more.",
             when,
         ),

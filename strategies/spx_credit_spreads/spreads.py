@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.model.instruments import Right
 from engine.model.market import Chain, Floats
 from engine.model.trade import Step
+from engine.percent import as_percent
 from strategies import contracts, verticals
 from strategies.funnel import all_passed, percent, step, unknown
 from strategies.spx_credit_spreads.params import IndexCase
@@ -99,7 +100,7 @@ def _wide(case: IndexCase, name: str, sold: Chain, bought: Chain) -> tuple[Pairs
     pairs = verticals.winged(sold, bought, wanted)
     miss = np.abs(pairs.width - wanted)
     keep = miss <= case.params.width_slack * wanted + EXACT
-    limit = f"{wanted:.2f} ± {case.params.width_slack:.0%}"
+    limit = f"{wanted:.2f} ± {as_percent(case.params.width_slack)}"
     told = verticals.verdict(keep, f"{name} width", limit, lambda pair: f"{pairs.width[pair]:g}", miss)
     return pairs.take(keep), told
 
@@ -154,7 +155,7 @@ def _nearest(case: IndexCase, candidates: Candidates) -> tuple[Package | None, t
     enough = verticals.verdict(
         keep,
         "credit",
-        f"≥ {params.min_credit_share:.0%} of width",
+        f"≥ {as_percent(params.min_credit_share)} of width",
         lambda row: f"{credit[row]:.2f}, {percent(float(credit[row] / width[row]))}",
         candidates.miss(params.delta),
     )

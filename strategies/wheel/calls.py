@@ -13,6 +13,7 @@ from engine.model.instruments import Right, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import Chain, Contract
 from engine.model.trade import Context, Found, Signal, Step, Verdict, Working
+from engine.percent import as_percent
 from strategies import contracts, funnel, names
 from strategies.funnel import all_passed, step, walk
 from strategies.proposals import proposal
@@ -100,7 +101,7 @@ def _strike_from(basis: Decimal) -> contracts.Sieve:
 
 def _dividend_before(case: WheelCase, chain: Chain, call: Contract) -> Step:
     """No dividend before expiry that is worth more than half of the time value the call should have on that day."""
-    rule, limit = "dividend before expiry", f"≤ {case.params.max_dividend_share:.0%} of the time value"
+    rule, limit = "dividend before expiry", f"≤ {as_percent(case.params.max_dividend_share)} of the time value"
     declared = case.snapshot.dividends
     if declared is None:
         return funnel.unknown(rule, limit, case.context)
@@ -110,7 +111,7 @@ def _dividend_before(case: WheelCase, chain: Chain, call: Contract) -> Step:
         return Step(rule, limit, "none due", Verdict.PASSED)
     left = time_value_on(chain, call, due.ex_date)
     share = float(due.amount) / left if left > 0 else float("inf")
-    value = f"{due.amount:f} about {due.ex_date:%d %b}, {share:.0%}"
+    value = f"{due.amount:f} about {due.ex_date:%d %b}, {as_percent(share)}"
     return step(rule, limit, value, share <= case.params.max_dividend_share)
 
 

@@ -11,6 +11,7 @@ from engine.model.instruments import Instrument, Option, Stock
 from engine.model.legs import ExitPlan, Structure
 from engine.model.market import MarketSnapshot, Quote
 from engine.model.trade import Exit, RollRules, Signal
+from engine.percent import as_percent
 from strategies.wheel.params import Params
 
 ZERO = Decimal(0)
@@ -34,11 +35,11 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         target=target,
         stop_spot=stop,
         words=(
-            f"Buy back at {-target:.2f} or less ({params.profit_target:.0%} of the premium).",
+            f"Buy back at {-target:.2f} or less ({as_percent(params.profit_target)} of the premium).",
             f"From {params.review_dte} days on a winner is closed; otherwise you are asked.",
             late,
             f"Stop: closed when {signal.ticker} is at or below {stop:.2f}, "
-            f"{params.share_stop:.0%} under the net basis of {basis:.2f}.",
+            f"{as_percent(params.share_stop)} under the net basis of {basis:.2f}.",
         ),
     )
 
@@ -56,8 +57,9 @@ def exits_for_shares(basis: Decimal, params: Params) -> ExitPlan:
         stop_spot=stop,
         words=(
             "Calls are sold on the shares until they are called away.",
-            f"At {alert:.2f} ({params.share_alert:.0%} under the net basis of {basis:.2f}) you are asked.",
-            f"Stop: an open call, then the shares, are closed at or below {stop:.2f} ({params.share_stop:.0%} under).",
+            f"At {alert:.2f} ({as_percent(params.share_alert)} under the net basis of {basis:.2f}) you are asked.",
+            f"Stop: an open call, then the shares, are closed at or below {stop:.2f} "
+            f"({as_percent(params.share_stop)} under).",
         ),
     )
 
@@ -128,7 +130,7 @@ def _ask_about_shares(position: Position, prices: Mapping[Instrument, Decimal], 
         return ()
     fall = float(price / basis) - 1
     words = (
-        f"{position.ticker} at {price:.2f} is {fall:+.1%} from the net basis of {basis:.2f}. Sell the shares, or hold; "
-        f"at {stop_of(basis, params):.2f} they are sold."
+        f"{position.ticker} at {price:.2f} is {as_percent(fall, '+.1')} from the net basis of {basis:.2f}. "
+        f"Sell the shares, or hold; at {stop_of(basis, params):.2f} they are sold."
     )
     return (Exit("shares fell", words, ask=True),)

@@ -9,6 +9,7 @@ from engine.model.instruments import Right
 from engine.model.legs import Leg, Structure
 from engine.model.market import Chain, Contract
 from engine.model.trade import Found, Signal, Step, Working
+from engine.percent import as_percent
 from strategies import contracts, funnel, names, prices
 from strategies.funnel import all_passed, step, walk
 from strategies.proposals import proposal
@@ -110,8 +111,8 @@ def _reasons(case: WheelCase, contract: Contract, realised: float) -> tuple[str,
     today, sessions = case.snapshot.today, case.params.volatility_sessions
     return (
         f"{funnel.contract_words(contract)}, {contract.option.dte(today)} days",
-        f"{contracts.annual_yield(contract, today):.1%} a year on the cash set aside, at the bid",
-        f"realised volatility {realised:.0%} over {sessions} sessions",
+        f"{as_percent(contracts.annual_yield(contract, today), '.1')} a year on the cash set aside, at the bid",
+        f"realised volatility {as_percent(realised)} over {sessions} sessions",
     )
 
 
@@ -120,9 +121,9 @@ def _against(case: WheelCase, contract: Contract, realised: float) -> Iterator[s
     option, bars, params = contract.option, case.snapshot.bars, case.params
     yield f"assignment would take {option.strike * option.multiplier:,.2f} a contract"
     if contract.iv is not None and contract.iv < realised:
-        yield f"implied volatility {contract.iv:.0%} is below the realised {realised:.0%}"
+        yield f"implied volatility {as_percent(contract.iv)} is below the realised {as_percent(realised)}"
     if case.last is not None and (change := prices.change_to(bars, case.last, params.fall_sessions)) < 0:
-        yield f"{change:+.1%} over {params.fall_sessions} sessions"
+        yield f"{as_percent(change, '+.1')} over {params.fall_sessions} sessions"
     declared = case.snapshot.dividends or ()
     paid = names.payer(declared)
     due = paid.due(case.snapshot.today, option.expiry, declared) if paid else None

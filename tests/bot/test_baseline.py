@@ -47,7 +47,7 @@ def test_the_account_is_told_against_the_fund_with_its_intervals_and_what_is_mis
     assert "QQQ is missing: No bars of QQQ here." in card.lines
     assert any(line.startswith("account against SPY: alpha ") for line in card.lines)
     assert "Closes of 2026-03-06 to 2026-06-12." in card.footer
-    assert "95%" in card.footer
+    assert "95 %" in card.footer
 
 
 def test_a_strategy_that_has_just_begun_says_how_many_days_it_has() -> None:
@@ -132,12 +132,12 @@ def test_a_locked_strategy_opens_nothing_and_says_why_and_the_others_are_on() ->
     here = visit()
     desk = here.world.desk
     with here.world.store.begin() as work:
-        locks.impose(desk, work, Scope.STRATEGY, "wheel", LockKind.PAUSE, "its own equity fell 11.0% from its peak")
+        locks.impose(desk, work, Scope.STRATEGY, "wheel", LockKind.PAUSE, "its own equity fell 11.0 % from its peak")
     assert state(here).startswith("low risk, opens nothing now; next scan")
     assert state(here, "wsb_dip").startswith("high risk, on;")
     (line,) = here.card("/strategies").lines
     assert line.startswith("Nothing is opened in wheel (L")
-    assert "its own equity fell 11.0% from its peak" in line
+    assert "its own equity fell 11.0 % from its peak" in line
 
 
 def test_a_lock_on_the_whole_desk_is_told_once() -> None:
@@ -163,7 +163,7 @@ def test_what_is_held_counts_with_its_risk_and_its_open_result() -> None:
     here.world.market.set_quote(shares, "50", "50")
     row = next(line.split() for line in table(here.card("/strategies")) if line.startswith("wheel"))
     # A fall of a fifth of 5,000 dollars of shares is 1 % of the account.
-    assert row == ["wheel", "1%", "-", "+200"]
+    assert row == ["wheel", "1", "%", "-", "+200"]
     assert state(here).startswith("low risk, on, 1 open; ")
 
 
@@ -198,7 +198,7 @@ def test_closed_campaigns_and_how_many_won_are_counted() -> None:
         for number, made in enumerate((30, -5, 12)):
             work.save_position(ended(number, made))
     row = next(line.split() for line in table(here.card("/strategies")) if line.startswith("wheel"))
-    assert row[2] == "2/3"
+    assert row[3] == "2/3"
     assert "unproven: 3 of 30 campaigns" in state(here)
 
 

@@ -70,7 +70,7 @@ def test_stress_is_told_row_by_row_with_the_largest_loss():
 
     told = StressCurve("Stress, today", np.array([-0.2, 0.0]), np.array([0.0, 0.5]), pnl).alt
 
-    assert told == "Stress, today; volatility +0%, +50%. -20%: -1,200, unknown; +0%: 0, +300. Largest loss -1,200."
+    assert told == "Stress, today; volatility +0 %, +50 %. -20 %: -1,200, unknown; +0 %: 0, +300. Largest loss -1,200."
 
 
 def test_a_year_of_volatility_is_told_with_what_was_reconstructed():

@@ -135,7 +135,7 @@ def test_the_list_says_what_is_used_and_revokes_with_one_tap() -> None:
     assert card.title == "1 envelope in force"
     assert card.lines[0].startswith(f"{envelope.id}, by ann. wheel cash-secured put")
     assert card.lines[0].endswith("Today 1 of 2; in all 1 trade, 914.00 of risk.")
-    assert "falls 20%" in card.lines[1]
+    assert "falls 20 %" in card.lines[1]
     assert revoked.title == f"Envelope {envelope.id} is revoked"
     assert actions(revoked) == ["cancel:A00001.1"], "what is at the broker already has its own button"
     assert desk.card("/envelopes").title == "No envelopes"

@@ -97,7 +97,7 @@ def test_the_agenda_says_what_happens_if_nobody_does_anything() -> None:
 
     assert card.title == "1 position expires within a week"
     assert card.lines == (
-        "P00001: -2 × XYZ 06 Jul 26 44 put, expires in 6 days, 2.3% in the money. "
+        "P00001: -2 × XYZ 06 Jul 26 44 put, expires in 6 days, 2.3 % in the money. "
         "The desk closes it on 29 Jun, its time exit.",
     )
     assert table_text(card.tables[0]) == "Id      Last   Contract     In\nP00001  06Jul  XYZ 44p   +1.00"

@@ -47,9 +47,9 @@ def test_limits_shows_what_is_in_force_and_used() -> None:
 
     card = here.card("/limits")
 
-    assert row(card, "max_total_risk") == ("max_total_risk", "30%", "0.9%")
-    assert row(card, "put_collateral_each") == ("put_collateral_each", "10%", "8.8%")
-    assert row(card, "put_collateral_total") == ("put_collateral_total", "50%", "8.8%")
+    assert row(card, "max_total_risk") == ("max_total_risk", "30 %", "0.9 %")
+    assert row(card, "put_collateral_each") == ("put_collateral_each", "10 %", "8.8 %")
+    assert row(card, "put_collateral_total") == ("put_collateral_total", "50 %", "8.8 %")
     assert [cells[0] for cells in card.tables[0].rows] == list(SETTABLE)
     assert max(len(line) for line in table_text(card.tables[0]).splitlines()) <= 36
 
@@ -62,7 +62,7 @@ def test_limits_are_shown_without_the_broker() -> None:
     card = here.card("/limits")
 
     assert "What is used is not known" in card.lines[0]
-    assert row(card, "daily_loss") == ("daily_loss", "2%", "-")
+    assert row(card, "daily_loss") == ("daily_loss", "2 %", "-")
 
 
 def test_a_tightened_limit_blocks_the_next_tap() -> None:
@@ -72,7 +72,7 @@ def test_a_tightened_limit_blocks_the_next_tap() -> None:
     here.card("/setlimit put_collateral_each 5%")
     card = here.card(action="approve:A00001.1", who="web:tom")
 
-    assert "put collateral 0.0% → 8.8% (limit 5.0%)" in as_text(card)
+    assert "put collateral 0.0 % → 8.8 % (limit 5.0 %)" in as_text(card)
     assert here.world.broker.posts == []
 
 
@@ -98,8 +98,8 @@ def test_limits_tells_what_differs_and_what_waits() -> None:
     here.card("/setlimit daily_loss 1.5 %")
 
     assert here.card("/limits").lines[:2] == (
-        "daily_loss is 1%; configured is 2%.",
-        "daily_loss becomes 1.5% at 2026-06-16 09:30 ET, set by ann.",
+        "daily_loss is 1 %; configured is 2 %.",
+        "daily_loss becomes 1.5 % at 2026-06-16 09:30 ET, set by ann.",
     )
 
 
@@ -107,7 +107,7 @@ def test_limits_tells_what_differs_and_what_waits() -> None:
     ("line", "told"),
     [
         ("/setlimit dayly_loss 1%", "“dayly_loss” is not a limit that can be set. Did you mean daily_loss?"),
-        ("/setlimit daily_loss 3", "“3” is more than everything; write 3% or a fraction such as 0.02."),
+        ("/setlimit daily_loss 3", "“3” is more than everything; write 3 % or a fraction such as 0.02."),
         ("/setlimit daily_loss lots", "“lots” is not a number"),
         ("/setlimit daily_loss nan", "“nan” is not a number"),
         ("/setlimit daily_loss 0", "0 % is not a limit"),
@@ -164,7 +164,7 @@ def test_a_day_that_is_only_spoken_of_ends_no_lock() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("1%", "It was 2%; /setlimit daily_loss 2% goes back, which is looser and waits for the next session."),
+        ("1%", "It was 2 %; /setlimit daily_loss 2 % goes back, which is looser and waits for the next session."),
         ("2%", "It was that already."),
     ],
 )

@@ -134,8 +134,8 @@ def test_a_lower_strike_that_is_too_wide_says_so_and_is_not_sent() -> None:
 
     asked = desk.card(action=f"strike_down:{key(desk)}")
 
-    assert "Against: The spread of XYZ 20 Jul 26 40 put is 30.3% of its mid, more than 10%" in asked.lines
-    assert "30.3% of its mid" in desk.told(action=f"approve:{key(desk)}")
+    assert "Against: The spread of XYZ 20 Jul 26 40 put is 30.3 % of its mid, more than 10 %" in asked.lines
+    assert "30.3 % of its mid" in desk.told(action=f"approve:{key(desk)}")
     assert desk.world.broker.posts == []
 
 

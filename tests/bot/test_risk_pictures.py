@@ -68,7 +68,7 @@ def test_the_scenarios_of_the_chosen_day_are_drawn_in_their_places():
     assert found.pnl.shape == (11, 3)
     assert found.pnl[0, 0] == 2000.0
     assert found.pnl[10, 2] == 2190.0
-    assert "-20%: +2,000, +2,100, +2,200" in found.alt
+    assert "-20 %: +2,000, +2,100, +2,200" in found.alt
     assert "Largest loss" not in found.alt
 
 

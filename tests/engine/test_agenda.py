@@ -52,8 +52,8 @@ def spot(world: World, price: str) -> None:
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ("40", "10.0% in the money. Held for assignment: 8,800.00 needed, cash covers it."),
-        ("48", "8.3% out of the money. It expires worthless; in the money it would take 8,800.00, cash covers it."),
+        ("40", "10.0 % in the money. Held for assignment: 8,800.00 needed, cash covers it."),
+        ("48", "8.3 % out of the money. It expires worthless; in the money it would take 8,800.00, cash covers it."),
     ],
 )
 def test_a_put_near_its_expiry_is_told_with_the_cash_it_takes(price: str, words: str) -> None:

@@ -173,7 +173,7 @@ def test_a_plan_over_a_limit_is_blocked_with_its_number() -> None:
     decision = approve(world)
 
     assert decision.outcome is Outcome.BLOCKED
-    assert "risk of this trade 0.0% → 13.2% (limit 10.0%)" in decision.words
+    assert "risk of this trade 0.0 % → 13.2 % (limit 10.0 %)" in decision.words
     assert world.broker.posts == []
 
 
@@ -242,7 +242,7 @@ def test_half_tells_what_the_smaller_size_does_to_the_limits() -> None:
 
     plan = variants.resize(world.desk, "A00001", 1, "ann", 1).plan
 
-    assert "risk of this trade 0.0% → 4.4% (limit 10.0%)" in plan.impact
+    assert "risk of this trade 0.0 % → 4.4 % (limit 10.0 %)" in plan.impact
     chosen = plan.sizing[-1]
     assert (chosen.rule, chosen.value, chosen.limit) == ("chosen by ann", "1", "of 2")
 

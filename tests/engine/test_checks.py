@@ -85,7 +85,7 @@ def test_a_sold_option_is_not_traded_with_a_spread_above_ten_percent(bid: str, a
     if sent:
         assert approve(world).outcome is Outcome.SENT
     else:
-        refused(world, r"spread of XYZ 20 Jul 26 44 put is 10\.7% of its mid, more than 10%", DataInvalid)
+        refused(world, r"spread of XYZ 20 Jul 26 44 put is 10\.7 % of its mid, more than 10 %", DataInvalid)
 
 
 @pytest.mark.parametrize(("bid", "ask", "sent"), [("0.93", "1.07", True), ("0.92", "1.08", False)])
@@ -96,7 +96,7 @@ def test_a_bought_option_may_be_wider_but_not_beyond_fifteen_percent(bid: str, a
     if sent:
         assert approve(world).outcome is Outcome.SENT
     else:
-        refused(world, "more than 15%", DataInvalid)
+        refused(world, "more than 15 %", DataInvalid)
 
 
 def test_a_wing_with_a_wide_spread_stops_the_whole_package() -> None:
@@ -107,7 +107,7 @@ def test_a_wing_with_a_wide_spread_stops_the_whole_package() -> None:
     world.market.set_quote(legs[0].instrument, "4.95", "5.05")
     world.market.set_quote(legs[1].instrument, "3.60", "4.40")
 
-    refused(world, r"SPY 23 Jul 26 575 put is 20\.0% of its mid", DataInvalid)
+    refused(world, r"SPY 23 Jul 26 575 put is 20\.0 % of its mid", DataInvalid)
 
 
 @pytest.mark.parametrize(("put", "age", "sent"), [(make.put(dte=0), 2, True), (make.put(dte=0), 3, False)])

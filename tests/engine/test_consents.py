@@ -240,7 +240,7 @@ def test_every_tap_leaves_the_quotes_it_saw_and_every_limits_words() -> None:
         "bid": "0.98", "ask": "1.08", "age": 2.0, "source": "test (real)",
     }  # fmt: skip
     assert (data["spot"], data["mid"], data["move"]) == ("48.00", "-1.03", "none")
-    assert "risk of this trade 0.0% → 8.8% (limit 10.0%): holds" in data["limits"]
+    assert "risk of this trade 0.0 % → 8.8 % (limit 10.0 %): holds" in data["limits"]
     assert checked[1].correlation == "A00001"
     assert checked[1].actor == "ann"
 
@@ -254,7 +254,7 @@ def test_a_blocked_tap_leaves_the_limit_that_broke() -> None:
         (checked,) = [event for event in work.events_about("A00001") if event.kind is EventKind.CHECKED]
     limits = checked.data["limits"]
     assert isinstance(limits, list)
-    assert "risk of this trade 0.0% → 13.2% (limit 10.0%): broken" in limits
+    assert "risk of this trade 0.0 % → 13.2 % (limit 10.0 %): broken" in limits
 
 
 def killed(world: World, tmp_path: Path) -> World:

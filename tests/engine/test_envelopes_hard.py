@@ -102,7 +102,7 @@ def test_a_broken_limit_leaves_the_proposal_to_people_with_the_limit_on_it() -> 
     assert left.is_pending
     assert left.version == 2
     assert left.note.startswith(
-        f"Envelope {envelope.id} of ann did not approve this. Total risk 0.0% → 0.9% (limit 0.5%)"
+        f"Envelope {envelope.id} of ann did not approve this. Total risk 0.0 % → 0.9 % (limit 0.5 %)"
     )
 
 

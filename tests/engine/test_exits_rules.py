@@ -147,7 +147,7 @@ def test_the_question_about_a_nearly_lost_spread_is_asked_once_and_says_what_hap
         exits.supervise(world.desk)
 
     (asked,) = world.events(EventKind.EXIT_OFFERED)
-    assert "95% of what it can lose" in str(asked.data["words"])
+    assert "95 % of what it can lose" in str(asked.data["words"])
     assert "unanswered, it is held" in str(asked.data["words"])
 
 

@@ -84,7 +84,7 @@ def test_it_ends_with_the_limit_it_would_break() -> None:
 
     (ended,) = approvals.wake_due(world.desk)
 
-    assert "risk of this trade 0.0% → 17.6%" in ended.note
+    assert "risk of this trade 0.0 % → 17.6 %" in ended.note
 
 
 def test_a_missing_quote_is_waited_for_a_minute() -> None:

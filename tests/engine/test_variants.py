@@ -61,7 +61,7 @@ def test_the_rules_a_chosen_contract_breaks_are_said_as_reasons_against() -> Non
     signal = variants.strike(world.desk, shown.id, 1, "ann", -1).plan.signal
 
     assert "|delta| 0.09 of XYZ 20 Jul 26 40 put is outside 0.15 to 0.30" in signal.against
-    assert any("40 put is 30.3% of its mid, more than 10%" in reason for reason in signal.against)
+    assert any("40 put is 30.3 % of its mid, more than 10 %" in reason for reason in signal.against)
     assert "assignment would take 4,000.00 a contract" in signal.against
     assert signal.reasons[0].startswith("chosen by ann: XYZ 20 Jul 26 40 put, -0.09 delta")
     assert all(reason.startswith("First card: ") for reason in signal.reasons[1:])
@@ -161,7 +161,7 @@ def test_what_breaks_a_limit_that_does_not_size_it_is_not_offered() -> None:
         held = make.held(make.put(44), -3, "1.03")
         work.save_position(make.position(lots=[held], approval_id=None, opened_units=3, collateral=D(13_200)))
 
-    with pytest.raises(BadRequest, match=r"Not changed: risk in XYZ 13.2% → 2\d.\d% \(limit 20.0%\)"):
+    with pytest.raises(BadRequest, match=r"Not changed: risk in XYZ 13.2 % → 2\d.\d % \(limit 20.0 %\)"):
         variants.strike(world.desk, shown.id, 1, "ann", -1)
 
 
@@ -360,7 +360,7 @@ def test_a_smaller_size_that_still_breaks_a_limit_is_refused_with_its_number() -
     world = make_world()
     propose(world, plan=make.plan(quantity=10))  # ten reserve 44,000 of 100,000, five 22,000, two 8,800
 
-    with pytest.raises(BadRequest, match=r"Not changed: risk of this trade 0.0% → 22.0% \(limit 10.0%\)"):
+    with pytest.raises(BadRequest, match=r"Not changed: risk of this trade 0.0 % → 22.0 % \(limit 10.0 %\)"):
         variants.resize(world.desk, "A00001", 1, "ann", 5)
 
     assert variants.resize(world.desk, "A00001", 1, "ann", 2).plan.quantity == 2

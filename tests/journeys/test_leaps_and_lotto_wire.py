@@ -112,7 +112,7 @@ def test_a_leaps_call_is_bought_by_a_tap_asked_about_at_its_double_and_closed_by
         assert card is not None
         buttons = [button.action for row in card.buttons for button in row]
         assert {f"close:{held.id}", f"roll:{held.id}"} <= set(buttons)
-        assert "worth +100% of what it cost: roll it up to delta 0.75" in " ".join(card.lines)
+        assert "worth +100 % of what it cost: roll it up to delta 0.75" in " ".join(card.lines)
         assert len(wire.posted) == 1
 
         here.card(action=f"close:{held.id}")

@@ -9,6 +9,7 @@ from math import erf, log, sqrt
 from pathlib import Path
 from urllib.request import urlopen
 
+from engine.percent import as_percent
 from tests import make
 from tests.journeys.chats import SOON
 from tests.journeys.live_chats import ALPACA, LiveChats, live_chats
@@ -146,7 +147,7 @@ def the_card_says_what_the_wire_says(here: LiveChats, text: str) -> None:
     limit, paid = (bid + ask) / 2, (bid + ask) / 2 * 200
     assert f"credit {limit:.2f} ({paid:.2f} in)" in text
     assert f"Breakeven** {44 - limit:.2f}" in text
-    assert f"{put_delta(48.0, 44.0, DAYS / 365, 0.038, IV):+.2f} delta, {IV:.0%} implied" in text
+    assert f"{put_delta(48.0, 44.0, DAYS / 365, 0.038, IV):+.2f} delta, {as_percent(IV)} implied" in text
     assert "Spot** 48.00" in text
     assert "Data** alpaca (indicative), 0 s; priced 10:00:0" in text
 

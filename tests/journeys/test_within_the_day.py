@@ -252,7 +252,7 @@ def test_a_spread_that_has_widened_past_five_percent_is_refused_at_the_tap(swing
     key = waiting(swing, "swing")
     swing.at("10:45:02", "2.20", "2.32")
 
-    assert "more than 5%" in swing.visit.told(action=f"approve:{key}")
+    assert "more than 5 %" in swing.visit.told(action=f"approve:{key}")
     assert swing.sent == []
 
 
@@ -265,7 +265,7 @@ def test_a_size_that_would_take_a_limit_over_is_proposed_smaller_and_the_card_sa
         why = as_text(here.visit.card(f"/why {key}"))
         here.tap("approve")
 
-        assert "risk in XYZ: 3 of 4 (limit 15.0%)" in why
+        assert "risk in XYZ: 3 of 4 (limit 15.0 %)" in why
         assert [quantity for _, quantity, _, _ in here.sent] == ["3"]
 
 

@@ -74,7 +74,7 @@ def test_the_table_of_the_example_to_the_cent_and_ranked() -> None:
 def test_the_card_carries_the_compared_table_no_wider_than_a_phone() -> None:
     table = signals(find(params=AT_2))[0].table
     assert table == (
-        ("Way", "Flat", "-14%", "+14%", "Cost"),
+        ("Way", "Flat", "-14 %", "+14 %", "Cost"),
         ("collar", "-224", "1458", "-1243", "0.15"),
         ("deep put", "-382", "2236", "-2313", "0.17"),
         ("put", "-828", "838", "-916", "0.99"),
@@ -97,7 +97,7 @@ def test_large_sums_still_fit_a_phone() -> None:
 def test_the_widest_sums_before_thousands_are_told_fit_a_phone() -> None:
     table = signals(find(given=context(shares(800)), params=AT_2))[0].table
     assert table[1][2:4] == ("8943", "-9253")
-    assert width_of(table) == 35
+    assert width_of(table) == 36
 
 
 @pytest.mark.parametrize(

@@ -353,7 +353,7 @@ def test_at_each_gain_a_third_of_three_or_more_is_sold_and_one_of_two(
 
 @pytest.mark.parametrize(
     ("opened", "mark", "reason"),
-    [(1, "110.19", None), (1, "110.20", "gain 100%"), (1, "165.30", "gain 200%"), (2, "165.30", "gain 200%")],
+    [(1, "110.19", None), (1, "110.20", "gain 100 %"), (1, "165.30", "gain 200 %"), (2, "165.30", "gain 200 %")],
 )
 def test_a_single_contract_is_asked_about_at_each_gain(opened: int, mark: str, reason: str | None) -> None:
     wishes = manage(held(units=1, opened=opened), mark)

@@ -86,7 +86,7 @@ def test_its_card_tells_the_odds_the_moves_and_that_the_whole_premium_is_the_ris
         "reports 15 Jun 2026 after close, told by finnhub and yahoo",
         "mean past payoff over premium: 53 put 0.2303, 67 call 2.4457",
         "implied move 10.62 %; past moves 14.00 % on average over 8 reports",
-        "+0.22 delta, 176% implied volatility",
+        "+0.22 delta, 176 % implied volatility",
     )
     assert signal.against == (
         "risk = whole premium, 92.00 a contract: a stop cannot hold through the gap after the report",
@@ -136,8 +136,8 @@ def test_the_example_is_armed_for_tomorrow_a_quarter_of_an_hour_before_the_close
     assert (exits.target, exits.stop) == (D("3.68"), D("0.4600"))
     assert (exits.close_on, exits.before_close) == (TOMORROW, 15)
     assert exits.words == (
-        "Sell at 3.68 or more (+300%).",
-        "Stop: sold at 0.46 or less (50% of the premium lost); through a gap at less.",
+        "Sell at 3.68 or more (+300 %).",
+        "Stop: sold at 0.46 or less (50 % of the premium lost); through a gap at less.",
         "Sold on Tue 16 Jun, 15 minutes before the close.",
     )
 

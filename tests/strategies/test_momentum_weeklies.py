@@ -78,9 +78,9 @@ def test_the_card_names_the_lows_the_volume_with_its_feed_and_the_news() -> None
     assert signal.reasons[:3] == (
         "lows of 49.80 Fri 14:15, then 49.70 Mon 10:45, the second with a higher MACD; RSI 27.4 at the first",
         "volume 3.2143 x (450,000 against 140,000, Mon 11:15) of test (recorded)",
-        "2 articles in 24 hours, 75% positive",
+        "2 articles in 24 hours, 75 % positive",
     )
-    assert "half of the spread and the commission are 5.8% of the premium, each way" in signal.against
+    assert "half of the spread and the commission are 5.8 % of the premium, each way" in signal.against
     assert signal.rank == pytest.approx(3.2143, abs=0.0001)
 
 

@@ -73,7 +73,7 @@ def test_the_example_is_armed_with_target_stop_and_last_day() -> None:
 def test_the_card_says_how_often_it_must_be_won() -> None:
     signal = signal_of(find(index()))
     assert win_rates(signal) == pytest.approx((0.8, 0.8))
-    assert "must be won 80% of the time if every loss were full, 80% if the exits hold" in signal.against
+    assert "must be won 80 % of the time if every loss were full, 80 % if the exits hold" in signal.against
     assert "4.00 a share can be lost for 1.00" in signal.against
 
 

@@ -49,7 +49,7 @@ def test_the_worked_example_buys_the_113_call_in_thirty_days() -> None:
     assert unit.greeks is not None
     greeks = (unit.greeks.delta, unit.greeks.gamma, unit.greeks.theta, unit.greeks.vega)
     assert greeks == pytest.approx((0.4125, 0.0251, -0.1049, 0.1205), abs=0.0001)
-    assert signal.reasons[0] == "+12.0% in 10 sessions, then -3.6% today"
+    assert signal.reasons[0] == "+12.0 % in 10 sessions, then -3.6 % today"
 
 
 KELLY = {
@@ -72,7 +72,7 @@ def test_its_size_follows_what_such_trades_have_made(case: str) -> None:
 def test_without_an_edge_there_is_no_trade(closed: Any) -> None:
     rule, value = cases.failed_at(find(cases.dip_name(load_chain=cases.forbidden), context(campaigns=closed)))
     assert rule == "Kelly"
-    assert "0.0000 of equity" in value
+    assert "0.00 % of equity" in value
 
 
 def test_a_wild_name_takes_a_smaller_fraction() -> None:
