@@ -112,12 +112,17 @@ def _not_there_yet(work: UnitOfWork, scan: Scan) -> list[TradePlan]:
 
 def _taken(work: UnitOfWork, strategy: str, tickets: Iterable[Ticket]) -> frozenset[Place]:
     """Where the strategy has a proposal that waits or an entry that is being worked."""
-    pending = [a.plan.signal for a in work.pending_approvals()]
-    working = [ticket for ticket in tickets if is_entry(ticket) and ticket.strategy == strategy]
-    known = [t for t in working if t.approval_id is not None]
-    pending += [work.approval_version(t.approval_id or "", t.version).plan.signal for t in known]
-    others = {(ticket.ticker, False) for ticket in working if ticket.approval_id is None}
-    return frozenset({_place(signal) for signal in pending if signal.strategy == strategy} | others)
+    entries = (ticket for ticket in tickets if is_entry(ticket) and ticket.strategy == strategy)
+    others = {(ticket.ticker, False) for ticket in entries if ticket.approval_id is None}
+    return frozenset({_place(plan.signal) for plan in _waiting(work, strategy, tickets)} | others)
+
+
+def _waiting(work: UnitOfWork, strategy: str, tickets: Iterable[Ticket]) -> tuple[TradePlan, ...]:
+    """The plans of its proposals that wait, and of its entries that are being worked."""
+    asked = [a.plan for a in work.pending_approvals() if a.plan.signal.strategy == strategy]
+    entries = (ticket for ticket in tickets if is_entry(ticket) and ticket.strategy == strategy)
+    versions = [(ticket.approval_id, ticket.version) for ticket in entries if ticket.approval_id is not None]
+    return (*asked, *(work.plans(versions).values() if versions else ()))
 
 
 def _place(of: Signal | Position) -> Place:
@@ -194,6 +199,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         state = standing.risk_state(desk, work, tickets)
         limits = bounds.limits_in_force(desk, work)
         proposed = _taken(work, strategy.name, tickets)
+        waiting = _waiting(work, strategy.name, tickets)
         midnight = desk.sessions.at(desk.today, "00:00")
         today_ids = work.proposed_since(strategy.name, midnight)
         asked = {(a.plan.signal.ticker, a.plan.signal.structure): a for a in work.asked_since(strategy.name, midnight)}
@@ -214,6 +220,7 @@ def _standing(desk: Desk, strategy: Strategy, snapshots: Mapping[str, MarketSnap
         premiums=premiums,
         sectors=_sectors(held, snapshots),
         economy=desk.economy,
+        waiting=waiting,
         owned=tuple(book.positions.values()),
         levels=_levels(desk, strategy),
         facts=_facts(strategy, snapshots),

@@ -107,8 +107,8 @@ def not_held(case: Case[P]) -> Step:
 
 
 def open_positions(case: Case[P], most: int) -> Step:
-    """Fewer than `most` positions of the strategy are open."""
-    count = len(case.context.held)
+    """Fewer than `most` positions of the strategy are open, those that wait for an answer or a fill counted."""
+    count = case.context.places
     return step("open positions", f"< {most}", str(count), count < most)
 
 

@@ -279,7 +279,8 @@ def _week_premium(case: LottoCase, premium: Decimal) -> Step:
 
 
 def bought_since(context: Context, first: date) -> Decimal:
-    """Dollars of premium of everything this strategy has opened since the day `first`, still held or closed."""
+    """Dollars of premium of everything this strategy has opened since the day `first`, held or closed, and of what
+    waits for an answer or a fill."""
     held = sum(
         (
             (each.entry or ZERO) * each.opened_units * each.unit[0].instrument.multiplier
@@ -296,7 +297,8 @@ def bought_since(context: Context, first: date) -> Decimal:
         ),
         ZERO,
     )
-    return held + closed
+    waiting = sum((max(-plan.net_cash, ZERO) for plan in context.waiting), ZERO)
+    return held + closed + waiting
 
 
 def _signal(case: LottoCase, chain: Chain, odds: Odds) -> Signal:
@@ -370,7 +372,7 @@ def choose(
     """The best by past payoff over premium, as many positions and contracts as the week's premium pays for."""
     most = Decimal(str(params.week_premium)) * context.equity
     spent = bought_since(context, context.today - timedelta(days=context.today.weekday()))
-    room = max(0, params.max_open - len(context.held))
+    room = max(0, params.max_open - context.places)
     kept: list[Signal] = []
     dropped: dict[str, Step] = {}
     for place, signal in enumerate(sorted(signals, key=lambda each: (-each.rank, each.ticker)), start=1):

@@ -368,7 +368,7 @@ def choose(
     signals: tuple[Signal, ...], context: Context, params: Params
 ) -> tuple[tuple[Signal, ...], Mapping[str, Step]]:
     """The best by run x dollar volume, as many as may still be opened today."""
-    room = max(0, min(params.max_new - context.opened_today, params.max_open - len(context.held)))
+    room = max(0, min(params.max_new - context.opened_today, params.max_open - context.places))
     ranked = sorted(signals, key=lambda signal: (-signal.rank, signal.ticker))
     dropped = {
         signal.ticker: Step("rank of the day", f"best {room}", f"{place} of {len(ranked)}")

@@ -230,6 +230,7 @@ class Context:
             basis of the shares): what the basis net of premiums is computed from.
         sectors: by held ticker, where known.
         economy: the days on which the economy is told about; unknown days where nobody listed them.
+        waiting: its proposals that wait for an answer, and its entries that are being worked.
         owned: the open positions of every strategy, this one's too.
         levels: values of the indices that the strategy's `needs` name, by symbol; those nobody knows are left out.
         facts: fundamentals by ticker of every name of the scan, where the strategy's `needs` ask for peers.
@@ -250,11 +251,23 @@ class Context:
     premiums: Mapping[str, Decimal] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
     economy: Economy = field(default_factory=Economy)
+    waiting: tuple[TradePlan, ...] = ()
     owned: tuple[Position, ...] = ()
     levels: Mapping[str, Level] = field(default_factory=dict)
     facts: Mapping[str, Fundamentals] = field(default_factory=dict)
     option_fee: Decimal = Decimal("1.00")
     lists_indices: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What this strategy holds, or will if everything that waits is answered with yes."""
+        return frozenset({each.ticker for each in self.held} | {plan.signal.ticker for plan in self.waiting})
+
+    @property
+    def places(self) -> int:
+        """How many positions that makes."""
+        held = {position.ticker for position in self.held}
+        return len(self.held) + sum(plan.signal.ticker not in held for plan in self.waiting)
 
 
 @dataclass(frozen=True, slots=True)

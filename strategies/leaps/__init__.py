@@ -90,7 +90,7 @@ def _open_positions(case: LeapsCase) -> Step:
 
 def _in_theme(case: LeapsCase) -> Step:
     params, theme = case.params, case.params.theme_of(case.snapshot.ticker)
-    count = len({held.ticker for held in case.context.held if params.theme_of(held.ticker) == theme})
+    count = sum(params.theme_of(name) == theme for name in case.context.names)
     return step("names in its theme", f"< {params.names_per_theme}", str(count), count < params.names_per_theme)
 
 
@@ -200,8 +200,8 @@ def choose(
     signals: tuple[Signal, ...], context: Context, params: Params
 ) -> tuple[tuple[Signal, ...], Mapping[str, Step]]:
     """The best scores, as many as may be open in all and in each theme."""
-    room = max(0, params.max_open - len(context.held))
-    in_theme = Counter(params.theme_of(name) for name in {held.ticker for held in context.held})
+    room = max(0, params.max_open - context.places)
+    in_theme = Counter(params.theme_of(name) for name in context.names)
     kept: list[Signal] = []
     dropped: dict[str, Step] = {}
     for place, signal in enumerate(sorted(signals, key=lambda each: (-each.rank, each.ticker)), start=1):

@@ -391,3 +391,18 @@ def test_names_nobody_has_a_price_of_are_told_by_name() -> None:
     assert scan is not None
     for card in (scan_card(scan, ""), funnel_card(scan, "")):
         assert "Without market data: NOPE." in card.lines
+
+
+def test_a_strategy_knows_what_of_its_own_waits_for_an_answer() -> None:
+    made = world({"AAA": 50, "BBB": 45})
+    scanning.run(made.desk, "test", ("AAA",))
+    seen: list[Context] = []
+
+    def look(snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        seen.append(context)
+        return Found.nothing(Step("look", "", "no"))
+
+    scanning.preview(replace(made.desk, strategies={"test": replace(STRATEGY, find=look)}), "test", ("BBB",))
+
+    assert [plan.signal.ticker for plan in seen[0].waiting] == ["AAA"]
+    assert (seen[0].places, seen[0].names) == (1, frozenset({"AAA"}))

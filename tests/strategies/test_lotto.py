@@ -418,3 +418,15 @@ def test_a_strike_on_the_implied_move_itself_is_not_beyond_it_and_one_a_hundredt
         for chain in (exact, just)
     ]
     assert named == ["52 put, 68 call", "53.6299 put, 66.3701 call"]
+
+
+def test_cards_that_wait_count_toward_the_open_ones_and_the_premium_of_the_week() -> None:
+    """Two scans of one afternoon may not open more together than one may alone."""
+    waiting = tuple(make.plan(make.signal(ticker=name, limit=D("3.00")), quantity=1) for name in ("AAA", "BBB", "CCC"))
+    full = make.context(waiting=waiting)
+    assert full.places == 3
+    assert lotto.bought_since(full, make.TODAY) == D(900)
+    assert lotto.choose((make.signal(ticker="DDD", limit=D("0.92")),), full, lotto.Params())[0] == ()
+
+    one_held = make.context(waiting=waiting[:1], held=(make.position(ticker="AAA"),))
+    assert (one_held.places, one_held.names) == (1, frozenset({"AAA"}))
