@@ -381,13 +381,13 @@ def _plan(
     """The plan of one signal, or None, with the steps that say why."""
     if _place(signal) in now.proposed or is_held(signal, now.context.held):
         return None, (Step("not held or proposed", "one at a time", "already there"),)
-    waiting = _asked_lately(desk, signal, now)
-    if waiting is not None:
-        return None, (waiting,)
     if not checks.may_price(desk, now.kinds.get(signal.ticker, Kind.REAL)):
         return None, (Step("prices fit for orders", "real-time", f"{now.kinds[signal.ticker]}: watchlist only"),)
     if desk.sessions.today(signal.asof) != desk.today or not desk.sessions.is_open(signal.asof):
         return None, (Step("session", "open market", "closed: watchlist only"),)
+    waiting = _asked_lately(desk, signal, now)
+    if waiting is not None:
+        return None, (waiting,)
     plan = sizing.size(signal, state, now.limits, desk.costs)
     if plan.quantity == 0:
         reasons = tuple(step for step in plan.sizing if not step.passed)
