@@ -30,6 +30,9 @@ SPREADS = frozenset({Structure.DEBIT_SPREAD, Structure.CREDIT_SPREAD, Structure.
 LONG = frozenset({Structure.LONG_CALL, Structure.LONG_PUT})
 INDICES = frozenset({"SPY", "QQQ", "IWM", "SPX", "XSP"})
 ALL = 1_000_000_000
+DRIFT = Decimal("0.002")
+"""How far equity may have moved since the account was last asked, at most a minute ago: a limit is held at what is
+known then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Overseer:
             if not adds:
                 continue
             share = used / limit
-            self._object(share > 1, f"{ticket.id} takes “{rule}” to {share:.4f} of its limit")
+            self._object(share > 1 + DRIFT, f"{ticket.id} takes “{rule}” to {share:.4f} of its limit")
             self.fullest[rule] = max(self.fullest.get(rule, ZERO), share)
         before = [row.equity for row in history if row.day < desk.today]
         if before:
