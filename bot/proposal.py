@@ -79,10 +79,10 @@ def proposal_card(told: Story, now: datetime, banner: str) -> Card:
 
 
 def title(plan: TradePlan) -> str:
-    """`wheel: sell 2 × KO 44 put` or `spx_credit_spreads: 5 × SPY credit spread`."""
+    """`wheel: sell 2 × KO 44 put` or `spx_credit_spreads: 5 × SPY 580 / 575 put credit spread`."""
     signal = plan.signal
     if len(signal.legs) > 1:
-        return f"{signal.strategy}: {plan.quantity} × {signal.ticker} {signal.structure}"
+        return f"{signal.strategy}: {plan.quantity} × {signal.ticker} {_strikes(signal.legs)} {signal.structure}"
     leg = signal.legs[0]
     verb = "buy" if leg.ratio > 0 else "sell"
     what = leg.instrument
@@ -336,9 +336,9 @@ def _row(first: Choice, second: Choice, key: str, label: Callable[[tuple[Leg, ..
 
 
 def _strikes(legs: tuple[Leg, ...]) -> str:
-    """`43 put`, `575 / 570 put`."""
+    """`43 put`, `575 / 570 put`; a strike that two expiries share is named once."""
     options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
-    strikes = " / ".join(f"{option.strike:f}" for option in options)
+    strikes = " / ".join(dict.fromkeys(f"{option.strike:f}" for option in options))
     rights = {option.right for option in options}
     return f"{strikes} {'call' if options[0].right is Right.CALL else 'put'}" if len(rights) == 1 else strikes
 

@@ -62,17 +62,50 @@ def _funnel_tables(scan: Scan) -> tuple[Table, ...]:
 
 
 def whynot_card(ticker: str, scans: Iterable[Scan], banner: str) -> Card:
-    """Every rule the name went through in the latest scan of each strategy, with its number."""
-    lines: list[str] = []
-    for scan in scans:
-        steps = scan.steps.get(ticker)
-        if steps is None:
-            lines.append(f"{scan.strategy}: {ticker} was not in the scan of {words.moment(scan.asof)}.")
-            continue
-        lines += [f"{scan.strategy}, {words.moment(scan.asof)}: {_verdict(steps)}", *map(step_words, steps)]
-    if not lines:
-        lines.append("No scan has run yet; /scan STRATEGY runs one.")
-    return Card(f"Why not {ticker}?", lines=tuple(lines), banner=banner)
+    """Of one strategy every rule the name went through in its latest scan, with its number; of several what stopped
+    it in each, and a tap to the rest."""
+    latest = tuple(scans)
+    if not latest:
+        return Card(f"Why not {ticker}?", lines=("No scan has run yet; /scan STRATEGY runs one.",), banner=banner)
+    if len(latest) == 1:
+        return Card(f"Why not {ticker}?", lines=_whole_way(ticker, latest[0]), banner=banner)
+    known = [scan for scan in latest if ticker in scan.steps]
+    taps = [Button(scan.strategy, f"refresh:/whynot {ticker} {scan.strategy}") for scan in known]
+    return Card(
+        f"Why not {ticker}?",
+        lines=tuple(_in_short(scan, scan.steps[ticker]) for scan in known) + _elsewhere(ticker, latest),
+        buttons=tuple(tuple(taps[first : first + 2]) for first in range(0, len(taps), 2)),
+        footer="A strategy's button shows each of its rules with the name's value and what the rule needs.",
+        banner=banner,
+    )
+
+
+def _whole_way(ticker: str, scan: Scan) -> tuple[str, ...]:
+    steps = scan.steps.get(ticker)
+    if steps is None:
+        return (f"{scan.strategy}: {ticker} was not in the scan of {words.moment(scan.asof)}.",)
+    return (f"{scan.strategy}, {words.moment(scan.asof)}: {_verdict(steps)}", *map(step_words, steps))
+
+
+def _in_short(scan: Scan, steps: tuple[Step, ...]) -> str:
+    """`✗ wheel: volatility: 24.99 % (needs ≥ 25.00 %); 3 rules held before it (2026-06-15 10:00 ET).`"""
+    at = words.moment(scan.asof)
+    place = next((number for number, step in enumerate(steps) if not step.passed), None)
+    if place is None:
+        unchecked = sum(step.verdict is Verdict.NOT_CHECKED for step in steps)
+        more = f", {unchecked} of {len(steps)} not checked" if unchecked else ""
+        return f"{MARKS[Verdict.PASSED]} {scan.strategy}: every rule held{more} ({at})."
+    step, held = steps[place], words.count(place, "rule")
+    return (
+        f"{MARKS[step.verdict]} {scan.strategy}: {step.rule}: {step.value} (needs {step.limit}); "
+        f"{held} held before it ({at})."
+    )
+
+
+def _elsewhere(ticker: str, scans: tuple[Scan, ...]) -> tuple[str, ...]:
+    """The strategies that did not look at the name."""
+    names = [scan.strategy for scan in scans if ticker not in scan.steps]
+    return (f"{ticker} was not in the latest scan of {', '.join(names)}.",) if names else ()
 
 
 def _verdict(steps: tuple[Step, ...]) -> str:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from engine.ages import age as age
 from engine.model.instruments import Option, Right
 from engine.model.legs import Leg
 from engine.model.market import Greeks
@@ -184,19 +185,6 @@ def _shown(value: float) -> str:
         return f"{value:+,.2f}"
     rounded = round(value, 4)
     return f"{rounded:+.4f}" if rounded else "0.0000"
-
-
-def age(seconds: float) -> str:
-    """How old something is: `0 s`, `4 min`, `3 h`, `2 days`.
-
-    >>> age(0.4), age(250), age(7200), age(200000)
-    ('0 s', '4 min', '2 h', '2 days')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -25,6 +25,7 @@ LAYERS = {
     "values": ("engine.model",),
     "pure": (
         "engine.aftermath",
+        "engine.ages",
         "engine.backfill",
         "engine.benchmark",
         "engine.calendars",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bot import cards, scan_cards, trail_card, words
 from bot.command import Call
+from bot.handlers.quote import closed
 from bot.message import Button, Card, Table, Tone
 from bot.proposal import proposal_card, story
 from engine import collars, portfolio, scanning, trail
@@ -117,7 +118,8 @@ def scan(call: Call) -> Card:
     """Run a strategy's rules now, without proposing anything."""
     tickets = call.words("tickers") or None
     found = scanning.preview(call.desk, call.text("strategy"), tickets, call.hear)
-    return scan_cards.scan_card(found, call.room.banner())
+    card = scan_cards.scan_card(found, call.room.banner())
+    return replace(card, lines=(*closed(call), *card.lines))
 
 
 def funnel(call: Call) -> Card:

@@ -11,7 +11,7 @@ from bot import words
 from bot.command import Call
 from bot.message import Button, Card, Tone
 from engine.errors import DataError, NotFound
-from engine.model.market import Earnings, Fundamentals, MarketSnapshot, Quote, ReportTime
+from engine.model.market import Earnings, Fundamentals, Kind, MarketSnapshot, Quote, ReportTime
 from engine.news import clean
 from engine.volatility import constant_maturity_iv, iv_standing
 
@@ -20,6 +20,8 @@ Fact = tuple[str, str]
 
 LONGEST_SECTOR = 80
 NOT_KNOWN = "no source tells"
+AS_IT_IS = (Kind.REAL, Kind.RECORDED)
+"""Kinds of a price that need no word beside it in a title."""
 UNITS = ((Decimal(10) ** 12, "trillion"), (Decimal(10) ** 9, "billion"), (Decimal(10) ** 6, "million"))
 
 
@@ -33,7 +35,7 @@ def quote(call: Call) -> Card:
     return Card(
         title,
         tone,
-        lines=(*_closed(call), *map(clean, snapshot.troubles)),
+        lines=(*closed(call), *map(clean, snapshot.troubles)),
         facts=facts,
         buttons=_ways_on(ticker, "quote"),
         banner=call.room.banner(),
@@ -71,13 +73,16 @@ def told(question: Callable[[], T | None]) -> tuple[T | None, str]:
 
 def _headline(call: Call, snapshot: MarketSnapshot) -> tuple[str, Tone]:
     if snapshot.spot is not None:
-        return f"{snapshot.ticker} {words.price(snapshot.spot.mid)}", Tone.NEUTRAL
+        price = f"{snapshot.ticker} {words.price(snapshot.spot.mid)}"
+        kind = snapshot.spot.source.kind
+        return price if kind in AS_IT_IS else f"{price} ({kind})", Tone.NEUTRAL
     if call.desk.sessions.is_open(call.desk.now()):
         return f"{snapshot.ticker}: no usable quote", Tone.WARNING
     return f"{snapshot.ticker}: no quote, the market is closed", Tone.NEUTRAL
 
 
-def _closed(call: Call) -> tuple[str, ...]:
+def closed(call: Call) -> tuple[str, ...]:
+    """While the market is closed: that it is, and when it opens."""
     sessions, now, today = call.desk.sessions, call.desk.now(), call.desk.today
     if sessions.is_open(now):
         return ()
@@ -178,7 +183,7 @@ def _volatility(call: Call, snapshot: MarketSnapshot) -> tuple[Fact, ...]:
     call.room.listed.seen(chain)
     iv = constant_maturity_iv(chain)
     if iv is None:
-        return (("IV 30 days", "none: no option about 30 days ahead has one at the money"),)
+        return (("IV 30 days", "none at the money"),)
     standing = iv_standing(iv, snapshot.iv_history or ())
     return (("IV 30 days", f"{words.percent(iv)}, {chain.source}"), ("IV in its year", standing.words))
 

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Generic, NamedTuple, TypeVar
 
+from engine.ages import age
 from engine.data.panel import ENTITLEMENT
 from engine.model.instruments import Option
 from engine.model.market import Kind, Level, Quote
@@ -118,8 +119,8 @@ def best_quote(quotes: Iterable[Quote], now: datetime, rules: Rules, *, for_orde
 def _newest(quotes: Sequence[Quote], now: datetime) -> str:
     """What there is in place of a usable quote."""
     quote = max(quotes, key=lambda each: each.at)
-    age = timedelta(seconds=round(max(quote.age(now).total_seconds(), 0.0)))
-    return f"the newest is {quote.bid:,.2f} / {quote.ask:,.2f} of {quote.source}, {age} old"
+    old = age(max(quote.age(now).total_seconds(), 0.0))
+    return f"the newest is {quote.bid:,.2f} / {quote.ask:,.2f} of {quote.source}, {old} old"
 
 
 def best_level(levels: Iterable[Level], now: datetime, rules: Rules = INDICES) -> BestLevel:

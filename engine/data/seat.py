@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sized
 from datetime import datetime
 
+from engine.ages import age
 from engine.data import meters
 from engine.data.breaker import LONGEST_WAIT, Breaker, Leave
 from engine.data.budget import Urgency
@@ -121,7 +122,7 @@ class Seat:
                 return Leave.PROBE if Leave.PROBE in leaves else Leave.YES, ""
             wait = max(breaker.wait for breaker in asked)
             why = self._troubles.get(offer) or next(iter(self._troubles.values()), "")
-        when = f"is not asked for {wait:.0f} s" if wait >= 1 else "is being tried again"
+        when = f"is asked again in {age(wait)}" if wait >= 1 else "is being tried again"
         return Leave.NO, f"{self.name} {when}: {why}" if why else f"{self.name} {when}."
 
     def answered(self, offer: Offer, value: object) -> None:

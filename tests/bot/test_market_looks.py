@@ -19,7 +19,7 @@ from engine.data.best import SHARES, best_quote
 from engine.errors import DataUnavailable
 from engine.model.events import EventKind
 from engine.model.instruments import Stock
-from engine.model.market import Chain, Earnings, ReportTime
+from engine.model.market import Chain, Earnings, Kind, ReportTime, Source
 from engine.model.status import TradingStatus
 from engine.store import Store
 from tests import make, told
@@ -88,7 +88,7 @@ def test_a_quote_that_is_too_old_is_told_with_its_age_and_is_no_price() -> None:
 
     card = room(spot=None, troubles=(old.words,)).card("/quote XYZ")
 
-    assert card.lines == ("XYZ: no fresh two-sided quote; the newest is 48.19 / 48.21 of alpaca (real), 0:01:32 old.",)
+    assert card.lines == ("XYZ: no fresh two-sided quote; the newest is 48.19 / 48.21 of alpaca (real), 92 s old.",)
 
 
 def test_while_the_market_is_closed_the_last_close_comes_with_its_day() -> None:
@@ -368,3 +368,14 @@ def test_a_replay_answers_every_look_and_names_what_its_prices_are(line: str) ->
     assert (reply.error, card.banner) == ("", "REPLAY")
     if line in ("/quote IBM", "/chain IBM"):
         assert dict(card.facts)["Source"] in {"replay (modelled)", "model (modelled)", "replay (recorded)"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"), [(Kind.REAL, "XYZ 48.20"), (Kind.DELAYED, "XYZ 48.20 (delayed)"), (Kind.RECORDED, "XYZ 48.20")]
+)
+def test_a_price_that_is_not_of_now_has_the_word_in_its_title(kind: Kind, title: str) -> None:
+    desk = visit()
+    known = told.snapshot()
+    assert known.spot is not None
+    desk.world.market.set_snapshot(replace(known, spot=replace(known.spot, source=Source("yahoo", kind))))
+    assert desk.card("/quote XYZ").title == title

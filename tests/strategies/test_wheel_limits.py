@@ -137,7 +137,8 @@ def test_a_call_may_have_a_spread_of_ten_percent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "value", "holds"), [("0.32", "0.32 about 26 Jun, 49%", True), ("0.33", "0.33 about 26 Jun, 51%", False)]
+    ("amount", "value", "holds"),
+    [("0.32", "0.32 about 26 Jun, 49 %", True), ("0.33", "0.33 about 26 Jun, 51 %", False)],
 )
 def test_a_dividend_of_half_the_time_value_left_on_its_day_is_borne(amount: str, value: str, holds: bool) -> None:
     """On 26 June the 48 call has 19 days left and, at 42.50 and 60 %, 0.6498 of time value."""

@@ -281,7 +281,7 @@ def test_who_fails_is_left_alone_and_tried_again(ticks: Ticks):
     assert not panel.states()[0].is_up
     assert panel.states()[0].since == make.NOW
     assert is_up("acme") == 0
-    assert panel.ask(Offer.QUOTES, quotes, Urgency.SCAN).troubles[0].startswith("acme is not asked for ")
+    assert panel.ask(Offer.QUOTES, quotes, Urgency.SCAN).troubles[0].startswith("acme is asked again in ")
     assert acme.asked == FAILURES
     acme.does = lambda: "back"
     ticks.advance(FIRST_WAIT)
