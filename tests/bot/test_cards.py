@@ -249,7 +249,7 @@ def test_a_package_shows_every_leg_in_a_table_a_phone_can_show() -> None:
     legs = (make.leg(make.call("187.5"), 1), make.leg(make.call(192), -1))
     card = drawn(make.approval(make.plan(make.signal(legs=legs, limit=D("1.50")), quantity=12)))
 
-    assert card.title == "wheel: 12 × XYZ cash-secured put?"
+    assert card.title == "wheel: 12 × XYZ 187.5 / 192 call cash-secured put?"
     lines = table_text(card.tables[0]).splitlines()
     assert lines[1:] == ["buy open    12  187.5 call  15Jul26", "sell open   12  192 call    15Jul26"]
     assert max(map(len, lines)) <= PHONE
