@@ -12,7 +12,7 @@ from bot.message import Button, Card, Table, Tone
 from engine import consents, payoff
 from engine.model.book import Position
 from engine.model.instruments import Option, Right
-from engine.model.legs import Leg
+from engine.model.legs import Leg, Structure
 from engine.model.limits import ApprovalRules
 from engine.model.orders import Purpose, Ticket, intent
 from engine.model.records import Consent, Need
@@ -67,7 +67,12 @@ def proposal_card(told: Story, now: datetime, banner: str) -> Card:
     approval = told.approval
     card = Card(
         title=title(approval.plan),
-        lines=(*_reasons(approval.plan), *after_words(approval.plan), *_exit_words(approval.plan)),
+        lines=(
+            in_short(approval.plan),
+            *_reasons(approval.plan),
+            *after_words(approval.plan),
+            *_exit_words(approval.plan),
+        ),
         facts=_facts(approval.plan, now),
         tables=_tables(approval.plan),
         footer=f"{approval.id}, version {approval.version}",
@@ -87,7 +92,18 @@ def title(plan: TradePlan) -> str:
     verb = "buy" if leg.ratio > 0 else "sell"
     what = leg.instrument
     name = f"{signal.ticker} {words.contract(what)}" if isinstance(what, Option) else f"{signal.ticker} shares"
-    return f"{signal.strategy}: {verb} {plan.quantity} × {name}"
+    part = " (collar, order 1 of 2)" if signal.structure is Structure.COLLAR else ""
+    return f"{signal.strategy}: {verb} {plan.quantity} × {name}{part}"
+
+
+def in_short(plan: TradePlan) -> str:
+    """What is paid or received, the most that can be lost and until when, for the whole trade: read first."""
+    signal, total = plan.signal, words.money(abs(plan.net_cash))
+    verb = "Receive" if plan.net_cash > 0 else "Pay"
+    lost = words.money(plan.max_loss, words.UNLIMITED)
+    order = " This is the put, the first of its two orders." if signal.structure is Structure.COLLAR else ""
+    expires = "".join(f" {name} {when}." for name, when in _expiry(plan))
+    return f"{verb} {total} in all ({words.net(signal.limit)} a share). The most it can lose: {lost}.{expires}{order}"
 
 
 def legs_table(legs: tuple[Leg, ...], units: int) -> Table:
@@ -123,7 +139,7 @@ def _facts(plan: TradePlan, now: datetime) -> tuple[tuple[str, str], ...]:
         ("Breakeven", (" / ".join(map(words.money, outlook.breakevens)) or "none") + _modelled(outlook)),
         ("P(profit)", _probability(outlook)),
         *_expiry(plan),
-        ("Collateral", words.money(plan.collateral)),
+        *((("Collateral", words.money(plan.collateral)),) if plan.collateral else ()),
         ("Net Greeks", words.greeks_words(outlook.greeks) + (" a share" if outlook.greeks else "")),
         ("Fees", f"{words.money(plan.fees)} (a side)"),
         ("Spot", words.money(signal.spot)),
@@ -148,9 +164,9 @@ def _expiry(plan: TradePlan) -> tuple[tuple[str, str], ...]:
     options = [leg.instrument for leg in plan.signal.legs if isinstance(leg.instrument, Option)]
     if not options:
         return ()
-    first = min(option.expiry for option in options)
+    first, last = min(option.expiry for option in options), max(option.expiry for option in options)
     days = (first - plan.signal.asof.astimezone(NEW_YORK).date()).days
-    return (("Expires", f"{first:%d %b %y} ({words.count(days, 'day')})"),)
+    return (("Expires" if first == last else "First expires", f"{first:%d %b %y} ({words.count(days, 'day')})"),)
 
 
 def _data(plan: TradePlan, now: datetime) -> str:

@@ -13,6 +13,7 @@ from bot.proposal import Story, proposal_card
 from engine import audit, orders, portfolio
 from engine.model.book import PositionStatus
 from engine.model.events import Event, EventKind, Severity
+from engine.model.legs import Leg, Structure
 from engine.model.limits import ApprovalRules
 from engine.model.market import Greeks
 from engine.model.orders import TicketStatus
@@ -37,6 +38,7 @@ def test_a_pending_proposal_is_complete() -> None:
     assert as_text(drawn(make.approval(make.plan(make.signal(outlook=unit))))) == (
         "PAPER\n"
         "wheel: sell 2 × XYZ 44 put?\n"
+        "Receive 206.00 in all (credit 1.03 a share). The most it can lose: 8,594.00. Expires 20 Jul 26 (35 days).\n"
         "For: -0.24 delta, 46 % implied volatility\n"
         "Against: assignment would take 4,400.00\n"
         "Exit: Buy back at 0.51.\n"
@@ -61,6 +63,16 @@ def test_a_pending_proposal_is_complete() -> None:
         "[Snooze] [Change] [Why] [Payoff]\n"
         "A00001, version 1"
     )
+
+
+def test_the_put_of_a_collar_says_that_it_is_the_first_of_two_orders() -> None:
+    signal = make.signal(structure=Structure.COLLAR, legs=(Leg(make.put(44), 1),), limit=D("1.03"))
+
+    card = drawn(make.approval(make.plan(signal)))
+
+    assert card.title == "wheel: buy 2 × XYZ 44 put (collar, order 1 of 2)?"
+    assert card.lines[0].startswith("Pay 206.00 in all (debit 1.03 a share).")
+    assert card.lines[0].endswith("This is the put, the first of its two orders.")
 
 
 def head(card: Card) -> str:
@@ -111,6 +123,8 @@ TICKET = make.ticket(reason="entry", working=Working.REST)
             {},
             "wheel: sell 2 × XYZ 44 put? · ask\n"
             "The price moved -0.05 to 0.98: approve at the new price?\n"
+            "Receive 206.00 in all (credit 1.03 a share). The most it can lose: 8,594.00. "
+            "Expires 20 Jul 26 (35 days).\n"
             "[Approve] [Reject] [Half (1)] [Better price] [Snooze] [Change] [Why] [Payoff]",
         ),
         (
