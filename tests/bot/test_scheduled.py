@@ -181,4 +181,4 @@ def test_a_live_desk_scans_in_a_loop_of_its_own() -> None:
     desk = replace(here.world.desk)
     (loop,) = (work for work in works(Desks(*[desk] * 5)) if work.name == "scans")
 
-    assert [name for name, _ in loop.steps] == ["test"]
+    assert [name for name, _ in loop.steps] == ["test", "collars"]

@@ -431,7 +431,7 @@ async def test_picture_comes_in_the_theme_that_is_shown(desk: PageWorld, tab: Pa
     await tab.locator(LINE).fill("/chart XYZ")
     await tab.locator(LINE).press("Enter")
     picture = tab.locator("figure img")
-    await expect(picture).to_have_attribute("alt", "XYZ 121 sessions: 48.00 to 48.00, last 48.00")
+    await expect(picture).to_have_attribute("alt", "XYZ, daily, 61 sessions: 47.52 to 48.48, last 48.00")
     await expect(picture).to_have_js_property("naturalWidth", 800)
     assert (await picture.get_attribute("src") or "").endswith("theme=light")
 

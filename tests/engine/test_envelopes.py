@@ -277,8 +277,11 @@ def test_bounds_that_make_no_sense_are_refused(changed: dict[str, Any], words: s
 
 
 def test_a_strategy_that_is_not_enabled_has_no_envelope() -> None:
-    with pytest.raises(NotFound, match="No strategy “lotto”"):
-        made(world_with(), strategy="lotto")
+    world = world_with()
+    enabled = {name: each for name, each in world.desk.strategies.items() if name != "lotto"}
+
+    with pytest.raises(NotFound, match="No strategy “lotto” is enabled"):
+        envelopes.create(replace(world.desk, strategies=enabled), bounds(strategy="lotto"), "ann")
 
 
 # live money

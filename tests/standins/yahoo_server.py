@@ -206,7 +206,7 @@ class YahooServer(ProviderServer):
         if symbol not in ROWS:
             error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
             return 404, {"chart": {"result": None, "error": error}}
-        made = chart(DAYS) if query["interval"] == "1d" else minutes_chart(query)
+        made = chart(DAYS) if query.get("interval", "1d") == "1d" else minutes_chart(query)
         return 200, {"chart": {"result": [made], "error": None}}
 
     def _summary(self, query: Query, symbol: str) -> Answer:
