@@ -34,6 +34,14 @@ def bounds(premium: Decimal, gain: float, loss: float) -> tuple[Decimal, Decimal
     return premium * (1 + Decimal(str(gain))), premium * (1 - Decimal(str(loss)))
 
 
+def bound_words(target: Decimal, stop: Decimal, gain: float, loss: float) -> tuple[str, str]:
+    """The same as sentences of the card."""
+    return (
+        f"Sell at {target:.4f} or more ({as_percent(gain, '+.0')}).",
+        f"Stop: sold at {stop:.4f} or less ({as_percent(-loss, '+.0')}).",
+    )
+
+
 def rise_needed(case: Case[P], contract: Contract) -> str:
     """How far the shares have to go by expiry, in words."""
     needed = float(contract.option.strike + contract.limit) / float(funnel.spot_price(case)) - 1

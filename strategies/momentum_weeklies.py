@@ -340,8 +340,7 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         close_on=day,
         trading_hours=params.max_hours,
         words=(
-            f"Sell at {target:.4f} or more ({as_percent(params.profit_target, '+.0')}).",
-            f"Stop: sold at {stop:.4f} or less ({as_percent(-params.stop_share, '+.0')}).",
+            *calls.bound_words(target, stop, params.profit_target, params.stop_share),
             f"Sold after {params.max_hours:g} trading hours" + (f", at the latest on {day:%d %b}." if day else "."),
             f"Sold when the 15-minute RSI is above {params.exit_rsi:g}.",
         ),

@@ -19,7 +19,6 @@ from engine.model.instruments import Instrument, Right
 from engine.model.legs import ExitPlan
 from engine.model.market import Bars, Chain, Contract, IntradayBars, MarketSnapshot, Quote
 from engine.model.trade import Context, Exit, Found, Needs, RiskLevel, Signal, Step, Strategy
-from engine.percent import as_percent
 from strategies import calls, contracts, funnel, intraday, prices
 from strategies.funnel import Case, all_passed, percent, step, unknown, walk
 from strategies.intraday import Traded
@@ -246,8 +245,7 @@ def exits(signal: Signal, params: Params) -> ExitPlan:
         before_close=params.close_minutes,
         words=(
             f"Sold today, {params.close_minutes} minutes before the close; what is left, from 09:35 next session.",
-            f"Sell at {target:.4f} or more ({as_percent(params.profit_target, '+.0')}).",
-            f"Stop: sold at {stop:.4f} or less ({as_percent(-params.stop_share, '+.0')}).",
+            *calls.bound_words(target, stop, params.profit_target, params.stop_share),
             f"Sold when a 15-minute bar closes below VWAP with EMA{params.fast_bars} below EMA{params.slow_bars}.",
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -151,15 +151,31 @@ def american_implied_volatility(
     first = _terms(spot, strike, years, rate, FIRST_GUESS, is_call, dividend_yield, dividends)
     if not first.has_value or not price > first.intrinsic + TELLING * (spot + strike):
         return NO_VALUE
+
+    def missed(iv: float) -> float:
+        return american(spot, strike, years, rate, iv, is_call, dividend_yield, dividends) - price
+
+    def vega(iv: float) -> float:
+        return float(greeks(first.escrowed, strike, years, rate, iv, is_call, dividend_yield).vega[0]) / VOL_POINT
+
+    return solved(missed, vega, TELLING * (spot + strike))
+
+
+def solved(missed: Callable[[float], float], vega: Callable[[float], float], near: float) -> float:
+    """The volatility at which a model misses its price by at most `near` dollars; NaN where there is none.
+
+    Newton's steps, each at most a factor of two. `missed`: dollars of the model above the price; `vega`: dollars for a
+    volatility of 1.
+    """
     iv = FIRST_GUESS
     for _ in range(NEWTON_STEPS):
-        miss = american(spot, strike, years, rate, iv, is_call, dividend_yield, dividends) - price
-        if abs(miss) <= TELLING * (spot + strike):
+        miss = missed(iv)
+        if abs(miss) <= near:
             return iv
-        vega = float(greeks(first.escrowed, strike, years, rate, iv, is_call, dividend_yield).vega[0]) / VOL_POINT
-        if not math.isfinite(miss) or not vega > 0:
+        slope = vega(iv)
+        if not math.isfinite(miss) or not slope > 0:
             return NO_VALUE
-        iv = min(max(iv - miss / vega, iv / 2), iv * 2)
+        iv = min(max(iv - miss / slope, iv / 2), iv * 2)
     return NO_VALUE
 
 

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.model.market import Floats
+from engine.pricing.early_exercise import solved
 from engine.pricing.european import greeks, value
 from engine.pricing.kernels import VOL_POINT
 
 STEPS = 100
-FIRST_GUESS = 0.3
-NEWTON_STEPS = 20
 TELLING = 1e-5
 """Of spot + strike (2e-3 dollars at 100): the lattice is not more exact, so neither is a volatility found with it."""
 
@@ -106,21 +105,21 @@ def lattice_volatility(
 ) -> float:
     """The volatility at which `american_values` gives `price`; NaN where there is none or the price does not tell it.
 
-    >>> float(round(lattice_volatility(4.28, 50, 50, 5 / 12, 0.10, False), 2))
+    >>> round(lattice_volatility(4.28, 50, 50, 5 / 12, 0.10, False), 2)
     0.4
     """
     intrinsic = max(spot - strike if is_call else strike - spot, 0.0)
     if not price > intrinsic + TELLING * (spot + strike):
         return float("nan")
     escrowed = spot - _ahead(tuple(each for each in dividends if 0 < each[0] <= years), 0.0, rate)
-    here, iv = np.array([spot]), FIRST_GUESS
-    for _ in range(NEWTON_STEPS):
-        found = american_values(here, strike, years, rate, np.array([iv]), is_call, dividend_yield, dividends)[0]
-        miss = found - price
-        if abs(miss) <= TELLING * (spot + strike):
-            return iv
-        vega = float(greeks(escrowed, strike, years, rate, iv, is_call, dividend_yield).vega[0]) / VOL_POINT
-        if not np.isfinite(miss) or not vega > 0:
-            return float("nan")
-        iv = min(max(iv - miss / vega, iv / 2), iv * 2)
-    return float("nan")
+
+    def missed(iv: float) -> float:
+        found = american_values(
+            np.array([spot]), strike, years, rate, np.array([iv]), is_call, dividend_yield, dividends
+        )
+        return float(found[0]) - price
+
+    def vega(iv: float) -> float:
+        return float(greeks(escrowed, strike, years, rate, iv, is_call, dividend_yield).vega[0]) / VOL_POINT
+
+    return solved(missed, vega, TELLING * (spot + strike))
