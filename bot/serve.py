@@ -31,12 +31,12 @@ from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError
 from engine.model.book import Account
 from engine.model.records import Lease
+from engine.store.operations import LEASE
 
 log = structlog.get_logger()
 
 Task = asyncio.Task[None]
 
-LEASE = "desk"
 LEASE_FOR = timedelta(seconds=15)
 ACCOUNT_WITHIN = 4.0
 """Seconds the broker has to name its account before the loops start without it."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from engine.correlation import DailyReturns
 from engine.model.economy import Economy
 from engine.model.events import Event, EventKind, Severity
+from engine.model.leadership import Term
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.reports import Report
 from engine.model.trade import Strategy, Unknown
@@ -56,6 +57,8 @@ class Desk:
     """The same of the last 260 sessions, for betas and for bad days."""
     reservations: Reservations = field(default_factory=Reservations)
     """What the entries being worked take of the limits."""
+    term: Term = field(default_factory=Term)
+    """Under which lease this process acts."""
 
     @property
     def today(self) -> date:

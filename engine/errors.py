@@ -102,3 +102,7 @@ class OrderRejected(BrokerError):
 
 class ConfigError(DeskError):
     """The desk cannot open: the message names the key and what it should be."""
+
+
+class LeaseLost(DeskError):
+    """Another process acts for this desk now, or this one's right to has run out: nothing more may be done here."""

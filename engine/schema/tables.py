@@ -319,6 +319,32 @@ lease = Table(
     Column("expires", Instant, nullable=False),
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("resolved_at", Instant),
+    Column("snoozed_until", Instant),
+    Column("seen_by", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_alerts_state_rule_subject", "state", "rule", "subject"),
+    Index("ix_alerts_opened_at", "opened_at"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("at", Instant, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+
 iv_history = Table(
     "iv_history",
     metadata,

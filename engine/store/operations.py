@@ -10,7 +10,8 @@ from math import inf
 from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 
 from engine.codec import dump, load
-from engine.errors import DataInvalid, NotFound
+from engine.errors import DataInvalid, LeaseLost, NotFound
+from engine.model.leadership import Term
 from engine.model.market import IvDay, Kind, Source
 from engine.model.records import EquityDay, Lease, Run, RunState, Setting, StrategyDay
 from engine.model.trade import Scan, ScanOutcome
@@ -31,6 +32,8 @@ from engine.schema.types import Money
 from engine.store.work import Fields, Queries
 
 AT_A_TIME = 100
+LEASE = "desk"
+"""The name of the one lease: who acts for the desk of this database."""
 _LAST_SCAN = (
     select(scans.c.body)
     .where(scans.c.strategy == bindparam("strategy_"))
@@ -205,6 +208,22 @@ class Operations(Queries):
     def renew_lease(self, name: str, holder: str, epoch: int, until: datetime) -> bool:
         """Whether the holder of this epoch still has it, and now until `until`."""
         return self._write(_RENEW, {"name_": name, "holder_": holder, "epoch_": epoch, "until_": until}) == 1
+
+    def require_term(self, term: Term, now: datetime) -> None:
+        """Refuse to go on where another process acts for the desk: for the transaction that an act begins with.
+
+        Only one transaction writes at a time, so that a lease cannot change hands before this one has committed.
+
+        Raises:
+            LeaseLost: the lease has another holder or epoch, or has run out.
+        """
+        if not term.is_fenced:
+            return
+        held = self.lease(LEASE)
+        if held is None or (held.holder, held.epoch) != (term.holder, term.epoch):
+            raise LeaseLost("Another process acts for this desk now: nothing more is done here.")
+        if held.expires <= now:
+            raise LeaseLost("The right of this process to act has run out: nothing is done until it is renewed.")
 
     def lease(self, name: str) -> Lease | None:
         """Who holds it (perhaps no longer: see `expires`), None when nobody ever did."""

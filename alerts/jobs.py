@@ -1,0 +1,31 @@
+"""A job as data: what runs, when it is due, and what becomes of a due time that was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from alerts.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of work that is due at certain times. Every due time is run once, or written down as missed.
+
+    Attributes:
+        name: for `/jobs` and `/runjob`: `scan wheel`, `backup`.
+        run: does it, and returns in a few words what came of it. What it raises makes the run a failed one.
+        grace: how late it may begin. A due time older than that is missed; of several that came together, only the
+            latest is run.
+        catches_up: where it makes sense however late (a digest, a backup): the latest due time of the last days is
+            run when the desk is back, instead of being missed.
+        patience: how long a run may take before people are told that it hangs.
+    """
+
+    name: str
+    schedule: Schedule
+    run: Callable[[], str]
+    grace: timedelta = timedelta(minutes=5)
+    catches_up: bool = False
+    patience: timedelta = timedelta(minutes=10)

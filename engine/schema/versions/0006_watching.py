@@ -1,0 +1,39 @@
+"""Alerts that are open or over, and the signs of life that uptime is counted from."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from engine.schema.types import Instant
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing is known of the time before."""
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", Instant(), nullable=False),
+        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("resolved_at", Instant(), nullable=True),
+        sa.Column("snoozed_until", Instant(), nullable=True),
+        sa.Column("seen_by", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_alerts"),
+    )
+    op.create_index("ix_alerts_state_rule_subject", "alerts", ["state", "rule", "subject"])
+    op.create_index("ix_alerts_opened_at", "alerts", ["opened_at"])
+    op.create_table(
+        "heartbeats",
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("at", "holder", name="pk_heartbeats"),
+    )
