@@ -59,7 +59,7 @@ LAYERS = {
         "engine.stress",
         "engine.volatility",
     ),
-    "ports": ("engine.ports", "engine.streams", "engine.transport"),
+    "ports": ("engine.meters", "engine.ports", "engine.streams", "engine.transport"),
     "use cases": (
         "engine.abilities",
         "engine.activities",

@@ -18,11 +18,14 @@ import structlog
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 
+from engine import meters
 from engine.errors import BrokerUnavailable
 from engine.transport import Timeouts, prepare
 
 log = structlog.get_logger()
 
+NAME = "alpaca"
+"""The provider's name in what is measured."""
 NO_VERDICT = frozenset({408, 425, 429})
 """Statuses below 500 that say nothing about the request itself (RFC 9110, RFC 6585)."""
 DUPLICATE = re.compile(r"client[ _-]?order[ _-]?id must be unique", re.IGNORECASE)
@@ -91,6 +94,20 @@ class AlpacaHttp:
 
 
 def _answer(method: str, path: str, call: Callable[[], Any]) -> Any:
+    try:
+        with meters.request(NAME, meters.template(path)):
+            answer = _asked(method, path, call)
+    except Temporary:
+        meters.BROKER.silent()
+        raise
+    except Refused:
+        meters.BROKER.answered()
+        raise
+    meters.BROKER.answered()
+    return answer
+
+
+def _asked(method: str, path: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except APIError as error:

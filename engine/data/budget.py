@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from engine.data import meters
+from engine import meters
 from engine.data.providers.trouble import Throttled
 
 

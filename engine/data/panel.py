@@ -15,7 +15,7 @@ from typing import Generic, TypeVar, cast
 
 import numpy as np
 
-from engine.data import meters
+from engine import meters
 from engine.data.breaker import Leave
 from engine.data.budget import Urgency, asking
 from engine.data.lanes import Call, Lane

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sized
 from datetime import datetime
 
+from engine import meters
 from engine.ages import age
-from engine.data import meters
 from engine.data.breaker import LONGEST_WAIT, Breaker, Leave
 from engine.data.budget import Urgency
 from engine.data.lanes import Lane

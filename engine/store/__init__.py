@@ -24,6 +24,7 @@ from engine.store.consents import Consents
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
 from engine.store.locks import Locks
+from engine.store.monitoring import Monitoring
 from engine.store.operations import Operations
 from engine.store.orders import Orders
 from engine.store.outbox import Outbox, Waiting
@@ -43,6 +44,7 @@ class UnitOfWork(
     Envelopes,
     Events,
     Locks,
+    Monitoring,
     Operations,
     Orders,
     Outbox,

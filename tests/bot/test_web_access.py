@@ -10,7 +10,7 @@ import pytest
 from bot.people import People, Role, User
 from bot.platforms.web_access import GUESS_WINDOW, MOST_GUESSES, MOST_SESSIONS, Access
 from bot.platforms.web_app import start_web
-from engine.data import meters
+from engine import meters
 from engine.errors import ConfigError, NotAllowed
 from tests.page import PageWorld
 
