@@ -43,6 +43,7 @@ class Rule(Generic[Facts]):
         holds: how long the value must stay beyond `fires` before people are told.
         escalates: how long nobody may answer before it is told again one severity higher; None never.
         again: how long until a running alert that somebody has seen is told once more; None never.
+        worse: the name of the rule whose alert about the same subject takes this one's place while it is told; "" none.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Rule(Generic[Facts]):
     holds: timedelta = timedelta(0)
     escalates: timedelta | None = None
     again: timedelta | None = None
+    worse: str = ""

@@ -332,9 +332,12 @@ alerts = Table(
     Column("resolved_at", Instant),
     Column("snoozed_until", Instant),
     Column("seen_by", Text, nullable=False),
+    Column("card", Text, nullable=False),
     Column("body", Text, nullable=False),
     Index("ix_alerts_state_rule_subject", "state", "rule", "subject"),
     Index("ix_alerts_opened_at", "opened_at"),
+    Index("ix_alerts_resolved_at", "resolved_at"),
+    Index("ix_alerts_card", "card"),
 )
 
 heartbeats = Table(

@@ -18,6 +18,7 @@ from engine.errors import ConfigError
 from engine.store import database
 from engine.store.adoptions import Adoptions
 from engine.store.ahead import Ahead
+from engine.store.alerts import Alerts
 from engine.store.approvals import Approvals
 from engine.store.buttons import Buttons
 from engine.store.consents import Consents
@@ -38,6 +39,7 @@ __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting"]
 class UnitOfWork(
     Adoptions,
     Ahead,
+    Alerts,
     Approvals,
     Buttons,
     Consents,

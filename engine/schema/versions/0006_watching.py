@@ -25,11 +25,14 @@ def upgrade() -> None:
         sa.Column("resolved_at", Instant(), nullable=True),
         sa.Column("snoozed_until", Instant(), nullable=True),
         sa.Column("seen_by", sa.Text(), nullable=False),
+        sa.Column("card", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_alerts"),
     )
     op.create_index("ix_alerts_state_rule_subject", "alerts", ["state", "rule", "subject"])
     op.create_index("ix_alerts_opened_at", "alerts", ["opened_at"])
+    op.create_index("ix_alerts_resolved_at", "alerts", ["resolved_at"])
+    op.create_index("ix_alerts_card", "alerts", ["card"])
     op.create_table(
         "heartbeats",
         sa.Column("at", Instant(), nullable=False),
