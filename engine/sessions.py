@@ -9,7 +9,7 @@ import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -173,11 +173,15 @@ class Sessions:
         >>> sessions.hours_between(sessions.at(monday, "15:00"), sessions.at(tuesday, "10:30"))
         2.0
         """
+        return self.time_between(start, end).total_seconds() / 3600
+
+    def time_between(self, start: datetime, end: datetime) -> timedelta:
+        """The time in regular sessions from `start` to `end`, none when that is no time ahead."""
         spans = (
             min(end, self.close(day)) - max(start, self.open(day))
             for day in self.between(self.today(start), self.today(end))
         )
-        return sum(max(span.total_seconds(), 0.0) for span in spans) / 3600
+        return sum((max(span, timedelta(0)) for span in spans), timedelta(0))
 
     def _row(self, table: _Table, day: date) -> int:
         row = table.row.get(day)

@@ -125,6 +125,18 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """The time between two signs of life of a desk; `until` is None while the second has not come.
+
+    `is_planned`: the first of them was the last word of a process that ended in order.
+    """
+
+    since: datetime
+    until: datetime | None
+    is_planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """Several orders in a row that are one act (a roll, a flattened book). Table `sequences`; `body` is its value."""
 

@@ -346,7 +346,14 @@ heartbeats = Table(
     Column("at", Instant, primary_key=True),
     Column("holder", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),
+    Column("is_last", Boolean, nullable=False, server_default=false()),
+    Column("silent_since", Instant),
+    Index("ix_heartbeats_silent_since", "silent_since"),
 )
+"""Signs of life of whoever acts for the desk.
+
+`is_last`: it ended in order then. `silent_since`: the sign of life before it, where that was too long ago.
+"""
 
 iv_history = Table(
     "iv_history",

@@ -24,6 +24,7 @@ from engine.store.buttons import Buttons
 from engine.store.consents import Consents
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
+from engine.store.heartbeats import Heartbeats
 from engine.store.locks import Locks
 from engine.store.monitoring import Monitoring
 from engine.store.operations import Operations
@@ -45,6 +46,7 @@ class UnitOfWork(
     Consents,
     Envelopes,
     Events,
+    Heartbeats,
     Locks,
     Monitoring,
     Operations,

@@ -38,5 +38,8 @@ def upgrade() -> None:
         sa.Column("at", Instant(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("is_last", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("silent_since", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("at", "holder", name="pk_heartbeats"),
     )
+    op.create_index("ix_heartbeats_silent_since", "heartbeats", ["silent_since"])
