@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, select, type_coerce
 
@@ -16,6 +16,7 @@ DOWN_AFTER = timedelta(seconds=30)
 """A silence longer than this means that the desk was down all the while."""
 
 MOMENT = timedelta(microseconds=1)
+END = datetime.max.replace(tzinfo=UTC)
 
 _ROW = heartbeats.c
 _FIRST = select(func.min(type_coerce(_ROW.at, Instant())))
@@ -51,8 +52,8 @@ class Heartbeats(Queries):
         row = self._row(_FIRST)
         return None if row is None else row[0]
 
-    def last_beat(self, until: datetime) -> datetime | None:
-        """The latest sign of life at or before `until`, None before the first."""
+    def last_beat(self, until: datetime = END) -> datetime | None:
+        """The latest sign of life (at or before `until`), None before the first."""
         row = self._row(_LATEST, {"until_": until})
         return None if row is None else row[0]
 

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, case, func, literal, select, type_coerce
 from sqlalchemy.sql.base import Executable
 
 from engine.model.records import DeliveryState, RunState
-from engine.schema.tables import alerts, approvals, heartbeats, orders, outbox, positions, runs, trades
+from engine.schema.tables import alerts, approvals, orders, outbox, positions, runs, trades
 from engine.schema.types import Money
 from engine.store.work import Queries
 
@@ -54,7 +54,6 @@ _LAST_DONE = (
     .group_by(runs.c.job)
     .order_by(runs.c.job)
 )
-_BEAT = select(func.max(heartbeats.c.at, type_=heartbeats.c.at.type))
 
 
 @cache
@@ -136,8 +135,3 @@ class Monitoring(Queries):
     def jobs_done(self) -> dict[str, datetime]:
         """When each job was last done."""
         return {row[0]: row[1] for row in self._rows(_LAST_DONE)}
-
-    def last_beat(self) -> datetime | None:
-        """The newest sign of life of any process, None before the first."""
-        row = self._row(_BEAT)
-        return None if row is None else row[0]
