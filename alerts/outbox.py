@@ -231,7 +231,7 @@ class Lanes:
     """The outbox of a live desk: every destination has a task of its own while something is due there."""
 
     def __init__(self, outbox: Outbox) -> None:
-        self._outbox = replace(outbox, goes_on=lambda: not self._is_ending)
+        self._outbox = replace(outbox, goes_on=lambda: not self._is_ending and outbox.goes_on())
         self._is_ending = False
         self._tasks: dict[str, asyncio.Task[int]] = {}
         self._forgot: datetime | None = None

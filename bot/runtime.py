@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from engine.desk import Desk
-from engine.errors import DeskError
+from engine.errors import DeskError, LeaseLost
 from engine.model.events import EventKind, Severity
 
 log = structlog.get_logger()
@@ -63,6 +63,11 @@ class Troubles:
         self._desk = desk
         self._told: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
+
+    @property
+    def may_act(self) -> bool:
+        """Whether this process still acts for the desk, as far as it can tell by itself."""
+        return not self._desk.term.has_run_out
 
     def expected(self, step: str, problem: DeskError) -> None:
         """A failure the desk has words for."""
@@ -157,10 +162,13 @@ class Loop:
 
     def _look(self) -> None:
         for name, step in self.work.steps:
-            if self._ending.is_set():
+            if self._ending.is_set() or not self._troubles.may_act:
                 return
             try:
                 step()
+            except LeaseLost as lost:
+                log.warning("loop.may_not_act", loop=self.work.name, step=name, why=str(lost))
+                return
             except DeskError as problem:
                 self._troubles.expected(f"{self.work.name}: {name}", problem)
             except Exception as bug:  # noqa: BLE001 - told with its traceback; the steps behind it may be the stops

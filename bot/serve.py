@@ -7,14 +7,12 @@ and stops it so that nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -27,18 +25,16 @@ from bot.fronts import Fronts
 from bot.platforms.base import Platform
 from bot.pulse import Pulse
 from bot.runtime import Runtime
-from engine import activities, audit, gateway
+from engine import activities, audit, gateway, leadership
 from engine.desk import Desk
-from engine.errors import BrokerUnavailable, ConfigError
+from engine.errors import BrokerUnavailable, ConfigError, LeaseLost
 from engine.model.book import Account
-from engine.model.records import Lease
-from engine.store.operations import LEASE
+from engine.model.leadership import LEASE_FOR
 
 log = structlog.get_logger()
 
 Task = asyncio.Task[None]
 
-LEASE_FOR = timedelta(seconds=15)
 ACCOUNT_WITHIN = 4.0
 """Seconds the broker has to name its account before the loops start without it."""
 PUMP_EVERY = 0.2
@@ -110,7 +106,7 @@ class Serving:
     runtime: Runtime
     platforms: Mapping[str, Platform]
     channels: Channels
-    renew_every: float = 4.0
+    renew_every: float = leadership.RENEW_EVERY
     patience: float = 20.0
     feeds: tuple[Feed, ...] = ()
     fronts: Fronts | None = None
@@ -124,57 +120,23 @@ class Serving:
         return self.room.desk if self.clock is None else replace(self.room.desk, now=self.clock)
 
 
-def holder() -> str:
-    """This process, as the lease names it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def take_lease(desk: Desk, name: str) -> Lease:
-    """The right to run this desk: one process has it at a time.
-
-    The lease of a process of this machine that is gone is taken over at once.
-
-    Raises:
-        ConfigError: another process runs the desk.
-    """
-    now = desk.now()
-    with desk.store.begin() as work:
-        held = work.lease(LEASE)
-        if held is not None and held.holder != name and _is_gone(held.holder):
-            work.renew_lease(LEASE, held.holder, held.epoch, now)
-        taken = work.take_lease(LEASE, name, now, now + LEASE_FOR)
-    if taken is None:
-        other = held.holder if held is not None else "another process"
-        raise ConfigError(
-            f"This desk is run by {other} already: stop that one first, or give this one its own database."
-        )
-    return taken
-
-
-def _is_gone(name: str) -> bool:
-    """Whether a holder of this machine has no process any more."""
-    host, _, pid = name.rpartition(":")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
 async def serve(serving: Serving) -> None:
     """Run until SIGTERM, SIGINT or the loss of the lease; then end in order.
 
+    A process that stood by has its lease already.
+
     Raises:
-        ConfigError: another process runs this desk or has taken it over, or the keys open another account.
+        ConfigError: another process runs this desk, or the keys open another account.
+        LeaseLost: another process has taken this desk over.
     """
     end_on_signals()
     desk = serving.desk
-    account = await _check_account(desk)
-    lease = take_lease(desk, holder())
+    try:
+        account = await _check_account(desk)
+    except ConfigError:
+        leadership.give_back(desk.store, desk.now())
+        raise
+    leadership.take(desk.store, desk.now(), leadership.holder())
     await _open_books(desk, account)
     serving.runtime.start()
     for feed in serving.feeds:
@@ -185,7 +147,7 @@ async def serve(serving: Serving) -> None:
     pulse = Pulse(desk, lambda: serving.runtime.beats)
     day = asyncio.create_task(_lived(serving.day))
     tasks = (
-        asyncio.create_task(_renewed(desk, lease, serving.renew_every)),
+        asyncio.create_task(_renewed(desk, serving.renew_every)),
         asyncio.create_task(mail.run()),
         asyncio.create_task(_watched(serving.runtime)),
         asyncio.create_task(pulse.run()),
@@ -199,7 +161,7 @@ async def serve(serving: Serving) -> None:
         log.info("serve.ending")
         pulse.ends_in_order = True
     finally:
-        await _ended(serving, lease, mail, day, tasks)
+        await _ended(serving, mail, day, tasks)
 
 
 async def _lived(day: Callable[[], Awaitable[None]]) -> None:
@@ -249,7 +211,7 @@ def end_on_signals() -> None:
         asyncio.get_running_loop().add_signal_handler(number, end, number)
 
 
-async def _ended(serving: Serving, lease: Lease, mail: Mail, day: Task, tasks: tuple[Task, ...]) -> None:
+async def _ended(serving: Serving, mail: Mail, day: Task, tasks: tuple[Task, ...]) -> None:
     """End within five seconds: what is on its way arrives, what people began is finished, the rest is in the store."""
     day.cancel()
     stopped = asyncio.create_task(asyncio.to_thread(_stop_loops, serving))
@@ -263,9 +225,11 @@ async def _ended(serving: Serving, lease: Lease, mail: Mail, day: Task, tasks: t
         log.warning("serve.acts_under_way")
     await asyncio.gather(stopped, *tasks, return_exceptions=True)
     desk = serving.desk
-    audit.seal(desk.store)
-    with desk.store.begin() as work:
-        work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now())
+    try:
+        audit.seal(desk.store)
+    except LeaseLost:
+        return  # whoever has the lease now seals
+    leadership.give_back(desk.store, desk.now())
 
 
 def _stop_loops(serving: Serving) -> None:
@@ -276,30 +240,26 @@ def _stop_loops(serving: Serving) -> None:
         log.warning("serve.loops_still_busy", loops=late)
 
 
-async def _renewed(desk: Desk, lease: Lease, every: float) -> None:
+async def _renewed(desk: Desk, every: float) -> None:
     """Keep the lease.
 
     Raises:
-        ConfigError: somebody else has it now, or it has run out; nothing more may be traded here.
+        LeaseLost: somebody else has it now. ConfigError: the database has been away for as long as the lease holds.
     """
     renewed = time.monotonic()
     while True:
         await asyncio.sleep(every)
         try:
-            is_ours = await asyncio.to_thread(_renew, desk, lease)
+            await asyncio.to_thread(leadership.renew, desk.store, desk.now())
+        except LeaseLost as lost:
+            log.error("serve.lease_lost", epoch=desk.term.epoch)
+            raise LeaseLost("Another process has taken this desk over: this one ends.") from lost
         except Exception as problem:  # a database that is away for a moment must not end the exits for good
             log.error("serve.lease_not_renewed", exc_info=problem)
             if time.monotonic() - renewed < LEASE_FOR.total_seconds():
                 continue
             raise ConfigError("This desk's database has not answered for too long: this process ends.") from problem
-        if not is_ours:
-            raise ConfigError("Another process has taken this desk over: this one ends.")
         renewed = time.monotonic()
-
-
-def _renew(desk: Desk, lease: Lease) -> bool:
-    with desk.store.begin() as work:
-        return work.renew_lease(LEASE, lease.holder, lease.epoch, desk.now() + LEASE_FOR)
 
 
 class Mail:
@@ -317,6 +277,7 @@ class Mail:
                 postman,
                 postman.lost,
                 lambda work: room.run(Pool.PROTECT, work),
+                lambda: not room.desk.term.has_run_out,
             )
         )
 

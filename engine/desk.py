@@ -57,8 +57,11 @@ class Desk:
     """The same of the last 260 sessions, for betas and for bad days."""
     reservations: Reservations = field(default_factory=Reservations)
     """What the entries being worked take of the limits."""
-    term: Term = field(default_factory=Term)
-    """Under which lease this process acts."""
+
+    @property
+    def term(self) -> Term:
+        """Under which lease this process acts: one for every desk on the same store."""
+        return self.store.term
 
     @property
     def today(self) -> date:

@@ -54,6 +54,19 @@ def check_order(desk: Desk, order: Order) -> None:
         raise OrderRejected(f"nothing was sent to the broker. {wrong}")
 
 
+def check_term(desk: Desk) -> None:
+    """Let what cannot be taken back go out to the broker, or raise. Asked right before it, outside any transaction.
+
+    What was committed before is held against the lease there; since then this process may have been stopped for long.
+
+    Raises:
+        LeaseLost: another process acts for the desk, or may do so by now; nothing was sent.
+    """
+    with desk.store.read() as work:
+        work.require_term(desk.term)
+    desk.term.check()
+
+
 def _is_pinned(desk: Desk) -> bool:
     """Whether orders may go to one account only."""
     return bool(desk.account) or desk.mode is Mode.LIVE

@@ -198,4 +198,4 @@ def _hold_back(desk: Desk, found: Comparison, lasting: frozenset[str]) -> None:
                 _tried(lambda id=ticket.id, why=why: orders.cancel(desk, id, "desk", why), ticket.id)  # type: ignore[misc]
     for order in found.late:
         if order.client_order_id in lasting:
-            _tried(lambda order=order: desk.broker.cancel(order), order.client_order_id)  # type: ignore[misc]
+            _tried(lambda order=order: orders.take_off(desk, order), order.client_order_id)  # type: ignore[misc]

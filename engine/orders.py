@@ -68,13 +68,17 @@ def send(desk: Desk, order: Order) -> Order:
     """Put a committed NEW order on the wire and record the answer.
 
     A refusal gets the answer of its kind (`engine.refusals`), which may be a next order: that one is returned then.
-    No answer leaves the order NEW for `reconcile` to look up.
+    No answer leaves the order NEW for `reconcile` to look up; so does the loss of the lease.
+
+    Raises:
+        LeaseLost: another process acts for the desk, or may do so by now; nothing was sent.
     """
     try:
         gateway.check_order(desk, order)
         decided = _decided_meanwhile(desk, order)
         if decided is not None:
             return decided
+        gateway.check_term(desk)
         accepted = desk.broker.submit(order)
     except OrderRejected as refusal:
         return _refused(desk, order, refusal)
@@ -416,9 +420,13 @@ def _tell_stuck(desk: Desk, ticket: Ticket, order: Order) -> None:
 
 
 def stop(desk: Desk, order: Order) -> Order:
-    """Ask the broker to cancel and look at once how it ended; it may have filled meanwhile."""
+    """Ask the broker to cancel and look at once how it ended; it may have filled meanwhile.
+
+    Raises:
+        LeaseLost: as `send`.
+    """
     try:
-        desk.broker.cancel(order)
+        take_off(desk, order)
     except OrderRejected as late:
         log.info("order.cancel_too_late", client_order_id=order.client_order_id, answer=str(late))
         asked = _asked_to_cancel(desk, order, late)
@@ -434,6 +442,16 @@ def stop(desk: Desk, order: Order) -> Order:
         if ticket.is_open:
             _go_on(desk, ticket, ended)
     return ended
+
+
+def take_off(desk: Desk, order: Order) -> None:
+    """Ask the broker to cancel, for as long as this process acts for the desk.
+
+    Raises:
+        LeaseLost: as `send`. OrderRejected, BrokerUnavailable: as `Broker.cancel`.
+    """
+    gateway.check_term(desk)
+    desk.broker.cancel(order)
 
 
 def _asked_to_cancel(desk: Desk, order: Order, problem: BrokerError | None) -> Order:

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
-from engine import alarms, exits, halts, mending, missing, nets, orders
+from engine import alarms, exits, gateway, halts, mending, missing, nets, orders
 from engine.codec import dump, load_frozen
 from engine.desk import Desk
 from engine.each import each
@@ -350,7 +350,7 @@ def _noted(desk: Desk, state: Flatten, lines: tuple[Line, ...]) -> Flatten:
         if kept is not None and is_ours and kept != replace(done, version=kept.version):
             return _save(desk, work, replace(done, tried_at=kept.tried_at), "desk")
     if done.is_suspended and not is_ours and not (kept is not None and kept.is_suspended):
-        desk.broker.suspend(False)
+        _suspend(desk, suspended=False)
     return kept or done
 
 
@@ -361,7 +361,7 @@ def _finish(desk: Desk, state: Flatten) -> Flatten:
         if shown:
             note = "Not suspended at the broker: it still shows what the desk does not touch."
             return replace(state, lines=(), untouched=shown, ended_at=desk.now(), note=note)
-        desk.broker.suspend(True)
+        _suspend(desk, suspended=True)
     except BrokerError as problem:
         return replace(state, lines=(), note=f"Everything is closed; the broker is asked again: {problem}")
     return replace(
@@ -372,6 +372,16 @@ def _finish(desk: Desk, state: Flatten) -> Flatten:
         is_suspended=True,
         note="Trading is suspended at the broker.",
     )
+
+
+def _suspend(desk: Desk, *, suspended: bool) -> None:
+    """Have the broker take no order any more, or orders again.
+
+    Raises:
+        LeaseLost: another process acts for the desk. BrokerUnavailable: it did not confirm it.
+    """
+    gateway.check_term(desk)
+    desk.broker.suspend(suspended)
 
 
 def _shown(desk: Desk) -> tuple[str, ...]:
@@ -436,7 +446,7 @@ def suspend(desk: Desk, id: str, by: str) -> Flatten:
         state = halts.flatten(work)
     if state is None or state.id != id or state.is_suspended:
         raise AlreadyDecided(f"{id} is not the latest, or trading is suspended already.")
-    desk.broker.suspend(True)
+    _suspend(desk, suspended=True)
     with desk.store.begin() as work:
         note = f"Trading is suspended at the broker by {by}: exits do not work either."
         latest = replace(halts.flatten(work) or state, is_suspended=True, note=note)
@@ -454,7 +464,7 @@ def resume(desk: Desk, by: str) -> bool:
     state = current(desk)
     is_stopped = state is not None and (state.is_running or state.is_suspended)
     if state is not None and is_stopped:
-        desk.broker.suspend(False)
+        _suspend(desk, suspended=False)
         with desk.store.begin() as work:
             note = f"Ended by {by}: what is open has its own exits again."
             ended = state.ended_at or desk.now()

@@ -88,6 +88,7 @@ LAYERS = {
         "engine.histories",
         "engine.holdings",
         "engine.imports",
+        "engine.leadership",
         "engine.locks",
         "engine.looks",
         "engine.mending",

@@ -18,7 +18,7 @@ from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_chats import Chats
 from bot.platforms.telegram_check import examined
 from bot.platforms.telegram_door import Door
-from bot.platforms.telegram_intake import Calm, Intake, elapsed
+from bot.platforms.telegram_intake import Calm, Intake
 from bot.platforms.telegram_listen import Polling, Webhook
 from bot.platforms.telegram_menu import Menus
 from bot.platforms.telegram_queue import Outgoing, Urgency
@@ -27,6 +27,7 @@ from bot.platforms.telegram_talk import Talk
 from bot.platforms.telegram_updates import Membership
 from bot.platforms.telegram_wire import Trouble, Wire
 from bot.settings import TelegramSettings
+from engine.model.elapsed import elapsed
 
 log = structlog.get_logger()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from itertools import groupby
@@ -27,15 +26,6 @@ from bot.platforms.telegram_updates import (
 log = structlog.get_logger()
 
 REMEMBERED = 10_000
-
-
-_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", None)
-"""Linux's clock that goes on while the machine sleeps, as its monotonic one does not: man 2 clock_gettime."""
-
-
-def elapsed() -> float:
-    """Seconds on a clock that only runs forward, and also while the machine sleeps where its system has such a one."""
-    return time.monotonic() if _SLEEPLESS is None else time.clock_gettime(_SLEEPLESS)
 
 
 class Calm:

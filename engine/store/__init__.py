@@ -15,6 +15,7 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from engine.errors import ConfigError
+from engine.model.leadership import Term
 from engine.store import database
 from engine.store.adoptions import Adoptions
 from engine.store.ahead import Ahead
@@ -79,6 +80,8 @@ class Store:
         self._writer = database.writer(engine)
         self._reader = database.reader(engine)
         self._current = _Current()
+        self.term = Term()
+        """Under which lease this process writes; unfenced until it takes one."""
         self._writing: AbstractContextManager[object] = nullcontext()
         self._reading: AbstractContextManager[object] = nullcontext()
         if engine.dialect.name == "sqlite":
@@ -156,9 +159,19 @@ class Store:
     def begin(self) -> Iterator[UnitOfWork]:
         """A transaction that may write: committed at the end of the block, rolled back on any error.
 
+        It is held against the lease of this process: nobody else can take that before this transaction has ended.
+
         Raises:
+            LeaseLost: another process acts for the desk; nothing may be written here.
             RuntimeError: this thread is in a transaction already (it would wait for itself).
         """
+        with self.begin_unfenced() as work:
+            work.require_term(self.term)
+            yield work
+
+    @contextmanager
+    def begin_unfenced(self) -> Iterator[UnitOfWork]:
+        """`begin` whoever has the lease: for giving it back."""
         if self._current.work is not None:
             raise RuntimeError("This thread is in a transaction already: end it before begin().")
         with self._writing, database.transaction(self._writer) as connection:

@@ -123,6 +123,7 @@ _RENEW = (
     .where(lease.c.epoch == bindparam("epoch_"))
     .values(expires=bindparam("until_"))
 )
+_FREE = _RENEW.values(holder="")
 _IMPORT = select(imports.c.body).where(imports.c.hash == bindparam("hash_"))
 _PAPER = select(paper.c.kind, paper.c.key, paper.c.body).order_by(paper.c.kind, paper.c.key)
 _CLEAR_PAPER = delete(paper)
@@ -209,21 +210,23 @@ class Operations(Queries):
         """Whether the holder of this epoch still has it, and now until `until`."""
         return self._write(_RENEW, {"name_": name, "holder_": holder, "epoch_": epoch, "until_": until}) == 1
 
-    def require_term(self, term: Term, now: datetime) -> None:
-        """Refuse to go on where another process acts for the desk: for the transaction that an act begins with.
+    def free_lease(self, name: str, holder: str, epoch: int, now: datetime) -> None:
+        """Give a lease back that this holder has under this epoch; one that somebody else has stays theirs."""
+        self._write(_FREE, {"name_": name, "holder_": holder, "epoch_": epoch, "until_": now})
+
+    def require_term(self, term: Term) -> None:
+        """Refuse to go on where another process acts for the desk. `Store.begin` asks it for every transaction.
 
         Only one transaction writes at a time, so that a lease cannot change hands before this one has committed.
 
         Raises:
-            LeaseLost: the lease has another holder or epoch, or has run out.
+            LeaseLost: the lease has another holder or epoch.
         """
         if not term.is_fenced:
             return
         held = self.lease(LEASE)
         if held is None or (held.holder, held.epoch) != (term.holder, term.epoch):
             raise LeaseLost("Another process acts for this desk now: nothing more is done here.")
-        if held.expires <= now:
-            raise LeaseLost("The right of this process to act has run out: nothing is done until it is renewed.")
 
     def lease(self, name: str) -> Lease | None:
         """Who holds it (perhaps no longer: see `expires`), None when nobody ever did."""

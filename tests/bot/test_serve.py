@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -27,14 +25,15 @@ from bot.message import PLAIN, Card, Manner, MessageRef
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.runtime import Runtime, Work
-from bot.serve import LEASE, Serving, holder, serve, take_lease
+from bot.serve import Serving, serve
 from engine import activities, orders
 from engine.brokers.alpaca_stream import TradeStream
-from engine.errors import ConfigError
+from engine.errors import ConfigError, LeaseLost
 from engine.model.book import PostingKind
 from engine.model.events import Event, EventKind
 from engine.model.orders import Activity, ActivityKind
 from engine.store import Store, UnitOfWork
+from engine.store.operations import LEASE
 from tests import make
 from tests.desk import World, make_world
 from tests.standins.alpaca import KEY, SECRET
@@ -51,33 +50,6 @@ def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:
 def alike(world: World) -> Desks:
     """One desk for every kind of work."""
     return Desks(*[world.desk] * 5)
-
-
-def test_a_desk_that_another_process_runs_is_refused_by_name() -> None:
-    world = make_world()
-    take_lease(world.desk, "elsewhere:1")
-
-    with pytest.raises(ConfigError, match="elsewhere:1"):
-        take_lease(world.desk, holder())
-
-
-def test_the_lease_of_another_machine_is_free_when_it_was_not_renewed() -> None:
-    world = make_world()
-    take_lease(world.desk, "elsewhere:1")
-    world.clock.advance(16)
-
-    assert take_lease(world.desk, holder()).holder == holder()
-
-
-def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once() -> None:
-    world = make_world()
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    host, _, _ = holder().rpartition(":")
-    first = take_lease(world.desk, f"{host}:{gone.stdout.strip()}")
-
-    taken = take_lease(world.desk, holder())
-
-    assert (taken.holder, taken.epoch) == (holder(), first.epoch + 1)
 
 
 async def test_a_desk_before_the_wrong_account_does_not_start() -> None:
@@ -173,10 +145,10 @@ async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
         await asyncio.sleep(0.01)
     with world.store.begin() as work:
         work.take_lease(
-            LEASE, "elsewhere:1", world.clock() + timedelta(minutes=1), world.clock() + timedelta(minutes=2)
+            LEASE, "elsewhere:1:0", world.clock() + timedelta(minutes=1), world.clock() + timedelta(minutes=2)
         )
 
-    with pytest.raises(ConfigError, match="taken this desk over"):
+    with pytest.raises(LeaseLost, match="taken this desk over"):
         await asyncio.wait_for(task, 5)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot.platforms.base import State
-from bot.platforms.telegram_intake import Calm, elapsed
+from bot.platforms.telegram_intake import Calm
 from bot.platforms.telegram_listen import Polling
+from engine.model.elapsed import elapsed
 from tests.bot.rooms import visit
 
 
