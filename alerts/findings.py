@@ -11,6 +11,11 @@ from engine.model.events import Severity
 
 Facts = TypeVar("Facts")
 
+ALL = "*"
+"""The subject of a finding about every subject of its rule at once. Without a value it says that nobody knows now which
+subjects there are: whatever alerts of the rule are running go on, though none of them is found.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -1,0 +1,23 @@
+"""Every alert rule: pure functions from what the desk knows to findings, with their bounds.
+
+One trouble makes one sound. Where an event tells the beginning of a trouble already, its alert waits (`holds`) and
+speaks only when it lasts; `alerts/rules/` says in each module which event that is.
+"""
+
+from __future__ import annotations
+
+from alerts.facts import Facts
+from alerts.findings import Rule
+from alerts.rules import broker, calendar, limits, market_data, positions, process
+from alerts.rules.thresholds import Thresholds
+
+FAMILIES = (limits, positions, calendar, market_data, broker, process)
+
+
+def catalogue(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
+    """The rules under these bounds."""
+    return tuple(rule for family in FAMILIES for rule in family.rules(bounds))
+
+
+RULES = catalogue(Thresholds())
+"""The rules as they are without any setting."""
