@@ -25,7 +25,7 @@ from bot.platforms.base import Front
 from bot.runtime import Runtime, Step
 from bot.serve import Feed
 from bot.settings import Config
-from engine import activities
+from engine import activities, backup, restore
 from engine.abilities import AbilityMemory
 from engine.brokers.alpaca_stream import TradeStream
 from engine.brokers.paper import PaperBroker
@@ -39,6 +39,7 @@ from engine.data.recording_market import RecordingMarket
 from engine.data.replay import ReplayMarket
 from engine.desk import Desk, Mode
 from engine.errors import ConfigError
+from engine.model.backups import BackupRules
 from engine.model.book import Posting, PostingKind
 from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
@@ -103,18 +104,20 @@ class CountedIds:
 class TimedIds:
     """Ids that sort by the time they were made: `P0K3ZQ4M`, one alphabet digit for five bits.
 
-    Events count milliseconds, everything else tenths of a second; within one process they never repeat.
+    Events count milliseconds, everything else tenths of a second; within one process they never repeat. Over processes
+    they do not either, as long as the clock goes on; books that were restored have ids `after` all that were given.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], after: datetime | None = None) -> None:
         self._now = now
+        self._after = after or EPOCH
         self._last: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def __call__(self, prefix: str) -> str:
         unit, width = (1, 8) if prefix == "E" else (100, 7)
         with self._lock:
-            ticks = int((self._now() - EPOCH).total_seconds() * 1000) // unit
+            ticks = int((max(self._now(), self._after) - EPOCH).total_seconds() * 1000) // unit
             self._last[prefix] = max(ticks, self._last.get(prefix, 0) + 1)
             return prefix + _base32(self._last[prefix], width)
 
@@ -252,7 +255,7 @@ def build_desk(
         market=market,
         broker=broker,
         now=clock,
-        new_id=TimedIds(clock),
+        new_id=TimedIds(clock, restore.ids_after(store)),
         sessions=sessions,
         strategies=config.strategies,
         limits=config.risk,
@@ -465,9 +468,16 @@ def build_room(desk: Desk, people: People, banner: Callable[[], str], run: Runne
     return Room(desk, people, run, banner)
 
 
-def open_store(url: str | None) -> Store:
-    """The durable store at `url`, brought to this program's revision; a store in memory for None."""
-    return Store.memory() if url is None else Store.create(url)
+def open_store(url: str | None, rules: BackupRules | None = None) -> Store:
+    """The durable store at `url`, brought to this program's revision; a store in memory for None.
+
+    Raises:
+        BackupFailed: it has to be upgraded and cannot be backed up before: nothing was changed.
+    """
+    if url is None:
+        return Store.memory()
+    backup.bring_up(url, rules or BackupRules(), system_clock())
+    return Store.open(url)
 
 
 def kept_store(url: str) -> Store:

@@ -119,9 +119,27 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _upgrade(args: argparse.Namespace) -> int:
-    from bot.console.database import upgrade
+    from bot.console.database import UpgradeOptions, upgrade
 
-    return upgrade(args.config, os.environ, args.json)
+    return upgrade(UpgradeOptions(args.config, args.no_backup), os.environ, args.json)
+
+
+def _back_up(args: argparse.Namespace) -> int:
+    from bot.console.database import back_up
+
+    return back_up(args.config, os.environ, args.json)
+
+
+def _backups(args: argparse.Namespace) -> int:
+    from bot.console.database import backups
+
+    return backups(args.config, os.environ, args.json)
+
+
+def _put_back(args: argparse.Namespace) -> int:
+    from bot.console.database import put_back
+
+    return put_back(args.file, args.config, os.environ, args.json)
 
 
 def _revision(args: argparse.Namespace) -> int:
@@ -230,8 +248,7 @@ def _add_upkeep(commands: Commands[Parser]) -> None:
     portfolio.add_argument("file", type=Path, metavar="portfolio.json", help="the file")
     _config(portfolio)
     _json(portfolio)
-    db = commands.add_parser("db", help="the database schema", allow_abbrev=False)
-    schema = db.add_subparsers(metavar="COMMAND", required=True)
+    schema = _add_database(commands)
     audit = commands.add_parser("audit", help="the hash chain over everything that happened", allow_abbrev=False)
     chain = audit.add_subparsers(metavar="COMMAND", required=True)
     verify = _command(chain, "verify", "whether the chain holds; names the first bad event", _verify)
@@ -239,13 +256,25 @@ def _add_upkeep(commands: Commands[Parser]) -> None:
         "--head", action="append", default=[], metavar="NUMBER:HASH", help="one that a digest showed; may be repeated"
     )
     verify.add_argument("--heads", type=Path, metavar="FILE", help="every head in this file, such as the desk's log")
-    for parser in (
-        _command(schema, "upgrade", "create the database or bring it to this program's revision", _upgrade),
-        _command(schema, "revision", "the revision of the database", _revision),
-        verify,
-    ):
+    for parser in (*schema, verify):
         _config(parser)
         _json(parser)
+
+
+def _add_database(commands: Commands[Parser]) -> tuple[Parser, ...]:
+    db = commands.add_parser("db", help="the database: its schema and its backups", allow_abbrev=False)
+    said = db.add_subparsers(metavar="COMMAND", required=True)
+    upgrade = _command(said, "upgrade", "create the database or bring it to this program's revision", _upgrade)
+    upgrade.add_argument("--no-backup", action="store_true", help="even where it cannot be backed up before")
+    put_back = _command(said, "restore", "put a backup in the place of the database, which is put aside", _put_back)
+    put_back.add_argument("file", type=Path, metavar="FILE", help="a backup: `wsb db backups` lists them")
+    return (
+        upgrade,
+        _command(said, "revision", "the revision of the database", _revision),
+        _command(said, "backup", "back the database up now, while the desk runs", _back_up),
+        _command(said, "backups", "the backups there are", _backups),
+        put_back,
+    )
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bot.people import People
 from engine.errors import BadRequest
+from engine.model.backups import BackupRules
 from engine.model.economy import Economy
 from engine.model.instruments import stock
 from engine.model.limits import ApprovalRules, Costs, Limits
@@ -214,6 +215,7 @@ class Config:
     universe: Filters = field(default_factory=Filters)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    backup: BackupRules = field(default_factory=BackupRules)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     people: People = field(default_factory=People)

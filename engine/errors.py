@@ -104,5 +104,9 @@ class ConfigError(DeskError):
     """The desk cannot open: the message names the key and what it should be."""
 
 
+class BackupFailed(DeskError):
+    """Nothing was backed up; the message says why and where it was to go."""
+
+
 class LeaseLost(DeskError):
     """Another process acts for this desk now, or this one's right to has run out: nothing more may be done here."""

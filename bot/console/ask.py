@@ -70,7 +70,7 @@ def _person(config: Config, name: str) -> tuple[People, str]:
 
 def _room(config: Config, options: AskOptions, people: People, environment: Mapping[str, str]) -> Room:
     is_configured = options.config is not None or bool(environment.get("DATABASE_URL"))
-    store = app.open_store(config.database.url if is_configured else None)
+    store = app.open_store(config.database.url if is_configured else None, config.backup)
     if is_configured and options.data is None:
         practice.check_mark(config, store)
         if config.data.source == "recorded":

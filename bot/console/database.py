@@ -1,4 +1,4 @@
-"""`wsb db`, `wsb audit`: the schema and the hash chain."""
+"""`wsb db`, `wsb audit`: the schema, its backups and the hash chain."""
 
 from __future__ import annotations
 
@@ -6,21 +6,92 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot import app
 from bot.console.output import emit, say
 from bot.console.replay import load_config
-from engine import audit
+from engine import audit, backup, restore
 from engine.errors import BadRequest
+from engine.model.backups import Backup, Occasion
 from engine.store import Store
 
 
-def upgrade(config_file: Path | None, environment: Mapping[str, str], as_json: bool) -> int:
-    """Bring the database to this program's revision."""
-    url = load_config(config_file, environment).database.url
-    revision = Store.upgrade(url)
-    if as_json:
-        emit({"revision": revision})
+@dataclass(frozen=True, slots=True)
+class UpgradeOptions:
+    """The words of `wsb db upgrade`."""
+
+    config_file: Path | None = None
+    no_backup: bool = False
+
+
+def upgrade(options: UpgradeOptions, environment: Mapping[str, str], as_json: bool) -> int:
+    """Bring the database to this program's revision; what there is to lose is backed up before."""
+    config = load_config(options.config_file, environment)
+    url = config.database.url
+    if options.no_backup:
+        revision, kept = Store.upgrade(url), None
     else:
-        say(f"The database is at revision {revision}.")
+        revision, kept = backup.bring_up(url, config.backup, app.system_clock())
+    if as_json:
+        emit({"revision": revision, "backup": None if kept is None else str(kept.file)})
+        return 0
+    if kept is not None:
+        say(f"Backed up to {kept.file}.")
+    say(f"The database is at revision {revision}.")
+    return 0
+
+
+def back_up(config_file: Path | None, environment: Mapping[str, str], as_json: bool) -> int:
+    """Make a backup now, and remove those that are kept no longer."""
+    config = load_config(config_file, environment)
+    now = app.system_clock()
+    made = backup.make(config.database.url, config.backup, now, Occasion.HAND)
+    removed = backup.rotate(config.database.url, config.backup, now)
+    if as_json:
+        emit({"file": str(made.file), "revision": made.revision, "bytes": made.size, "removed": removed})
+    else:
+        say(f"Backed up to {made.file} ({_size(made.size)}).")
+    return 0
+
+
+def backups(config_file: Path | None, environment: Mapping[str, str], as_json: bool) -> int:
+    """List the backups there are, the newest first."""
+    config = load_config(config_file, environment)
+    found = backup.listed(config.database.url, config.backup)
+    if as_json:
+        emit({"backups": [_as_json(each) for each in found]})
+        return 0
+    if not found:
+        say(f"No backup in {backup.folder_of(config.database.url, config.backup)}: `wsb db backup` makes one.")
+    for each in found:
+        say(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.occasion:<7}  {each.revision}  {_size(each.size):>9}  {each.file}")
+    return 0
+
+
+def _as_json(each: Backup) -> dict[str, object]:
+    return {
+        "file": str(each.file),
+        "at": each.at.isoformat(),
+        "revision": each.revision,
+        "occasion": each.occasion.value,
+        "bytes": each.size,
+    }
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
+
+
+def put_back(file: Path, config_file: Path | None, environment: Mapping[str, str], as_json: bool) -> int:
+    """Put a backup in the place of the database, which is put aside."""
+    config = load_config(config_file, environment)
+    done = restore.restore(config.database.url, file, app.system_clock())
+    if as_json:
+        aside = None if done.aside is None else str(done.aside)
+        emit({"revision": done.revision, "aside": aside, "words": done.words})
+        return 0
+    if done.aside is not None:
+        say(f"What was there before is now {done.aside}.")
+    say(f"{done.words}. Entries are halted until then; what had been proposed is expired.")
     return 0
 
 

@@ -19,7 +19,7 @@ def import_file(file: Path, config_file: Path | None, environment: Mapping[str, 
         BadRequest: the file or one of its rows cannot be read; nothing was written.
     """
     config = load_config(config_file, environment)
-    with app.open_store(config.database.url) as store:
+    with app.open_store(config.database.url, config.backup) as store:
         report = import_portfolio(store, file, app.system_clock(), app.TimedIds(app.system_clock))
     if as_json:
         emit(_report_json(report))

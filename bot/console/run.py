@@ -43,7 +43,7 @@ def run(path: Path, environment: Mapping[str, str]) -> int:
     require_admin(config)
     if not config.data.source:
         raise ConfigError(NO_SOURCE)
-    with app.open_store(config.database.url) as store:
+    with app.open_store(config.database.url, config.backup) as store:
         made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(served(made))

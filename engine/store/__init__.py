@@ -130,6 +130,24 @@ class Store:
         finally:
             engine.dispose()
 
+    @staticmethod
+    def revision_at(url: str) -> str | None:
+        """The schema revision of the database at `url`, whichever it is; None where there is none, or it is empty.
+
+        Raises:
+            ConfigError: it cannot be opened, or holds somebody else's tables.
+        """
+        parsed = database.parse(url)
+        file = database.file_of(parsed)
+        if file is not None and not file.exists():
+            return None
+        engine = database.connect(parsed)
+        try:
+            with database.reached(engine), engine.connect() as connection:
+                return database.revision_of(connection)
+        finally:
+            engine.dispose()
+
     @classmethod
     def memory(cls) -> Store:
         """An empty store that lives in this process and ends with it (replay, tests); threads take turns."""
