@@ -45,7 +45,7 @@ from engine.model.economy import Economy
 from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.reports import Report
 from engine.model.trade import Strategy, Unknown
-from engine.ports import Broker, MarketData, PastTrades
+from engine.ports import Broker, MarketData, PastTrades, SourceState
 from engine.sessions import Sessions
 from engine.store import Store
 from engine.transport import Timeouts
@@ -368,6 +368,11 @@ def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, .
         connected=desks.reconnected.set,
     )
     return (stream,)
+
+
+def sources_of(market: MarketData) -> Callable[[], tuple[SourceState, ...]]:
+    """How the providers of a live market do."""
+    return market.sources if isinstance(market, LiveMarket) else tuple
 
 
 def market_feeds(market: MarketData) -> tuple[Feed, ...]:

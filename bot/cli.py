@@ -84,6 +84,12 @@ def _check(args: argparse.Namespace) -> int:
     return check(args.config, os.environ, args.json)
 
 
+def _ready(args: argparse.Namespace) -> int:
+    from bot.console.ready import ready
+
+    return ready(args.config, os.environ, args.alive, args.json)
+
+
 def _ask(args: argparse.Namespace) -> int:
     from bot.console.ask import AskOptions, ask
 
@@ -213,6 +219,10 @@ def _add_questions(commands: Commands[Parser]) -> None:
     check = _command(commands, "check", "a doctor: configuration, keys, broker, data, database", _check)
     _config(check, required=True)
     _json(check)
+    ready = _command(commands, "ready", "whether the desk that runs can trade: one line and an exit code", _ready)
+    _config(ready, required=True)
+    ready.add_argument("--alive", action="store_true", help="whether it lives, even if it stands by or cannot trade")
+    _json(ready)
     ask = _command(commands, "ask", "one chat command, answered as a text card", _ask)
     ask.add_argument("text", help='a chat command, such as "/risk"')
     _config(ask)

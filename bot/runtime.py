@@ -181,9 +181,12 @@ class Runtime:
     def __init__(self, desk: Desk, works: Iterable[Work]) -> None:
         self._troubles = Troubles(desk)
         self._loops = {work.name: Loop(work, self._troubles) for work in works}
+        self.is_running = False
+        """Whether its loops were started and not ended: only the process that acts for the desk runs them."""
 
     def start(self) -> None:
         """Start the loops in the order they were given: what protects comes first."""
+        self.is_running = True
         for loop in self._loops.values():
             loop.start()
 
@@ -194,6 +197,7 @@ class Runtime:
 
     def stop(self, seconds: float = 4.0) -> tuple[str, ...]:
         """End every loop; the names of those that were still in a step when the time was over."""
+        self.is_running = False
         until = time.monotonic() + seconds
         for loop in self._loops.values():
             loop.end()

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from alerts.metrics import Vitals
 from bot import app, checkup, parts, practice
 from bot.bulkheads import Bulkheads
 from bot.channels import channels_of
 from bot.command import Pool, Room
 from bot.fronts import Fronts
+from bot.monitor import Monitor, Pulse, Watched
 from bot.pace import Pace
 from bot.parts import Parts
 from bot.platforms.base import Front
@@ -20,8 +22,8 @@ from bot.runtime import Runtime
 from bot.serve import Serving
 from bot.settings import Config
 from bot.upkeep import LiveData
-from engine.ports import MarketData, PastTrades
-from engine.store import Store
+from engine.ports import MarketData, PastTrades, SourceState
+from engine.store import Store, folder_of
 
 LONGEST_LOOK = 1.0
 """Real seconds between two looks of a practice: its clock is read by people."""
@@ -33,6 +35,9 @@ class Service:
 
     serving: Serving
     close: Callable[[], None]
+    watched: Watched
+    monitor: Monitor | None
+    """Tells programs how it does; None where it is not wanted."""
 
 
 def live(
@@ -79,7 +84,32 @@ def live(
         if recorder is not None:
             recorder.close()
 
-    return Service(serving, close)
+    return _watched(config, serving, close, app.sources_of(market))
+
+
+def _watched(
+    config: Config,
+    serving: Serving,
+    close: Callable[[], None],
+    sources: Callable[[], tuple[SourceState, ...]] = tuple,
+) -> Service:
+    """The service with what tells programs how it does."""
+
+    def platforms() -> tuple[tuple[str, bool], ...]:
+        found = () if serving.fronts is None else serving.fronts.parts
+        return tuple((name.lower(), is_well) for name, (is_well, _) in found)
+
+    runtime = serving.runtime
+    vitals = Vitals(
+        acts=lambda: runtime.is_running,
+        loops=lambda: runtime.beats,
+        platforms=platforms,
+        sources=sources,
+        folder=folder_of(config.database.url),
+    )
+    watched = Watched(serving.desk, runtime, Pulse(), platforms, sources, vitals)
+    monitor = Monitor(config.metrics, watched) if config.metrics.enabled else None
+    return Service(serving, close, watched, monitor)
 
 
 def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Service:
@@ -113,7 +143,7 @@ def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Servi
         clock=app.system_clock,
         quiet=pace.quiet,
     )
-    return Service(serving, pace.close)
+    return _watched(config, serving, pace.close)
 
 
 async def _lived(journey: Journey, days: practice.Days, say: Callable[[str], None]) -> None:

@@ -190,7 +190,27 @@ class LoggingSettings:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """`[metrics]`: no keys yet."""
+    """`[metrics]`: what programs that watch the desk are told, at `/metrics`, `/healthz` and `/readyz`."""
+
+    enabled: bool = True
+    host: Annotated[str, Field(pattern=r"^[0-9A-Za-z.:-]{1,253}$")] = "127.0.0.1"
+    """The address it listens on; another than this machine's own lets others look, who need not log in."""
+    port: Port = 9464
+    """0 takes any free port; one that is taken is tried again and again, and the desk runs meanwhile."""
+    names: tuple[Annotated[str, Field(pattern=r"^[0-9a-z.-]{1,253}$")], ...] = ()
+    """Names under which it is asked, beside localhost and addresses: in a container the name of its service."""
+    money: Literal["local", "always", "never"] = "local"
+    """Whether equity and P&L are shown; "local" only while nobody else can look."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs on this machine can look."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+    @property
+    def shows_money(self) -> bool:
+        """Whether dollars are shown."""
+        return self.money == "always" or (self.money == "local" and self.is_local)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from bot import app, service, sources
 from bot.config import require_admin
 from bot.console.output import note
 from bot.console.replay import load_config
+from bot.notify import Supervisor
 from bot.serve import serve
 from bot.settings import Config
+from bot.signs import watched
 from engine.errors import ConfigError
 from engine.store import Store
 
@@ -75,7 +77,8 @@ async def served(made: service.Service) -> None:
     """Serve until the end, and leave then, whoever still waits for an answer from outside."""
     code = 1
     try:
-        await serve(made.serving)
+        async with watched(made, Supervisor.of(os.environ)):
+            await serve(made.serving)
         code = 0
     finally:
         leave_soon(code)

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import Engine
@@ -35,7 +36,13 @@ from engine.store.positions import Positions
 from engine.store.promotions import Promotions
 from engine.store.sequences import Sequences
 
-__all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting"]
+__all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting", "folder_of"]
+
+
+def folder_of(url: str) -> Path | None:
+    """The folder that holds the database at `url`, None for one on a server."""
+    file = database.file_of(database.parse(url))
+    return None if file is None else file.absolute().parent
 
 
 class UnitOfWork(

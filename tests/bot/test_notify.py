@@ -1,0 +1,137 @@
+"""What systemd hears over its socket: a real datagram socket stands in for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alerts.routes import Channels
+from bot.bulkheads import inline
+from bot.command import Room
+from bot.monitor import Watched
+from bot.notify import Supervisor
+from bot.people import owner
+from bot.runtime import Runtime, Work
+from bot.serve import Serving
+from bot.service import Service
+from bot.signs import STANDS_BY, Signs, watched
+from tests.desk import make_world
+from tests.waiting import until
+
+PATIENCE = "3000000"
+
+
+class Systemd:
+    """The other end of `NOTIFY_SOCKET`."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    def heard(self) -> list[str]:
+        """Every line that came since the last time."""
+        lines: list[str] = []
+        while True:
+            try:
+                lines += self.socket.recv(4096).decode().split("\n")
+            except BlockingIOError:
+                return lines
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[tuple[Systemd, Supervisor]]:
+    address = str(tmp_path / "notify")
+    made = Systemd(address)
+    yield made, Supervisor.of({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": PATIENCE, "WATCHDOG_PID": str(os.getpid())})
+    made.socket.close()
+
+
+def service() -> Service:
+    """A desk with a loop of exits that is not started yet."""
+    world = make_world()
+    room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
+    runtime = Runtime(world.desk, (Work("exits", 0.05, (("exits", lambda: None),)),))
+    serving = Serving(room, runtime, {}, Channels((), {}))
+    return Service(serving, lambda: None, Watched(world.desk, runtime), None)
+
+
+def test_a_desk_is_ready_when_it_acts_and_says_when_it_ends(systemd: tuple[Systemd, Supervisor]) -> None:
+    listening, supervisor = systemd
+    made = service()
+    began = time.monotonic()
+    signs = Signs(made, supervisor, began)
+
+    signs.give(began)
+    assert listening.heard() == ["WATCHDOG=1"]
+    made.serving.runtime.start()
+    signs.give(began + 0.5)
+    assert listening.heard() == ["READY=1", "STATUS=Acts for the desk."]
+    made.serving.runtime.stop()
+    signs.give(began + 1.0)
+    signs.give(began + 1.1)
+    assert listening.heard() == ["STOPPING=1", "STATUS=Ends.", "WATCHDOG=1"]
+
+
+def test_a_process_that_stands_by_is_ready_for_that(systemd: tuple[Systemd, Supervisor]) -> None:
+    listening, supervisor = systemd
+    began = time.monotonic()
+    signs = Signs(service(), supervisor, began)
+    signs.give(began)
+    signs.give(began + STANDS_BY)
+
+    assert listening.heard() == ["WATCHDOG=1", "READY=1", "STATUS=Stands by.", "WATCHDOG=1"]
+
+
+def test_the_watchdog_hears_nothing_while_the_exits_hang(systemd: tuple[Systemd, Supervisor]) -> None:
+    listening, supervisor = systemd
+    made = service()
+    made.serving.runtime.is_running = True
+    made.serving.runtime._loops["exits"]._beat -= 46
+    Signs(made, supervisor, 0.0).give(time.monotonic())
+
+    assert listening.heard() == ["READY=1", "STATUS=Acts for the desk."]
+
+
+async def test_signs_come_from_the_event_loop(systemd: tuple[Systemd, Supervisor]) -> None:
+    listening, supervisor = systemd
+    made = service()
+    made.serving.runtime.start()
+    made.watched.pulse.beat = 0.0
+    heard: list[str] = []
+
+    def has_heard() -> bool:
+        heard.extend(listening.heard())
+        return "WATCHDOG=1" in heard
+
+    async with watched(made, supervisor):
+        assert await asyncio.to_thread(until, has_heard)
+    made.serving.runtime.stop()
+
+    assert heard[:3] == ["READY=1", "STATUS=Acts for the desk.", "WATCHDOG=1"]
+    assert made.watched.pulse.age < 10
+
+
+def test_an_abstract_address_begins_with_an_at_sign() -> None:
+    name = f"wsb-test-{os.getpid()}"
+    listening = Systemd(f"\0{name}")
+    Supervisor(f"@{name}").tell(READY="1")
+
+    assert listening.heard() == ["READY=1"]
+    listening.socket.close()
+
+
+def test_without_systemd_and_with_one_that_is_gone_nothing_happens(tmp_path: Path) -> None:
+    Supervisor.of({}).tell(READY="1")
+    Supervisor(str(tmp_path / "gone")).tell(READY="1")
+
+
+def test_the_watchdog_of_another_process_is_not_ours_to_feed() -> None:
+    assert Supervisor.of({"WATCHDOG_USEC": PATIENCE, "WATCHDOG_PID": "1"}).patience is None
+    assert Supervisor.of({"WATCHDOG_USEC": PATIENCE}).patience == 3.0
