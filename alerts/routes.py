@@ -78,7 +78,7 @@ TOPICS: Mapping[EventKind, Topic] = {
         ),
         Topic.BROKER,
     ),
-    EventKind.DIGEST_READY: Topic.DIGEST,
+    **dict.fromkeys((EventKind.DIGEST_READY, EventKind.REPORT_READY), Topic.DIGEST),
     **dict.fromkeys(
         (
             EventKind.HALTED,
@@ -99,6 +99,8 @@ TOPICS: Mapping[EventKind, Topic] = {
 
 OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
 OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
+
+OF_DIGEST = frozenset({EventKind.DIGEST_READY, EventKind.REPORT_READY})
 
 OF_ALARM = frozenset({EventKind.EXIT_FAILED, EventKind.EXIT_RECOVERED})
 """What one trouble of a position is told with: its failures and its end are one card."""
@@ -149,7 +151,7 @@ def card_key(event: Event) -> str:
         return f"adoption:{event.subject}"
     if event.kind in OF_ROLL:
         return f"roll:{event.subject}"
-    if event.kind is EventKind.DIGEST_READY:
+    if event.kind in OF_DIGEST:
         return f"digest:{event.subject}"
     if event.kind in OF_ALARM and event.data.get("alarm"):
         return f"alarm:{event.data['alarm']}"

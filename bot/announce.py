@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 
 from alerts.routes import SILENT, card_key
 from bot import words
 from bot.adoption_cards import adoption_card
-from bot.cards import closed_position_card, digest_card, past_digest_card
+from bot.cards import closed_position_card
+from bot.digest_cards import Beyond, digest_card
 from bot.life_cards import told_agenda_card
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
@@ -18,9 +18,10 @@ from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
 from bot.roll_cards import roll_card
 from bot.setup_cards import channel_test, seen_by
-from engine import audit, halts, mending, panic, portfolio, rolls
+from engine import audit, digests, halts, mending, panic, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
+from engine.model.digests import Digest, named
 from engine.model.events import Event, EventKind
 from engine.model.orders import MANUAL, NET
 
@@ -71,15 +72,16 @@ def _adoption(desk: Desk, adoption_id: str, banner: str) -> Card:
 
 
 def _digest(desk: Desk, event: Event, banner: str) -> Card:
-    """The day, and the head of the audit chain as it was published: a copy of it outside the database."""
+    """What was made, and the head of the audit chain as it was published: a copy of it outside the database."""
     published = next(iter(audit.heads_in(str(event.data.get("audit", "")))), None)
-    head = published.short if published else ""
-    day = date.fromisoformat(event.subject)
-    if day == desk.today:
-        return digest_card(portfolio.digest(desk), banner, head)
-    with desk.store.read() as work:
-        history = work.equity_history(limit=260)
-    return past_digest_card(day, history, banner, head)
+    made = digests.digest(desk, *named(event.subject))
+    return told_digest(desk, made, banner, published.short if published else "")
+
+
+def told_digest(desk: Desk, made: Digest, banner: str, head: str = "") -> Card:
+    """A digest with the curve of the quarter up to its end."""
+    history, index = digests.curve(desk, made.period.last)
+    return digest_card(made, banner, Beyond(history, index, head))
 
 
 def _notice(desk: Desk, event: Event, banner: str) -> Card:
@@ -274,6 +276,7 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.EXIT_FAILED: _alarm,
     EventKind.EXIT_RECOVERED: _recovered,
     EventKind.DIGEST_READY: _digest,
+    EventKind.REPORT_READY: _digest,
     **dict.fromkeys(TITLES, _notice),
     EventKind.HALTED: _halted,
     EventKind.LEG_LOST: _leg_lost,

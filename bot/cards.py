@@ -1,27 +1,18 @@
-"""Cards of what is held and what it made: positions, account, P&L, risk, the daily digest. Values in, card out."""
+"""Cards of what is held and what it made: positions, account, P&L, risk. Values in, card out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
-from functools import partial
-from itertools import islice
 from types import MappingProxyType
 
-import numpy as np
-
-from bot import charts, words
-from bot.curves import EquityCurve, IndexCurve
-from bot.message import Button, Card, Picture, Table, Tone
+from bot import words
+from bot.message import Button, Card, Table, Tone
 from bot.proposal import legs_table
-from engine import benchmark
-from engine.benchmark import Beside
 from engine.model.book import Position
 from engine.model.legs import Structure
 from engine.model.orders import MANUAL, PANIC, Ticket
-from engine.model.records import EquityDay
-from engine.portfolio import AccountView, Digest, PnlView, PositionView, RiskView
+from engine.portfolio import AccountView, PnlView, PositionView, RiskView
 from engine.risk import LimitUse
 
 ENDINGS: Mapping[str, str] = MappingProxyType({MANUAL: "closed by hand", PANIC: "closed by a panic"})
@@ -158,7 +149,7 @@ def closed_position_card(position: Position, now_version: int, banner: str) -> C
     return Card(
         title=f"Closed: {_position_title(position)}",
         tone=Tone.GOOD if result > 0 else Tone.BAD,
-        lines=(f"Ended: {_ending(position) or 'no reason kept'}.",),
+        lines=(f"Ended: {ending(position.close_reason) or 'no reason kept'}.",),
         facts=(("Net", words.gain(result)), *_ledger_facts(position)),
         footer=f"{position.id}, {position.strategy}",
         banner=banner,
@@ -167,9 +158,9 @@ def closed_position_card(position: Position, now_version: int, banner: str) -> C
     )
 
 
-def _ending(position: Position) -> str:
-    """Why it ended, in words: `closed by hand`, `target`."""
-    return ENDINGS.get(position.close_reason or "", position.close_reason or "")
+def ending(reason: str) -> str:
+    """Why a position ended, in words: `closed by hand`, `target`."""
+    return ENDINGS.get(reason, reason)
 
 
 def account_card(view: AccountView, banner: str) -> Card:
@@ -278,99 +269,3 @@ def market_fall(view: RiskView) -> tuple[tuple[str, str], ...]:
     missing = sorted({each.ticker for each in view.state.exposures if each.market_fall is None})
     without = f" without {', '.join(missing)}" if missing else ""
     return (("SPY -5 %", f"{words.whole(sum(made, Decimal(0)))}{without}" if made else words.UNKNOWN),)
-
-
-def digest_card(digest: Digest, banner: str, audit_head: str = "") -> Card:
-    """The day in numbers with the equity curve, and the head of the audit chain it was published with."""
-    pnl = digest.pnl
-    counts = {name: number for name, number in digest.proposals.items() if number}
-    facts = [
-        ("Equity", words.money(pnl.equity)),
-        ("Today", words.gain(pnl.day)),
-        ("Since start", words.gain(pnl.total)),
-        ("Realised", words.gain(pnl.totals.realised)),
-        ("Open", words.gain(pnl.unrealised)),
-        ("Fees", words.money(pnl.totals.fees)),
-        ("Proposals", ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"),
-        ("Opened", words.count(len(digest.opened), "position")),
-        ("Closed", words.count(len(digest.closed), "position")),
-        ("Held", words.count(len(digest.positions), "position")),
-    ]
-    if digest.assigned:
-        facts.append(("Assigned", str(digest.assigned)))
-    if digest.expiries:
-        day, ticker = digest.expiries[0]
-        facts.append(("Next expiry", f"{ticker} {day}"))
-    if audit_head:
-        facts.append(("Audit", audit_head))
-    return Card(
-        f"Digest {digest.day}",
-        Tone.NEUTRAL if not pnl.day else Tone.GOOD if pnl.day > 0 else Tone.BAD,
-        lines=(*_closed_lines(digest), *digest.notes, *no_curve(digest.history)),
-        facts=tuple(facts),
-        tables=(limits_table(digest.uses),),
-        pictures=equity_pictures(digest.history, digest.beside),
-        banner=banner,
-        key=f"digest:{digest.day}",
-        version=1,
-    )
-
-
-def _closed_lines(digest: Digest) -> list[str]:
-    lines = [
-        f"{position.ticker} {position.structure}, {_ending(position)}: "
-        f"{words.gain(position.realised + position.dividends - position.fees)} net"
-        for position in islice(digest.closed, 6)
-    ]
-    more = len(digest.closed) - len(lines)
-    return [*lines, f"and {more} more"] if more > 0 else lines
-
-
-def past_digest_card(day: date, history: tuple[EquityDay, ...], banner: str, audit_head: str = "") -> Card:
-    """The digest of a day that is over, told late: from what was stored at its close, never from today's books."""
-    known = tuple(row for row in history if row.day <= day)
-    facts = _stored_facts(known) if known and known[-1].day == day else ()
-    late = "Told late, from what was stored at the close. /pnl and /positions tell how things stand now."
-    lines = (late,) if facts else (late, "Nothing was stored: something held had no price at the close.")
-    return Card(
-        f"Digest {day}",
-        lines=(*lines, *no_curve(known)),
-        facts=(*facts, *((("Audit", audit_head),) if audit_head else ())),
-        pictures=equity_pictures(known),
-        banner=banner,
-        key=f"digest:{day}",
-        version=1,
-    )
-
-
-def _stored_facts(known: tuple[EquityDay, ...]) -> tuple[tuple[str, str], ...]:
-    last = known[-1]
-    today = last.equity - known[-2].equity - (last.flows - known[-2].flows) if len(known) > 1 else None
-    return (
-        ("Equity", words.money(last.equity)),
-        ("Today", words.gain(today)),
-        ("Realised", words.gain(last.realised)),
-        ("Open", words.gain(last.unrealised)),
-        ("Fees", words.money(last.fees)),
-    )
-
-
-def no_curve(history: tuple[EquityDay, ...]) -> tuple[str, ...]:
-    """Why there is no equity curve, where there is none."""
-    return ("The equity curve begins with the second close.",) if len(history) < 2 else ()
-
-
-def equity_pictures(history: tuple[EquityDay, ...], index: Beside | None = None) -> tuple[Picture, ...]:
-    """The equity curve once there are two closes to draw between, beside an index where one is known."""
-    if len(history) < 2:
-        return ()
-    days = np.array([row.day for row in history], dtype="datetime64[D]")
-    equity = np.array([float(row.equity) for row in history])
-    curve = EquityCurve("Equity at the close", days, equity, benchmark.peaks(history), _beside(index))
-    return (Picture("equity.png", curve.alt, partial(charts.equity_png, curve)),)
-
-
-def _beside(index: Beside | None) -> IndexCurve | None:
-    if index is None:
-        return None
-    return IndexCurve(index.name if index.has_dividends else f"{index.name} without dividends", index.days, index.value)

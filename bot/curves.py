@@ -185,6 +185,32 @@ class EquityCurve:
         return f"Equity from {first} to {last}{beside}. {self.told}"
 
 
+@dataclass(frozen=True, slots=True)
+class DayBars:
+    """What each session made, dollars, oldest first. `told`: the sentence below the title."""
+
+    title: str
+    days: tuple[date, ...]
+    made: tuple[float, ...]
+    told: str = ""
+
+    @property
+    def best(self) -> int:
+        """The row of the session that made most."""
+        return max(range(len(self.made)), key=lambda row: self.made[row])
+
+    @property
+    def worst(self) -> int:
+        """The row of the session that made least."""
+        return min(range(len(self.made)), key=lambda row: self.made[row])
+
+    @property
+    def alt(self) -> str:
+        """The numbers of the picture in words."""
+        each = "; ".join(f"{day} {made:+,.2f}" for day, made in zip(self.days, self.made, strict=True))
+        return f"{self.title}, each session: {each}. {self.told}".strip()
+
+
 def _fall(fraction: float) -> str:
     """
     >>> _fall(-0.0312), _fall(-0.0)

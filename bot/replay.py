@@ -27,11 +27,11 @@ from engine import (
     approvals,
     audit,
     collars,
+    digests,
     envelopes,
     exits,
     holdings,
     orders,
-    portfolio,
     rolls,
     scanning,
     triggers,
@@ -171,7 +171,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     steps.append(("expire", lambda: approvals.expire_due(desk)))
     if moment.ends:
         steps.append(("holdings", lambda: holdings.reconcile(desk)))
-        steps.append(("digest", lambda: portfolio.end_day(desk)))
+        steps.append(("digest", lambda: digests.end_day(desk, desk.today)))
     for name, step in steps:
         _guarded(made, name, step)
 

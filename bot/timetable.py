@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from engine.model.trade import Needs, Strategy
-from engine.portfolio import AFTER_CLOSE
+from engine.reckoning import AFTER_CLOSE
 from engine.sessions import Sessions
 
 FIRST_SCAN = "09:45"

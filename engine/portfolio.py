@@ -1,33 +1,26 @@
-"""What is held, what it is worth and what it made: the views behind /positions, /account, /pnl, /risk, the digest."""
+"""What is held, what it is worth and what it made: the views behind /positions, /account, /pnl, /risk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
-from engine import audit, bounds, pricing, quoted, results, risk, standing
-from engine.benchmark import Beside, beside
+from engine import bounds, pricing, quoted, results, risk, standing
 from engine.desk import Desk
 from engine.errors import DataError, DataUnavailable, NotFound
 from engine.exposures import first_expiry
 from engine.model.book import ZERO, Account, Book, Position, Totals
-from engine.model.events import EventKind
 from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
-from engine.model.market import NO_GREEKS, Dividend, Greeks
+from engine.model.market import NO_GREEKS, Greeks
 from engine.model.records import EquityDay, PnlLine, StrategyDay
-from engine.model.trade import ApprovalStatus
+from engine.reckoning import Close
 from engine.standing import Marks
 from engine.store import UnitOfWork
-
-DAY_ENDED = "day:ended"
-"""Setting: the latest session whose digest was announced."""
-AFTER_CLOSE = timedelta(minutes=15)
-"""How long after the closing bell a session's numbers are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +104,8 @@ RATE_TRIES = 3
 """Names of the universe that are asked for the short rate where the index fund is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """One session in numbers, for the daily card."""
-
-    day: date
-    pnl: PnlView
-    history: tuple[EquityDay, ...]
-    positions: tuple[PositionView, ...]
-    opened: tuple[str, ...]
-    closed: tuple[Position, ...]
-    assigned: int
-    proposals: Mapping[str, int]
-    uses: tuple[risk.LimitUse, ...]
-    expiries: tuple[tuple[date, str], ...]
-    errors: int = 0
-    notes: tuple[str, ...] = field(default=())
-    beside: Beside | None = None
-    """The same money in the index since the first session of `history`; None where the market does not know it."""
-
-
-def _book_marks(desk: Desk) -> tuple[Book, Marks]:
+def priced(desk: Desk) -> tuple[Book, Marks]:
+    """What is held, and prices of it now."""
     with desk.store.read() as work:
         book = work.book()
         stored = standing.stored_marks(work)
@@ -140,7 +114,7 @@ def _book_marks(desk: Desk) -> tuple[Book, Marks]:
 
 def positions(desk: Desk) -> tuple[PositionView, ...]:
     """Every open position with its marks and Greeks, by ticker."""
-    book, marks = _book_marks(desk)
+    book, marks = priced(desk)
     return _views(desk, book, marks)
 
 
@@ -241,7 +215,7 @@ def _net_greeks(position: Position, greeks: Mapping[Instrument, Greeks]) -> Gree
 def account(desk: Desk) -> AccountView:
     """The broker's account beside our own book."""
     broker = standing.refresh_account(desk)
-    book, marks = _book_marks(desk)
+    book, marks = priced(desk)
     with desk.store.read() as work:
         state = standing.risk_state(desk, work, work.open_tickets())
     reserved = sum((x.collateral for x in state.held if x.structure is not Structure.SHARES), ZERO)
@@ -264,7 +238,7 @@ def pnl(desk: Desk) -> PnlView:
     Raises:
         DataUnavailable: something held has no price at all; the message names it.
     """
-    book, marks = _book_marks(desk)
+    book, marks = priced(desk)
     with desk.store.read() as work:
         return _pnl(desk, work, book, marks)
 
@@ -296,7 +270,7 @@ def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day:
 
 def strategy_lines(desk: Desk) -> tuple[PnlLine, ...]:
     """What each strategy has made since the start; unknown for one that holds something without a price."""
-    book, marks = _book_marks(desk)
+    book, marks = priced(desk)
     with desk.store.read() as work:
         return results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices)
 
@@ -320,20 +294,15 @@ def risk_view(desk: Desk) -> RiskView:
     return RiskView(state, uses, greeks if complete else None, dollars if complete else None, views)
 
 
-def close_day(desk: Desk) -> EquityDay | None:
-    """Store the session's equity, what each strategy has made and the marks.
-
-    None (and nothing stored) while something held has no price.
-    """
-    with desk.store.read() as reading:
-        book, stored, booked = reading.book(), standing.stored_marks(reading), reading.strategy_totals()
-    marks = standing.marks(desk, book, stored)
+def close(desk: Desk, work: UnitOfWork, day: date, marks: Marks, rate: float | None) -> Close | None:
+    """The account as it stands in this transaction, as the close of `day`; None while something held has no price."""
+    book = work.book()
     equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
     if equity is None or unrealised is None:
         return None
     totals = book.totals
     row = EquityDay(
-        day=desk.today,
+        day=day,
         at=desk.now(),
         equity=equity,
         cash=totals.cash,
@@ -344,18 +313,34 @@ def close_day(desk: Desk) -> EquityDay | None:
         flows=totals.flows,
         fees=totals.fees,
         liquidation=book.equity(marks.sides),
-        rate=short_rate(desk),
+        rate=rate,
     )
-    lines = results.by_strategy(booked, book.positions.values(), marks.prices, desk.strategies)
-    with desk.store.begin() as work:
-        work.add_equity(row)
-        for line in lines:
-            if line.unrealised is not None:
-                work.add_strategy_day(
-                    StrategyDay(row.day, line.strategy, line.realised, line.unrealised, line.dividends, line.fees)
-                )
-        standing.save_marks(work, marks, desk.now())
-    return row
+    return Close(
+        row, results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices, desk.strategies)
+    )
+
+
+def keep_close(desk: Desk, work: UnitOfWork, taken: Close, marks: Marks) -> None:
+    """Store a session's equity, what each strategy has made, and the marks."""
+    work.add_equity(taken.row)
+    for line in taken.lines or ():
+        if line.unrealised is not None:
+            work.add_strategy_day(
+                StrategyDay(taken.row.day, line.strategy, line.realised, line.unrealised, line.dividends, line.fees)
+            )
+    standing.save_marks(work, marks, desk.now())
+
+
+def decay(desk: Desk, book: Book, marks: Marks) -> float | None:
+    """Theta by the model of every option that lives on after today, dollars a calendar day; None where one has none."""
+    held = [(x.instrument, x.quantity) for position in book.positions.values() for x in position.legs]
+    alive = [(x, count) for x, count in held if isinstance(x, Option) and count and x.expiry > desk.today]
+    if not alive:
+        return 0.0
+    greeks = option_greeks(desk, book, marks, _spots(desk, {x.underlying for x, _ in alive}))
+    if any(x not in greeks for x, _ in alive):
+        return None
+    return sum(greeks[x].theta * count * x.multiplier for x, count in alive)
 
 
 def short_rate(desk: Desk) -> float | None:
@@ -366,86 +351,3 @@ def short_rate(desk: Desk) -> float | None:
         except (DataError, NotFound):
             continue
     return None
-
-
-def end_day(desk: Desk) -> None:
-    """Store the session's numbers and announce its digest, with the head of the audit chain as it is now."""
-    row = close_day(desk)
-    audit.seal(desk.store)
-    data = {"equity": None if row is None else str(row.equity), "audit": str(audit.head(desk.store))}
-    day = desk.today.isoformat()
-    with desk.store.begin() as work:
-        work.add_event(desk.event(EventKind.DIGEST_READY, day, data))
-        work.set_setting(DAY_ENDED, day, "desk", desk.now())
-
-
-def end_day_once(desk: Desk) -> bool:
-    """`end_day` from a quarter of an hour after the close on, once a session; False when it is not due."""
-    today = desk.today
-    if not desk.sessions.is_session(today) or desk.now() < desk.sessions.close(today) + AFTER_CLOSE:
-        return False
-    with desk.store.read() as work:
-        if work.setting(DAY_ENDED) == today.isoformat():
-            return False
-    end_day(desk)
-    return True
-
-
-def _day(desk: Desk) -> tuple[datetime, datetime]:
-    """Midnight to midnight of the trading date, New York."""
-    return desk.sessions.at(desk.today, "00:00"), desk.sessions.at(desk.today + timedelta(days=1), "00:00")
-
-
-def digest(desk: Desk) -> Digest:
-    """Today in numbers.
-
-    Raises:
-        DataUnavailable: something held has no price at all.
-    """
-    standing.ensure_account(desk)
-    book, marks = _book_marks(desk)
-    start, end = _day(desk)
-    with desk.store.read() as work:
-        view = _pnl(desk, work, book, marks)
-        history = work.equity_history(limit=260)
-        closed = work.positions_closed(limit=100, since=start)
-        approvals = [a for a in work.approvals(limit=500, since=start) if a.created_at < end]
-        state = standing.risk_state(desk, work, work.open_tickets())
-        limits = bounds.limits_in_force(desk, work)
-    views = _views(desk, book, marks)
-    opened = tuple(v.position.id for v in views if v.position.opened_at >= start)
-    expiries = sorted({(day, v.position.ticker) for v in views if (day := first_expiry(v.position.instruments))})
-    counts = {status.value: sum(a.status is status for a in approvals) for status in ApprovalStatus}
-    return Digest(
-        day=desk.today,
-        pnl=view,
-        history=history,
-        positions=views,
-        opened=opened,
-        closed=tuple(closed),
-        assigned=sum(position.close_reason == "assigned" for position in closed),
-        proposals=counts,
-        uses=risk.usage(state, limits),
-        expiries=tuple(expiries[:5]),
-        notes=tuple(f"{item} priced at {at:%d %b %H:%M}" for item, at in marks.stale.items()),
-        beside=_beside(desk, history),
-    )
-
-
-def _beside(desk: Desk, history: tuple[EquityDay, ...]) -> Beside | None:
-    """The index from the first stored session on, None where there is nothing to put beside it."""
-    if len(history) < 2:
-        return None
-    try:
-        bars = desk.market.bars(BESIDE, history[0].day, desk.today)
-    except (DataError, NotFound):
-        return None
-    return beside(history, bars, _dividends(desk, BESIDE))
-
-
-def _dividends(desk: Desk, ticker: str) -> tuple[Dividend, ...] | None:
-    """What it paid, None where nobody tells."""
-    try:
-        return desk.market.snapshot(ticker).dividends
-    except (DataError, NotFound):
-        return None

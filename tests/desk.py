@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from engine import approvals, promotions, standing
+from engine import approvals, portfolio, promotions, standing
 from engine.approvals import Decision, Outcome
 from engine.desk import Desk, Mode
 from engine.errors import BrokerUnavailable, OrderRejected
@@ -17,6 +17,7 @@ from engine.model.book import Account, Holding
 from engine.model.events import Event, EventKind
 from engine.model.limits import ApprovalRules
 from engine.model.orders import DONE, Activity, Fill, Order, OrderStatus
+from engine.model.records import EquityDay
 from engine.model.trade import Approval, Strategy
 from engine.ports import Ability, Capabilities
 from engine.sessions import Sessions
@@ -232,3 +233,14 @@ def tap(world: World, id: str = "A00001", version: int = 1, by: str = "ann") -> 
     if decision.outcome is Outcome.ASKED:
         return approvals.confirm(world.desk, id, version, by)
     return decision
+
+
+def close_day(desk: Desk) -> EquityDay | None:
+    """Keep today's close at the prices of now, as the end of a day does; None where something held has no price."""
+    _, marks = portfolio.priced(desk)
+    rate = portfolio.short_rate(desk)
+    with desk.store.begin() as work:
+        taken = portfolio.close(desk, work, desk.today, marks, rate)
+        if taken is not None:
+            portfolio.keep_close(desk, work, taken, marks)
+    return None if taken is None else taken.row

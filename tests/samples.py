@@ -18,6 +18,7 @@ from bot.notices import notice
 from bot.personal import compact
 from bot.proposal import Story, proposal_card
 from engine import agenda, orders, panic, scanning
+from engine.model.book import Posting, PostingKind
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import Structure
 from engine.model.market import Bars, Dividend, Earnings, Greeks, ReportTime
@@ -94,13 +95,17 @@ def _of_the_scan(line: str) -> Card:
 
 
 def _held() -> Visit:
-    """Two 44 puts sold at 1.03, now worth 0.80, and 24 closes behind the desk."""
+    """Two 44 puts sold at 1.03, now worth 0.80, and 24 closes behind the desk, all of them made by the wheel."""
     desk = visit()
+    closes = _equity(24)
     with desk.world.store.begin() as work:
-        for day, equity in zip(make.weekdays(24), _equity(24), strict=True):
-            at = make.NOW - (make.TODAY - day)
-            zero = D(0)
-            work.add_equity(EquityDay(day, at, equity, equity, zero, zero, zero, zero, zero, zero))
+        for day, equity in zip(make.weekdays(24), closes, strict=True):
+            at, zero, made = make.NOW - (make.TODAY - day), D(0), equity - 100_000
+            work.add_equity(EquityDay(day, at, equity, equity, made, zero, zero, zero, zero, zero))
+            work.add_strategy_day(StrategyDay(day, "wheel", made))
+        lost = closes[-1] - 100_000
+        at = make.NOW - timedelta(days=40)
+        work.add_postings((Posting("before", PostingKind.TRADE, at, lost, lost, strategy="wheel"),))
     propose(desk.world, plan=PLAN)
     desk.card(action="approve:A00001.1")
     desk.world.broker.fill("A00001.1.1")

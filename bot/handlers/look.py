@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
-from bot import cards, scan_cards, trail_card, words
+from bot import announce, cards, scan_cards, trail_card, words
 from bot.command import Call
 from bot.handlers.quote import closed
 from bot.message import Button, Card, Table, Tone
+from bot.parse import clipped
 from bot.proposal import proposal_card, story
-from engine import collars, portfolio, scanning, trail
-from engine.errors import NotFound
+from engine import collars, digests, portfolio, scanning, trail
+from engine.errors import BadRequest, NotFound
+from engine.model.digests import Span, named
 from engine.model.instruments import Option
 from engine.model.orders import Order, Ticket
 from engine.model.trade import Approval, ApprovalStatus, Scan
@@ -89,9 +92,31 @@ def pnl(call: Call) -> Card:
 
 
 def digest(call: Call) -> Card:
-    """The day as the evening's card will tell it, as far as it has come; that card itself stays as it was posted."""
-    card = cards.digest_card(portfolio.digest(call.desk), call.room.banner())
-    return replace(card, title=f"{call.desk.today} so far", key="", buttons=((Button("Refresh", "refresh:/digest"),),))
+    """A day, week or month as it was told, or as far as it has come; the card that was posted stays as it is."""
+    wanted = call.text("when", "day")
+    span, day = _span_of(wanted)
+    made = digests.digest(call.desk, span, day)
+    with call.desk.store.read() as work:
+        told = work.find_digest(made.period.subject) is not None
+    card = announce.told_digest(call.desk, made, call.room.banner(), digests.published(call.desk, made))
+    title = card.title if told or made.period.last < call.desk.today else f"{made.period.subject} so far"
+    return replace(card, title=title, key="", buttons=((Button("Refresh", f"refresh:/digest {wanted}"),),))
+
+
+def _span_of(wanted: str) -> tuple[Span, date | None]:
+    """
+    Raises:
+        BadRequest: neither a span nor a day, week or month.
+    """
+    if wanted.lower() in tuple(Span):
+        return Span(wanted.lower()), None
+    try:
+        return named(wanted.upper())
+    except ValueError as error:
+        raise BadRequest(
+            f"“{clipped(wanted)}” is no day, week or month: say day, week or month, a date such as 2026-11-20, a week "
+            "such as 2026-W48 or a month such as 2026-11."
+        ) from error
 
 
 def account(call: Call) -> Card:

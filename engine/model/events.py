@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     HALTED = "halted"
     RESUMED = "resumed"
     DIGEST_READY = "digest_ready"
+    REPORT_READY = "report_ready"
+    """The digest of a week or a month."""
     COMMAND = "command"
     """A command or tap that acted, with who and the raw text: the audit trail."""
     DENIED = "denied"

@@ -394,6 +394,17 @@ strategy_history = Table(
 )
 """What each strategy had made at the end of each session: sums since the start, `unrealised` of that moment."""
 
+digests = Table(
+    "digests",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("span", Text, nullable=False),
+    Column("last", Date, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""What was told of each day, week and month, once: `subject` is 2026-11-27, 2026-W48 or 2026-11."""
+
 scans = Table(
     "scans",
     metadata,

@@ -24,6 +24,7 @@ from engine.store.alerts import Alerts
 from engine.store.approvals import Approvals
 from engine.store.buttons import Buttons
 from engine.store.consents import Consents
+from engine.store.digests import Digests
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
 from engine.store.heartbeats import Heartbeats
@@ -52,6 +53,7 @@ class UnitOfWork(
     Approvals,
     Buttons,
     Consents,
+    Digests,
     Envelopes,
     Events,
     Heartbeats,

@@ -53,6 +53,13 @@ _NEWEST = (
     .order_by(events.c.id.desc())
     .limit(bindparam("limit_"))
 )
+_BETWEEN = (
+    select(*_COLUMNS)
+    .where(events.c.kind.in_(bindparam("kinds_", expanding=True)))
+    .where(events.c.at > bindparam("since_", type_=events.c.at.type))
+    .where(events.c.at <= bindparam("until_", type_=events.c.at.type))
+    .order_by(events.c.at, events.c.id)
+)
 _LAST_ACTS = (
     select(events.c.actor, func.max(events.c.at))
     .where(events.c.kind == EventKind.COMMAND.value)
@@ -74,7 +81,7 @@ _NUMBERS = (
     .limit(bindparam("limit_"))
 )
 _NUMBERED = select(*_COLUMNS, *_SEALS).where(events.c.number == bindparam("number_"))
-_DIGESTS = select(events.c.data).where(events.c.kind == EventKind.DIGEST_READY.value)
+_DIGESTS = select(events.c.data).where(events.c.kind.in_((EventKind.DIGEST_READY.value, EventKind.REPORT_READY.value)))
 _NO_SEAL = events.c.number.is_(None) & events.c.hash.is_(None)
 _UNSEALED = select(*_COLUMNS).where(_NO_SEAL).order_by(events.c.at, events.c.id).limit(bindparam("limit_"))
 _HOW_MANY_UNSEALED = select(func.count()).select_from(events).where(_NO_SEAL)
@@ -198,6 +205,11 @@ class Events(Queries):
         """The latest events of these kinds, newest first: by id, which sorts by time and has an index."""
         rows = self._rows(_NEWEST, {"kinds_": [kind.value for kind in kinds], "limit_": limit})
         return tuple(_read(row) for row in rows)
+
+    def events_between(self, kinds: Iterable[EventKind], since: datetime, until: datetime) -> tuple[Event, ...]:
+        """What happened of these kinds after `since` and not after `until`, oldest first."""
+        params = {"kinds_": sorted(kind.value for kind in kinds), "since_": since, "until_": until}
+        return tuple(_read(row) for row in self._rows(_BETWEEN, params))
 
     def last_acts(self) -> dict[str, datetime]:
         """When each person acted last, by name."""

@@ -325,6 +325,8 @@ def test_every_event_that_is_posted_can_be_drawn(kind: EventKind) -> None:
         subject = waiting_roll(desk.world, position).id
     if kind is EventKind.DIGEST_READY:
         subject = "2026-06-15"
+    if kind is EventKind.REPORT_READY:
+        subject = "2026-W25"
     data = {"ticker": "XYZ", "words": "as agreed", "filled": 1, "quantity": 2, "reason": "stop", "purpose": "exit"}
     event = Event("V1", kind, make.NOW, subject, data, correlation="A00001")
 

@@ -15,18 +15,19 @@ import pytest
 from alerts import outbox
 from alerts.outbox import Undeliverable
 from alerts.routes import Channels, Topic, routes
-from bot import cards, deliver
+from bot import deliver
 from bot.announce import card_for
 from bot.bulkheads import finish
 from bot.command import Room
 from bot.deliver import Postman
+from bot.digest_cards import Beyond, digest_card
 from bot.dispatch import dispatch
 from bot.message import PLAIN, Card, Manner, MessageRef, Request, Table, as_text
 from bot.people import People, Role, User
 from bot.personal import compact
 from bot.platforms.base import MessageGone, Platform
 from bot.preferences import Preferences, save
-from engine import benchmark, portfolio
+from engine import benchmark, digests
 from engine.model.events import Event, EventKind, Severity
 from engine.model.market import Bars, Source
 from engine.model.records import EquityDay
@@ -427,7 +428,7 @@ def test_a_digest_that_comes_days_late_tells_its_own_day() -> None:
     assert card_for(at.room.desk, event, "digest:2026-06-11", "PAPER") is not None
     assert card.title == "Digest 2026-06-11"
     assert dict(card.facts)["Equity"] == "100,500.00"
-    assert dict(card.facts)["Today"] == "+500.00"
+    assert card.lines[0] == "Made +500.00 (+0.50 %)."
     assert card.pictures[0].alt.startswith("Equity from 100,000.00 on 2026-06-10 to 100,500.00 on 2026-06-11. ")
 
 
@@ -438,9 +439,9 @@ def test_the_digest_s_picture_has_the_index_beside_the_account_and_says_it_in_wo
     close = np.array([600.0, 606.0])
     column = np.array(days[:2], dtype="datetime64[D]")
     bars = Bars("SPY", column, close, close, close, close, close, Source("test", make.NOW))
-    digest = replace(portfolio.digest(at.room.desk), history=history, beside=benchmark.beside(history, bars, ()))
+    beyond = Beyond(history, benchmark.beside(history, bars, ()))
 
-    (picture,) = cards.digest_card(digest, "PAPER").pictures
+    (picture,) = digest_card(digests.digest(at.room.desk), "PAPER", beyond).pictures
 
     assert "to 101,000.00 on 2026-06-12; the same in SPY: 101,000.00. " in picture.alt
     assert picture.draw(True).startswith(b"\x89PNG")
@@ -449,7 +450,7 @@ def test_the_digest_s_picture_has_the_index_beside_the_account_and_says_it_in_wo
 def test_a_digest_without_a_history_says_so_and_has_no_picture() -> None:
     at = scene()
 
-    card = cards.digest_card(portfolio.digest(at.room.desk), "PAPER")
+    card = digest_card(digests.digest(at.room.desk), "PAPER", Beyond())
 
     assert card.pictures == ()
     assert "The equity curve begins with the second close." in card.lines

@@ -72,7 +72,11 @@ def test_the_banner_of_a_live_configuration_names_the_account() -> None:
 @pytest.mark.parametrize("kind", sorted(announce.DRAWN), ids=str)
 def test_every_posted_card_says_live_and_the_account(kind: EventKind) -> None:
     world = live_world()
-    subject = {EventKind.POSITION_CLOSED: "P00002", EventKind.DIGEST_READY: "2026-06-15"}.get(kind, "P00001")
+    subject = {
+        EventKind.POSITION_CLOSED: "P00002",
+        EventKind.DIGEST_READY: "2026-06-15",
+        EventKind.REPORT_READY: "2026-W25",
+    }.get(kind, "P00001")
     if kind.value.startswith("roll"):
         subject = waiting_roll(world, "P00001").id
     data = {"ticker": "XYZ", "words": "What happened.", "quantity": 2, "limit": "-1.03", "purpose": "exit", "filled": 1}

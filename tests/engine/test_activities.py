@@ -3,14 +3,14 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from engine import activities, approvals, orders, portfolio
+from engine import activities, approvals, digests, orders, portfolio
 from engine.model.book import PositionStatus
 from engine.model.events import EventKind, Severity
 from engine.model.legs import ExitPlan, Structure
 from engine.model.orders import Activity, ActivityKind
 from engine.model.trade import Needs, RiskLevel, Strategy
 from tests import make
-from tests.desk import World, make_world, propose, quote_all
+from tests.desk import World, close_day, make_world, propose, quote_all
 
 D = Decimal
 PUT = make.put()
@@ -162,7 +162,7 @@ def test_a_split_changes_quantities_and_not_the_profit() -> None:
 
 def test_the_close_of_the_day_is_the_base_of_tomorrows_profit() -> None:
     world = short_puts()
-    portfolio.close_day(world.desk)
+    close_day(world.desk)
     world.clock.advance(days=1)
     quote_all(world, "0.88", "0.98")
 
@@ -173,7 +173,7 @@ def test_the_close_of_the_day_is_the_base_of_tomorrows_profit() -> None:
 
 def test_a_deposit_between_two_closes_is_not_in_the_days_profit() -> None:
     world = short_puts()
-    portfolio.close_day(world.desk)
+    close_day(world.desk)
     world.clock.advance(days=1)
     happen(world, ActivityKind.DEPOSIT, amount=D(5000))
 
@@ -182,7 +182,7 @@ def test_a_deposit_between_two_closes_is_not_in_the_days_profit() -> None:
 
 def test_a_position_without_a_quote_is_valued_at_its_last_close_and_says_so() -> None:
     world = short_puts()
-    portfolio.close_day(world.desk)
+    close_day(world.desk)
     at = world.clock()
     world.clock.advance(hours=1)
     world.market.drop_quote(PUT)
@@ -197,11 +197,13 @@ def test_the_digest_counts_what_the_day_brought() -> None:
     happen(world, ActivityKind.EXPIRY, instrument=PUT, quantity=-2)
     world.clock.advance(timedelta(minutes=1).total_seconds())
 
-    digest = portfolio.digest(world.desk)
+    digest = digests.digest(world.desk)
 
-    assert digest.proposals["approved"] == 1
-    assert [position.close_reason for position in digest.closed] == ["expired"]
-    assert digest.pnl.total == D("204.00")
+    assert digest.happened.proposals == {"approved": 1}
+    assert [ended.reason for ended in digest.happened.ended] == ["expired"]
+    assert digest.happened.premium == D("206.00")
+    assert digest.parts is not None
+    assert (digest.parts.total, digest.total) == (D("204.00"), D("204.00"))
 
 
 def test_on_the_first_day_profit_is_counted_from_the_opening_of_the_account() -> None:

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from engine import portfolio, results, watch
+from engine import results, watch
 from engine.model.book import Posting, PostingKind
 from engine.model.legs import Leg, Structure
 from engine.model.orders import MANUAL, NET, PANIC, Order, Purpose, Ticket
 from engine.model.records import PnlLine, StrategyDay, StrategyTotals
 from strategies import CATALOGUE
 from tests import make
-from tests.desk import World, make_world
+from tests.desk import World, close_day, make_world
 
 D = make.D
 SHARES = make.share()
@@ -58,7 +58,7 @@ def history(made: World) -> dict[tuple[str, str], StrategyDay]:
 
 def test_the_end_of_a_day_keeps_what_every_strategy_has_made() -> None:
     made = holding()
-    row = portfolio.close_day(made.desk)
+    row = close_day(made.desk)
     assert row is not None
     kept = history(made)
     day = make.TODAY
@@ -71,7 +71,7 @@ def test_the_end_of_a_day_keeps_what_every_strategy_has_made() -> None:
 
 def test_a_strategy_that_never_traded_has_its_row_of_nothing() -> None:
     made = make_world(strategies=BOTH)
-    portfolio.close_day(made.desk)
+    close_day(made.desk)
     assert {line.made for line in history(made).values()} == {D(0)}
     assert len(history(made)) == len(BOTH)
 
@@ -79,23 +79,23 @@ def test_a_strategy_that_never_traded_has_its_row_of_nothing() -> None:
 def test_nothing_is_kept_of_a_day_on_which_something_held_has_no_price() -> None:
     made = holding()
     made.market.drop_quote(SHARES)
-    assert portfolio.close_day(made.desk) is None
+    assert close_day(made.desk) is None
     assert history(made) == {}
 
 
 def test_a_day_ended_again_corrects_what_was_kept() -> None:
     made = holding()
-    portfolio.close_day(made.desk)
+    close_day(made.desk)
     reprice(made, "49")
-    portfolio.close_day(made.desk)
+    close_day(made.desk)
     assert history(made)["2026-06-15", "wsb_dip"].unrealised == D(300)
 
 
 def test_the_short_rate_of_the_day_is_kept_with_its_equity_and_none_where_nobody_tells_it() -> None:
     made = holding()
-    unknown = portfolio.close_day(made.desk)
+    unknown = close_day(made.desk)
     made.market.set_snapshot(make.snapshot(rate=0.0375))
-    known = portfolio.close_day(made.desk)
+    known = close_day(made.desk)
     assert unknown is not None
     assert known is not None
     assert (unknown.rate, known.rate) == (None, 0.0375)
@@ -105,11 +105,11 @@ def test_the_curve_that_pauses_a_strategy_is_chained_from_what_the_history_keeps
     """Two sessions, a look and a close in each: the pause's curve and the history tell the same returns."""
     made = holding("48")
     watch.look(made.desk)
-    first = portfolio.close_day(made.desk)
+    first = close_day(made.desk)
     made.clock.advance(days=1)
     reprice(made, "45")
     watch.look(made.desk)
-    portfolio.close_day(made.desk)
+    close_day(made.desk)
     assert first is not None
     kept = history(made)
     lost = kept["2026-06-16", "wsb_dip"].made - kept["2026-06-15", "wsb_dip"].made

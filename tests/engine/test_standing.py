@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine import portfolio, standing
+from engine import digests, standing
 from engine.errors import DataUnavailable
 from engine.model.book import Account
 from engine.model.events import EventKind
@@ -86,10 +86,10 @@ def test_an_answer_during_which_money_moved_is_not_believed() -> None:
 
 def test_a_session_ends_once_a_quarter_of_an_hour_after_its_close() -> None:
     world = make_world()
-    assert not portfolio.end_day_once(world.desk)
+    assert not digests.end_day_once(world.desk)
 
     world.clock.set(world.desk.sessions.close(world.desk.today) + timedelta(minutes=15))
-    ended = [portfolio.end_day_once(world.desk) for _ in range(2)]
+    ended = [digests.end_day_once(world.desk) for _ in range(2)]
 
     assert ended == [True, False]
     (digest,) = world.events(EventKind.DIGEST_READY)
@@ -100,8 +100,10 @@ def test_a_session_ends_once_a_quarter_of_an_hour_after_its_close() -> None:
 
 def test_a_session_that_closes_early_ends_at_a_quarter_past_one() -> None:
     world = make_world()
+    world.clock.set(world.desk.sessions.at(date(2026, 11, 25), "16:15"))
+    digests.end_day_once(world.desk)
     world.clock.set(world.desk.sessions.at(date(2026, 11, 27), "13:14"))
-    before = portfolio.end_day_once(world.desk)
+    before = digests.end_day_once(world.desk)
     world.clock.advance(60)
 
-    assert (before, portfolio.end_day_once(world.desk)) == (False, True)
+    assert (before, digests.end_day_once(world.desk)) == (False, True)

@@ -1,4 +1,4 @@
-"""Alerts that are open or over, and the signs of life that uptime is counted from."""
+"""Alerts that are open or over, the signs of life that uptime is counted from, and digests as they were told."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,3 +43,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("at", "holder", name="pk_heartbeats"),
     )
     op.create_index("ix_heartbeats_silent_since", "heartbeats", ["silent_since"])
+    op.create_table(
+        "digests",
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("span", sa.Text(), nullable=False),
+        sa.Column("last", sa.Date(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name="pk_digests"),
+    )
