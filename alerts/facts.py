@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from engine.drift import Moved
 from engine.model.market import ReportTime
+from engine.model.records import LatestRun, Queue
 from engine.ports import SourceState
 from engine.risk import LimitUse
 
@@ -31,21 +33,6 @@ class Money:
     broker_equity: Decimal | None = None
     maintenance: Decimal | None = None
     power: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far prices alone have moved the account since this morning.
-
-    Attributes:
-        delta: dollars of everything held now; delta_moved: change of what is held since the first look of the session
-            at each position. vega, vega_moved: dollars a point of volatility, likewise. None while a Greek is unknown.
-    """
-
-    delta: Decimal | None = None
-    delta_moved: Decimal | None = None
-    vega: Decimal | None = None
-    vega_moved: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,26 +160,6 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
-class JobRun:
-    """The latest run of a job that is over, or was missed."""
-
-    job: str
-    due_at: datetime
-    is_done: bool
-    is_missed: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Messages that wait for one destination, and since when the oldest does."""
-
-    destination: str
-    count: int
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Loop:
     """A loop of the process: seconds since its last finished look."""
 
@@ -256,15 +223,15 @@ class Facts:
     uses: tuple[LimitUse, ...] | None = None
     drawdown: LimitUse | None = None
     money: Money = field(default_factory=Money)
-    drift: Drift = field(default_factory=Drift)
+    drift: Moved = field(default_factory=Moved)
     positions: tuple[Watched, ...] = ()
     sold: tuple[Sold, ...] = ()
     reports: tuple[Reporting, ...] = ()
     quotes: tuple[tuple[str, datetime | None], ...] = ()
     sources: tuple[SourceState, ...] = ()
     broker: Broker = field(default_factory=Broker)
-    jobs: tuple[JobRun, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
+    jobs: tuple[LatestRun, ...] = ()
+    waiting: tuple[Queue, ...] = ()
     errors: int = 0
     acts: int = 0
     backup: datetime | None = None

@@ -70,13 +70,13 @@ def items(desk: Desk) -> tuple[Item, ...]:
     """Every position that expires within a week, soonest first."""
     with desk.store.read() as work:
         book = work.book()
-    due = [(last, position) for position in book.positions.values() if (last := _last_session(desk, position))]
+    due = [(last, position) for position in book.positions.values() if (last := last_session(desk, position))]
     near = sorted(((day, p) for day, p in due if (day - desk.today).days <= AHEAD), key=lambda x: (x[0], x[1].id))
     quotes = quoted.known(desk, (Stock(ticker) for ticker in sorted({p.ticker for _, p in near})))
     return tuple(_item(desk, book, position, day, quotes) for day, position in near)
 
 
-def _last_session(desk: Desk, position: Position) -> date | None:
+def last_session(desk: Desk, position: Position) -> date | None:
     """The first day on which an option of the position trades for the last time; None for shares."""
     return min((desk.sessions.last_trade(option.root, option.expiry) for option in _options(position)), default=None)
 
@@ -84,7 +84,7 @@ def _last_session(desk: Desk, position: Position) -> date | None:
 def _item(desk: Desk, book: Book, position: Position, session: date, quotes: Mapping[Instrument, Quote]) -> Item:
     quote = quotes.get(Stock(position.ticker))
     spot = quote.mid if quote is not None and quote.is_two_sided else None
-    inside = None if spot is None else max((_inside(option, spot) for option in _options(position)), default=None)
+    inside = None if spot is None else max((inside_by(option, spot) for option in _options(position)), default=None)
     days = (session - desk.today).days
     return Item(position, session, days, inside, spot, _if_nothing(desk, book, position, session, inside))
 
@@ -93,7 +93,7 @@ def _options(position: Position) -> tuple[Option, ...]:
     return tuple(item for item in position.instruments if isinstance(item, Option))
 
 
-def _inside(option: Option, spot: Decimal) -> Decimal:
+def inside_by(option: Option, spot: Decimal) -> Decimal:
     """Dollars a share in the money, negative out of it."""
     return spot - option.strike if option.right is Right.CALL else option.strike - spot
 
@@ -118,8 +118,8 @@ def _if_nothing(desk: Desk, book: Book, position: Position, session: date, insid
 
 def _put_words(book: Book, position: Position, inside: Decimal | None) -> str:
     """`Held for assignment: 8,800.00 needed, cash covers it.`"""
-    needed = _strikes(position)
-    others = sum((_strikes(p) for p in book.positions.values() if p.id != position.id and _is_put(p)), ZERO)
+    needed = strikes(position)
+    others = sum((strikes(p) for p in book.positions.values() if p.id != position.id and _is_put(p)), ZERO)
     free = book.cash - others
     cash = "cash covers it" if free >= needed else f"cash is short of it by {needed - free:,.2f}"
     if inside is None:
@@ -133,7 +133,7 @@ def _is_put(position: Position) -> bool:
     return position.structure is Structure.SHORT_PUT
 
 
-def _strikes(position: Position) -> Decimal:
+def strikes(position: Position) -> Decimal:
     """Dollars that assignment on every contract of a put takes."""
     held = (leg for leg in position.legs if isinstance(leg.instrument, Option) and leg.quantity < 0)
     return sum((-leg.quantity * leg.instrument.strike * leg.instrument.multiplier for leg in held), ZERO)  # type: ignore[union-attr]
@@ -259,7 +259,7 @@ def time_value(option: Option, quote: Quote | None, spot: Decimal) -> Decimal | 
     """Dollars a share beyond intrinsic, at least 0; None without a two-sided quote."""
     if quote is None or not quote.is_two_sided:
         return None
-    return max(quote.mid - max(_inside(option, spot), ZERO), ZERO)
+    return max(quote.mid - max(inside_by(option, spot), ZERO), ZERO)
 
 
 def _pins(desk: Desk, item: Item) -> Iterator[Warned]:
@@ -285,7 +285,7 @@ def _exercises(desk: Desk, item: Item) -> Iterator[Warned]:
         option = leg.instrument
         if not isinstance(option, Option) or leg.quantity <= 0 or option.is_cash_settled:
             continue
-        if _inside(option, item.spot or ZERO) < LEAST_EXERCISED:
+        if inside_by(option, item.spot or ZERO) < LEAST_EXERCISED:
             continue
         closes = f"The desk closes it at {cutoff(desk, item.session)} ET"
         takes = _takes(option, leg.quantity, cash, shares)

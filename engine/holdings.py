@@ -74,6 +74,12 @@ def reconcile(desk: Desk) -> Reconciliation:
     return result
 
 
+def told(work: UnitOfWork) -> Mapping[str, list[str]]:
+    """What was told to differ and still does: key -> [the broker's side, ours]."""
+    found: Mapping[str, list[str]] = json.loads(work.setting(TOLD) or "{}")
+    return found
+
+
 def _is_new(desk: Desk, found: Comparison) -> bool:
     """Whether something differs that was not there at the last look."""
     with desk.store.read() as work:
@@ -117,7 +123,7 @@ def _since(desk: Desk) -> datetime:
 
 def _sorted_out(desk: Desk, work: UnitOfWork, found: Comparison) -> Reconciliation:
     """Which differences last and which are too young; what changed is told, and so is their end."""
-    now, told = desk.now(), json.loads(work.setting(TOLD) or "{}")
+    now, earlier = desk.now(), told(work)
     before, seen = json.loads(work.setting(SEEN) or "{}"), {}
     lasting: list[Difference] = []
     waiting: list[Difference] = []
@@ -131,9 +137,9 @@ def _sorted_out(desk: Desk, work: UnitOfWork, found: Comparison) -> Reconciliati
     _set(work, SEEN, seen, now)
     if found.agrees or work.setting(AGREED) is None:
         work.set_setting(AGREED, found.at.isoformat(), "desk", now)
-    kept = {difference.key: told[difference.key] for difference in waiting if difference.key in told}
-    news = kept | {d.key: _steady(d, told.get(d.key)) for d in lasting}
-    if news != told:
+    kept = {difference.key: earlier[difference.key] for difference in waiting if difference.key in earlier}
+    news = kept | {d.key: _steady(d, earlier.get(d.key)) for d in lasting}
+    if news != earlier:
         _set(work, TOLD, news, now)
         work.add_event(_event(desk, news))
     return Reconciliation(tuple(lasting), tuple(waiting))

@@ -407,7 +407,7 @@ def _use(rule: Rule, state: RiskState, limits: Limits, by_name: Mapping[str, Ite
 
 def usage(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
     """The limits that matter now: sums, of names and expiries only the heaviest, and losses."""
-    return (*_heaviest(uses(state, limits)), *_losses(state, limits))
+    return (*_heaviest(uses(state, limits)), *losses(state, limits))
 
 
 def _heaviest(uses: Iterable[LimitUse]) -> tuple[LimitUse, ...]:
@@ -423,7 +423,8 @@ def _heaviest(uses: Iterable[LimitUse]) -> tuple[LimitUse, ...]:
     return (*shown, *(use for key, use in tops.items() if key not in passed))
 
 
-def _losses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
+def losses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
+    """The losses that halt the desk, against their limits."""
     return (
         LimitUse("day's loss", max(-state.share(state.day_pnl), ZERO), limits.daily_loss, "daily_loss"),
         LimitUse("week's loss", max(-state.share(state.week_pnl), ZERO), limits.weekly_loss, "weekly_loss"),
@@ -434,7 +435,7 @@ def _losses(state: RiskState, limits: Limits) -> tuple[LimitUse, ...]:
 def spent(state: RiskState, limits: Limits) -> Mapping[str, Decimal]:
     """By limit, the most that counts toward it now: the largest trade of a kind, the largest sum."""
     most: dict[str, Decimal] = {}
-    for use in (*uses(state, limits), *_losses(state, limits)):
+    for use in (*uses(state, limits), *losses(state, limits)):
         most[use.key] = max(most.get(use.key, ZERO), use.used)
     keys = {"defined risk": "defined_risk", "long premium": "long_premium", "lotto": "lotto", "LEAPS": "leaps_each"}
     for exposure in state.exposures:

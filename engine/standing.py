@@ -61,15 +61,27 @@ class Marks:
 
 def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]] | None = None) -> Marks:
     """Prices of every instrument in the book, from quotes now or the last stored marks."""
-    wanted = sorted({x for position in book.positions.values() for x in position.instruments}, key=lambda x: x.symbol)
-    quotes = quoted.known(desk, wanted)
+    return marked(book, quoted.known(desk, instruments_of(book)), stored)
+
+
+def instruments_of(book: Book) -> tuple[Instrument, ...]:
+    """Everything that is held, by symbol."""
+    held = {x for position in book.positions.values() for x in position.instruments}
+    return tuple(sorted(held, key=lambda x: x.symbol))
+
+
+def marked(
+    book: Book, quotes: Mapping[Instrument, Quote], stored: Mapping[str, tuple[Decimal, datetime]] | None = None
+) -> Marks:
+    """`marks` from quotes that are there already."""
+    wanted = instruments_of(book)
     held = _quantities(book)
     prices: dict[Instrument, Decimal] = {}
     sides: dict[Instrument, Decimal] = {}
     stale: dict[Instrument, datetime] = {}
     for item in wanted:
         quote = quotes.get(item)
-        if quote is not None and _is_mark(quote):
+        if quote is not None and is_mark(quote):
             prices[item] = quote.mid
             sides[item] = _closing_side(held[item], quote)
         elif stored and item.symbol in stored:
@@ -79,7 +91,7 @@ def marks(desk: Desk, book: Book, stored: Mapping[str, tuple[Decimal, datetime]]
     return Marks(prices, sides, stale, missing)
 
 
-def _is_mark(quote: Quote) -> bool:
+def is_mark(quote: Quote) -> bool:
     """Whether its mid is a price: an option may have no bid, shares without one are not quoted."""
     return quote.ask >= quote.bid and quote.ask > 0 and (quote.bid > 0 or isinstance(quote.instrument, Option))
 
@@ -176,15 +188,27 @@ def known_account(desk: Desk, work: UnitOfWork) -> KnownAccount:
     Raises:
         DataUnavailable: the broker has not been heard for a minute; nothing is opened on old numbers.
     """
+    last = last_account(work)
+    if last is None or abs(desk.now() - last.asked) > ACCOUNT_AGE:
+        raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
+    return last
+
+
+def last_account(work: UnitOfWork) -> KnownAccount | None:
+    """The account as the broker said last, however long ago; None before it has, and since money last moved."""
     text = work.setting(ACCOUNT)
-    if text:
-        at, _, equity, cash, power, options, *rest = json.loads(text)
-        asked = datetime.fromisoformat(at)
-        if abs(desk.now() - asked) <= ACCOUNT_AGE:
-            maintenance = Decimal(rest[0]) if rest and rest[0] is not None else None
-            margin = risk.Margin(Decimal(cash), Decimal(power), maintenance)
-            return KnownAccount(asked, Decimal(equity), Decimal(options), margin)
-    raise DataUnavailable("The account's buying power is not known right now; try again in a moment.")
+    if not text:
+        return None
+    at, _, equity, cash, power, options, *rest = json.loads(text)
+    maintenance = Decimal(rest[0]) if rest and rest[0] is not None else None
+    margin = risk.Margin(Decimal(cash), Decimal(power), maintenance)
+    return KnownAccount(datetime.fromisoformat(at), Decimal(equity), Decimal(options), margin)
+
+
+def money_moved(work: UnitOfWork) -> datetime | None:
+    """When money last moved: what the broker had said before is not relied on since."""
+    text = work.setting(MOVED)
+    return datetime.fromisoformat(text) if text else None
 
 
 def ensure_returns(desk: Desk, tickers: Iterable[str]) -> None:
@@ -245,7 +269,12 @@ def risk_state(desk: Desk, work: UnitOfWork, tickets: Iterable[Ticket]) -> risk.
     """
     account = known_account(desk, work)
     state = state_at(desk, work, tickets, account.equity, account.options_buying_power, account.margin)
-    counted = _at_broker(work, account.asked)
+    return as_told(work, state, account.asked)
+
+
+def as_told(work: UnitOfWork, state: risk.RiskState, asked: datetime) -> risk.RiskState:
+    """The state beside a buying power that the broker told when it was asked then: what it had taken off already."""
+    counted = _at_broker(work, asked)
     return replace(state, reserved=tuple(replace(x, is_at_broker=x.source in counted) for x in state.reserved))
 
 

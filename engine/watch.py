@@ -15,7 +15,7 @@ from decimal import Decimal
 from math import ceil, log
 from typing import Any
 
-from engine import activities, bounds, locks, portfolio, quoted, results, risk, risk_report, standing
+from engine import activities, bounds, drift, locks, portfolio, quoted, results, risk, risk_report, standing
 from engine.desk import Desk
 from engine.model.book import ZERO, Book
 from engine.model.instruments import Stock
@@ -77,14 +77,15 @@ def look(desk: Desk) -> None:
     mid, liquidation = book.equity(marks.prices), book.equity(marks.sides)
     if mid is None or liquidation is None:
         return
-    deltas = _deltas(desk, book, marks, memory)
-    falls = _falls(desk, book, marks) if deltas is not None else {}
+    greeks = _greeks(desk, book, marks, memory)
+    falls = _falls(desk, book, marks) if greeks is not None else {}
     equity = max(mid, liquidation)
     with desk.store.begin() as work:
         memory, before = _memory(work), _memory(work)
-        if deltas is not None:
-            standing.save_deltas(desk, work, deltas)
+        if greeks is not None:
+            standing.save_deltas(desk, work, greeks.deltas)
             standing.save_falls(desk, work, falls)
+            drift.note(desk, work, greeks.deltas, greeks.vegas)
             memory.deltas_at, memory.seen = desk.now().isoformat(), sorted(book.positions)
         state = standing.state_at(desk, work, work.open_tickets(), equity, ZERO)
         limits = bounds.limits_in_force(desk, work)
@@ -105,21 +106,31 @@ def _save(desk: Desk, work: UnitOfWork, memory: Memory) -> None:
     work.set_setting(SETTING, json.dumps(asdict(memory), sort_keys=True), "desk", desk.now())
 
 
-def _deltas(desk: Desk, book: Book, marks: Marks, memory: Memory) -> dict[str, Decimal] | None:
-    """Delta dollars of a unit of every position by its id, where they are known; None while the last are young."""
+@dataclass(frozen=True, slots=True)
+class _Greeks:
+    """Of one unit of every position, by its id, where they are known: delta dollars, dollars a point of volatility."""
+
+    deltas: dict[str, Decimal]
+    vegas: dict[str, Decimal]
+
+
+def _greeks(desk: Desk, book: Book, marks: Marks, memory: Memory) -> _Greeks | None:
+    """Those of now; None while the last are young."""
     is_young = memory.deltas_at and desk.now() - datetime.fromisoformat(memory.deltas_at) < DELTAS_EVERY
     if is_young and book.positions.keys() <= set(memory.seen):
         return None
     tickets = sorted({position.ticker for position in book.positions.values()})
     quotes = quoted.known(desk, (Stock(ticker) for ticker in tickets))
     spots = {share.symbol: quote.mid for share, quote in quotes.items()}
-    greeks = portfolio.option_greeks(desk, book, marks, spots)
-    found: dict[str, Decimal] = {}
+    single = portfolio.option_greeks(desk, book, marks, spots)
+    found = _Greeks({}, {})
     for position in book.positions.values():
-        known = [(greeks.get(leg.instrument), leg) for leg in position.unit]
+        known = [(single.get(leg.instrument), leg.ratio * leg.instrument.multiplier) for leg in position.unit]
         if position.ticker in spots and all(each is not None for each, _ in known):
-            shares = sum(each.delta * leg.ratio * leg.instrument.multiplier for each, leg in known if each is not None)
-            found[position.id] = Decimal(f"{shares:.6f}") * spots[position.ticker]
+            shares = sum(each.delta * times for each, times in known if each is not None)
+            point = sum(each.vega * times for each, times in known if each is not None)
+            found.deltas[position.id] = Decimal(f"{shares:.6f}") * spots[position.ticker]
+            found.vegas[position.id] = Decimal(f"{point:.6f}")
     return found
 
 

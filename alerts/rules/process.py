@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from alerts.facts import Facts, JobRun
+from alerts.facts import Facts
 from alerts.findings import Finding, Rule
 from alerts.rules.thresholds import Thresholds
 from engine.ages import age
 from engine.model.events import Severity
+from engine.model.records import LatestRun, RunState
 from engine.percent import as_percent
 from engine.sessions import NEW_YORK
 
@@ -100,18 +101,18 @@ def _exits(facts: Facts) -> Iterator[Finding]:
 
 def _missed(facts: Facts) -> Iterator[Finding]:
     for run in facts.jobs:
-        words = _run_words(run, "was missed" if run.is_missed else "was run")
-        yield Finding(run.job, float(run.is_missed), words, f"/runjob {run.job} does it now where that makes sense.")
+        advice = f"/runjob {run.job} does it now where that makes sense."
+        yield Finding(run.job, float(run.state is RunState.MISSED), _run_words(run), advice)
 
 
 def _failed(facts: Facts) -> Iterator[Finding]:
     for run in facts.jobs:
-        is_failed = not run.is_done and not run.is_missed
-        words = _run_words(run, "failed" if is_failed else "did not fail")
-        yield Finding(run.job, float(is_failed), words, f"/jobs shows its runs; /runjob {run.job} tries it again.")
+        advice = f"/jobs shows its runs; /runjob {run.job} tries it again."
+        yield Finding(run.job, float(run.state is RunState.FAILED), _run_words(run), advice)
 
 
-def _run_words(run: JobRun, outcome: str) -> str:
+def _run_words(run: LatestRun) -> str:
+    outcome = {RunState.MISSED: "was missed", RunState.FAILED: "failed"}.get(run.state, "is done")
     said = f": {run.note}" if run.note else "."
     return f"{run.job}, due {run.due_at.astimezone(NEW_YORK):%a %d %b %H:%M} ET, {outcome}{said}"
 

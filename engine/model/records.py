@@ -115,6 +115,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class LatestRun:
+    """The run of a job with the latest due time that is over or was missed."""
+
+    job: str
+    due_at: datetime
+    state: RunState
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Messages that wait for one destination, and since when the oldest does."""
+
+    destination: str
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Who may act until `expires`. `epoch` grows with every new holder: an older epoch has lost the right."""
 

@@ -36,6 +36,7 @@ from engine.store.outbox import Outbox, Waiting
 from engine.store.positions import Positions
 from engine.store.promotions import Promotions
 from engine.store.sequences import Sequences
+from engine.store.troubles import Troubles
 
 __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting", "folder_of"]
 
@@ -65,6 +66,7 @@ class UnitOfWork(
     Positions,
     Promotions,
     Sequences,
+    Troubles,
 ):
     """One transaction: every query and every change of the desk, by name."""
 

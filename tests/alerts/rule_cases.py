@@ -10,19 +10,18 @@ from typing import Any
 
 from alerts.facts import (
     Broker,
-    Drift,
     Facts,
     Front,
-    JobRun,
     Loop,
     Money,
     Process,
     Reporting,
     Sold,
-    Waiting,
     Watched,
 )
+from engine.drift import Moved
 from engine.model.market import ReportTime
+from engine.model.records import LatestRun, Queue, RunState
 from engine.ports import SourceState
 from engine.risk import LimitUse
 
@@ -85,7 +84,7 @@ def drifted(delta: int | None = 0, vega: int | None = 0) -> Facts:
     def moved(dollars: int | None) -> Decimal | None:
         return None if dollars is None else D(dollars)
 
-    return facts(money=Money(D(100_000)), drift=Drift(D(25_000), moved(delta), D(300), moved(vega)))
+    return facts(money=Money(D(100_000)), drift=Moved(D(25_000), moved(delta), D(300), moved(vega)))
 
 
 PUT = Watched("P00001", "XYZ", "2 × XYZ 20 Jul 26 44 put sold", entry=D("-1.03"), stop=D("-2.06"), target=D("-0.515"))
@@ -154,8 +153,8 @@ def stalled(seconds: float) -> Facts:
     return facts(process=Process(loops=(Loop("exits", seconds), Loop("exit orders", 0.2))))
 
 
-def ran(is_done: bool = True, is_missed: bool = False, note: str = "") -> Facts:
-    return facts(jobs=(JobRun("digest", ago(minutes=30), is_done, is_missed, note),))
+def ran(state: RunState, note: str = "") -> Facts:
+    return facts(jobs=(LatestRun("digest", ago(minutes=30), state, note),))
 
 
 def process(**more: Any) -> Facts:
@@ -167,7 +166,7 @@ def skewed(seconds: float, measured: datetime | None = NOW) -> Facts:
 
 
 def waiting(minutes: float) -> Facts:
-    return facts(waiting=(Waiting("telegram:5", 12, ago(minutes=minutes)),))
+    return facts(waiting=(Queue("telegram:5", 12, ago(minutes=minutes)),))
 
 
 def reached(is_up: bool) -> Facts:
@@ -312,16 +311,16 @@ CASES: Mapping[str, Case] = {
     "exits_stalled": Case("exits", stalled(30), stalled(29), stalled(5), ("“exits”", "30 s"), stalled(6), process()),
     "job_missed": Case(
         "digest",
-        ran(is_done=False, is_missed=True, note="the desk was down"),
-        ran(is_done=False, note="broke"),
-        ran(),
+        ran(RunState.MISSED, "the desk was down"),
+        ran(RunState.FAILED, "broke"),
+        ran(RunState.DONE),
         ("digest", "13:30 ET", "missed: the desk was down"),
     ),
     "job_failed": Case(
         "digest",
-        ran(is_done=False, note="no price"),
-        ran(is_done=False, is_missed=True),
-        ran(),
+        ran(RunState.FAILED, "no price"),
+        ran(RunState.MISSED),
+        ran(RunState.DONE),
         ("digest", "13:30 ET", "failed: no price"),
     ),
     "disk": Case(

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.facts import Broker, Drift, Facts, Loop, Money, Process, Sold, Watched
+from alerts.facts import Broker, Facts, Loop, Money, Process, Sold, Watched
 from alerts.findings import ALL, Finding, Rule
 from alerts.rules import RULES, catalogue
 from alerts.rules.thresholds import Thresholds
+from engine.drift import Moved
 from engine.ports import SourceState
 from engine.risk import LimitUse
 from tests.alerts import rule_cases as cases
@@ -309,7 +310,7 @@ STATES = st.builds(
     uses=st.none() | st.lists(USES, max_size=3).map(tuple),
     drawdown=st.none() | USES,
     money=st.builds(Money, *([MONEY] * 6)),
-    drift=st.builds(Drift, *([MONEY] * 4)),
+    drift=st.builds(Moved, *([MONEY] * 4)),
     positions=st.lists(WATCHED, max_size=3).map(tuple),
     sold=st.lists(SOLD, max_size=3).map(tuple),
     quotes=st.lists(st.tuples(st.just("XYZ"), MOMENTS), max_size=8).map(tuple),
