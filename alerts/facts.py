@@ -183,6 +183,7 @@ class Process:
     Attributes:
         since: when it began. disk_free: bytes where the database is. commit_seconds: one small transaction.
         skew: seconds its clock is ahead of the broker's (negative: behind), as measured at `skew_at`.
+        backup: when the newest backup of the database was made.
     """
 
     since: datetime | None = None
@@ -192,6 +193,7 @@ class Process:
     commit_seconds: float | None = None
     skew: float | None = None
     skew_at: datetime | None = None
+    backup: datetime | None = None
 
     def age(self, loop: str) -> float | None:
         """Seconds since the last finished look of that loop; None where there is no such loop."""
@@ -213,7 +215,6 @@ class Facts:
             likewise, against the limit that halts the desk.
         quotes: when the share quote of each held name was made, None where there is none now.
         jobs: by job. errors: of the last hour; acts: what was done in it, errors included.
-        backup: when the last one was done.
     """
 
     now: datetime
@@ -234,7 +235,6 @@ class Facts:
     waiting: tuple[Queue, ...] = ()
     errors: int = 0
     acts: int = 0
-    backup: datetime | None = None
     process: Process = field(default_factory=Process)
 
     def since(self, at: datetime | None) -> timedelta | None:

@@ -27,8 +27,6 @@ from engine.standing import KnownAccount, Marks
 from engine.store import UnitOfWork
 from engine.triggers import HELD_TO_EXPIRY
 
-BACKUP = "backup"
-"""The job that makes backups."""
 HOUR = timedelta(hours=1)
 REFUSED_FOR = timedelta(minutes=15)
 JOBS_FOR = timedelta(days=8)
@@ -114,7 +112,6 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
         waiting=work.queues(),
         errors=work.count_events(EventKind.ERROR, now - HOUR),
         acts=_acts(work, now - HOUR),
-        backup=work.last_done(BACKUP),
         process=process,
     )
 

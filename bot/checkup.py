@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from bot import app, data_check, practice
+from bot import app, clocks, data_check, practice
 from bot.config import require_admin
 from bot.doctor import Finding
 from bot.fronts import examined
@@ -91,16 +91,12 @@ def _clock(config: Config) -> tuple[str, str]:
     """This machine's clock beside Alpaca's: quotes, expiries and lives of cards are measured with it."""
     if config.desk.broker == "paper" and not data_check.has_alpaca(config):
         return "ok", "the exchange inside this program has this machine's"
-    before = app.system_clock()
     try:
-        theirs = app.alpaca_clock(config)
+        skew = clocks.measured(app.system_clock, lambda: app.alpaca_clock(config))
     except DeskError as problem:
         return ("warn" if config.desk.broker == "paper" else "fail"), str(problem)
-    after = app.system_clock()
-    skew = (before + (after - before) / 2 - theirs).total_seconds()
-    words = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} Alpaca's"
-    # The answer may have been stamped anywhere between question and arrival.
-    apart = max(0.0, abs(skew) - (after - before).total_seconds() / 2)
+    words = f"{abs(skew.seconds):.1f} s {'ahead of' if skew.seconds > 0 else 'behind'} Alpaca's"
+    apart = abs(skew.sure)
     if apart <= SKEW_WARNS:
         return "ok", words
     return ("warn" if apart <= SKEW_FAILS else "fail"), f"{words}: let this machine set its clock by a time server"

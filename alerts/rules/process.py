@@ -164,12 +164,12 @@ def _fronts(facts: Facts) -> Iterator[Finding]:
 
 def _backup(facts: Facts) -> Iterator[Finding]:
     """Hours since the last one; where none is known, since the process began."""
-    old = facts.since(facts.backup or facts.process.since)
+    old = facts.since(facts.process.backup or facts.process.since)
     if old is None:
         yield Finding("", None, "When the last backup was made is not known.")
         return
     hours = old.total_seconds() / 3600
-    never = "No backup is known of" if facts.backup is None else "The last backup is old"
+    never = "No backup is known of" if facts.process.backup is None else "The last backup is old"
     yield Finding("", hours, f"{never}: {hours:.0f} h.", "/runjob backup makes one now; then see why the job does not.")
 
 

@@ -29,13 +29,6 @@ _LATEST = (
     .where(runs.c.due_at >= bindparam("since_"))
     .order_by(runs.c.job)
 )
-_LAST_DONE = (
-    select(runs.c.finished_at)
-    .where(runs.c.job == bindparam("job_"))
-    .where(runs.c.state == RunState.DONE.value)
-    .order_by(runs.c.due_at.desc())
-    .limit(1)
-)
 _QUEUES = (
     select(outbox.c.destination, func.count(), func.min(events.c.at, type_=events.c.at.type))
     .select_from(outbox.join(events, events.c.id == outbox.c.event_id))
@@ -63,11 +56,6 @@ class Troubles(Queries):
         """Of every job the run with the latest due time that is over or missed, unless that was before `since`."""
         rows = self._rows(_LATEST, {"since_": since})
         return tuple(LatestRun(job, due_at, RunState(state), note) for job, due_at, state, note in rows)
-
-    def last_done(self, job: str) -> datetime | None:
-        """When a job was last done, None where it never was."""
-        row = self._row(_LAST_DONE, {"job_": job})
-        return None if row is None else row[0]
 
     def queues(self) -> tuple[Queue, ...]:
         """What waits for each destination, and since when the oldest of it does."""

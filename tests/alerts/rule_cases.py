@@ -357,11 +357,11 @@ CASES: Mapping[str, Case] = {
     ),
     "backup_old": Case(
         "",
-        facts(backup=ago(hours=36)),
-        facts(backup=ago(hours=35.9)),
-        facts(backup=ago(hours=25)),
+        process(backup=ago(hours=36)),
+        process(backup=ago(hours=35.9)),
+        process(backup=ago(hours=25)),
         ("The last backup is old: 36 h",),
-        facts(backup=ago(hours=30)),
+        process(backup=ago(hours=30)),
         facts(),
     ),
     "database_slow": Case(

@@ -300,6 +300,7 @@ PROCESSES = st.builds(
     commit_seconds=SECONDS,
     skew=st.none() | st.floats(-1e6, 1e6),
     skew_at=MOMENTS,
+    backup=MOMENTS,
 )
 STATES = st.builds(
     Facts,
@@ -318,7 +319,6 @@ STATES = st.builds(
     broker=st.builds(Broker, answered=MOMENTS),
     errors=st.integers(0, 1000),
     acts=st.integers(0, 1000),
-    backup=MOMENTS,
     process=PROCESSES,
 )
 
