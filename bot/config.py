@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -150,7 +150,7 @@ def typed(section: str, kind: type[T], table: Table) -> T:
     for key in table:
         if key not in names:
             raise ConfigError(_unknown_key(section, key, names))
-    prepared = {key: _split(kind, key, value) for key, value in table.items()}
+    prepared = {key: _inner(section, kind, key, _split(kind, key, value)) for key, value in table.items()}
     try:
         return TypeAdapter(kind).validate_python(prepared)
     except ValidationError as error:
@@ -174,6 +174,12 @@ def _split(kind: object, key: str, value: object) -> object:
     if isinstance(value, str) and annotation.startswith("tuple"):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _inner(section: str, kind: object, key: str, value: object) -> object:
+    """A table inside a section is checked as a section is."""
+    made: Any = next(item.default_factory for item in fields(cast("Any", kind)) if item.name == key)
+    return typed(f"{section}.{key}", made, value) if is_dataclass(made) and isinstance(value, dict) else value
 
 
 def _shown(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from alerts.rules.thresholds import Thresholds
 from bot.people import People
 from engine.errors import BadRequest
 from engine.model.backups import BackupRules
@@ -164,6 +165,8 @@ class AlertSettings:
     """Where urgent cards go in addition."""
     channels: Mapping[str, tuple[Destination, ...]] = field(default_factory=dict)
     """By topic (`proposals`, `digest`) or kind of event (`filled`); a kind goes before its topic."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """When each alert begins."""
 
     @property
     def by_key(self) -> tuple[tuple[str, tuple[Destination, ...]], ...]:

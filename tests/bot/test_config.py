@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerts.routes import SILENT, TOPICS, Topic
+from alerts.rules.thresholds import Thresholds
 from bot.config import load, require_admin
 from bot.people import Role
 from bot.settings import Config
@@ -66,6 +67,8 @@ def test_every_key_there_is_stands_in_the_example() -> None:
     config = load(None, {})
     sections = [item.name for item in fields(Config) if item.name not in {"people", "strategies", "reports", "secrets"}]
     known = {f"{name}.{key.name}" for name in sections for key in fields(getattr(config, name))}
+    known -= {"alerts.thresholds"}
+    known |= {f"alerts.thresholds.{key.name}" for key in fields(Thresholds)}
     for name, row in {**config.strategies, **config.reports}.items():
         known |= {f"strategies.{name}.{key.name}" for key in described(type(row.params))}
         known |= {
@@ -94,6 +97,22 @@ def test_one_commission_sets_both(tmp_path: Path) -> None:
 
     assert [str(x) for x in (config.costs.option_commission, config.costs.stock_commission)] == ["0.65", "0.65"]
     assert str(config.costs.slippage) == "0.001"
+
+
+def test_a_threshold_comes_from_its_section_and_the_environment(tmp_path: Path) -> None:
+    path = written(tmp_path, "[alerts.thresholds]\nlimit_near = 0.8\nrejects = 5\n")
+
+    bounds = load(path, {"WSB__ALERTS__THRESHOLDS__REJECTS": "7"}).alerts.thresholds
+
+    assert (bounds.limit_near, bounds.rejects, bounds.stop_near) == (0.8, 7, 0.15)
+
+
+def test_a_threshold_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    wrong = refused(tmp_path, "[alerts.thresholds]\nlimit_near = 2\n")
+    unknown = refused(tmp_path, "[alerts.thresholds]\nlimit_neer = 0.8\n")
+
+    assert "limit_near = 2.0 should be a fraction up to 1" in wrong
+    assert unknown == "Unknown key alerts.thresholds.limit_neer (did you mean limit_near?)."
 
 
 def test_a_list_comes_from_the_environment_with_commas() -> None:
