@@ -179,7 +179,8 @@ def _split(kind: object, key: str, value: object) -> object:
 def _inner(section: str, kind: object, key: str, value: object) -> object:
     """A table inside a section is checked as a section is."""
     made: Any = next(item.default_factory for item in fields(cast("Any", kind)) if item.name == key)
-    return typed(f"{section}.{key}", made, value) if is_dataclass(made) and isinstance(value, dict) else value
+    is_table = isinstance(made, type) and is_dataclass(made) and isinstance(value, dict)
+    return typed(f"{section}.{key}", made, cast("Table", value)) if is_table else value
 
 
 def _shown(value: object) -> str:
