@@ -47,7 +47,7 @@ class Rule(Generic[Facts]):
             it stays as it is (hysteresis). A subject that is not found any more is over too.
         holds: how long the value must stay beyond `fires` before people are told.
         escalates: how long nobody may answer before it is told again one severity higher; None never.
-        again: how long until a running alert that somebody has seen is told once more; None never.
+        again: how long until a running alert is told once more, whether somebody has seen it or not; None never.
         worse: the name of the rule whose alert about the same subject takes this one's place while it is told; "" none.
     """
 

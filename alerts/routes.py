@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.model.events import Event, EventKind, Severity
@@ -68,7 +68,18 @@ TOPICS: Mapping[EventKind, Topic] = {
         ),
         Topic.EXPIRIES,
     ),
-    **dict.fromkeys((EventKind.RISK_BREACHED, EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED), Topic.RISK),
+    **dict.fromkeys(
+        (
+            EventKind.RISK_BREACHED,
+            EventKind.LIMIT_CHANGED,
+            EventKind.LOCK_CHANGED,
+            EventKind.ALERT_RAISED,
+            EventKind.ALERT_ESCALATED,
+            EventKind.ALERT_CHANGED,
+            EventKind.ALERT_RESOLVED,
+        ),
+        Topic.RISK,
+    ),
     **dict.fromkeys(
         (
             EventKind.POSITION_MISMATCH,
@@ -95,7 +106,7 @@ TOPICS: Mapping[EventKind, Topic] = {
         Topic.DESK,
     ),
 }
-"""The topic of every kind that is posted (a test says none is forgotten)."""
+"""The topic of every kind that is posted (a test says none is forgotten); an alert's own goes before it."""
 
 OF_APPROVAL = frozenset({EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_CHANGED, EventKind.ORDER_ENDED})
 OF_ADOPTION = frozenset({EventKind.ADOPTION_ASKED, EventKind.ADOPTION_DECIDED})
@@ -110,6 +121,11 @@ OF_PLATFORM = frozenset({EventKind.PLATFORM_DOWN, EventKind.PLATFORM_UP, EventKi
 
 OF_ROLL = frozenset({EventKind.ROLL_OFFERED, EventKind.ROLL_CHANGED})
 
+OF_ALERT = frozenset(
+    {EventKind.ALERT_RAISED, EventKind.ALERT_ESCALATED, EventKind.ALERT_CHANGED, EventKind.ALERT_RESOLVED}
+)
+"""What one alert, or a group of them, is told with: one card."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -123,18 +139,20 @@ class Route:
 class Channels:
     """Where what is posted: names of destinations. An event without its own list goes to `default`.
 
-    What is urgent goes to `urgent` and `warning` in addition, a warning to `warning`.
+    What is urgent goes to `urgent` and `warning` in addition, a warning to `warning`. `by_topic` is for kinds whose
+    topic is the event's own.
     """
 
     default: tuple[str, ...]
     by_kind: Mapping[EventKind, tuple[str, ...]]
     urgent: tuple[str, ...] = ()
     warning: tuple[str, ...] = ()
+    by_topic: Mapping[Topic, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def everywhere(self) -> tuple[str, ...]:
         """Every destination that anything is posted to, once."""
-        lists = (self.default, *self.by_kind.values(), self.urgent, self.warning)
+        lists = (self.default, *self.by_kind.values(), *self.by_topic.values(), self.urgent, self.warning)
         return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
@@ -153,6 +171,8 @@ def card_key(event: Event) -> str:
         return f"roll:{event.subject}"
     if event.kind in OF_DIGEST:
         return f"digest:{event.subject}"
+    if event.kind in OF_ALERT:
+        return f"alert:{event.subject}"
     if event.kind in OF_ALARM and event.data.get("alarm"):
         return f"alarm:{event.data['alarm']}"
     return f"event:{event.id}"
@@ -167,20 +187,34 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     return tuple(Route(name, key) for name in _destinations(event, channels) if not _is_about(event, name))
 
 
+def topic_of(event: Event) -> Topic:
+    """What an event is about: an alert says it itself, for some are about the desk and some about money."""
+    return Topic(str(event.data["topic"])) if event.kind in OF_ALERT else TOPICS[event.kind]
+
+
+def reach_of(event: Event) -> Severity:
+    """How far an event is told. All of an alert is told where its loudest part was, also what makes no sound."""
+    return Severity(str(event.data["reach"])) if event.kind in OF_ALERT else event.severity
+
+
 def _destinations(event: Event, channels: Channels) -> tuple[str, ...]:
-    """Where an event of this kind and severity goes, each once."""
+    """Where an event of this kind, topic and reach goes, each once."""
     if event.kind is EventKind.TEST_CARD:
         return channels.everywhere
-    names = channels.by_kind.get(event.kind, channels.default)
-    if event.severity in {Severity.URGENT, Severity.WARNING}:
+    reach = reach_of(event)
+    of_topic = channels.by_topic.get(topic_of(event), channels.default)
+    names = channels.by_kind.get(event.kind, of_topic)
+    if reach in {Severity.URGENT, Severity.WARNING}:
         names = (*names, *channels.warning)
-    if event.severity is Severity.URGENT:
+    if reach is Severity.URGENT:
         names = (*names, *channels.urgent)
     return tuple(dict.fromkeys(names))
 
 
 def _is_about(event: Event, destination: str) -> bool:
     """Whether an event says that this very platform is not reached: it is told elsewhere."""
+    if event.kind in OF_ALERT:
+        return platform_of(str(event.data.get("unreached", ""))) == platform_of(destination)
     about = platform_of(event.subject) if event.kind is EventKind.UNDELIVERED else event.subject
     return event.kind in OF_PLATFORM and about == platform_of(destination)
 

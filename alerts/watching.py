@@ -67,7 +67,7 @@ def step(rule: Rule[Any], finding: Finding | None, alert: Alert | None, now: dat
         if alert.state is AlertState.RESOLVED and now - _known(alert.resolved_at) > CONTINUES:
             alert = None
     if finding is None:
-        return _over(alert, now)
+        return over(alert, now)
     value = finding.value
     if value is None or math.isnan(value):
         return _unknown(rule, alert, now)
@@ -76,7 +76,7 @@ def step(rule: Rule[Any], finding: Finding | None, alert: Alert | None, now: dat
     if alert is None or alert.state is AlertState.RESOLVED:
         return Step(alert)
     if value <= rule.clears or alert.state is AlertState.WAITING:
-        return _over(_read(alert, finding), now)
+        return over(_read(alert, finding), now)
     return _running(rule, _read(alert, finding), now)
 
 
@@ -171,13 +171,13 @@ def _is_unanswered(rule: Rule[Any], alert: Alert, now: datetime) -> bool:
 
 
 def _is_due_again(rule: Rule[Any], alert: Alert, now: datetime) -> bool:
-    """Whether it came back without a sound and stayed, or runs on long after somebody saw it."""
+    """Whether it came back without a sound and stayed, or runs on for so long that people want to be reminded."""
     if alert.told_at is None:
         return False
     rested = now - alert.told_at
-    if alert.told_at < alert.since:
-        return rested >= RESTS
-    return bool(alert.seen_by) and rule.again is not None and rested >= max(rule.again, RESTS)
+    if alert.told_at < alert.since and rested >= RESTS:
+        return True
+    return rule.again is not None and rested >= rule.again
 
 
 def _told(alert: Alert, now: datetime) -> Step:
@@ -215,7 +215,7 @@ def _drawn(alert: Alert, now: datetime) -> Step:
     return Step(replace(alert, redrawn_at=now, shown=alert.words), Telling.CHANGED)
 
 
-def _over(alert: Alert | None, now: datetime) -> Step:
+def over(alert: Alert | None, now: datetime) -> Step:
     """Nothing is said of what was never told; what waited to come back is as over as it was."""
     if alert is None or alert.state is AlertState.RESOLVED:
         return Step(alert)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from alerts.routes import SILENT, card_key
+from alerts.routes import OF_ALERT, SILENT, card_key
 from bot import words
 from bot.adoption_cards import adoption_card
+from bot.alert_cards import alert_card
 from bot.cards import closed_position_card
 from bot.digest_cards import Beyond, digest_card
 from bot.life_cards import told_agenda_card
@@ -38,6 +39,8 @@ def card_for(desk: Desk, event: Event, key: str, banner: str) -> Card | None:
     kind, _, subject = key.partition(":")
     if kind == "approval":
         return _proposal(desk, subject, banner)
+    if kind == "alert":
+        return _alert(desk, subject, banner)
     if kind == "panic":
         return _panic(desk, subject, banner)
     if kind == "adoption":
@@ -64,6 +67,15 @@ def _panic(desk: Desk, id: str, banner: str) -> Card | None:
     with desk.store.read() as work:
         state = halts.flatten(work)
     return panic_card(state, banner) if state is not None and state.id == id else None
+
+
+def _alert(desk: Desk, card: str, banner: str) -> Card:
+    with desk.store.read() as work:
+        return alert_card(work.alerts_on(card), banner)
+
+
+def _of_alert(desk: Desk, event: Event, banner: str) -> Card:
+    return _alert(desk, event.subject, banner)
 
 
 def _adoption(desk: Desk, adoption_id: str, banner: str) -> Card:
@@ -284,6 +296,7 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.EXPIRY_AGENDA: _agenda,
     EventKind.EXPIRY_WARNING: _warned,
     EventKind.TEST_CARD: _test_card,
+    **dict.fromkeys(OF_ALERT, _of_alert),
     EventKind.ROLL_OFFERED: _roll,
     EventKind.ROLL_CHANGED: _roll,
 }

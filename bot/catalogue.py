@@ -11,6 +11,7 @@ from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
 from bot.gate import may
 from bot.handlers import (
     act,
+    alerts,
     baseline,
     broker,
     chain,
@@ -43,6 +44,7 @@ ANY_STRATEGY = Parameter("strategy", Kind.STRATEGY, "a strategy's name", require
 POSITION = Parameter("position", Kind.POSITION, "a position's id, such as P00003")
 PROPOSAL = Parameter("proposal", Kind.APPROVAL, "a proposal's id, such as A00004")
 SHOWN = Parameter("proposal", Kind.APPROVAL, "a proposal's id with the version you have seen, such as A00004.1")
+ALERT = Parameter("alert", Kind.ALERT, "an alert's id, such as N00012")
 ENVELOPE = Parameter("envelope", Kind.ENVELOPE, "an envelope's id, such as V00001")
 FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
@@ -51,8 +53,8 @@ NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
-    "account", "adoptions", "agenda", "audit", "baseline", "digest", "earnings", "envelopes", "greeks", "health",
-    "limits", "orders", "pnl", "position", "positions", "risk", "strategies", "stress", "wheel", "whoami",
+    "account", "adoptions", "agenda", "alerts", "audit", "baseline", "digest", "earnings", "envelopes", "greeks",
+    "health", "limits", "orders", "pnl", "position", "positions", "risk", "strategies", "stress", "wheel", "whoami",
 })  # fmt: skip
 """Looks that tell of the account or of a person."""
 STILL = frozenset({"help", "whoami"})
@@ -144,6 +146,8 @@ LOOK = (
           Parameter("id", Kind.TEXT, "the id of a proposal, position, order, campaign or event", required=False,
                     example="P00003"),
           Parameter("page", Kind.INT, "which part of a long story", required=False, low=1, high=1000)),
+    _look(Group.SAFETY, "alerts", "what is wrong now, most severe first; one alert; or the latest", alerts.alerts,
+          Parameter("alert", Kind.TEXT, "an alert's id, or history", required=False, example="history")),
     _look(Group.SAFETY, "limits", "every limit, what is used of it and what is about to change", limits.limits),
     _look(Group.SAFETY, "locks", "what may not be opened, and why", limits.show_locks),
     _look(Group.DESK, "whoami", "your name and role", run.whoami),
@@ -165,9 +169,14 @@ ACT = (
     Command("cancel", Role.TRADER, "take a working order off the market", act.cancel, Group.TRADES,
             (Parameter("order", Kind.TICKET, "an order's id, such as A00004.1"),), acts=True, place=Place.SAME,
             protects=True),
-    Command("snooze", Role.TRADER, "ask again later, at the prices of then", act.snooze, Group.TRADES,
-            (PROPOSAL, Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390, example="30")),
+    Command("snooze", Role.TRADER, "let a proposal ask again later, at the prices of then, or an alert be silent",
+            act.snooze, Group.TRADES,
+            (Parameter("id", Kind.SLEEPER, "a proposal's or an alert's id, such as A00004 or N00012"),
+             Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390, example="30")),
             acts=True, place=Place.SAME),
+    Command("seen", Role.TRADER, "say that you look after an alert: it is not told louder", alerts.seen,
+            Group.SAFETY, (replace(ALERT, summary="an alert's id, such as N00012, or a test card's"),),
+            acts=True, place=Place.SAME, is_safe_late=True),
     Command("size", Role.TRADER, "ask again with a smaller size", act.size, Group.TRADES,
             (SHOWN, Parameter("quantity", Kind.INT, "how many, fewer than the card's", low=1, example="1")),
             acts=True, place=Place.SAME),
@@ -290,9 +299,8 @@ BUTTONS = (
             acts=True, is_button=True, is_safe_late=True),
     Command("test_card", Role.ADMIN, "send a test card to every channel", setup.send_card, acts=True, is_button=True,
             place=Place.SAME, is_private=True),
-    Command("seen", Role.TRADER, "say that a test card is seen", setup.seen,
-            parameters=(Parameter("event", Kind.TEXT, "the id on the card"),), acts=True, is_button=True,
-            place=Place.SAME),
+    Command("until_open", Role.TRADER, "an alert is silent until the next opening bell", alerts.until_open,
+            Group.SAFETY, (ALERT,), acts=True, is_button=True, place=Place.SAME),
     Command("setup_scan", Role.ADMIN, "scan a strategy on paper and propose what passes", setup.scan,
             parameters=(STRATEGY,), acts=True, is_button=True, place=Place.SAME, is_private=True, is_long=True),
     Command("stop_work", Role.VIEWER, "end long work you asked for", people.stop,

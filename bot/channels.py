@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from alerts.routes import TOPICS, Channels
+from alerts.routes import TOPICS, Channels, Topic
 from bot.settings import Config
 
 
 def channels_of(config: Config) -> Channels:
     """The destinations of every kind of event; without a word in `[alerts]` every connected platform's own channel."""
     alerts, given = config.alerts, config.alerts.channels
-    by_kind = {kind: given.get(kind, given.get(topic)) for kind, topic in TOPICS.items()}
     return Channels(
         alerts.default or own_channels(config),
-        {kind: names for kind, names in by_kind.items() if names is not None},
+        {kind: given[kind] for kind in TOPICS if kind in given},
         alerts.urgent,
         alerts.warning,
+        {topic: given[topic] for topic in Topic if topic in given},
     )
 
 

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     TICKET = "order id"
     ROLL = "roll id"
     ENVELOPE = "envelope id"
+    ALERT = "alert id"
+    SLEEPER = "proposal or alert id"
     INT = "whole number"
     DECIMAL = "number"
     CHOICE = "choice"
@@ -49,6 +51,8 @@ SAMPLES: Mapping[Kind, str] = MappingProxyType(
         Kind.APPROVAL: "A00004.1",
         Kind.TICKET: "A00004.1",
         Kind.ENVELOPE: "V00001",
+        Kind.ALERT: "N00012",
+        Kind.SLEEPER: "A00004.1",
         Kind.DATE: "friday",
     }
 )

@@ -19,7 +19,7 @@ from engine.model.limits import SETTABLE
 
 WISH = COMMANDS["settings"].parameters[1]
 EXPIRY = next(each for each in COMMANDS["chain"].parameters if each.name == "expiry")
-SUGGESTED = frozenset({"command", "id", "limit", "lock", "what"})
+SUGGESTED = frozenset({"alert", "command", "id", "limit", "lock", "what"})
 """The free texts that `candidates` knows something for."""
 MOST = 25
 """Discord shows at most 25 choices."""
@@ -150,10 +150,14 @@ def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
             return [Completion(choice) for choice in parameter.choices]
         case Kind.DATE:
             return [Completion(day) for day in ("today", *DAYS[:5])]
-        case Kind.POSITION | Kind.APPROVAL | Kind.TICKET | Kind.ENVELOPE:
+        case Kind.POSITION | Kind.APPROVAL | Kind.TICKET | Kind.ENVELOPE | Kind.ALERT:
             return _stored(room, parameter.kind)
+        case Kind.SLEEPER:
+            return [*_stored(room, Kind.APPROVAL), *_stored(room, Kind.ALERT)]
         case Kind.TEXT if parameter.name == "id":
             return [*_stored(room, Kind.POSITION), *_stored(room, Kind.APPROVAL)]
+        case Kind.TEXT if parameter.name == "alert":
+            return [Completion("history", "the latest, open or over"), *_stored(room, Kind.ALERT)]
         case Kind.TEXT if parameter.name == "what":
             names = ("desk", *desk.strategies, *desk.tickers)
             return [Completion(name) for name in names]
@@ -175,6 +179,8 @@ def _stored(room: Room, kind: Kind) -> list[Completion]:
             return [
                 Completion(a.key, f"{a.plan.signal.ticker} {a.plan.signal.strategy}") for a in work.pending_approvals()
             ]
+        if kind is Kind.ALERT:
+            return [Completion(a.id, a.name) for a in work.open_alerts()]
         if kind is Kind.ENVELOPE:
             return [Completion(e.id, words_of(e)) for e in work.open_envelopes()]
         return [Completion(t.id, f"{t.ticker} {t.reason}") for t in work.open_tickets()]

@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+import structlog
+
 from alerts.outbox import Later
-from alerts.routes import TOPICS
+from alerts.routes import topic_of
 from bot.announce import card_for
 from bot.command import Pool, Room
 from bot.message import PLAIN, Card, Manner, MessageRef
@@ -23,6 +25,8 @@ from engine.model import records
 from engine.model.events import Event, EventKind, Severity
 from engine.model.records import Delivery
 from engine.store import UnitOfWork
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -96,6 +100,12 @@ class Drawn:
     standing: records.MessageRef | None = None
     manner: Manner = PLAIN
 
+    @property
+    def is_anew(self) -> bool:
+        """Whether it has to be heard though an earlier one of it stands there: nobody hears that a card is redrawn."""
+        sounded = 0 if self.card is None else self.card.sounded
+        return self.standing is not None and bool(sounded) and self.standing.version < (sounded or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Postman:
@@ -149,18 +159,19 @@ class Postman:
             under = None if key == _proposal(event) else _standing(work, _proposal(event), name, chat)
             person = self.room.people.by_identity.get(delivery.destination)
             wishes = Preferences() if person is None else preferences_of(work, person.name)
-        if standing is None and TOPICS[event.kind] in wishes.muted and not delivery.urgent:
+        if standing is None and topic_of(event) in wishes.muted and not delivery.urgent:
             return Drawn(None)
         with told_to(wishes):
             card = card_for(self.room.desk, event, key, self.room.banner())
         if card is None or (standing is not None and card.version <= standing.version):
             return Drawn(None, standing)
-        manner = Manner(wishes.is_quiet(now) and not delivery.urgent, None if under is None else _place(under))
+        is_quiet = card.sounded == 0 or (wishes.is_quiet(now) and not delivery.urgent)
+        manner = Manner(is_quiet, None if under is None else _place(under), delivery.urgent)
         return Drawn(referenced(replace(personal(card, wishes), key=key), event), standing, manner)
 
     async def _show(self, platform: Platform, chat: str, card: Card, drawn: Drawn) -> str:
-        """Edit the message where the card stands; post it where there is none (any more)."""
-        if drawn.standing is not None:
+        """Edit the message where the card stands; post it where there is none (any more) or it has to be heard."""
+        if drawn.standing is not None and not drawn.is_anew:
             ref = _place(drawn.standing)
             try:
                 await draw(self.room, ref, card, lambda each: self._in_time(platform.edit(ref, each)))
@@ -171,7 +182,17 @@ class Postman:
         posted = await self._in_time(platform.post(chat, card, drawn.manner))
         placed = MessageRef(platform.name, chat, posted.message)
         await self.room.run(Pool.PROTECT, lambda: _place_anew(self.room, card, placed))
+        if drawn.standing is not None and drawn.is_anew:
+            await self._point_on(platform, _place(drawn.standing), card)
         return posted.message
+
+    async def _point_on(self, platform: Platform, old: MessageRef, card: Card) -> None:
+        """Leave at the old place of a card that it goes on below, and nothing to tap."""
+        left = Card(card.title, lines=("Told again below.",), footer=card.footer, banner=card.banner, key=card.key)
+        try:
+            await self._in_time(platform.edit(old, replace(left, version=card.version)))
+        except MessageGone:
+            log.info("deliver.old_card_gone", platform=old.platform, chat=old.chat, key=card.key)
 
     async def _in_time(self, sending: Awaitable[T]) -> T:
         return await sending if self.patience is None else await asyncio.wait_for(sending, self.patience)

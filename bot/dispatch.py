@@ -20,6 +20,7 @@ from dataclasses import replace
 import structlog
 
 from bot import words as say
+from bot.alert_cards import is_alert, told_of
 from bot.carry import carried_out, fits, line_of
 from bot.catalogue import COMMANDS
 from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard
@@ -38,7 +39,10 @@ from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
-IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET, Kind.ENVELOPE, Kind.ROLL})
+IDENTIFIERS = frozenset({Kind.APPROVAL, Kind.POSITION, Kind.TICKET, Kind.ENVELOPE, Kind.ROLL, Kind.ALERT, Kind.SLEEPER})
+
+HAVE_CARDS = frozenset({Kind.APPROVAL, Kind.ALERT, Kind.SLEEPER})
+"""What is shown as it stands to whoever came too late."""
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters and digits nobody confuses when reading a reference aloud."""
@@ -235,14 +239,19 @@ def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:
 
 
 def _lost(room: Room, request: Request, command: Command, words: list[str], late: AlreadyDecided) -> Reply:
-    """Who was first, and the proposal's card as it stands since."""
+    """Who was first, and the card of the proposal or alert as it stands since."""
     told = _told(room, late, "already decided", "Nothing was changed")
     values = values_of(command, words, room.desk, request.options)
-    names = [str(values[p.name]) for p in command.parameters if p.kind is Kind.APPROVAL and p.name in values]
+    names = [str(values[p.name]) for p in command.parameters if p.kind in HAVE_CARDS and p.name in values]
     with room.desk.store.read() as work:
-        stories = [story(work, work.approval(name.partition(".")[0]), room.desk.rules) for name in names]
-    cards = (proposal_card(now, room.desk.now(), room.banner()) for now in stories)
+        cards = [_as_it_stands(room, work, name.partition(".")[0]) for name in names]
     return replace(told, cards=(*told.cards, *cards))
+
+
+def _as_it_stands(room: Room, work: UnitOfWork, id: str) -> Card:
+    if is_alert(id):
+        return told_of(work, id, room.banner())
+    return proposal_card(story(work, work.approval(id), room.desk.rules), room.desk.now(), room.banner())
 
 
 def _broken(room: Room, request: Request, bug: Exception) -> Reply:

@@ -88,6 +88,8 @@ class Card:
         facts: label, value pairs. lines: paragraphs. links: pages outside.
         banner: the mode ("PAPER", "REPLAY 2019-03-04, modelled chains").
         expires_at: ISO time the platform may count down to, empty for none.
+        sounded: the version since which it is to be heard: where an older one stands it is posted anew. 0 for never: it
+            makes no sound at all. None: it is heard where it is posted and not where it is drawn again.
     """
 
     title: str
@@ -103,6 +105,7 @@ class Card:
     version: int = 0
     expires_at: str = ""
     links: tuple[Link, ...] = ()
+    sounded: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -166,11 +169,13 @@ class Manner:
 
     Attributes:
         silent: without sound or vibration (quiet hours).
+        urgent: before everything else that waits on the platform.
         under: the card of the same trade that stands in this chat: the message goes into its thread, or answers it.
     """
 
     silent: bool = False
     under: MessageRef | None = None
+    urgent: bool = False
 
 
 PLAIN = Manner()

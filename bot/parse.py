@@ -251,6 +251,16 @@ def _approval(parameter: Parameter, word: str, desk: Desk) -> str:
     return text
 
 
+def _alert(parameter: Parameter, word: str, desk: Desk) -> str:
+    del desk
+    text = word.strip().upper()
+    if "." in text or not APPROVAL.fullmatch(text):
+        raise BadRequest(
+            f"“{clipped(word)}” is not an {parameter.kind}: expected one such as N00012. /alerts lists them."
+        )
+    return text
+
+
 def _roll(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     text = word.strip().upper()
@@ -369,6 +379,8 @@ READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
     Kind.TICKET: _ticket,
     Kind.ROLL: _roll,
     Kind.ENVELOPE: _envelope,
+    Kind.ALERT: _alert,
+    Kind.SLEEPER: _approval,
     Kind.INT: _whole,
     Kind.DECIMAL: _decimal,
     Kind.CHOICE: _choice,

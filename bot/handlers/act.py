@@ -7,7 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot import words
+from bot.alert_cards import is_alert
 from bot.command import Call
+from bot.handlers import alerts
 from bot.message import Card, Tone
 from bot.proposal import change_card, proposal_card, story
 from engine import approvals, nets, orders, variants
@@ -40,8 +42,10 @@ def reject(call: Call) -> Card:
 
 
 def snooze(call: Call) -> Card:
-    """Let the proposal sleep; it asks again, priced anew, before the session ends."""
-    approval_id, _, version = call.text("proposal").partition(".")
+    """Let a proposal sleep: it asks again, priced anew, before the session ends; or an alert."""
+    if is_alert(call.text("id")):
+        return alerts.snooze(call)
+    approval_id, _, version = call.text("id").partition(".")
     seen = int(version) if version else _stored(call, approval_id).version
     minutes = call.whole("minutes", call.desk.rules.snooze_minutes)
     approvals.snooze(call.desk, approval_id, seen, call.user.name, minutes)

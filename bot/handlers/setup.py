@@ -63,7 +63,7 @@ def send_card(call: Call) -> Card:
 
 def seen(call: Call) -> Card:
     """The test card with the name of whoever tapped."""
-    id = call.text("event").upper()
+    id = call.text("alert").upper()
     with call.desk.store.read() as work:
         event = work.event(id)
         if event.kind is not EventKind.TEST_CARD:

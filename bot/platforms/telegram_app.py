@@ -142,7 +142,8 @@ class TelegramApp:
             Later: the chat has had its share for now. Undeliverable: it will never take it. Trouble: not now.
         """
         under = manner.under.message.split(",")[0] if manner.under is not None else ""
-        way = Way(_urgency(card), PATIENCE, manner.silent, under)
+        urgency = Urgency.PERSON if manner.urgent else Urgency.CARD
+        way = Way(urgency, PATIENCE, manner.silent, under)
         return await self._connected().post(chat, card, way)
 
     async def edit(self, ref: MessageRef, card: Card) -> None:

@@ -32,7 +32,7 @@ class Alert:
         count: how often it has fired, once more each time it comes back soon after it was over.
         told_at: when it last made a sound, or when that was left to `told_by`; None while nobody was told.
         redrawn_at, shown: when its card was drawn last, and the words it has.
-        told_by: the event that told the same trouble before, "" where the alert tells it itself.
+        told_by: the event, or the card it shares, that told the same trouble before; "" where it made its own sound.
         seen_by, seen_at: who answered since the last sound. snoozed_by: who put it to sleep.
         escalated: how often it was told again because nobody had answered.
         card: the id of the alert on whose card it is told: its own, or the first one's of a group.
@@ -65,6 +65,7 @@ class Alert:
     card: str = ""
     version: int = 0
     sounded: int = 0
+    taken_by: str = ""
 
     @property
     def is_open(self) -> bool:

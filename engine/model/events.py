@@ -76,6 +76,13 @@ class EventKind(StrEnum):
     """A destination will not take messages: told on the other platforms."""
     TEST_CARD = "test_card"
     """Somebody wants to see that every channel is reached."""
+    ALERT_RAISED = "alert_raised"
+    """A rule found something wrong, or it is due to be told once more."""
+    ALERT_ESCALATED = "alert_escalated"
+    """Nobody has answered: told again, one severity higher."""
+    ALERT_CHANGED = "alert_changed"
+    """Somebody answered or put it to sleep, or it reads otherwise: its card is drawn again, without a sound."""
+    ALERT_RESOLVED = "alert_resolved"
 
 
 class Severity(StrEnum):

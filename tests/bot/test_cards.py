@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from alerts.routes import SILENT, Channels, routes
+from alerts.routes import OF_ALERT, SILENT, Channels, routes
 from bot import announce, cards
 from bot.message import Card, Table, Tone, as_text, table_text
 from bot.proposal import Story, proposal_card
@@ -20,6 +20,7 @@ from engine.model.orders import TicketStatus
 from engine.model.trade import Approval, ApprovalStatus, Working
 from engine.protection import worst_price
 from tests import make
+from tests.alerted import waiting_alert
 from tests.bot.rooms import Visit, visit
 from tests.desk import propose, quote_all
 from tests.rolling import waiting_roll
@@ -327,6 +328,8 @@ def test_every_event_that_is_posted_can_be_drawn(kind: EventKind) -> None:
         subject = "2026-06-15"
     if kind is EventKind.REPORT_READY:
         subject = "2026-W25"
+    if kind in OF_ALERT:
+        subject = waiting_alert(desk.world).id
     data = {"ticker": "XYZ", "words": "as agreed", "filled": 1, "quantity": 2, "reason": "stop", "purpose": "exit"}
     event = Event("V1", kind, make.NOW, subject, data, correlation="A00001")
 

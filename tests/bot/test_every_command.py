@@ -21,6 +21,7 @@ from bot.message import Request, as_text
 from bot.people import People, Role, User
 from engine.model.events import EventKind
 from tests import told
+from tests.alerted import waiting_alert
 from tests.bot.rooms import Visit, visit
 from tests.bot.stored import everything
 from tests.desk import propose
@@ -43,7 +44,6 @@ FITTING = {
     "about": "A00001",
     "line": "/positions",
     "id": "A00001",
-    "event": "E99999",
     "work": "W99999",
     "roll": "R00001.1.0",
     "text": "said",
@@ -76,9 +76,10 @@ def everybody() -> Iterator[Somebody]:
 
 
 def room() -> Visit:
-    """A proposal waits, a position is held and priced; what providers say of XYZ is hostile."""
+    """A proposal and an alert wait, a position is held and priced; what providers say of XYZ is hostile."""
     here = visit()
     propose(here.world)
+    waiting_alert(here.world)
     with here.world.store.begin() as work:
         work.save_position(calls())
     quote(here.world, "2.20", "2.30")

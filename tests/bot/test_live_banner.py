@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 from pydantic import SecretStr
 
+from alerts.routes import OF_ALERT
 from bot import announce
 from bot.app import live_banner
 from bot.bulkheads import inline
@@ -22,6 +23,7 @@ from engine.model.events import EventKind
 from engine.model.trade import ApprovalStatus
 from strategies import CATALOGUE
 from tests import make
+from tests.alerted import waiting_alert
 from tests.bot.rooms import PEOPLE, Visit
 from tests.desk import LIVE, World, make_world, propose
 from tests.envelopes import bounds
@@ -33,7 +35,7 @@ SAMPLES = {
     Kind.TICKER: "XYZ", Kind.STRATEGY: "wheel", Kind.POSITION: "P00001", Kind.APPROVAL: "A00001.1",
     Kind.TICKET: "A00002.1", Kind.DATE: "thursday",
 }  # fmt: skip
-NAMED = {"id": "A00001", "command": "risk", "line": "/health", "event": "A00002"}
+NAMED = {"id": "A00001", "command": "risk", "line": "/health"}
 """Text parameters that name something."""
 
 
@@ -42,6 +44,7 @@ def live_world() -> World:
     world = make_world(strategies=dict(CATALOGUE), mode=Mode.LIVE)
     world.market.set_snapshot(cases.wheel_name())
     propose(world)
+    waiting_alert(world)
     order = make.order(client_order_id="A00002.1.1")
     with world.store.begin() as work:
         work.add_approval(make.approval(id="A00002", status=ApprovalStatus.APPROVED, decided_by="ann"))
@@ -79,6 +82,8 @@ def test_every_posted_card_says_live_and_the_account(kind: EventKind) -> None:
     }.get(kind, "P00001")
     if kind.value.startswith("roll"):
         subject = waiting_roll(world, "P00001").id
+    if kind in OF_ALERT:
+        subject = waiting_alert(world).id
     data = {"ticker": "XYZ", "words": "What happened.", "quantity": 2, "limit": "-1.03", "purpose": "exit", "filled": 1}
     event = make.event(kind, subject, correlation="A00001", data=data)
 

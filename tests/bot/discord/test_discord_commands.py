@@ -132,7 +132,7 @@ async def test_suggestions_are_for_those_who_may_only(server: Server) -> None:
 async def test_a_proposal_is_found_by_its_ticker(server: Server) -> None:
     propose(server.here.world)
 
-    assert await server.tom.autocomplete(server.desk, "snooze", "proposal", "xyz") == [
+    assert await server.tom.autocomplete(server.desk, "snooze", "id", "xyz") == [
         {"name": "A00001.1 · XYZ wheel", "value": "A00001.1"}
     ]
 

@@ -39,7 +39,7 @@ async def test_a_day_at_the_desk_keeps_to_the_published_schemas() -> None:
         await world.asked()
         listed = await server.slash(world.vic, "proposals", world.desk)
         drawn = await server.slash(world.vic, "payoff", world.desk, id="A00001")
-        await server.autocomplete(world.tom, "snooze", world.desk, "proposal", "A0")
+        await server.autocomplete(world.tom, "snooze", world.desk, "id", "A0")
         denied = await server.slash(world.eve, "risk", world.desk)
         card = world.desk.messages[0]
         await server.press(world.tom, card, "Approve")

@@ -1,0 +1,225 @@
+"""Alerts as cards: one of its own, many on one card, the list of what is open and what there was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from alerts.alerting import PREFIX, lasted, span
+from bot import words
+from bot.message import Button, Card, Table, Tone
+from engine.model.alerts import RANKS, Alert, AlertState
+from engine.model.events import Severity
+from engine.store import UnitOfWork
+
+TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
+SNOOZE_MINUTES = 60
+SHOWN = 12
+"""Rows of one table: what a phone shows without much scrolling."""
+WIDEST = 17
+"""Characters of what an alert is about, beside its id and its age."""
+
+HELPS: Mapping[str, tuple[str, str]] = {
+    "limit_near": ("Risk", "risk:"),
+    "limit_crossed": ("Risk", "risk:"),
+    "margin": ("Account", "account:"),
+    "drawdown": ("Positions", "positions:"),
+    "delta_drift": ("Greeks", "greeks:"),
+    "vega_drift": ("Greeks", "greeks:"),
+    "stop_near": ("Position", "position:{position}"),
+    "target_near": ("Position", "position:{position}"),
+    "expiry": ("Position", "position:{position}"),
+    "assignment": ("Position", "position:{position}"),
+    "ex_dividend": ("Position", "position:{position}"),
+    "earnings": ("Earnings", "earnings:{ticker}"),
+    "broker_rejects": ("Orders", "orders:"),
+    "position_mismatch": ("What is open", "adoptions:"),
+}
+"""What helps against an alert, by its rule: a button's label and action."""
+HEALTH = ("Health", "health:")
+"""For every other."""
+
+
+def is_alert(id: str) -> bool:
+    """Whether an id is one of an alert."""
+    return id.upper().startswith(PREFIX)
+
+
+def told_of(work: UnitOfWork, id: str, banner: str) -> Card:
+    """The card on which an alert is told, as it stands.
+
+    Raises:
+        NotFound: there is no such alert.
+    """
+    alert = work.alert(id)
+    return alert_card(work.alerts_on(alert.card) if alert.card else (alert,), banner)
+
+
+def alert_card(alerts: Sequence[Alert], banner: str) -> Card:
+    """What is told on one card, as it stands: `alerts` are all of it, oldest first."""
+    still = [alert for alert in alerts if not _is_over(alert)]
+    shown = still or [max(alerts, key=lambda each: (each.resolved_at or each.since, each.id))]
+    first = max(shown, key=lambda each: each.rank)
+    card = alerts[0].card
+    return Card(
+        title=_title(alerts, still, first),
+        tone=TONES[first.severity] if still else Tone.GOOD,
+        lines=_lines(alerts, still, first),
+        facts=_facts(first) if len(alerts) == 1 else (),
+        tables=() if len(alerts) == 1 else (_members(alerts),),
+        buttons=_buttons(card, still, first),
+        footer=card,
+        banner=banner,
+        key=f"alert:{card}",
+        version=max(alert.version for alert in alerts),
+        sounded=_sounded(still),
+    )
+
+
+def _is_over(alert: Alert) -> bool:
+    """Also one that is beyond its bound again, for too short a time to be told."""
+    return not alert.is_open
+
+
+def _sounded(still: Sequence[Alert]) -> int:
+    """The version at which it was heard last, as far as somebody has yet to answer; 0 where it makes no sound."""
+    return max((a.sounded for a in still if not _is_answered(a) and a.severity is not Severity.INFO), default=0)
+
+
+def _is_answered(alert: Alert) -> bool:
+    return bool(alert.seen_by) or alert.state is AlertState.SNOOZED
+
+
+def _title(alerts: Sequence[Alert], still: Sequence[Alert], first: Alert) -> str:
+    name = first.name if len(alerts) == 1 else f"{first.title or first.rule}: {len(still) or len(alerts)} at once"
+    if not still:
+        return f"Gone further: {name}" if first.taken_by else f"Over: {name}"
+    return f"URGENT: {name}" if first.severity is Severity.URGENT else name
+
+
+def _lines(alerts: Sequence[Alert], still: Sequence[Alert], first: Alert) -> tuple[str, ...]:
+    if not still:
+        return (_ending(first) if len(alerts) == 1 else f"All of it is over after {lasted(first)}.",)
+    said = [first.words, first.advice] if len(alerts) == 1 else [first.advice]
+    return tuple(line for line in (*said, *_story(first)) if line)
+
+
+def _ending(alert: Alert) -> str:
+    if alert.taken_by:
+        return f"It goes on as {alert.taken_by}: what it was about has got worse."
+    return f"It is over after {lasted(alert)}. Last reading: {alert.words}"
+
+
+def _story(alert: Alert) -> list[str]:
+    """What people should know of how it came to this."""
+    story = []
+    if alert.told_by and not _is_answered(alert):
+        story.append("It was told by a card of its own already; here it can be answered.")
+    if alert.escalated and not _is_answered(alert) and alert.told_at is not None:
+        story.append(f"Nobody has answered for {span(alert.told_at - alert.since)}: told again, louder.")
+    if alert.count > 1:
+        story.append(f"It has come back: {alert.count} times since {words.clock(alert.opened_at)}.")
+    return story
+
+
+def _facts(alert: Alert) -> tuple[tuple[str, str], ...]:
+    if _is_over(alert):
+        return ()
+    facts = [("Since", words.moment(alert.since))]
+    if alert.state is AlertState.SNOOZED and alert.snoozed_until is not None:
+        facts.append(("Asleep until", f"{words.moment(alert.snoozed_until)}, by {alert.snoozed_by}"))
+    elif alert.seen_by and alert.seen_at is not None:
+        facts.append(("Seen by", f"{alert.seen_by}, {words.clock(alert.seen_at)}"))
+    return tuple(facts)
+
+
+def _members(alerts: Sequence[Alert]) -> Table:
+    """What is still open first, then by age."""
+    ordered = sorted(alerts, key=lambda each: (_is_over(each), -each.rank, each.opened_at, each.id))
+    rows = [(_short(alert.ticker or alert.subject or alert.rule), _state(alert)) for alert in ordered[:SHOWN]]
+    if len(ordered) > SHOWN:
+        rows.append((f"and {len(ordered) - SHOWN} more", ""))
+    return Table(("What", "State"), tuple(rows))
+
+
+def _state(alert: Alert) -> str:
+    if _is_over(alert):
+        return f"over, {lasted(alert)}"
+    if alert.state is AlertState.SNOOZED:
+        return "asleep"
+    return f"seen by {alert.seen_by}"[:WIDEST] if alert.seen_by else "open"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _buttons(card: str, still: Sequence[Alert], first: Alert) -> tuple[tuple[Button, ...], ...]:
+    if not still:
+        return ()
+    helps = _help(first)
+    if all(alert.state is AlertState.SNOOZED for alert in still):
+        return ((helps,),)
+    later = (Button("Snooze 1 h", f"snooze:{card} {SNOOZE_MINUTES}"), Button("Until next open", f"until_open:{card}"))
+    if all(_is_answered(alert) for alert in still):
+        return (later, (helps,))
+    return ((Button("Seen", f"seen:{card}", Tone.ASK), helps), later)
+
+
+def _help(alert: Alert) -> Button:
+    label, action = HELPS.get(alert.rule, HEALTH)
+    return Button(label, action.format(position=alert.subject.split(" ")[0], ticker=alert.ticker))
+
+
+def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
+    """What is open, most severe first."""
+    tables = []
+    for severity in sorted(RANKS, key=RANKS.__getitem__, reverse=True):
+        part = [alert for alert in alerts if alert.severity is severity]
+        if part:
+            tables.append(_open_table(severity.value.capitalize(), part, now))
+    worst = sorted(alerts, key=lambda each: (-each.rank, each.opened_at, each.id))[:3]
+    asleep = sum(alert.state is AlertState.SNOOZED for alert in alerts)
+    return Card(
+        title=words.count(len(alerts), "alert") + " open" if alerts else "No alert is open",
+        tone=TONES[worst[0].severity] if worst else Tone.GOOD,
+        lines=(f"{asleep} of them asleep.",) if asleep else (),
+        tables=tuple(tables),
+        buttons=(
+            *((Button(f"Show {alert.id}", f"alerts:{alert.id}"),) for alert in worst),
+            (Button("History", "alerts:history"), Button("Refresh", "refresh:/alerts")),
+        ),
+        footer="/seen ID answers one, /snooze ID MINUTES puts it to sleep." if alerts else "",
+        banner=banner,
+    )
+
+
+def _open_table(title: str, alerts: Sequence[Alert], now: datetime) -> Table:
+    rows = [(alert.id, _what(alert), span(now - alert.since)) for alert in alerts[:SHOWN]]
+    if len(alerts) > SHOWN:
+        rows.append(("", f"and {len(alerts) - SHOWN} more", ""))
+    return Table(("Alert", "What", "For"), tuple(rows), right=(2,), title=title)
+
+
+def _what(alert: Alert) -> str:
+    """Short for what has to fit beside an id and an age; one that sleeps or was seen says so by a sign."""
+    sign = "z " if alert.state is AlertState.SNOOZED else "✓ " if alert.seen_by else ""
+    about = alert.ticker or alert.subject.split(" ")[0]
+    title = alert.title or alert.rule
+    return _short(f"{sign}{title} {about}".strip())
+
+
+def history_card(alerts: Sequence[Alert], banner: str) -> Card:
+    """The latest, newest first."""
+    rows = tuple(
+        (words.moment(alert.opened_at)[5:16], _what(alert), "open" if alert.is_open else lasted(alert))
+        for alert in alerts[:20]
+    )
+    return Card(
+        title="Alerts of late",
+        lines=() if rows else ("There has been none yet.",),
+        tables=(Table(("Began", "What", "For"), rows, right=(2,)),) if rows else (),
+        buttons=((Button("Open ones", "alerts:"),),),
+        footer="Times as you have them in /settings." if rows else "",
+        banner=banner,
+    )
