@@ -106,6 +106,7 @@ def works(
     return (
         Work("exits", EXITS_EVERY, (*first, ("exits", lambda: exits.supervise(desks.exits)))),
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
+        sending(desks.entries),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
         Work("scans", SCANS_EVERY, scan_steps(desks.entries), patience=600),
         Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
@@ -126,12 +127,21 @@ def exit_order_steps(desk: Desk) -> tuple[Step, ...]:
     )
 
 
+def sending(desk: Desk) -> Work:
+    """Orders whose undo window is over, sent in the moment it is: no look at anything else comes before them."""
+
+    def soonest() -> float | None:
+        due = orders.next_due(desk)
+        return None if due is None else (due - desk.now()).total_seconds()
+
+    return Work("undo windows", ENTRIES_EVERY, (("due", lambda: orders.send_due(desk)),), patience=60, soonest=soonest)
+
+
 def entry_steps(desk: Desk) -> tuple[Step, ...]:
-    """Orders whose undo window is over, fills and ladders of opening orders, proposals nobody answered."""
+    """Fills and ladders of opening orders, proposals nobody answered."""
     return (
         ("taken up", Once(lambda: orders.resume(desk, Purpose.ENTRY))),
         ("envelopes", lambda: envelopes.apply(desk)),
-        ("due", lambda: orders.send_due(desk)),
         ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
         ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),
         ("rolls", lambda: rolls.advance(desk)),

@@ -18,7 +18,7 @@ EVERY = 10.0
 """Seconds between two signs of life."""
 AGAIN = 1.0
 """Seconds until the loops are asked again that have not looked."""
-VITAL = frozenset({"exits", "exit orders", "entries"})
+VITAL = frozenset({"exits", "exit orders", "undo windows", "entries"})
 """The loops without which a running process is no working desk."""
 SESSIONS_KEPT = 40
 """How many sessions signs of life are kept for: levels are measured over thirty."""

@@ -25,17 +25,23 @@ TOLD_AGAIN = 300.0
 """Seconds after which a step that still fails in the same way is told once more."""
 
 
+def never() -> None:
+    """Nothing becomes due before its turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One kind of work: its steps in order, the seconds between two looks, and how long a look may take at most.
 
-    `patience` seconds without a finished look make the loop a stalled one: people are told.
+    `patience` seconds without a finished look make the loop a stalled one: people are told. `soonest` tells after a
+    look in how many seconds something becomes due, where that may be before its turn; None when nothing does.
     """
 
     name: str
     every: float
     steps: tuple[Step, ...]
     patience: float = 30.0
+    soonest: Callable[[], float | None] = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,16 @@ class Loop:
             self._beat = time.monotonic()
             self._took = self._beat - began
             self._looks += 1
-            self._wake.wait(self.work.every)
+            self._wake.wait(self._pause())
+
+    def _pause(self) -> float:
+        """Seconds until the next look."""
+        try:
+            soonest = self.work.soonest()
+        except Exception as bug:  # noqa: BLE001 - as below: the loop looks again at its turn
+            self._troubles.bug(f"{self.work.name}: soonest", bug)
+            return self.work.every
+        return self.work.every if soonest is None else min(self.work.every, soonest)
 
     def _look(self) -> None:
         for name, step in self.work.steps:

@@ -79,6 +79,7 @@ def send(desk: Desk, order: Order) -> Order:
         if decided is not None:
             return decided
         gateway.check_term(desk)
+        sent = desk.now()
         accepted = desk.broker.submit(order)
     except OrderRejected as refusal:
         return _refused(desk, order, refusal)
@@ -86,7 +87,7 @@ def send(desk: Desk, order: Order) -> Order:
         log.warning("order.outcome_unknown", client_order_id=order.client_order_id, problem=str(problem))
         return _unanswered(desk, order, problem)
     now = desk.now()
-    accepted = replace(accepted, sent_at=order.created_at, accepted_at=now)
+    accepted = replace(accepted, sent_at=sent, accepted_at=now)
     with desk.store.begin() as work:
         stored, ticket = work.order_with_ticket(order.client_order_id)
         told = [attempts.tried(desk, work, ticket, order, Act.SUBMIT, None)]
@@ -282,6 +283,14 @@ def send_due(desk: Desk) -> tuple[Order, ...]:
         due = [ticket for ticket in work.open_tickets() if ticket.attempts == 0 and ticket.send_after <= now]
     sent = each(due, lambda ticket: _send_first(desk, ticket), lambda ticket: ticket.id)
     return tuple(order for order in sent if order is not None)
+
+
+def next_due(desk: Desk) -> datetime | None:
+    """When the next undo window ends that has not ended yet; None while none runs."""
+    now = desk.now()
+    with desk.store.read() as work:
+        tickets = work.open_tickets()
+    return min((each.send_after for each in tickets if each.attempts == 0 and each.send_after > now), default=None)
 
 
 def _send_first(desk: Desk, ticket: Ticket) -> Order | None:

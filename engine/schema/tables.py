@@ -270,10 +270,13 @@ outbox = Table(
     Column("error", Text, nullable=False),
     Column("urgent", Boolean, nullable=False, server_default=false()),
     Column("sent_at", Instant),
+    Column("given_up_at", Instant),
+    Column("unanswered", Integer, nullable=False, server_default="0"),
     UniqueConstraint("event_id", "destination", "version"),
     Index("ix_outbox_state_destination_urgent_event_id", "state", "destination", "urgent", "event_id"),
     Index("ix_outbox_key_destination", "key", "destination"),
     Index("ix_outbox_sent_at", "sent_at"),
+    Index("ix_outbox_given_up_at", "given_up_at"),
 )
 
 message_refs = Table(

@@ -35,6 +35,13 @@ _WITH_TICKET = (
     .join_from(attempts, orders, attempts.c.order_id == orders.c.id)
     .where(attempts.c.client_order_id == bindparam("id_"))
 )
+_FIRST_ORDERS = (
+    select(orders.c.body, attempts.c.body)
+    .join_from(orders, attempts, attempts.c.client_order_id == orders.c.id + ".1")
+    .where(orders.c.purpose == Purpose.ENTRY.value)
+    .where(orders.c.created_at >= bindparam("since_"))
+    .order_by(orders.c.created_at, orders.c.id)
+)
 _TRADED_AS = union_all(
     select(positions.c.id).where(positions.c.id == bindparam("id_")),
     select(orders.c.position_id).where(orders.c.position_id == bindparam("id_")),
@@ -209,6 +216,11 @@ class Orders(Queries):
         if row is None:
             raise NotFound(f"There is no order {client_order_id}.")
         return load_frozen(Order, row[0]), load_frozen(Ticket, row[1])
+
+    def first_orders(self, since: datetime) -> tuple[tuple[Ticket, Order], ...]:
+        """Every entry decided at or after `since` of which an order was made, with its first one, oldest first."""
+        rows = self._rows(_FIRST_ORDERS, {"since_": since})
+        return tuple((load_frozen(Ticket, ticket), load_frozen(Order, order)) for ticket, order in rows)
 
     def is_position_id(self, id: str) -> bool:
         """Whether a position has this id, or an order that may still become one."""

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.pulse import EVERY, SESSIONS_KEPT, Pulse
+from bot.loops import Desks, works
+from bot.pulse import EVERY, SESSIONS_KEPT, VITAL, Pulse
 from bot.runtime import Beat, Work
 from bot.serve import serve
 from engine.errors import LeaseLost
@@ -25,14 +26,20 @@ def beats(world: World) -> datetime | None:
         return work.last_beat(world.clock())
 
 
-@pytest.mark.parametrize("stuck", ["exits", "exit orders", "entries"])
+@pytest.mark.parametrize("stuck", sorted(VITAL))
 def test_a_desk_whose_vital_loop_hangs_gives_no_sign_of_life(stuck: str) -> None:
     world = make_world()
-    others = [looked(name) for name in ("exits", "exit orders", "entries") if name != stuck]
+    others = [looked(name) for name in sorted(VITAL) if name != stuck]
 
     assert Pulse(world.desk, lambda: (*others, looked(stuck, EVERY + 0.1))).beat() is False
     assert Pulse(world.desk, lambda: (*others, looked(stuck, looks=0))).beat() is False
     assert beats(world) is None
+
+
+def test_every_vital_loop_is_one_of_a_live_desk() -> None:
+    desk = make_world().desk
+
+    assert {work.name for work in works(Desks(*[desk] * 5))} >= VITAL
 
 
 def test_a_scan_that_takes_long_leaves_the_desk_alive() -> None:

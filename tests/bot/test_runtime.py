@@ -284,3 +284,16 @@ def test_books_without_an_opening_balance_are_compared_with_nothing() -> None:
     step()
 
     assert (before, taken) == ([], [1])
+
+
+def test_a_loop_looks_as_soon_as_its_work_says_and_at_its_turn_when_it_cannot_say() -> None:
+    world, looks, answers = make_world(), [], iter([0.0, 0.0, None])
+    work = Work("entries", 60.0, (("count", lambda: looks.append(1)),), soonest=lambda: next(answers))
+
+    with running(world, work) as runtime:
+        until(lambda: len(looks) == 3)
+        runtime.wake("entries")  # the fourth look, after which the work breaks when it is asked
+        until(lambda: len(told(world)) == 1)
+
+    assert len(looks) == 4
+    assert told(world)[0].subject == "entries: soonest"

@@ -28,6 +28,7 @@ def test_only_what_is_longer_than_thirty_seconds_is_a_silence(store: Store):
     with store.read() as work:
         found = work.silences(make.NOW, make.NOW + timedelta(seconds=80))
         assert (work.first_beat(), work.last_beat(make.NOW + timedelta(seconds=69))) == (at(0), at(61))
+        assert work.last_beat() == at(70)
 
     assert found == (Silence(at(30), at(61)),)
 
