@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -48,6 +48,10 @@ class Later(Exception):
         self.seconds = seconds
 
 
+class Unanswered(Exception):
+    """Nobody said whether the message has arrived: trying again may leave it there twice."""
+
+
 class Undeliverable(Exception):
     """This destination will never take the message: the bot was blocked or put out, or there is no such chat."""
 
@@ -58,9 +62,11 @@ BATCH = 200
 HOLDS = 4
 """Failed tries (14 s) after which those behind have a turn too: the fault may be the message's own."""
 GIVES_UP = 10
-"""Failed tries (13 min) after which a message is given up, if another got through right after the last of them."""
-KEPT_FOR = timedelta(days=14)
-"""How long what was delivered is kept in the outbox."""
+"""Failed tries (13 min) after which a message is given up, if others got through about the time of the last of them."""
+MOST_SICK = 5
+"""Messages in a row that fail, from which it is their destination that takes none."""
+KEPT_FOR = timedelta(days=45)
+"""How long what was delivered is kept in the outbox: service levels look thirty sessions back."""
 FORGETS_EVERY = timedelta(hours=1)
 
 _BUSY: WeakKeyDictionary[Store, dict[str, object]] = WeakKeyDictionary()
@@ -90,6 +96,15 @@ def route_new(store: Store, route: Callable[[Event], tuple[Route, ...]]) -> int:
                 made += 1
         work.mark_routed(tuple(event.id for event in events))
     return made
+
+
+def _was_passed(work: UnitOfWork, delivery: Delivery, tries: int) -> bool:
+    """Whether others got through since this message failed for so many times: the fault is its own then."""
+    if delivery.attempts < tries or delivery.next_try is None:
+        return False
+    waited = sum((back_off(each) for each in range(tries - 1, delivery.attempts)), timedelta(0))
+    last = work.last_sent(delivery.destination)
+    return last is not None and last >= delivery.next_try - waited
 
 
 async def inline(work: Callable[[], T]) -> T:
@@ -141,31 +156,41 @@ class Outbox:
 
     async def _drive(self, destination: str) -> int:
         sent = passed = 0
-        sick: Waiting | None = None
+        sick: list[Waiting] = []
         while (found := await self.run(partial(self._next, destination, sick))) is not None:
             card, event = found
             problem = await self._try(card, event)
             if problem is None:
-                sent, passed = sent + 1, passed + (sick is not None)
+                sent, passed = sent + 1, passed + bool(sick)
             elif isinstance(problem, Undeliverable):
                 await self._give_up(card, str(problem))
-            elif sick is not None or not await self._has_to_wait(card, problem):
+            elif await self._holds_up(card, problem) or len(sick) == MOST_SICK - 1:
                 break
             else:
-                sick = card
-        if sick is not None and passed and sick.first.attempts + 1 >= GIVES_UP:
-            await self._give_up(sick, f"It failed {GIVES_UP} times while others got through.")
+                sick.append(card)
+        for card in sick:
+            if card.first.attempts + 1 >= GIVES_UP and (passed or await self.run(partial(self._is_passed, card))):
+                await self._give_up(card, f"It failed {GIVES_UP} times while others got through.")
         return sent
 
-    def _next(self, destination: str, sick: Waiting | None) -> tuple[Waiting, Event] | None:
+    def _next(self, destination: str, sick: Sequence[Waiting]) -> tuple[Waiting, Event] | None:
         """The next card with the latest event it tells of; None when there is none or its time has not come."""
         if not self.goes_on():
             return None
+        skip = [card.first.key for card in sick]
         with self.store.read() as work:
-            card = work.next_card(destination, () if sick is None else (sick.first.key,))
-            if card is None or (card.first.next_try is not None and card.first.next_try > self.now()):
-                return None
-            return card, work.event(card.all[-1].event_id)
+            while (card := work.next_card(destination, skip)) is not None:
+                if card.first.next_try is None or card.first.next_try <= self.now():
+                    return card, work.event(card.all[-1].event_id)
+                if not _was_passed(work, card.first, HOLDS):
+                    return None
+                skip.append(card.first.key)
+        return None
+
+    def _is_passed(self, card: Waiting) -> bool:
+        """Whether others got through between the last two tries of a message: `card` is from before the latest."""
+        with self.store.read() as work:
+            return _was_passed(work, card.first, card.first.attempts)
 
     async def _try(self, card: Waiting, event: Event) -> Exception | None:
         """Deliver and note it; what went wrong, whatever a platform throws: the message stays queued."""
@@ -181,21 +206,23 @@ class Outbox:
         with self.store.begin() as work:
             work.mark_sent(card.ids, ref, self.now())
 
-    async def _has_to_wait(self, card: Waiting, problem: Exception) -> bool:
-        """Note when to try again; whether those behind it may be tried before."""
+    async def _holds_up(self, card: Waiting, problem: Exception) -> bool:
+        """Note when to try again; whether those behind it wait as long."""
         if isinstance(problem, Later):
             await self.run(lambda: self._postpone(card, timedelta(seconds=problem.seconds)))
-            return False
+            return True
         await self.run(lambda: self._failed(card, problem))
-        return card.first.attempts + 1 >= HOLDS
+        return card.first.attempts + 1 < HOLDS
 
     def _postpone(self, card: Waiting, wait: timedelta) -> None:
         with self.store.begin() as work:
             work.hold_back(card.first.id, self.now() + wait)
 
     def _failed(self, card: Waiting, problem: Exception) -> None:
+        again = self.now() + back_off(card.first.attempts)
+        is_unsure = isinstance(problem, Unanswered | TimeoutError)
         with self.store.begin() as work:
-            work.mark_failed(card.first.id, repr(problem)[:500], self.now() + back_off(card.first.attempts))
+            work.mark_failed(card.first.id, repr(problem)[:500], again, unanswered=is_unsure)
 
     async def _give_up(self, card: Waiting, why: str) -> None:
         log.error("outbox.given_up", destination=card.first.destination, key=card.first.key, why=why)
@@ -203,7 +230,7 @@ class Outbox:
 
     def _given_up(self, card: Waiting, why: str) -> None:
         with self.store.begin() as work:
-            work.give_up(card.ids, why[:500])
+            work.give_up(card.ids, why[:500], self.now())
             self.lost(work, card.first, why)
 
     def forget(self) -> int:

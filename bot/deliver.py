@@ -174,12 +174,12 @@ class Postman:
         if drawn.standing is not None and not drawn.is_anew:
             ref = _place(drawn.standing)
             try:
-                await draw(self.room, ref, card, lambda each: self._in_time(platform.edit(ref, each)))
+                await draw(self.room, ref, card, lambda each: self._in_time(lambda: platform.edit(ref, each)))
             except MessageGone:
                 pass
             else:
                 return ref.message
-        posted = await self._in_time(platform.post(chat, card, drawn.manner))
+        posted = await self._in_time(lambda: platform.post(chat, card, drawn.manner))
         placed = MessageRef(platform.name, chat, posted.message)
         await self.room.run(Pool.PROTECT, lambda: _place_anew(self.room, card, placed))
         if drawn.standing is not None and drawn.is_anew:
@@ -190,12 +190,18 @@ class Postman:
         """Leave at the old place of a card that it goes on below, and nothing to tap."""
         left = Card(card.title, lines=("Told again below.",), footer=card.footer, banner=card.banner, key=card.key)
         try:
-            await self._in_time(platform.edit(old, replace(left, version=card.version)))
+            await self._in_time(lambda: platform.edit(old, replace(left, version=card.version)))
         except MessageGone:
             log.info("deliver.old_card_gone", platform=old.platform, chat=old.chat, key=card.key)
 
-    async def _in_time(self, sending: Awaitable[T]) -> T:
-        return await sending if self.patience is None else await asyncio.wait_for(sending, self.patience)
+    async def _in_time(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Do it within the platform's patience, while this process acts for the desk: it may have been stopped since.
+
+        Raises:
+            LeaseLost: it does not; nothing was sent.
+        """
+        self.room.desk.term.check()
+        return await send() if self.patience is None else await asyncio.wait_for(send(), self.patience)
 
     def lost(self, work: UnitOfWork, delivery: Delivery, why: str) -> None:
         """Tell the other platforms that a destination takes no messages; once an hour for each."""

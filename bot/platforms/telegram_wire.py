@@ -21,7 +21,7 @@ import structlog
 from telegram import Bot, error
 from telegram.request import HTTPXRequest, RequestData
 
-from alerts.outbox import Undeliverable
+from alerts.outbox import Unanswered, Undeliverable
 from bot.platforms.base import MessageGone, Refused
 from bot.platforms.telegram_queue import Flooded
 
@@ -56,7 +56,7 @@ class Unsent(Trouble):
     """There was no connection: nothing was done."""
 
 
-class Unsure(Trouble):
+class Unsure(Trouble, Unanswered):
     """No answer: it may have been done."""
 
 

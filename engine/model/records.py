@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from engine.model.events import EventKind
 from engine.model.trade import RiskLevel
 
 
@@ -15,6 +16,8 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     """Given up; `error` says why."""
+    DROPPED = "dropped"
+    """Given up, and somebody has said that it is of no use any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Delivery:
 
     `key` is the card it draws ("approval:A00004"); `attempts` counts the failed tries; `ref` is what the platform
     called the message once it was sent, at `sent_at`. An urgent one goes before the others of its destination.
+    `unanswered` counts the tries that may have arrived all the same: each may have left one message more there.
     """
 
     id: str
@@ -37,6 +41,34 @@ class Delivery:
     error: str = ""
     urgent: bool = False
     sent_at: datetime | None = None
+    given_up_at: datetime | None = None
+    unanswered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up: what it was to tell, where, why, and since when it is known."""
+
+    delivery: Delivery
+    kind: EventKind
+    subject: str
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How one delivery went: from when it happened to when it was there, and the tries that failed before."""
+
+    destination: str
+    happened_at: datetime
+    sent_at: datetime
+    attempts: int = 0
+    unanswered: int = 0
+
+    @property
+    def took(self) -> float:
+        """Seconds."""
+        return (self.sent_at - self.happened_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

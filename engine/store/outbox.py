@@ -8,14 +8,15 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import Integer, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from engine.errors import NotFound
-from engine.model.records import Delivery, DeliveryState, MessageRef
-from engine.schema.tables import message_refs, outbox
-from engine.store.work import Fields, Queries
+from engine.model.events import EventKind
+from engine.model.records import DeadLetter, Delivered, Delivery, DeliveryState, MessageRef
+from engine.schema.tables import events, message_refs, outbox
+from engine.store.work import Queries
 
 _WAITS = outbox.c.state == DeliveryState.WAITING.value
 _DESTINATIONS = (
@@ -49,18 +50,58 @@ _SENT = (
 _FAILED = (
     update(outbox)
     .where(outbox.c.id == bindparam("id_"))
-    .values(attempts=outbox.c.attempts + 1, next_try=bindparam("next_"), error=bindparam("error_"))
+    .values(
+        attempts=outbox.c.attempts + 1,
+        unanswered=outbox.c.unanswered + bindparam("unanswered_", type_=Integer()),
+        next_try=bindparam("next_"),
+        error=bindparam("error_"),
+    )
 )
 _GIVEN_UP = (
     update(outbox)
     .where(outbox.c.id.in_(bindparam("ids_", expanding=True)))
-    .values(state=DeliveryState.FAILED.value, attempts=outbox.c.attempts + 1, next_try=None, error=bindparam("error_"))
+    .values(
+        state=DeliveryState.FAILED.value,
+        attempts=outbox.c.attempts + 1,
+        next_try=None,
+        error=bindparam("error_"),
+        given_up_at=bindparam("at_"),
+    )
 )
+_IS_DEAD = outbox.c.state == DeliveryState.FAILED.value
+_DEAD_LETTERS = (
+    select(outbox, events.c.kind, events.c.subject, events.c.at)
+    .join_from(outbox, events)
+    .where(_IS_DEAD)
+    .order_by(outbox.c.destination, outbox.c.event_id, outbox.c.id)
+    .limit(bindparam("limit_"))
+)
+_DEAD_AT = update(outbox).where(_IS_DEAD).where(outbox.c.destination == bindparam("destination_"))
+_REVIVED = _DEAD_AT.values(state=DeliveryState.WAITING.value, attempts=0, next_try=None, given_up_at=None)
+_DROPPED = _DEAD_AT.values(state=DeliveryState.DROPPED.value)
+_DONE = (
+    select(outbox.c.destination, events.c.at, outbox.c.sent_at, outbox.c.attempts, outbox.c.unanswered)
+    .join_from(outbox, events)
+    .where(outbox.c.state == DeliveryState.SENT.value)
+    .where(outbox.c.sent_at >= bindparam("since_"))
+    .order_by(outbox.c.sent_at, outbox.c.id)
+)
+_GIVEN_UP_SINCE = select(func.count()).select_from(outbox).where(outbox.c.given_up_at >= bindparam("since_"))
 _POSTPONED = update(outbox).where(outbox.c.id == bindparam("id_")).values(next_try=bindparam("next_"))
 _DELIVERIES = select(outbox).where(outbox.c.event_id == bindparam("event_")).order_by(outbox.c.destination)
 _WAITING = select(func.count()).select_from(outbox).where(_WAITS)
-_FORGET = (
-    delete(outbox).where(outbox.c.state == DeliveryState.SENT.value).where(outbox.c.sent_at < bindparam("before_"))
+_LAST_SENT = (
+    select(outbox.c.sent_at)
+    .where(outbox.c.destination == bindparam("destination_"))
+    .where(outbox.c.state == DeliveryState.SENT.value)
+    .order_by(outbox.c.sent_at.desc())
+    .limit(1)
+)
+_FORGET = delete(outbox).where(
+    or_(
+        (outbox.c.state == DeliveryState.SENT.value) & (outbox.c.sent_at < bindparam("before_")),
+        (outbox.c.state == DeliveryState.DROPPED.value) & (outbox.c.given_up_at < bindparam("before_")),
+    )
 )
 _REFS = (
     select(message_refs)
@@ -90,7 +131,7 @@ def _upwards(dialect: str) -> Executable:
     return done
 
 
-def _delivery(row: Fields) -> Delivery:
+def _delivery(row: Sequence[Any]) -> Delivery:
     id, event_id, destination, version, key, state, *rest = row
     return Delivery(id, event_id, destination, version, key, DeliveryState(state), *rest)
 
@@ -144,6 +185,11 @@ class Outbox(Queries):
         same = self._rows(_OF_KEY, {"destination_": destination, "key_": first.key})
         return Waiting(first, tuple(_delivery(each) for each in same))
 
+    def last_sent(self, destination: str) -> datetime | None:
+        """When a destination last took a message."""
+        row = self._row(_LAST_SENT, {"destination_": destination})
+        return None if row is None else row[0]
+
     def deliveries(self, event_id: str) -> tuple[Delivery, ...]:
         """Where an event was sent or is on its way to, by destination."""
         return tuple(_delivery(row) for row in self._rows(_DELIVERIES, {"event_": event_id}))
@@ -161,21 +207,43 @@ class Outbox(Queries):
         """
         self._mark(_SENT, ids, {"ids_": list(ids), "ref_": ref, "at_": at})
 
-    def mark_failed(self, id: str, error: str, retry_at: datetime) -> None:
-        """Note a failed try, to be repeated at `retry_at`.
+    def mark_failed(self, id: str, error: str, retry_at: datetime, *, unanswered: bool = False) -> None:
+        """Note a failed try, to be repeated at `retry_at`; `unanswered` where it may have arrived all the same.
 
         Raises:
             NotFound: there is no such delivery.
         """
-        self._mark(_FAILED, (id,), {"id_": id, "next_": retry_at, "error_": error})
+        self._mark(_FAILED, (id,), {"id_": id, "next_": retry_at, "error_": error, "unanswered_": unanswered})
 
-    def give_up(self, ids: Sequence[str], error: str) -> None:
+    def give_up(self, ids: Sequence[str], error: str, at: datetime) -> None:
         """Note that deliveries will never arrive, and why.
 
         Raises:
             NotFound: one of them is not there.
         """
-        self._mark(_GIVEN_UP, ids, {"ids_": list(ids), "error_": error})
+        self._mark(_GIVEN_UP, ids, {"ids_": list(ids), "error_": error, "at_": at})
+
+    def undelivered(self, limit: int = 200) -> tuple[DeadLetter, ...]:
+        """What was given up and nobody has dropped, by destination, as it happened."""
+        rows = self._rows(_DEAD_LETTERS, {"limit_": limit})
+        return tuple(DeadLetter(_delivery(row[:-3]), EventKind(row[-3]), row[-2], row[-1]) for row in rows)
+
+    def revive(self, destination: str) -> int:
+        """Let what was given up at a destination wait there again, in its old place; returns how many that are."""
+        return self._write(_REVIVED, {"destination_": destination})
+
+    def drop(self, destination: str) -> int:
+        """Let what was given up at a destination rest; returns how many that were."""
+        return self._write(_DROPPED, {"destination_": destination})
+
+    def deliveries_since(self, since: datetime) -> tuple[Delivered, ...]:
+        """How every delivery went that arrived at or after `since`, in the order they arrived."""
+        return tuple(Delivered(*row) for row in self._rows(_DONE, {"since_": since}))
+
+    def given_up_since(self, since: datetime) -> int:
+        """How many deliveries were given up at or after `since`."""
+        row = self._row(_GIVEN_UP_SINCE, {"since_": since})
+        return 0 if row is None else int(row[0])
 
     def hold_back(self, id: str, until: datetime) -> None:
         """Note that a delivery has to wait, which is no failure.
@@ -186,7 +254,7 @@ class Outbox(Queries):
         self._mark(_POSTPONED, (id,), {"id_": id, "next_": until})
 
     def forget_sent(self, before: datetime) -> int:
-        """Delete deliveries that arrived before; returns how many. Where the cards stand is kept."""
+        """Delete deliveries that arrived or were dropped before; returns how many. Where the cards stand is kept."""
         return self._write(_FORGET, {"before_": before})
 
     def _mark(self, statement: Any, ids: Sequence[str], params: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -300,6 +300,94 @@ def test_a_message_that_alone_fails_holds_the_others_up_for_seconds_and_is_given
     assert waited <= 16
     assert state(store, "E1")[0] is DeliveryState.FAILED
     assert told == ["It failed 10 times while others got through."]
+
+
+def test_messages_that_alone_fail_hold_up_none_that_come_later_and_are_given_up() -> None:
+    """Three of them at the head of one lane, and new ones every minute: none of those waits for their next tries."""
+    store, clock = Store.memory(), FakeClock()
+    script = Script({id: [ValueError("no such colour")] * 99 for id in ("E1", "E2", "E3")})
+    for id in ("E1", "E2", "E3", "E4"):
+        add(store, id, ALIVE)
+    for _ in range(1800):
+        deliver(store, clock, script)
+        clock.advance(seconds=1)
+    assert script.arrived == ["E4"]
+
+    for number in range(30):
+        add(store, f"F{number:05d}", ALIVE)
+        deliver(store, clock, script)
+        assert script.arrived[-1] == f"F{number:05d}"
+        clock.advance(minutes=1)
+
+    assert {state(store, id)[0] for id in ("E1", "E2", "E3")} == {DeliveryState.FAILED}
+    assert script.arrived == ["E4", *(f"F{number:05d}" for number in range(30))]
+
+
+def test_a_destination_that_takes_nothing_is_tried_with_a_few_messages_only_and_keeps_its_order() -> None:
+    store, clock = Store.memory(), FakeClock()
+    down = Script({f"E{number:02d}": [ConnectionError("down")] * 9999 for number in range(20)})
+    for number in range(20):
+        add(store, f"E{number:02d}", ALIVE)
+    for _ in range(3600):
+        deliver(store, clock, down)
+        clock.advance(seconds=1)
+    tried = [number for number in range(20) if state(store, f"E{number:02d}")[1]]
+    up = Script()
+    for _ in range(3600):
+        deliver(store, clock, up)
+        clock.advance(seconds=1)
+
+    assert tried == list(range(outbox.MOST_SICK))
+    assert down.tries < 150
+    assert up.arrived == [f"E{number:02d}" for number in range(20)]
+
+
+def test_a_try_that_nobody_answered_is_counted_as_one_that_may_have_arrived() -> None:
+    store, clock = Store.memory(), FakeClock()
+    script = Script({"E1": [outbox.Unanswered("no answer"), TimeoutError(), ConnectionError("refused")]})
+    add(store, "E1", ALIVE)
+
+    for _ in range(4):
+        deliver(store, clock, script)
+        clock.advance(minutes=5)
+
+    with store.read() as work:
+        (done,) = work.deliveries_since(make.NOW)
+    assert (done.attempts, done.unanswered) == (3, 2)
+
+
+def test_what_was_given_up_waits_again_in_its_old_place_or_rests() -> None:
+    store, clock = Store.memory(), FakeClock()
+    script = Script({id: [outbox.Undeliverable("kicked out")] for id in ("E1", "E2")})
+    for id in ("E1", "E2", "E3"):
+        add(store, id, ALIVE)
+    add(store, "E4", DEAD)
+    deliver(store, clock, script)
+    clock.advance(minutes=1)
+    with store.begin() as work:
+        letters = work.undelivered()
+        add_again = work.revive(ALIVE)
+
+    deliver(store, clock, script)
+
+    assert [(each.delivery.event_id, each.delivery.error, each.happened_at) for each in letters] == [
+        ("E1", "kicked out", make.NOW),
+        ("E2", "kicked out", make.NOW),
+    ]
+    assert {each.delivery.given_up_at for each in letters} == {make.NOW}
+    assert add_again == 2
+    assert script.arrived == ["E3", "E4", "E1", "E2"]
+
+
+def test_what_is_dropped_is_no_dead_letter_any_more_and_forgotten_one_day() -> None:
+    store, clock = Store.memory(), FakeClock()
+    add(store, "E1", ALIVE)
+    deliver(store, clock, Script({"E1": [outbox.Undeliverable("kicked out")]}))
+
+    with store.begin() as work:
+        assert (work.drop(ALIVE), work.drop(ALIVE)) == (1, 0)
+        assert work.undelivered() == ()
+        assert (work.forget_sent(make.NOW), work.forget_sent(make.NOW + timedelta(seconds=1))) == (0, 1)
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])

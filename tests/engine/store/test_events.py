@@ -96,7 +96,7 @@ def test_a_sent_or_given_up_delivery_is_not_due_again(store: Store):
         work.enqueue("V2", "web", 1, "other")
         first = work.next_card("web").first
         work.mark_sent(["V1:web:1"], "message-7", make.NOW)
-        work.give_up(["V2:web:1"], "chat is gone")
+        work.give_up(["V2:web:1"], "chat is gone", make.NOW)
         assert work.due_destinations(make.NOW + timedelta(days=1)) == ()
         assert work.next_card("web") is None
         assert work.outbox_waiting() == 0
