@@ -188,6 +188,15 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How often something of one kind was done, and how often of that it went wrong."""
+
+    kind: str
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """Several orders in a row that are one act (a roll, a flattened book). Table `sequences`; `body` is its value."""
 

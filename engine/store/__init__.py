@@ -27,6 +27,7 @@ from engine.store.consents import Consents
 from engine.store.digests import Digests
 from engine.store.envelopes import Envelopes
 from engine.store.events import Events, Seal
+from engine.store.failures import Failures
 from engine.store.heartbeats import Heartbeats
 from engine.store.locks import Locks
 from engine.store.monitoring import Monitoring
@@ -57,6 +58,7 @@ class UnitOfWork(
     Digests,
     Envelopes,
     Events,
+    Failures,
     Heartbeats,
     Locks,
     Monitoring,
