@@ -15,6 +15,7 @@ from alerts.outbox import Later
 from alerts.routes import topic_of
 from bot.announce import card_for
 from bot.command import Pool, Room
+from bot.digest_times import is_held_back
 from bot.message import PLAIN, Card, Manner, MessageRef
 from bot.personal import personal, told_to
 from bot.platforms.base import MessageGone, Platform
@@ -160,6 +161,8 @@ class Postman:
             person = self.room.people.by_identity.get(delivery.destination)
             wishes = Preferences() if person is None else preferences_of(work, person.name)
         if standing is None and topic_of(event) in wishes.muted and not delivery.urgent:
+            return Drawn(None)
+        if standing is None and is_held_back(self.room.desk.sessions, event, wishes, now):
             return Drawn(None)
         with told_to(wishes):
             card = card_for(self.room.desk, event, key, self.room.banner())

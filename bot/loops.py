@@ -165,7 +165,7 @@ def book_steps(desks: Desks) -> tuple[Step, ...]:
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
         ("holdings", once_begun(desk, Compared(desk, desks.reconnected))),
-        ("day's end", once_begun(desk, Paced(desk, DAY_END_EVERY, lambda: digests.end_day_once(desk)))),
+        ("day's end", once_begun(desk, Paced(desk, DAY_END_EVERY, lambda: digests.end_once(desk)))),
         ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
     )
 

@@ -26,11 +26,13 @@ def settings_card(name: str, own: Preferences, now: datetime, banner: str) -> Ca
         ("Time zone", f"{own.zone}, now {now.astimezone(ZoneInfo(own.zone)):%H:%M}"),
         ("Quiet hours", _hours(own)),
         ("Muted", ", ".join(sorted(own.muted)) or "nothing"),
+        ("Digest", _digest(own)),
         ("Cards", "compact" if own.compact else "full"),
     )
     lines = (
         "They hold for what is answered to you and for your private chats with the desk.",
         "In quiet hours cards come without a sound. What is urgent always comes, with one.",
+        "/settings digest 18:30 is when it comes to a private chat of yours that is among the desk's channels.",
         "/settings zone Europe/Berlin and /settings quiet 22:00-07:00 set them by name.",
     )
     length = Button("Full cards", "settings:full") if own.compact else Button("Compact cards", "settings:compact")
@@ -39,6 +41,13 @@ def settings_card(name: str, own: Preferences, now: datetime, banner: str) -> Ca
     return Card(
         f"Settings of {name}", lines=lines, facts=facts, buttons=((length, quiet), *_topics(own)), banner=banner
     )
+
+
+def _digest(own: Preferences) -> str:
+    """`after the close, each week and month`."""
+    when = "after the close" if own.digest_at is None else f"at {own.digest_at:%H:%M}"
+    spans = [name for name, wanted in (("day", True), ("week", own.weekly), ("month", own.monthly)) if wanted]
+    return f"{when}, each {', '.join(spans)}"
 
 
 QUIET = Button("Quiet 22:00-07:00", "settings:quiet 22:00-07:00")

@@ -31,6 +31,8 @@ class Preferences:
         quiet_from, quiet_until: between them (in `zone`) only what is urgent makes a sound; equal: never quiet.
         muted: topics that are not sent to their private chats, unless urgent.
         compact: short cards.
+        digest_at: when the digest comes to their private chats, a time of day in `zone`; None: after the close.
+        weekly, monthly: whether the digests of weeks and months come there too.
     """
 
     zone: str = NEW_YORK.key
@@ -38,6 +40,9 @@ class Preferences:
     quiet_until: time = time(0)
     muted: frozenset[Topic] = frozenset()
     compact: bool = False
+    digest_at: time | None = None
+    weekly: bool = True
+    monthly: bool = True
 
     def is_quiet(self, now: datetime) -> bool:
         """Whether `now` falls into the quiet hours.
@@ -73,17 +78,23 @@ def save(work: UnitOfWork, name: str, wanted: Preferences, by: str, at: datetime
         "quiet_until": wanted.quiet_until.isoformat("minutes"),
         "muted": sorted(wanted.muted),
         "compact": wanted.compact,
+        "digest_at": None if wanted.digest_at is None else wanted.digest_at.isoformat("minutes"),
+        "weekly": wanted.weekly,
+        "monthly": wanted.monthly,
     }
     work.set_setting(PREFIX + name, json.dumps(body), by, at)
 
 
 def _read(body: dict[str, object]) -> Preferences:
     """Raises ValueError, KeyError or TypeError for what was never saved here, a time zone nobody knows included."""
-    muted = body["muted"]
+    muted, digest_at = body["muted"], body.get("digest_at")
     return Preferences(
         zone=ZoneInfo(str(body["zone"])).key,
         quiet_from=time.fromisoformat(str(body["quiet_from"])),
         quiet_until=time.fromisoformat(str(body["quiet_until"])),
         muted=frozenset(Topic(str(each)) for each in (muted if isinstance(muted, Iterable) else ())),
         compact=bool(body["compact"]),
+        digest_at=None if digest_at is None else time.fromisoformat(str(digest_at)),
+        weekly=bool(body.get("weekly", True)),
+        monthly=bool(body.get("monthly", True)),
     )

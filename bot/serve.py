@@ -19,6 +19,7 @@ import structlog
 
 from alerts import outbox
 from alerts.routes import Channels, routes
+from bot import digest_times
 from bot.command import Pool, Room
 from bot.deliver import Postman
 from bot.fronts import Fronts
@@ -38,6 +39,8 @@ Task = asyncio.Task[None]
 ACCOUNT_WITHIN = 4.0
 """Seconds the broker has to name its account before the loops start without it."""
 PUMP_EVERY = 0.2
+DIGESTS_EVERY = 30.0
+"""Seconds between two looks at whose time for the digest has come."""
 WATCH_EVERY = 5.0
 LAST_WORDS = 1.5
 """Seconds that messages on their way have to arrive, when the desk ends."""
@@ -269,6 +272,9 @@ class Mail:
         room = serving.room
         postman = Postman(room, serving.platforms, serving.patience)
         self._is_ending = False
+        self._serving = serving
+        self._digests = 0.0
+        """When (monotonic) people's own times for their digest are looked at next."""
         self._lanes = outbox.Lanes(
             outbox.Outbox(
                 serving.desk.store,
@@ -285,10 +291,18 @@ class Mail:
         """Look again and again until canceled, or until `stop`."""
         while not self._is_ending:
             try:
+                await self._put_digests_on_their_way()
                 await self._lanes.look()
             except Exception as problem:
                 log.error("serve.pump_failed", exc_info=problem)
             await asyncio.sleep(PUMP_EVERY)
+
+    async def _put_digests_on_their_way(self) -> None:
+        if time.monotonic() < self._digests:
+            return
+        self._digests = time.monotonic() + DIGESTS_EVERY
+        room, channels = self._serving.room, self._serving.channels
+        await room.run(Pool.LOOK, lambda: digest_times.send_due(self._serving.desk, room.people, channels))
 
     async def stop(self, seconds: float) -> None:
         """Begin no further message, and let those on their way arrive: one cut off would be sent twice."""

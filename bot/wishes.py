@@ -17,6 +17,9 @@ from engine.errors import BadRequest
 
 OFF = frozenset({"off", "none", "never"})
 HOURS = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:-|–|to|until)\s*(\d{1,2})(?::(\d{2}))?", re.ASCII | re.IGNORECASE)
+CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?", re.ASCII)
+CLOSE = "close"
+"""The digest as soon as the session's numbers are taken."""
 EVERYTHING = "all"
 
 
@@ -123,6 +126,34 @@ def _unmute(current: Preferences, value: str) -> Preferences:
     return replace(current, muted=current.muted - topics_of(value))
 
 
+def _digest(current: Preferences, value: str) -> Preferences:
+    if value.lower() in {CLOSE, "after the close"}:
+        return replace(current, digest_at=None)
+    match = CLOCK.fullmatch(value)
+    if match is None:
+        raise BadRequest(
+            f"“{clipped(value)}” is no time of the day: write one such as /settings digest 18:30, "
+            "or /settings digest close for after the close."
+        )
+    return replace(current, digest_at=_time(match[1], match[2], value))
+
+
+def _weekly(current: Preferences, value: str) -> Preferences:
+    return replace(current, weekly=_switched("weekly", value))
+
+
+def _monthly(current: Preferences, value: str) -> Preferences:
+    return replace(current, monthly=_switched("monthly", value))
+
+
+def _switched(setting: str, value: str) -> bool:
+    if value.lower() in OFF:
+        return False
+    if value.lower() != "on":
+        raise BadRequest(f"“{clipped(value)}” is neither on nor off: write /settings {setting} on or off.")
+    return True
+
+
 def _compact(current: Preferences, value: str) -> Preferences:
     del value
     return replace(current, compact=True)
@@ -144,6 +175,9 @@ WISHES: Mapping[str, Callable[[Preferences, str], Preferences]] = MappingProxyTy
         "quiet": _quiet,
         "mute": _mute,
         "unmute": _unmute,
+        "digest": _digest,
+        "weekly": _weekly,
+        "monthly": _monthly,
         "compact": _compact,
         "full": _full,
         "reset": _reset,
@@ -172,6 +206,10 @@ def suggestions(setting: str) -> tuple[str, ...]:
             return tuple(zones().values())
         case "quiet":
             return ("22:00-07:00", "off")
+        case "digest":
+            return (CLOSE, "07:00", "18:30")
+        case "weekly" | "monthly":
+            return ("on", "off")
         case "mute" | "unmute":
             return (*Topic, EVERYTHING)
     return ()

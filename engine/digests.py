@@ -120,13 +120,20 @@ def end_day_once(desk: Desk) -> bool:
     return end_day(desk, day)
 
 
+def end_once(desk: Desk) -> None:
+    """Whatever is due of a day, a week and a month."""
+    end_day_once(desk)
+    end_week_once(desk)
+    end_month_once(desk)
+
+
 def end_week_once(desk: Desk) -> bool:
-    """The digest of the latest week that has ended, once."""
+    """The digest of the latest week that has ended, once, after that of its last session."""
     return _end_span_once(desk, Span.WEEK)
 
 
 def end_month_once(desk: Desk) -> bool:
-    """The digest of the latest month that has ended, once."""
+    """The digest of the latest month that has ended, once, after that of its last session."""
     return _end_span_once(desk, Span.MONTH)
 
 
@@ -183,10 +190,9 @@ def _end_span_once(desk: Desk, span: Span) -> bool:
     with desk.store.read() as work:
         if _is_told(work, span, period.subject) or not _had_begun(desk, work, period.last):
             return False
-        is_waited_for = last_ended(desk) == period.last and not _is_told(work, Span.DAY, period.last.isoformat())
+    end_day_once(desk)
+    with desk.store.read() as work:
         base, close = work.close_before(period.first), kept_close(work, period)
-    if is_waited_for:
-        return False
     index = None if close is None else _index(desk, base, close.row.day)
     audit.seal(desk.store)
     with desk.store.begin() as work:

@@ -36,6 +36,7 @@ def test_everybody_sees_their_own_settings_and_the_desks_are_the_default() -> No
         "Time zone": "America/New_York, now 10:00",
         "Quiet hours": "off",
         "Muted": "nothing",
+        "Digest": "after the close, each day, week, month",
         "Cards": "full",
     }
 
@@ -43,14 +44,25 @@ def test_everybody_sees_their_own_settings_and_the_desks_are_the_default() -> No
 def test_each_setting_is_kept_in_the_words_people_use() -> None:
     here = visit()
 
-    for words in ("zone Europe/Berlin", "quiet 22:00-07:00", "mute trades, digest", "unmute digest", "compact"):
+    for words in (
+        "zone Europe/Berlin",
+        "quiet 22:00-07:00",
+        "mute trades, digest",
+        "unmute digest",
+        "compact",
+        "digest 18:30",
+        "weekly off",
+    ):
         settings(here, words)
 
-    assert stored(here) == Preferences("Europe/Berlin", time(22), time(7), frozenset({"trades"}), True)  # type: ignore[arg-type]
+    assert stored(here) == Preferences(
+        "Europe/Berlin", time(22), time(7), frozenset({"trades"}), True, time(18, 30), False
+    )  # type: ignore[arg-type]
     assert dict(settings(here).facts) == {
         "Time zone": "Europe/Berlin, now 16:00",
         "Quiet hours": "22:00 to 07:00",
         "Muted": "trades",
+        "Digest": "at 18:30, each day, month",
         "Cards": "compact",
     }
     settings(here, "reset")
