@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from alerts.schedules import Schedule
+
+
+class Lane(StrEnum):
+    """Which thread runs a job: those of one lane take turns, and none waits for another lane."""
+
+    WATCH = "watch"
+    """What watches over risk: short, and never behind anything slow."""
+    SCANS = "scans"
+    BOOKS = "books"
+    """The day's end, the comparison with the broker, reports: minutes at most."""
+    BACKGROUND = "background"
+    """What may take as long as it wants: it asks providers quietly, computes or copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,8 @@ class Job:
 
     Attributes:
         name: for `/jobs` and `/runjob`: `scan wheel`, `backup`.
-        run: does it, and returns in a few words what came of it. What it raises makes the run a failed one.
+        run: does it, and returns in a few words what came of it. What it raises makes the run a failed one. A process
+            that dies in it has it run again by the next one: done twice must be as good as done once.
         grace: how late it may begin. A due time older than that is missed; of several that came together, only the
             latest is run.
         catches_up: where it makes sense however late (a digest, a backup): the latest due time of the last days is
@@ -29,3 +43,4 @@ class Job:
     grace: timedelta = timedelta(minutes=5)
     catches_up: bool = False
     patience: timedelta = timedelta(minutes=10)
+    lane: Lane = Lane.BOOKS

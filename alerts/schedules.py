@@ -194,6 +194,20 @@ class AtClock:
         return f"at {' and '.join(self.clocks)}"
 
 
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Whenever one of several schedules is due."""
+
+    parts: tuple[Schedule, ...]
+
+    def times(self, sessions: Sessions, day: date) -> tuple[datetime, ...]:
+        return tuple(sorted({at for part in self.parts for at in part.times(sessions, day)}))
+
+    @property
+    def words(self) -> str:
+        return " and ".join(part.words for part in self.parts)
+
+
 def _steps(start: datetime, end: datetime, every: timedelta) -> Iterable[datetime]:
     at = start
     while at < end:

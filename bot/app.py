@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.runner import Runner as JobRunner
+from alerts.scheduler import Scheduler
 from bot import parts
 from bot.absent import AbsentMarket
 from bot.bulkheads import inline
 from bot.channels import chats_of
 from bot.command import Room, Runner
+from bot.jobs import Heart, desk_jobs
 from bot.loops import BOOKING, Desks, works
 from bot.people import People
 from bot.platforms.base import Front
-from bot.runtime import Runtime, Step
+from bot.runtime import Runtime, Step, Troubles
 from bot.serve import Feed
 from bot.settings import Config
 from engine import activities, backup, restore
@@ -347,6 +350,13 @@ def build_runtime(desks: Desks, past: PastTrades | None = None, upkeep: tuple[St
     broker = desks.exits.broker
     exchange = (("exchange", broker.advance),) if isinstance(broker, PaperBroker) else ()
     return Runtime(desks.books, works(desks, exchange, past, lambda: asking(Urgency.BACKGROUND), upkeep))
+
+
+def build_scheduler(desks: Desks, runtime: Runtime) -> Scheduler:
+    """What runs the jobs of a live desk, not started yet; it also looks whether the loops still do."""
+    troubles = Troubles(desks.books)
+    listed = desk_jobs(desks, quietly=lambda: asking(Urgency.BACKGROUND))
+    return Scheduler(JobRunner(desks.books, listed, troubles.tell), Heart(runtime, troubles))
 
 
 def build_feeds(config: Config, runtime: Runtime, desks: Desks) -> tuple[Feed, ...]:

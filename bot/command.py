@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
+from alerts.runner import Standing
 from bot.denials import Denials
 from bot.doctor import Finding
 from bot.listed import Listed
@@ -18,6 +20,7 @@ from bot.message import Card, Progress, Request
 from bot.people import People, Role, User
 from bot.works import Works
 from engine.desk import Desk
+from engine.model.records import Run
 
 T = TypeVar("T")
 
@@ -120,6 +123,20 @@ class Place(StrEnum):
     SAME = "same"
 
 
+class Jobs(Protocol):
+    """The jobs of a desk that is being run."""
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How every job stands: when it is due next, how it went."""
+
+    def run_now(self, name: str, by: str) -> Future[Run]:
+        """Have a job run now; the future holds the ended run.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """Everything a command may touch: the desk, who is who, and the words above every card.
@@ -131,6 +148,7 @@ class Room:
         doctor: what `wsb check` would say now, for /setup.
         unhurried: around questions about many names that leave the providers' allowances to more urgent ones.
         max_age: seconds after which what acts is not carried out any more, unless it is safe late.
+        jobs: what runs at its times; None where no scheduler is (replay, practice, one command).
         denials, works, listed: who was turned away, the long work under way and the expiries of the chains that were
             looked at, since the desk was started.
     """
@@ -144,6 +162,7 @@ class Room:
     doctor: Callable[[], tuple[Finding, ...]] = tuple
     unhurried: Callable[[], AbstractContextManager[None]] = nullcontext
     max_age: float = 60.0
+    jobs: Jobs | None = None
     denials: Denials = field(default_factory=Denials)
     works: Works = field(default_factory=Works)
     listed: Listed = field(default_factory=Listed)

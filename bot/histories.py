@@ -1,5 +1,6 @@
 """The volatility of every underlying, once a session and for the year before: one name at a look, whenever there is
-nothing more urgent. It may be called at any time, and goes on where it was after a restart.
+nothing more urgent. It may be called at any time, and goes on where it was after a restart. How the session went is in
+the run of the job "iv history", which asks for what is still missing after the close.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ import structlog
 from engine import histories
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
-from engine.model.records import Run, RunState
 from engine.ports import PastTrades
 
 log = structlog.get_logger()
 
-JOB = "volatility"
 AGAIN = timedelta(minutes=10)
 """After which a name that gave no volatility is asked again."""
 TRIES = 5
@@ -35,10 +34,6 @@ class Turns:
     def next(self, names: tuple[str, ...], now: datetime) -> str | None:
         """The first name that may be asked now."""
         return next((name for name in names if self._may(name, now)), None)
-
-    def left(self, names: tuple[str, ...]) -> bool:
-        """Whether one of them will still be asked, now or later."""
-        return any(len(self.failed.get(name, ())) < self.tries for name in names)
 
     def take(self, name: str, now: datetime, step: Callable[[], object]) -> None:
         """One name's turn: what cannot be known of it is no trouble of the desk's."""
@@ -60,35 +55,17 @@ class DailyVolatility:
     desk: Desk
     due: datetime | None = None
     turns: Turns = field(default_factory=lambda: Turns(TRIES))
-    began: datetime | None = None
-    is_over: bool = False
 
     def __call__(self) -> None:
         due = histories.due(self.desk)
         if due is None:
             return
-        now = self.desk.now()
         if due != self.due:
-            self.due, self.turns, self.began, self.is_over = due, Turns(TRIES), now, False
-        if self.is_over:
-            return
-        names = histories.unseen(self.desk)
-        if not self.turns.left(names):
-            self._finish(due, len(names))
-            return
-        name = self.turns.next(names, now)
+            self.due, self.turns = due, Turns(TRIES)
+        now = self.desk.now()
+        name = self.turns.next(histories.unseen(self.desk), now)
         if name is not None:
             self.turns.take(name, now, lambda: histories.keep(self.desk, name))
-
-    def _finish(self, due: datetime, missing: int) -> None:
-        """Write down how it went, once for the session."""
-        desk, now = self.desk, self.desk.now()
-        count = len(histories.underlyings(desk))
-        note = f"{count - missing} of {count} names"
-        run = Run(desk.new_id("R"), JOB, due, self.began or now, state=RunState.DONE, finished_at=now, note=note)
-        with desk.store.begin() as work:
-            work.add_run(run)
-        self.is_over = True
 
 
 @dataclass(slots=True)

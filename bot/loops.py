@@ -10,18 +10,16 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from bot.histories import DailyVolatility, PastVolatility
 from bot.runtime import Step, Work
-from bot.scheduled import ScheduledScan
 from engine import (
     activities,
     agenda,
     approvals,
     audit,
     collars,
-    digests,
     envelopes,
     exits,
     gateway,
@@ -33,17 +31,16 @@ from engine import (
     watch,
 )
 from engine.desk import Desk
+from engine.holdings import Reconciliation
 from engine.model.events import EventKind
 from engine.model.orders import Purpose
 from engine.ports import PastTrades
-from engine.sessions import NEW_YORK
 
 Quietly = Callable[[], AbstractContextManager[object]]
 """Inside, every question to a provider gives way to more urgent ones."""
 
 EXITS_EVERY = 1.0
 ENTRIES_EVERY = 1.0
-SCANS_EVERY = 5.0
 BOOKS_EVERY = 2.0
 LIMITS_EVERY = 15.0
 """Asks the market alone: a broker that hangs must not keep a passed limit from being told within a minute."""
@@ -55,12 +52,7 @@ UPKEEP_EVERY = 1.0
 ACCOUNT_EVERY = timedelta(seconds=20)
 SETTLE_EVERY = timedelta(minutes=1)
 AGENDA_EVERY = timedelta(minutes=1)
-DAY_END_EVERY = timedelta(minutes=1)
-HEAD_EVERY = timedelta(hours=1)
-"""What whoever changes the database can rewrite unnoticed is bounded by the heads in the log."""
 COMPARE_EVERY = timedelta(minutes=3)
-COMPARE_AT = (time(9, 0), time(16, 15))
-"""New York times at which the books are compared with the broker whatever else happened."""
 BOOKING = ("exit orders", "entries")
 """The loops that book fills: what the broker's stream wakes."""
 MOVED = (
@@ -88,6 +80,13 @@ class Desks:
     protecting: Desk
     books: Desk
     reconnected: threading.Event = field(default_factory=threading.Event)
+    comparing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the books are compared with the broker: two comparisons at once would ask people twice."""
+
+    def compare(self) -> Reconciliation:
+        """The books beside what the broker holds, now."""
+        with self.comparing:
+            return holdings.reconcile(self.books)
 
 
 def works(
@@ -108,7 +107,6 @@ def works(
         Work("exit orders", EXITS_EVERY, exit_order_steps(desks.exit_orders)),
         sending(desks.entries),
         Work("entries", ENTRIES_EVERY, entry_steps(desks.entries), patience=60),
-        Work("scans", SCANS_EVERY, scan_steps(desks.entries), patience=600),
         Work("books", BOOKS_EVERY, book_steps(desks), patience=90),
         Work("limits", LIMITS_EVERY, (("limits", lambda: watch.look(desks.books)),), patience=90),
         Work("volatility", VOLATILITY_EVERY, volatility_steps(desks.books, past, quietly), patience=300),
@@ -145,28 +143,20 @@ def entry_steps(desk: Desk) -> tuple[Step, ...]:
         ("fills", lambda: orders.reconcile(desk, Purpose.ENTRY)),
         ("ladders", lambda: orders.work(desk, Purpose.ENTRY)),
         ("rolls", lambda: rolls.advance(desk)),
+        ("collars", lambda: collars.advance(desk)),
         ("waking", lambda: approvals.wake_due(desk)),
         ("expiries", lambda: approvals.expire_due(desk)),
     )
 
 
-def scan_steps(desk: Desk) -> tuple[Step, ...]:
-    """The scans of every strategy, each when its time has come, and the calls of collars whose puts are held."""
-    holder = desk.new_id("H")
-    scans = tuple((name, ScheduledScan(desk, name, holder)) for name in desk.strategies)
-    return (*scans, ("collars", lambda: collars.advance(desk)))
-
-
 def book_steps(desks: Desks) -> tuple[Step, ...]:
-    """The account, what happened without an order, the broker's holdings beside the books, the chain's head."""
+    """The account, what happened without an order, the broker's holdings beside the books."""
     desk = desks.books
     return (
         ("account", Paced(desk, ACCOUNT_EVERY, lambda: account_step(desk))),
         ("agenda", Paced(desk, AGENDA_EVERY, lambda: agenda.run(desk))),
         ("activities", Paced(desk, SETTLE_EVERY, lambda: activities.settle(desk))),
-        ("holdings", once_begun(desk, Compared(desk, desks.reconnected))),
-        ("day's end", once_begun(desk, Paced(desk, DAY_END_EVERY, lambda: digests.end_once(desk)))),
-        ("head", Paced(desk, HEAD_EVERY, lambda: audit.publish(desk.store))),
+        ("holdings", once_begun(desk, Compared(desks))),
     )
 
 
@@ -239,37 +229,28 @@ class Paced:
 
 @dataclass(slots=True)
 class Compared:
-    """The comparison with the broker: at start, every few minutes, at set times, and after every order that moved."""
+    """The comparison with the broker: at start, every few minutes, and after every order that moved."""
 
-    desk: Desk
-    reconnected: threading.Event = field(default_factory=threading.Event)
+    desks: Desks
     at: datetime | None = None
     seen: str = field(default="")
     again: datetime | None = None
     """When to look at a difference a second time that may be nothing."""
 
     def __call__(self) -> None:
-        now = self.desk.now()
+        now = self.desks.books.now()
         latest = self._latest()
         is_again = self.again is not None and now >= self.again
-        is_asked = is_again or self.reconnected.is_set()
-        if self.at is not None and latest == self.seen and not is_asked and not is_due(self.at, now):
+        is_due = self.at is None or abs(now - self.at) >= COMPARE_EVERY
+        if not (is_due or latest != self.seen or is_again or self.desks.reconnected.is_set()):
             return
-        self.reconnected.clear()
+        self.desks.reconnected.clear()
         self.at, self.seen = now, latest
-        found = holdings.reconcile(self.desk)
+        found = self.desks.compare()
         self.again = now + holdings.GRACE if found.waiting else None
 
     def _latest(self) -> str:
         """The id of the newest event that moved something, the one seen before when there is none since."""
-        with self.desk.store.read() as work:
+        with self.desks.books.store.read() as work:
             moved = work.events(self.seen, MOVED)
         return moved[-1].id if moved else self.seen
-
-
-def is_due(last: datetime, now: datetime) -> bool:
-    """Whether minutes have passed, or one of the set times, since the last comparison."""
-    if abs(now - last) >= COMPARE_EVERY:
-        return True
-    day: date = now.astimezone(NEW_YORK).date()
-    return any(last < datetime.combine(day, clock, NEW_YORK) <= now for clock in COMPARE_AT)

@@ -78,20 +78,21 @@ class Troubles:
     def expected(self, step: str, problem: DeskError) -> None:
         """A failure the desk has words for."""
         log.warning("loop.failed", step=step, problem=str(problem), kind=type(problem).__name__)
-        self._tell(step, type(problem).__name__, str(problem), Severity.WARNING)
+        self.tell(step, type(problem).__name__, str(problem), Severity.WARNING)
 
     def bug(self, step: str, problem: Exception) -> None:
         """A failure nobody thought of: logged with its traceback, told at once."""
         log.error("loop.broken", step=step, exc_info=problem)
-        self._tell(step, type(problem).__name__, repr(problem)[:300], Severity.URGENT)
+        self.tell(step, type(problem).__name__, repr(problem)[:300], Severity.URGENT)
 
     def stalled(self, beat: Beat) -> None:
         """A loop that has not finished a look for too long."""
         log.error("loop.stalled", loop=beat.name, seconds=round(beat.age))
         words = f"The loop “{beat.name}” has not finished a look for {beat.age:.0f} s."
-        self._tell(beat.name, "stalled", words, Severity.URGENT)
+        self.tell(beat.name, "stalled", words, Severity.URGENT)
 
-    def _tell(self, step: str, kind: str, problem: str, severity: Severity) -> None:
+    def tell(self, step: str, kind: str, problem: str, severity: Severity) -> None:
+        """Tell it as an event, unless the same was told a moment ago; never raises."""
         if not self._is_news(step, kind):
             return
         desk = self._desk

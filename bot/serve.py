@@ -19,6 +19,7 @@ import structlog
 
 from alerts import outbox
 from alerts.routes import Channels, routes
+from alerts.scheduler import Scheduler
 from bot import digest_times
 from bot.command import Pool, Room
 from bot.deliver import Postman
@@ -48,6 +49,8 @@ GOODBYE = 1.5
 """Seconds the platforms have to answer what people asked, and to close."""
 LAST_ACTS = 0.5
 """Seconds more that a trade under way has, when its platform is gone already."""
+LAST_JOBS = 0.5
+"""Seconds for jobs to end: what is cut off is taken up by the next process."""
 LAST_STEPS = 2.5
 """Seconds the loops have to finish their step, while the platforms close; the streams before them one."""
 
@@ -100,6 +103,7 @@ class Serving:
 
     Attributes:
         platforms: where cards go. fronts: those of them that are connected to; None where none is.
+        scheduler: what runs jobs at their times; None where a day loop does.
         day: what runs beside it all and may end (the day loop of a practice).
         clock: the time people and processes live in, where the desk's own is another; None for the desk's.
         quiet: whether nothing that people began and that acts is under way any more, within so many seconds.
@@ -113,6 +117,7 @@ class Serving:
     patience: float = 20.0
     feeds: tuple[Feed, ...] = ()
     fronts: Fronts | None = None
+    scheduler: Scheduler | None = None
     day: Callable[[], Awaitable[None]] = no_day
     clock: Callable[[], datetime] | None = None
     quiet: Callable[[float], Awaitable[bool]] = nothing_under_way
@@ -144,6 +149,8 @@ async def serve(serving: Serving) -> None:
     serving.runtime.start()
     for feed in serving.feeds:
         feed.start()
+    if serving.scheduler is not None:
+        serving.scheduler.start()
     if serving.fronts is not None:
         serving.fronts.start()
     mail = Mail(serving)
@@ -236,6 +243,10 @@ async def _ended(serving: Serving, mail: Mail, day: Task, tasks: tuple[Task, ...
 
 
 def _stop_loops(serving: Serving) -> None:
+    if serving.scheduler is not None:
+        busy = serving.scheduler.stop(LAST_JOBS)
+        if busy:
+            log.warning("serve.jobs_under_way", lanes=busy)
     for feed in serving.feeds:
         feed.stop(1.0)
     late = serving.runtime.stop(LAST_STEPS)

@@ -71,12 +71,20 @@ def live(
     if recorder is not None:
         said.add(lambda: parts.recording(recorder.written, recorder.lost))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
-    room = replace(room, doctor=lambda: checkup.findings(config))
+    scheduler = app.build_scheduler(desks, runtime)
+    room = replace(room, doctor=lambda: checkup.findings(config), jobs=scheduler)
     fronts = app.build_fronts(config, room, say)
     shown = Fronts(room, fronts)
     said.add(lambda: shown.parts)
     serving = Serving(
-        room, runtime, _by_name(fronts), channels_of(config), feeds=feeds, fronts=shown, quiet=pools.quiet
+        room,
+        runtime,
+        _by_name(fronts),
+        channels_of(config),
+        feeds=feeds,
+        fronts=shown,
+        scheduler=scheduler,
+        quiet=pools.quiet,
     )
 
     def close() -> None:

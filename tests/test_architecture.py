@@ -78,6 +78,7 @@ LAYERS = {
         "engine.collars",
         "engine.comparison",
         "engine.consents",
+        "engine.daily_stress",
         "engine.daytrades",
         "engine.desk",
         "engine.digests",

@@ -133,7 +133,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a job. A job runs once for each `due_at`; `epoch` is the lease it ran under."""
+    """One run of a job. A job runs once for each `due_at`; `epoch` is the lease it ran under.
+
+    `since`: where one row stands for several due times that were missed, the first of them; `due_at` is the last.
+    """
 
     id: str
     job: str
@@ -144,6 +147,7 @@ class Run:
     state: RunState = RunState.RUNNING
     finished_at: datetime | None = None
     note: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

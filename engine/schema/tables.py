@@ -295,6 +295,7 @@ jobs = Table(
     Column("name", Text, primary_key=True),
     Column("schedule", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("settled_at", Instant),
 )
 
 runs = Table(
@@ -309,6 +310,7 @@ runs = Table(
     Column("note", Text, nullable=False),
     Column("holder", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
+    Column("since", Instant),
     UniqueConstraint("job", "due_at"),
     Index("ix_runs_started_at", "started_at"),
 )

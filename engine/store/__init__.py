@@ -36,6 +36,7 @@ from engine.store.orders import Orders
 from engine.store.outbox import Outbox, Waiting
 from engine.store.positions import Positions
 from engine.store.promotions import Promotions
+from engine.store.runs import Runs
 from engine.store.sequences import Sequences
 from engine.store.troubles import Troubles
 
@@ -67,6 +68,7 @@ class UnitOfWork(
     Outbox,
     Positions,
     Promotions,
+    Runs,
     Sequences,
     Troubles,
 ):

@@ -1,4 +1,4 @@
-"""The desk's own running: scans, settings, jobs and the lease, daily equity, IV history, imports, paper journal."""
+"""The desk's own running: scans, settings, the lease, daily equity, IV history, imports, paper journal."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from math import inf
 from sqlalchemy import bindparam, delete, func, or_, select, type_coerce, update
 
 from engine.codec import dump, load
-from engine.errors import DataInvalid, LeaseLost, NotFound
+from engine.errors import DataInvalid, LeaseLost
 from engine.model.leadership import Term
 from engine.model.market import IvDay, Kind, Source
-from engine.model.records import EquityDay, Lease, Run, RunState, Setting, StrategyDay
+from engine.model.records import EquityDay, Lease, Setting, StrategyDay
 from engine.model.trade import Scan, ScanOutcome
 from engine.schema.tables import (
     equity_history,
     imports,
     iv_history,
-    jobs,
     lease,
     paper,
-    runs,
     scans,
     settings,
     strategy_history,
     updates,
 )
 from engine.schema.types import Money
-from engine.store.work import Fields, Queries
+from engine.store.work import Queries
 
 AT_A_TIME = 100
 LEASE = "desk"
@@ -98,17 +96,6 @@ _IV_SEEN = (
     .where(iv_history.c.day == bindparam("day_"))
     .where(iv_history.c.kind != Kind.RECONSTRUCTED.value)
 )
-_RUN_COLUMNS = ("id", "job", "due_at", "started_at", "holder", "epoch", "state", "finished_at", "note")
-_RUNS = (
-    select(*(runs.c[name] for name in _RUN_COLUMNS))
-    .order_by(runs.c.started_at.desc(), runs.c.id.desc())
-    .limit(bindparam("limit_"))
-)
-_FINISH = (
-    update(runs)
-    .where(runs.c.id == bindparam("id_"))
-    .values(state=bindparam("state_"), finished_at=bindparam("at_"), note=bindparam("note_"))
-)
 _LEASE = select(lease.c.name, lease.c.holder, lease.c.epoch, lease.c.expires).where(lease.c.name == bindparam("name_"))
 _TAKE = (
     update(lease)
@@ -173,30 +160,6 @@ class Operations(Queries):
     def first_time(self, source: str, at: datetime | None = None) -> bool:
         """Whether this chat update ("telegram:81723") is seen for the first time; durable, once for each source."""
         return self._insert_new(updates, {"source": source, "seen_at": at})
-
-    def set_job(self, name: str, schedule: str, *, enabled: bool = True) -> None:
-        """Write what a job is and when it runs."""
-        self._upsert(jobs, {"name": name, "schedule": schedule, "enabled": enabled})
-
-    def add_run(self, run: Run) -> bool:
-        """Start a run; False when its job has run for this `due_at` already (nothing is written)."""
-        self._insert_new(jobs, {"name": run.job, "schedule": "", "enabled": True})
-        row = {name: getattr(run, name) for name in _RUN_COLUMNS} | {"state": run.state.value}
-        return self._insert_new(runs, row)
-
-    def finish_run(self, id: str, state: RunState, at: datetime, note: str = "") -> None:
-        """End a run.
-
-        Raises:
-            NotFound: it was never started.
-        """
-        if not self._write(_FINISH, {"id_": id, "state_": state.value, "at_": at, "note_": note}):
-            raise NotFound(f"There is no run {id}.")
-
-    def runs(self, job: str | None = None, limit: int = 50) -> tuple[Run, ...]:
-        """Runs (of one job), newest first."""
-        statement = _RUNS if job is None else _RUNS.where(runs.c.job == job)
-        return tuple(_run(row) for row in self._rows(statement, {"limit_": limit}))
 
     def take_lease(self, name: str, holder: str, now: datetime, until: datetime) -> Lease | None:
         """The lease, under a new epoch, if nobody else holds it; None while somebody does."""
@@ -308,8 +271,3 @@ class Operations(Queries):
     def clear_paper(self) -> None:
         """Forget the paper exchange's journal (a new paper account)."""
         self._write(_CLEAR_PAPER)
-
-
-def _run(row: Fields) -> Run:
-    id, job, due_at, started_at, holder, epoch, state, finished_at, note = row
-    return Run(id, job, due_at, started_at, holder, epoch, RunState(state), finished_at, note)

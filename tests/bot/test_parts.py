@@ -82,7 +82,7 @@ def test_a_live_desk_has_its_stream_its_platforms_and_its_outbox_in_health(tmp_p
             found = dict(made.serving.room.parts())
             made.close()
 
-    assert {"Loop exits", "Loop scans", "Trade stream", "Outbox", "Web", "Discord", "Telegram"} <= found.keys()
+    assert {"Loop exits", "Loop entries", "Trade stream", "Outbox", "Web", "Discord", "Telegram"} <= found.keys()
     assert found["Trade stream"] == (False, "not connected yet")
     assert found["Discord"][0] is False
     assert isinstance(made.serving.fronts, Fronts)

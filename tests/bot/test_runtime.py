@@ -6,17 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
-from bot.loops import BOOKING, Compared, Desks, Once, Paced, book_steps, is_due, once_begun, works
+from bot.loops import BOOKING, Compared, Desks, Once, Paced, once_begun, works
 from bot.runtime import Loop, Runtime, Troubles, Work
-from engine import audit
 from engine.errors import DataUnavailable
 from engine.model.events import Event, EventKind, Severity
-from engine.sessions import NEW_YORK
 from tests import make
 from tests.desk import World, make_world
 
@@ -177,42 +174,22 @@ def test_a_paced_step_waits_its_time_even_when_it_failed() -> None:
     assert len(taken) == 3
 
 
-def test_the_books_write_the_head_of_the_audit_chain_to_the_log_every_hour() -> None:
+def test_the_books_are_compared_every_three_minutes_and_when_the_clock_was_set_back() -> None:
     world = make_world()
-    publish = dict(book_steps(Desks(*[world.desk] * 5)))["head"]
+    compared = Compared(Desks(*[world.desk] * 5))
+    compared()
+    looks = []
+    for seconds in (179, 1, -60, -3600):
+        world.clock.advance(seconds)
+        compared()
+        looks.append(compared.at == world.clock())
 
-    with capture_logs() as lines:
-        for _ in range(4):
-            publish()
-            world.clock.advance(1800)
-
-    assert [line["head"] for line in lines] == [str(audit.head(world.store))] * 2
-
-
-def at(clock: str) -> datetime:
-    return datetime.fromisoformat(f"2026-06-15T{clock}").replace(tzinfo=NEW_YORK)
-
-
-@pytest.mark.parametrize(
-    ("last", "now", "due"),
-    [
-        ("08:59:30", "09:00:00", True),
-        ("09:00:00", "09:00:30", False),
-        ("16:14:30", "16:15:10", True),
-        ("10:00:00", "10:02:59", False),
-        ("10:00:00", "10:03:00", True),
-        ("10:00:00", "09:30:00", True),  # the clock was set back
-    ],
-)
-def test_the_books_are_compared_every_three_minutes_and_at_nine_and_quarter_past_four(
-    last: str, now: str, due: bool
-) -> None:
-    assert is_due(at(last), at(now)) is due
+    assert looks == [False, True, False, True]
 
 
 def test_the_books_are_compared_after_every_order_that_moved() -> None:
     world = make_world()
-    compared = Compared(world.desk)
+    compared = Compared(Desks(*[world.desk] * 5))
     compared()
     first = compared.at
     world.clock.advance(5)
@@ -228,22 +205,22 @@ def test_the_books_are_compared_after_every_order_that_moved() -> None:
 
 def test_the_books_are_compared_when_the_broker_is_heard_again() -> None:
     world = make_world()
-    reconnected = threading.Event()
-    compared = Compared(world.desk, reconnected)
+    desks = Desks(*[world.desk] * 5)
+    compared = Compared(desks)
     compared()
     world.clock.advance(5)
 
-    reconnected.set()
+    desks.reconnected.set()
     compared()
 
     assert compared.at == world.clock()
-    assert not reconnected.is_set()
+    assert not desks.reconnected.is_set()
 
 
 def test_the_books_are_compared_after_an_exit_that_failed() -> None:
     """A refusal may say that the broker does not hold what the books do."""
     world = make_world()
-    compared = Compared(world.desk)
+    compared = Compared(Desks(*[world.desk] * 5))
     compared()
     world.clock.advance(5)
     with world.store.begin() as work:

@@ -17,7 +17,6 @@ from engine.data.budget import Urgency, asking, urgency
 from engine.errors import DataUnavailable
 from engine.model.instruments import Option, Right
 from engine.model.market import Bars, Chain, Dividend, IvDay, Kind, Source, Split
-from engine.model.records import RunState
 from engine.pricing import value
 from engine.store import Store
 from tests import make
@@ -133,15 +132,6 @@ def test_one_name_has_its_turn_at_a_look_and_a_restart_goes_on_where_it_was() ->
     assert histories.unseen(made.desk) == ()
 
 
-def test_a_session_s_work_is_written_down_once() -> None:
-    made = world("AAA", "BBB")
-    for _ in range(5):
-        DailyVolatility(made.desk)()
-    with made.store.read() as work:
-        (run,) = work.runs("volatility")
-    assert (run.state, run.note, run.due_at) == (RunState.DONE, "2 of 2 names", AFTERNOON - timedelta(minutes=5))
-
-
 def test_a_name_that_gives_nothing_holds_up_no_other_and_is_given_up_in_the_end() -> None:
     made = world("AAA", "BBB")
     put_chain(made, "AAA", kind=Kind.MODELLED)
@@ -152,9 +142,7 @@ def test_a_name_that_gives_nothing_holds_up_no_other_and_is_given_up_in_the_end(
     for _ in range(TRIES + 1):
         made.clock.advance(minutes=11)
         step()
-    with made.store.read() as work:
-        (run,) = work.runs("volatility")
-    assert run.note == "1 of 2 names"
+    assert len(step.turns.failed["AAA"]) == TRIES
 
 
 def test_a_name_that_failed_is_asked_again_later() -> None:

@@ -142,8 +142,8 @@ async def live(life: Life) -> None:
     opened = app.sessions_of(config, desk)
     sessions = (opened.entries, opened.exits, opened.exit_orders, opened.protecting, opened.books)
     desks = Desks(*(stepped(one, boundary) for one in sessions))
-    # Nothing is to be scanned on this market, and a step more or less would move every boundary behind it.
-    quick = tuple(replace(work, every=work.every / life.speed) for work in works(desks) if work.name != "scans")
+    # Nothing is to be scanned on this market: it has no scheduler.
+    quick = tuple(replace(work, every=work.every / life.speed) for work in works(desks))
     runtime = Runtime(desks.books, quick)
     pools = Bulkheads(trading=4, looking=2, protecting=2)
     room = app.build_live_room(config, desks, runtime, pools.run)

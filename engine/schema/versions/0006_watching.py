@@ -1,4 +1,4 @@
-"""Alerts that are open or over, the signs of life that uptime is counted from, and digests as they were told."""
+"""Alerts that are open or over, signs of life that uptime is counted from, digests as told, how far jobs are settled."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -55,3 +55,5 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("given_up_at", Instant(), nullable=True))
     op.add_column("outbox", sa.Column("unanswered", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_outbox_given_up_at", "outbox", ["given_up_at"])
+    op.add_column("jobs", sa.Column("settled_at", Instant(), nullable=True))
+    op.add_column("runs", sa.Column("since", Instant(), nullable=True))

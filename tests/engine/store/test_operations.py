@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import DataInvalid, NotFound
+from engine.errors import DataInvalid
 from engine.model.market import IvDay, Kind, Source
 from engine.model.records import EquityDay, Lease, RiskLimits, Run, RunState, StrategyDay
 from engine.model.trade import FunnelLine, Rejection, RiskLevel, Scan, Step, Verdict
@@ -128,15 +128,33 @@ def test_a_job_runs_once_for_each_due_time(store: Store):
         assert work.add_run(run)
         assert not work.add_run(replace(run, id="R2"))
         assert work.add_run(replace(run, id="R3", due_at=make.NOW + HOUR, started_at=make.NOW + HOUR))
-        work.finish_run("R1", RunState.DONE, make.NOW + HOUR, "sent")
+        assert work.end_run(run, RunState.DONE, make.NOW + HOUR, "sent")
     with store.read() as work:
         assert work.runs("digest", limit=1)[0].id == "R3"
         assert work.runs()[1] == replace(run, state=RunState.DONE, finished_at=make.NOW + HOUR, note="sent")
 
 
-def test_finishing_a_run_that_never_started_is_not_found(store: Store):
-    with store.begin() as work, pytest.raises(NotFound, match="R9"):
-        work.finish_run("R9", RunState.DONE, make.NOW)
+def test_a_run_is_ended_once_and_only_by_who_runs_it(store: Store):
+    run = Run("R1", "digest", make.NOW, make.NOW, "one", 1)
+    again = replace(run, holder="two", epoch=2, started_at=make.NOW + HOUR, note="again")
+    with store.begin() as work:
+        work.add_run(run)
+        taken = work.take_up_run(again), work.unfinished_runs("digest")
+        ended = [work.end_run(each, RunState.DONE, make.NOW + HOUR) for each in (run, again, again)]
+
+    assert taken == (True, (again,))
+    assert ended == [False, True, False]
+
+
+def test_a_job_is_settled_up_to_a_time_and_runs_leave_that_alone(store: Store):
+    with store.begin() as work:
+        before = work.settled("digest")
+        work.settle_job("digest", "at the close", make.NOW)
+        work.add_run(Run("R1", "digest", make.NOW + HOUR, make.NOW, since=make.NOW))
+        work.add_run(Run("R2", "backup", make.NOW, make.NOW))
+    with store.read() as work:
+        assert (before, work.settled("digest"), work.settled("backup")) == (None, make.NOW, None)
+        assert work.runs("digest")[0].since == make.NOW
 
 
 def test_the_lease_has_one_holder_until_it_expires(store: Store):

@@ -1,0 +1,269 @@
+"""Runs jobs whose time has come: each due time once, over restarts and several processes, or down as missed.
+
+`look` is the one way in, whoever calls: the scheduler of a live desk, or a loop that moves a clock of its own
+(`tick`). A run is claimed in one transaction, under the lease of this process, before it begins: a due time is one row
+whatever kills or stops the process. What a dead process left unfinished is begun again once where it is not too late.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import structlog
+
+from alerts.jobs import Job
+from alerts.planner import DAY, Missed, may_begin, next_due, plan
+from engine.desk import Desk
+from engine.errors import BadRequest, DeskError, LeaseLost, NotFound
+from engine.model.events import Severity
+from engine.model.records import Run, RunState
+from engine.store import UnitOfWork
+
+log = structlog.get_logger()
+
+Tell = Callable[[str, str, str, Severity], None]
+"""Tells people what is wrong: with which job, which kind of trouble, in which words, how grave."""
+
+TAKEN_UP = "begun again: the process that had begun it ended"
+LEFT = "left unfinished by a process that ended"
+LONGEST_NOTE = 500
+MICROSECOND = timedelta(microseconds=1)
+
+
+def untold(step: str, kind: str, words: str, severity: Severity) -> None:
+    """Nobody is told."""
+    del step, kind, words, severity
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a job stands: when it is due next, its latest run, and since when it is being run (None: it is not)."""
+
+    job: Job
+    next_due: datetime | None
+    last: Run | None
+    running_since: datetime | None
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A run under way in this process. `began` is monotonic; people are told once that it hangs."""
+
+    run: Run
+    began: float
+    is_told: bool = False
+
+
+class Runner:
+    """The jobs of one desk. Safe to call from several threads: a job is never run twice at the same time."""
+
+    def __init__(self, desk: Desk, jobs: Iterable[Job], tell: Tell = untold) -> None:
+        self._desk = desk
+        self._tell = tell
+        self.jobs: Mapping[str, Job] = MappingProxyType({job.name: job for job in jobs})
+        self._turns = {name: threading.Lock() for name in self.jobs}
+        self._next: dict[str, tuple[int, datetime | None]] = {}
+        """By job, the epoch it was looked at under and when to look again: between the two the database is left alone.
+        """
+        self._begun: dict[str, _Begun] = {}
+        self._unwritten: dict[str, tuple[Run, Run]] = {}
+        """By job, the run as it was begun and as it ended, until the database has taken that."""
+
+    @property
+    def desk(self) -> Desk:
+        """The desk whose jobs these are."""
+        return self._desk
+
+    def look(self, name: str) -> Run | None:
+        """Run a job if it is due; the ended run, None when there was nothing to run. What it does wrong is not raised.
+
+        Raises:
+            Exception: the database did not answer; nothing was begun, or the end of the run is written down later.
+        """
+        job = self.jobs[name]
+        with self._turn(name) as is_mine:
+            if not is_mine or not self._is_due(name):
+                return None
+            self._write_ends(name)
+            try:
+                run = self._claimed(job)
+            except LeaseLost as lost:
+                log.warning("job.not_ours", job=name, problem=str(lost))
+                return None
+            return None if run is None else self._carried_out(job, run)
+
+    def tick(self) -> tuple[Run, ...]:
+        """Run everything that is due now, one after the other, the oldest due time first; the ended runs."""
+        waiting = sorted(self.jobs, key=lambda name: self._next.get(name, (0, None))[1] or self._desk.now())
+        return tuple(run for name in waiting if (run := self.look(name)) is not None)
+
+    def due(self) -> tuple[str, ...]:
+        """The jobs that are to be looked at now; cheap, asked of memory alone."""
+        return tuple(name for name in self.jobs if self._is_due(name))
+
+    def run_now(self, name: str, by: str) -> Run:
+        """Run a job now, whenever it is due, under a due time of its own; the ended run.
+
+        Raises:
+            NotFound: there is no such job. BadRequest: it is being run. LeaseLost: another process runs the desk.
+        """
+        job = self.job(name)
+        with self._turn(name) as is_mine:
+            if not is_mine:
+                raise BadRequest(f"“{name}” is being run now: /jobs {name} tells how it went.")
+            self._write_ends(name)
+            return self._carried_out(job, self._claimed_now(job, by))
+
+    def job(self, name: str) -> Job:
+        """The job of that name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if name not in self.jobs:
+            raise NotFound(f"There is no job “{name}”: /jobs lists them all.")
+        return self.jobs[name]
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How every job stands, in the order they were given."""
+        now = self._desk.now()
+        with self._desk.store.read() as work:
+            last = {name: next(iter(work.runs(name, limit=1)), None) for name in self.jobs}
+        return tuple(self._standing(job, now, last[name]) for name, job in self.jobs.items())
+
+    def _standing(self, job: Job, now: datetime, last: Run | None) -> Standing:
+        begun = self._begun.get(job.name)
+        due = next_due(job.schedule, self._desk.sessions, now)
+        return Standing(job, due, last, None if begun is None else begun.run.started_at)
+
+    def tell_hanging(self) -> None:
+        """Tell people, once for each run, of those that take longer than their job's patience."""
+        for name, begun in tuple(self._begun.items()):
+            took = time.monotonic() - begun.began
+            if begun.is_told or took <= self.jobs[name].patience.total_seconds():
+                continue
+            begun.is_told = True
+            words = f"The job “{name}” has been running for {took / 60:.0f} min and is not done."
+            self._tell(f"job {name}", "hangs", words, Severity.WARNING)
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[bool]:
+        """Whether nobody else runs the job; nobody does inside."""
+        is_mine = self._turns[name].acquire(blocking=False)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                self._turns[name].release()
+
+    def _is_due(self, name: str) -> bool:
+        known = self._next.get(name)
+        if known is None or name in self._unwritten or known[0] != self._desk.term.epoch:
+            return True
+        return known[1] is not None and known[1] <= self._desk.now()
+
+    def _claimed(self, job: Job) -> Run | None:
+        """The run to carry out now. What is missed is written down."""
+        desk, now = self._desk, self._desk.now()
+        with desk.store.begin() as work:
+            work.require_term(desk.term, now)
+            settled = work.settled(job.name) or now
+            settled = now if settled - now > DAY else settled  # a clock that was far ahead must not stop a job for long
+            left = work.unfinished_runs(job.name)
+            made = plan(job, desk.sessions, settled, now, next(iter(work.runs(job.name, limit=1)), None))
+            for missed in made.missed:
+                self._write_missed(work, job, missed, now)
+            run = None if made.run is None else self._begin(work, job, made.run, now)
+            run = self._left_over(work, job, left, now, run)
+            work.settle_job(job.name, job.schedule.words, max(settled, now))
+        self._next[job.name] = desk.term.epoch, next_due(job.schedule, desk.sessions, max(settled, now))
+        return run
+
+    def _write_missed(self, work: UnitOfWork, job: Job, missed: Missed, now: datetime) -> None:
+        words = f"{missed.why}." if missed.count == 1 else f"{missed.count} due times: {missed.why}."
+        log.warning("job.missed", job=job.name, due=missed.last.isoformat(), count=missed.count, why=missed.why)
+        work.add_run(
+            replace(
+                self._fresh(job, missed.last, now),
+                state=RunState.MISSED,
+                finished_at=now,
+                note=words[0].upper() + words[1:],
+                since=None if missed.count == 1 else missed.first,
+            )
+        )
+
+    def _fresh(self, job: Job, due: datetime, now: datetime) -> Run:
+        desk = self._desk
+        return Run(desk.new_id("R"), job.name, due, now, desk.term.holder, desk.term.epoch)
+
+    def _begin(self, work: UnitOfWork, job: Job, due: datetime, now: datetime) -> Run | None:
+        """The run of a due time; None when it has one already."""
+        run = self._fresh(job, due, now)
+        return run if work.add_run(run) else None
+
+    def _left_over(
+        self, work: UnitOfWork, job: Job, left: tuple[Run, ...], now: datetime, begun: Run | None
+    ) -> Run | None:
+        """The run to carry out: a later one, or what was left, once; whatever else was left has failed."""
+        for run in left:
+            again = replace(
+                run, holder=self._desk.term.holder, epoch=self._desk.term.epoch, started_at=now, note=TAKEN_UP
+            )
+            if begun is None and run.note != TAKEN_UP and may_begin(job, run.due_at, now) and work.take_up_run(again):
+                log.warning("job.taken_up", job=job.name, due=run.due_at.isoformat())
+                begun = again
+            else:
+                work.end_run(run, RunState.FAILED, now, f"{LEFT[0].upper()}{LEFT[1:]}.")
+        return begun
+
+    def _claimed_now(self, job: Job, by: str) -> Run:
+        desk, now = self._desk, self._desk.now()
+        with desk.store.begin() as work:
+            work.require_term(desk.term, now)
+            self._left_over(work, job, work.unfinished_runs(job.name), now, self._fresh(job, now, now))
+            own = now if now.microsecond else now + MICROSECOND  # due times are whole seconds
+            run = replace(self._fresh(job, own, now), note=f"asked for by {by}")
+            while not work.add_run(run):
+                run = replace(run, due_at=run.due_at + MICROSECOND)
+        return run
+
+    def _carried_out(self, job: Job, run: Run) -> Run:
+        self._begun[job.name] = _Begun(run, time.monotonic())
+        try:
+            state, note = RunState.DONE, job.run()
+        except DeskError as problem:
+            state, note = RunState.FAILED, str(problem)
+            self._failed(job, problem, note, Severity.WARNING)
+        except Exception as bug:  # noqa: BLE001 - told with its traceback; the other jobs go on
+            state, note = RunState.FAILED, repr(bug)
+            self._failed(job, bug, note, Severity.URGENT)
+        finally:
+            del self._begun[job.name]
+        words = f"{run.note}: {note}" if run.note else note
+        ended = replace(run, state=state, finished_at=self._desk.now(), note=words[:LONGEST_NOTE])
+        self._unwritten[job.name] = run, ended
+        self._write_ends(job.name)
+        return ended
+
+    def _failed(self, job: Job, problem: Exception, words: str, severity: Severity) -> None:
+        log.warning(
+            "job.failed", job=job.name, exc_info=problem if severity is Severity.URGENT else None, problem=words
+        )
+        self._tell(f"job {job.name}", type(problem).__name__, words[:300], severity)
+
+    def _write_ends(self, name: str) -> None:
+        """Write down how the last run ended, if the database does not have it yet."""
+        if name not in self._unwritten:
+            return
+        run, ended = self._unwritten[name]
+        with self._desk.store.begin() as work:
+            is_ours = work.end_run(run, ended.state, ended.finished_at or self._desk.now(), ended.note)
+        del self._unwritten[name]
+        if not is_ours:
+            log.warning("job.taken_over", job=name, due=run.due_at.isoformat())

@@ -1,0 +1,214 @@
+"""The clock of a live desk's jobs: APScheduler wakes each when its time has come, and lanes of threads run them.
+
+APScheduler only wakes: its own grace for late firings, its coalescing and its job store are not used, for what is due
+or missed is decided by the planner from what the database knows (`alerts.runner`). That also makes a firing that comes
+late, twice or not at all harmless: every second whatever is due is looked at in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from alerts.jobs import Lane
+from alerts.planner import next_due
+from alerts.runner import Runner, Standing
+from alerts.schedules import Schedule
+from engine.model.records import Run
+from engine.sessions import NEW_YORK, Sessions
+
+log = structlog.get_logger()
+
+WATCH_EVERY = 1.0
+HEART_EVERY = 5.0
+AGAIN = 5.0
+"""Seconds after which a job is looked at again whose look failed: the database was away."""
+JUMP = 1.5
+"""Seconds that the clock of the wall and the one that counts may part between two looks."""
+
+
+class Due(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """Fires at the due times of a schedule, always at the next one that is ahead."""
+
+    def __init__(self, schedule: Schedule, sessions: Sessions) -> None:
+        self._schedule = schedule
+        self._sessions = sessions
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first due time after both."""
+        return next_due(self._schedule, self._sessions, max(previous_fire_time or now, now))
+
+
+class _Thread:
+    """One thread that does what it is given in order, and of which the process's end does not wait."""
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Have it done after everything that waits already."""
+        self._work.put(work)
+
+    def end(self) -> None:
+        """Begin nothing that comes after this."""
+        self._work.put(None)
+
+    def join(self, seconds: float) -> bool:
+        """Whether it has ended within so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
+class Scheduler:
+    """Every job of a live desk, at its times. `heart` is called every few seconds on a thread of its own.
+
+    `tick` counts seconds and stands still while the machine sleeps, as Linux's monotonic clock does.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        heart: Callable[[], object] = lambda: None,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.runner = runner
+        self._heart = heart
+        self._tick = tick
+        self._is_ending = False
+        self._threads: dict[str, _Thread] = {}
+        self._waiting: set[str] = set()
+        """The jobs that wait for their lane, and "heart"."""
+        self._again: dict[str, float] = {}
+        """When (`tick`) a job is looked at again whose look failed."""
+        self._lock = threading.Lock()
+        self._timer = AsyncIOScheduler(timezone=NEW_YORK)
+        self._watching: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin, in the running event loop: at first every job is looked at, for what came while the desk was down."""
+        self._loop = asyncio.get_running_loop()
+        self._threads = {name: _Thread(f"jobs {name}") for name in (*Lane, "heart")}
+        self._timer.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
+        for name, job in self.runner.jobs.items():
+            self._timer.add_job(
+                self._fire,
+                Due(job.schedule, self.runner.desk.sessions),
+                args=(name,),
+                id=name,
+                name=name,
+                misfire_grace_time=None,
+                coalesce=True,
+                max_instances=1,
+            )
+            self.queue(name)
+        self._timer.start()
+        self._watching = asyncio.create_task(self._watch(), name="scheduler")
+
+    def stop(self, seconds: float = 2.0) -> tuple[str, ...]:
+        """Begin no further job; the lanes that were still at work when the time was over. Called from any thread.
+
+        A run that is cut off by the end of the process is taken up by the next one.
+        """
+        self._is_ending = True
+        if self._loop is not None and self._watching is not None:
+            self._loop.call_soon_threadsafe(self._watching.cancel)
+            self._timer.shutdown(wait=False)
+        for thread in self._threads.values():
+            thread.end()
+        until = self._tick() + seconds
+        return tuple(name for name, each in self._threads.items() if not each.join(max(0.0, until - self._tick())))
+
+    def queue(self, name: str) -> None:
+        """Have a job looked at by its lane, once however often it is asked for before its turn."""
+        lane = self.runner.jobs[name].lane
+        self._queue(lane, name, lambda: self.runner.look(name))
+
+    def run_now(self, name: str, by: str) -> Future[Run]:
+        """Have a job run in its lane now, whenever it is due.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        asked: Future[Run] = Future()
+        self._threads[self.runner.job(name).lane].do(lambda: _answered(asked, lambda: self.runner.run_now(name, by)))
+        return asked
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How every job stands."""
+        return self.runner.standings()
+
+    def _queue(self, thread: str, name: str, work: Callable[[], object]) -> None:
+        with self._lock:
+            if name in self._waiting or self._is_ending:
+                return
+            self._waiting.add(name)
+        self._threads[thread].do(lambda: self._take(name, work))
+
+    def _take(self, name: str, work: Callable[[], object]) -> None:
+        with self._lock:
+            self._waiting.discard(name)
+        if self._is_ending:
+            return
+        try:
+            work()
+        except Exception as problem:  # whatever a look meets, the lane goes on and the job is looked at again
+            log.error("scheduler.look_failed", job=name, exc_info=problem)
+            self._again[name] = self._tick() + AGAIN
+
+    async def _fire(self, name: str) -> None:
+        self.queue(name)
+
+    def _heard(self, event: JobEvent) -> None:
+        """A firing that APScheduler left out is looked at in its place."""
+        log.warning("scheduler.not_fired", job=event.job_id, code=event.code)
+        self.queue(event.job_id)
+
+    async def _watch(self) -> None:
+        """Notice a clock that jumped (a laptop that slept), look at what is due, and let the heart beat."""
+        now, tick = self.runner.desk.now, self._tick
+        apart, beaten = now().timestamp() - tick(), tick()
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            before, apart = apart, now().timestamp() - tick()
+            if abs(apart - before) > JUMP:
+                log.warning("scheduler.clock_jumped", seconds=round(apart - before, 1))
+                self._timer.wakeup()
+            for name in self.runner.due():
+                if self._again.get(name, 0.0) <= tick():
+                    self.queue(name)
+            if tick() - beaten >= HEART_EVERY:
+                beaten = tick()
+                self._queue("heart", "heart", self._look_after)
+
+    def _look_after(self) -> None:
+        self._heart()
+        self.runner.tell_hanging()
+
+
+def _answered(asked: Future[Run], work: Callable[[], Run]) -> None:
+    """Have the future hold what the work gives or raises; one that was canceled is not begun."""
+    if not asked.set_running_or_notify_cancel():
+        return
+    try:
+        run = work()
+    except Exception as problem:  # noqa: BLE001 - whoever asked is told
+        asked.set_exception(problem)
+    else:
+        asked.set_result(run)

@@ -1,0 +1,234 @@
+"""The jobs of a live desk: what each does, when it is due, and what its note says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import pytest
+
+from alerts.jobs import Job, Lane
+from alerts.planner import due_times
+from alerts.runner import Runner
+from bot.jobs import EXITS_WITHIN, Heart, ScanTimes, desk_jobs, in_turn
+from bot.loops import Desks, works
+from bot.runtime import Beat, Runtime, Troubles
+from engine import daily_stress
+from engine.errors import DataUnavailable
+from engine.model.events import EventKind, Severity
+from engine.model.market import MarketSnapshot
+from engine.model.records import RunState
+from engine.model.trade import Context, Found, Needs, RiskLevel, Strategy
+from engine.sessions import NEW_YORK, Sessions
+from strategies import CATALOGUE
+from tests import make
+from tests.desk import World, make_world
+
+SESSIONS = Sessions()
+MONDAY, EARLY, HOLIDAY = date(2026, 6, 15), date(2026, 11, 27), date(2026, 11, 26)
+SPRING, AUTUMN = date(2026, 3, 9), date(2026, 11, 2)
+"""The first sessions after the clock was changed."""
+
+
+@dataclass
+class Rule:
+    """A strategy that notes when it looks."""
+
+    looks: list[str] = field(default_factory=list)
+    problem: Exception | None = None
+
+    def find(self, snapshot: MarketSnapshot, context: Context, params: object) -> Found:
+        if self.problem is not None:
+            raise self.problem
+        self.looks.append(snapshot.ticker)
+        return Found((make.signal(strategy="test"),), ())
+
+
+def desk_with(rule: Rule, *times: str) -> World:
+    strategy = Strategy("test", "Test", RiskLevel.LOW, None, Needs(times=times), rule.find, lambda *_: ())
+    world = make_world({"test": strategy}, universe=("XYZ",))
+    world.market.set_snapshot(make.snapshot())
+    return world
+
+
+def at(world: World, clock: str) -> None:
+    world.clock.set(SESSIONS.at(world.desk.today, clock))
+
+
+def all_jobs(world: World) -> dict[str, Job]:
+    return {job.name: job for job in desk_jobs(Desks(*[world.desk] * 5))}
+
+
+def catalogue() -> dict[str, Job]:
+    return all_jobs(make_world(CATALOGUE))
+
+
+def clocks(job: Job, day: date) -> list[str]:
+    """The due times of a day in New York, with their date where it is another."""
+    times = due_times(job.schedule, SESSIONS, SESSIONS.at(day, "00:00"), SESSIONS.at(day + timedelta(days=1), "00:00"))
+    return [f"{each.astimezone(NEW_YORK):%H:%M}" for each in times]
+
+
+def test_a_scan_whose_time_has_come_makes_its_proposal_once() -> None:
+    rule = Rule()
+    world = desk_with(rule, "10:10", "15:30")
+    runner = Runner(world.desk, all_jobs(world).values())
+    runner.tick()
+    at(world, "10:11")
+
+    for _ in range(3):
+        runner.tick()
+        world.clock.advance(5)
+
+    with world.store.read() as work:
+        made = [(run.state, run.note) for run in work.runs("scan test")]
+    assert rule.looks == ["XYZ"]
+    assert made == [(RunState.DONE, "1 signal fit")]
+    assert len(world.events(EventKind.APPROVAL_REQUESTED)) == 1
+
+
+def test_a_scan_that_fails_is_told_and_holds_up_no_other_job() -> None:
+    world = desk_with(Rule(problem=DataUnavailable("no prices")), "10:10")
+    troubles = Troubles(world.desk)
+    runner = Runner(world.desk, all_jobs(world).values(), troubles.tell)
+    runner.tick()
+    at(world, "10:11")
+
+    made = {run.job: run.state for run in runner.tick()}
+
+    assert (made["scan test"], made["risk"]) == (RunState.FAILED, RunState.DONE)
+    assert [event.data["problem"] for event in world.events(EventKind.ERROR)] == ["no prices"]
+
+
+@pytest.mark.parametrize("day", [MONDAY, SPRING, AUTUMN], ids=["summer", "after spring", "after autumn"])
+def test_jobs_keep_their_distance_to_the_bells_when_the_clock_is_changed(day: date) -> None:
+    found = catalogue()
+
+    times = {name: clocks(found[name], day) for name in ("scan wheel", "reconcile", "day end", "stress", "earnings")}
+
+    assert times == {
+        "scan wheel": ["10:00"],
+        "reconcile": ["09:00", "16:15"],
+        "day end": ["16:15"],
+        "stress": ["15:30"],
+        "earnings": ["08:30"],
+    }
+    assert (len(clocks(found["risk"], day)), clocks(found["risk"], day)[0]) == (390, "09:30")
+
+
+def test_on_the_day_after_thanksgiving_everything_is_three_hours_earlier() -> None:
+    found = catalogue()
+
+    assert clocks(found["day end"], EARLY) == ["13:15"]
+    assert clocks(found["stress"], EARLY) == ["12:30"]
+    assert clocks(found["iv history"], EARLY) == ["13:05"]
+    assert clocks(found["reconcile"], EARLY) == ["09:00", "13:15"]
+    assert clocks(found["risk"], EARLY)[-1] == "12:59"
+    assert clocks(found["scan lotto"], EARLY) == []
+    assert max(max(clocks(job, EARLY), default="") for name, job in found.items() if name[:4] == "scan") < "11:30"
+
+
+def test_on_a_holiday_only_the_audit_head_is_due() -> None:
+    assert [name for name, job in catalogue().items() if clocks(job, HOLIDAY)] == ["audit head"]
+
+
+def test_every_strategy_has_its_job_at_its_own_cadence() -> None:
+    found = catalogue()
+
+    assert [name for name in found if name.startswith("scan ")] == [f"scan {name}" for name in CATALOGUE]
+    assert {name: found[f"scan {name}"].schedule.words for name in ("wheel", "lotto", "momentum_weeklies")} == {
+        "wheel": "at 10:00",
+        "lotto": "at 15:05 and 15:20 and 15:35",
+        "momentum_weeklies": "every 5 min from 09:45 on",
+    }
+    assert {job.lane for name, job in found.items() if name.startswith("scan ")} == {Lane.SCANS}
+
+
+def test_a_strategy_s_hours_bound_its_scans() -> None:
+    strategy = replace(CATALOGUE["swing"], entry_hours=("10:00", "10:30"))
+
+    times = ScanTimes(strategy).times(SESSIONS, MONDAY)
+
+    assert [f"{each.astimezone(NEW_YORK):%H:%M}" for each in (times[0], times[-1])] == ["10:00", "10:30"]
+    assert ScanTimes(strategy).words == "every 5 min from 10:00 to 10:30"
+
+
+def test_what_fails_in_the_look_at_risk_keeps_no_other_step_from_its_turn() -> None:
+    taken: list[str] = []
+
+    def fail() -> None:
+        raise DataUnavailable("no quotes")
+
+    with pytest.raises(DataUnavailable):
+        in_turn((("first", fail), ("second", lambda: taken.append("second"))))
+
+    assert taken == ["second"]
+
+
+def test_the_day_ends_once_and_not_before_the_books_have_begun() -> None:
+    world = make_world(deposit=None)
+    at(world, "16:20")
+    run = all_jobs(world)["day end"].run
+
+    before = run()
+    with world.store.begin() as work:
+        work.add_postings((make.deposit(),))
+    after = [run(), run()]
+
+    assert before == "the books have no opening balance yet"
+    assert after == ["told", "nothing to tell, or told already"]
+    assert len(world.events(EventKind.DIGEST_READY)) == 1
+
+
+def test_the_stress_of_an_empty_desk_is_nothing() -> None:
+    world = make_world()
+
+    assert all_jobs(world)["stress"].run() == "nothing is held"
+    with world.store.read() as work:
+        assert daily_stress.kept(work) is None
+
+
+def test_iv_history_and_earnings_name_what_is_not_known() -> None:
+    world = make_world(universe=("AAA", "XYZ"))
+    world.market.set_snapshot(make.snapshot())
+    at(world, "16:06")
+    found = all_jobs(world)
+
+    assert found["earnings"].run() == "1 of 2 names, not known: AAA"
+    assert found["iv history"].run() == "0 of 2 names, not known: AAA, XYZ"
+
+
+def test_a_live_desk_has_no_loop_that_scans_and_collars_go_with_the_entries() -> None:
+    loops = {work.name: [name for name, _ in work.steps] for work in works(Desks(*[make_world().desk] * 5))}
+
+    assert "scans" not in loops
+    assert "collars" in loops["entries"]
+
+
+class Stalled(Runtime):
+    """A runtime whose exits have looked so many seconds ago."""
+
+    age = 0.0
+
+    @property
+    def beats(self) -> tuple[Beat, ...]:
+        return (Beat("exits", self.age, 0.01, False, 7), Beat("books", 900.0, 0.01, True, 7))
+
+
+def test_exits_that_have_not_looked_for_too_long_are_urgent() -> None:
+    world = make_world()
+    runtime = Stalled(world.desk, ())
+    heart = Heart(runtime, Troubles(world.desk))
+
+    heart()
+    calm = world.events(EventKind.ERROR)
+    runtime.age = EXITS_WITHIN + 1
+    heart()
+    heart()
+
+    (event,) = world.events(EventKind.ERROR)
+    assert calm == []
+    assert (event.severity, event.data["problem"]) == (
+        Severity.URGENT,
+        "Stops and targets have not been looked at for 21 s.",
+    )
