@@ -1,8 +1,9 @@
 """Runs jobs whose time has come: each due time once, over restarts and several processes, or down as missed.
 
 `look` is the one way in, whoever calls: the scheduler of a live desk, or a loop that moves a clock of its own
-(`tick`). A run is claimed in one transaction, under the lease of this process, before it begins: a due time is one row
-whatever kills or stops the process. What a dead process left unfinished is begun again once where it is not too late.
+(`tick`). A run is claimed in one transaction before it begins, and the store holds every transaction against the lease
+of this process (`Store.begin`): a due time is one row whatever kills or stops the process. What a dead process left
+unfinished is begun again once where it is not too late.
 """
 
 from __future__ import annotations
@@ -90,13 +91,13 @@ class Runner:
         with self._turn(name) as is_mine:
             if not is_mine or not self._is_due(name):
                 return None
-            self._write_ends(name)
             try:
+                self._write_ends(name)
                 run = self._claimed(job)
+                return None if run is None else self._carried_out(job, run)
             except LeaseLost as lost:
                 log.warning("job.not_ours", job=name, problem=str(lost))
                 return None
-            return None if run is None else self._carried_out(job, run)
 
     def tick(self) -> tuple[Run, ...]:
         """Run everything that is due now, one after the other, the oldest due time first; the ended runs."""
@@ -163,6 +164,8 @@ class Runner:
                 self._turns[name].release()
 
     def _is_due(self, name: str) -> bool:
+        if self._desk.term.has_run_out:
+            return False
         known = self._next.get(name)
         if known is None or name in self._unwritten or known[0] != self._desk.term.epoch:
             return True
@@ -172,7 +175,6 @@ class Runner:
         """The run to carry out now. What is missed is written down."""
         desk, now = self._desk, self._desk.now()
         with desk.store.begin() as work:
-            work.require_term(desk.term, now)
             settled = work.settled(job.name) or now
             settled = now if settled - now > DAY else settled  # a clock that was far ahead must not stop a job for long
             left = work.unfinished_runs(job.name)
@@ -224,8 +226,8 @@ class Runner:
 
     def _claimed_now(self, job: Job, by: str) -> Run:
         desk, now = self._desk, self._desk.now()
+        desk.term.check()
         with desk.store.begin() as work:
-            work.require_term(desk.term, now)
             self._left_over(work, job, work.unfinished_runs(job.name), now, self._fresh(job, now, now))
             own = now if now.microsecond else now + MICROSECOND  # due times are whole seconds
             run = replace(self._fresh(job, own, now), note=f"asked for by {by}")
@@ -262,8 +264,10 @@ class Runner:
         if name not in self._unwritten:
             return
         run, ended = self._unwritten[name]
-        with self._desk.store.begin() as work:
-            is_ours = work.end_run(run, ended.state, ended.finished_at or self._desk.now(), ended.note)
+        try:
+            with self._desk.store.begin() as work:
+                work.end_run(run, ended.state, ended.finished_at or self._desk.now(), ended.note)
+        except LeaseLost:
+            del self._unwritten[name]  # whoever has the lease now takes the run up
+            raise
         del self._unwritten[name]
-        if not is_ours:
-            log.warning("job.taken_over", job=name, due=run.due_at.isoformat())

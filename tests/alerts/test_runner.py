@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -17,7 +17,6 @@ from alerts.runner import LEFT, TAKEN_UP, Runner
 from alerts.schedules import AfterClose, AtClock, Every, Schedule
 from engine.errors import BadRequest, DataUnavailable, LeaseLost, NotFound
 from engine.model.events import Severity
-from engine.model.leadership import Term
 from engine.model.records import Run, RunState
 from engine.store.operations import LEASE
 from tests.desk import World, make_world
@@ -265,17 +264,27 @@ def test_what_was_left_gives_way_to_a_later_due_time() -> None:
 
 def test_who_has_lost_the_lease_begins_nothing() -> None:
     here, _ = started()
-    desk = replace(here.world.desk, term=Term("old", 1))
     with here.world.store.begin() as work:
-        work.take_lease(LEASE, "old", here.world.clock(), here.world.clock())
         work.take_lease(LEASE, "new", here.world.clock(), here.world.clock() + 9 * HOUR)
+    term = here.world.store.term
+    term.begin("old", 1, term.clock())
     here.at("10:10")
-    runner = Runner(desk, here.runner().jobs.values())
+    runner = here.runner()
 
     assert runner.tick() == ()
     with pytest.raises(LeaseLost):
         runner.run_now("test", "ann")
     assert (here.ran, here.runs) == ([], [])
+
+
+def test_who_was_stopped_for_longer_than_the_lease_holds_asks_the_database_nothing() -> None:
+    here, runner = started()
+    here.world.store.term.begin("old", 1, here.world.store.term.clock() - 60)
+    here.at("10:10")
+    here.world.store.close()
+
+    assert runner.due() == ()
+    assert runner.tick() == ()
 
 
 def test_the_end_that_an_old_leader_writes_changes_nothing_of_a_run_that_was_taken_up() -> None:
@@ -288,7 +297,6 @@ def test_the_end_that_an_old_leader_writes_changes_nothing_of_a_run_that_was_tak
         return "done by the old one"
 
     here.work = paused
-    here.world.desk.term.holder, here.world.desk.term.epoch = "", 0
     here.at("10:10")
 
     old.tick()
