@@ -180,6 +180,7 @@ def compare(desks: Desks) -> str:
 
 def told(name: str, schedule: Schedule, desk: Desk, tell: Callable[[Desk], bool]) -> Job:
     """A job that tells the numbers of a time that is over, once; however late the desk is back."""
+
     def run() -> str:
         return "told" if tell(desk) else "nothing to tell, or told already"
 

@@ -1,4 +1,4 @@
-"""Alerts that are open or over, signs of life that uptime is counted from, digests as told, how far jobs are settled."""
+"""Alerts open or over, signs of life that uptime is counted from, digests as told, how far jobs are settled."""
 
 import sqlalchemy as sa
 from alembic import op
