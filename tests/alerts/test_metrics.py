@@ -158,10 +158,11 @@ def test_a_process_that_stands_by_shows_nothing_of_the_desk() -> None:
 def test_a_run_is_counted_once_and_its_count_stays_when_its_row_is_deleted() -> None:
     world = make_world()
     shown_by = metrics.Runs(world.clock())
+    run = Run("R1", "stress", world.clock(), world.clock() + timedelta(seconds=2))
     with world.store.begin() as work:
-        work.add_run(Run("R1", "stress", world.clock(), world.clock() + timedelta(seconds=2)))
+        work.add_run(run)
         shown_by.look(work, world.clock())
-        work.finish_run("R1", RunState.DONE, world.clock() + timedelta(seconds=5))
+        work.end_run(run, RunState.DONE, world.clock() + timedelta(seconds=5))
         shown_by.look(work, world.clock())
         shown_by.look(work, world.clock())
     with Store.memory().read() as emptied:
