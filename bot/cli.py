@@ -73,9 +73,9 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from bot.console.run import run
+    from bot.console.run import at_once, run, when_free
 
-    return run(args.config, os.environ)
+    return run(args.config, os.environ, when_free if args.standby else at_once)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -203,6 +203,7 @@ def _add_journeys(commands: Commands[Parser]) -> None:
     _json(demo)
     run = _command(commands, "run", "the bot: chat, schedule, engine and health in one process", _run)
     _config(run, required=True)
+    run.add_argument("--standby", action="store_true", help="wait while another process runs this desk, take over then")
     replay = _command(commands, "replay", "the whole journey over recorded days; same inputs, same bytes", _replay)
     _data(replay, required=True)
     replay.add_argument("--from", dest="start", type=_day, required=True, metavar="DATE", help="the first day")

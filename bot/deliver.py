@@ -173,7 +173,13 @@ class Postman:
         return Drawn(referenced(replace(personal(card, wishes), key=key), event), standing, manner)
 
     async def _show(self, platform: Platform, chat: str, card: Card, drawn: Drawn) -> str:
-        """Edit the message where the card stands; post it where there is none (any more) or it has to be heard."""
+        """Edit the message where the card stands; post it where there is none (any more) or it has to be heard.
+
+        Raises:
+            Later: this process may not act for the desk until its lease is renewed, if ever.
+        """
+        if not self.room.desk.term.may_act:
+            raise Later(ANSWER_FIRST)
         if drawn.standing is not None and not drawn.is_anew:
             ref = _place(drawn.standing)
             try:

@@ -33,7 +33,7 @@ from bot.personal import personal, told_to
 from bot.preferences import Preferences, preferences_of
 from bot.proposal import proposal_card, story
 from engine import trail
-from engine.errors import AlreadyDecided, BadRequest, Canceled, Denied, DeskError, NotFound
+from engine.errors import AlreadyDecided, BadRequest, Canceled, Denied, DeskError, LeaseLost, NotFound
 from engine.model.events import Event, EventKind, Severity
 from engine.store import UnitOfWork
 
@@ -65,7 +65,10 @@ def answer(room: Room, request: Request, tell: Tell = unheard) -> Reply:
     """`dispatch` without the event loop: the work itself, in the caller's thread."""
     request = readable(request)
     try:
+        room.desk.term.check()
         return _answer(room, request, tell)
+    except LeaseLost as lost:
+        return _told(room, lost, "failed", "Not done here")
     except Exception as bug:  # noqa: BLE001 - the last line of defence: logged with its traceback, answered with a reference
         return _broken(room, request, bug)
 

@@ -73,7 +73,7 @@ class Troubles:
     @property
     def may_act(self) -> bool:
         """Whether this process still acts for the desk, as far as it can tell by itself."""
-        return not self._desk.term.has_run_out
+        return self._desk.term.may_act
 
     def expected(self, step: str, problem: DeskError) -> None:
         """A failure the desk has words for."""

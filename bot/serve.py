@@ -294,7 +294,7 @@ class Mail:
                 postman,
                 postman.lost,
                 lambda work: room.run(Pool.PROTECT, work),
-                lambda: not room.desk.term.has_run_out,
+                lambda: room.desk.term.may_act,
             )
         )
 

@@ -68,12 +68,13 @@ def is_gone(name: str) -> bool:
 
 
 def take(store: Store, now: datetime, name: str) -> None:
-    """Act for the desk from now on. Nothing is done where this process does already.
+    """Act for the desk from now on; go on with it where this process does already.
 
     Raises:
-        ConfigError: another process runs the desk.
+        ConfigError: another process runs the desk. LeaseLost: it has taken the desk over.
     """
     if store.term.is_fenced:
+        renew(store, now)
         return
     with store.begin() as work:
         held = work.lease(LEASE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from bot.notify import Supervisor
 from bot.serve import serve
 from bot.settings import Config
 from bot.signs import watched
+from bot.standby import stand_by
 from engine.errors import ConfigError
+from engine.sessions import Sessions
 from engine.store import Store
 
 log = structlog.get_logger()
@@ -35,17 +38,45 @@ LEAVE = 0.5
 """Seconds that threads waiting for an answer from outside get, when everything else has ended in order."""
 
 
-def run(path: Path, environment: Mapping[str, str]) -> int:
-    """The command; returns the exit code.
+def at_once(store: Store) -> bool:
+    """Begin; where another process runs the desk, that is refused in words when it is to be served."""
+    del store
+    return True
+
+
+def when_free(store: Store) -> bool:
+    """Wait until no other process runs the desk; False when this one was ended before."""
+    note("Another process may run this desk: this one stands by until it ends. Ctrl-C ends it.")
+    _load()
+    try:
+        asyncio.run(stand_by(store, app.system_clock))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return False
+    note("This process runs the desk from now on.")
+    return True
+
+
+def _load() -> None:
+    """Load what a desk needs, so that it starts at once when it has to."""
+    for name in ("engine.brokers.alpaca", "bot.platforms.discord_app", "bot.platforms.telegram_app"):
+        importlib.import_module(name)
+    Sessions().is_open(app.system_clock())
+
+
+def run(path: Path, environment: Mapping[str, str], may_begin: Callable[[Store], bool] = at_once) -> int:
+    """The command; returns the exit code. `may_begin` may wait for the time to begin.
 
     Raises:
-        ConfigError: the configuration is wrong, nobody is an admin, or there is no live data source.
+        ConfigError: the configuration is wrong, nobody is an admin, there is no live data source, or another process
+            runs the desk. LeaseLost: it has taken this desk over.
     """
     config = load_config(path, environment)
     require_admin(config)
     if not config.data.source:
         raise ConfigError(NO_SOURCE)
     with app.open_store(config.database.url, config.backup) as store:
+        if not may_begin(store):
+            return 0
         made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(served(made))

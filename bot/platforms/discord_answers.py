@@ -73,7 +73,10 @@ class Answers:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def _watched(self, interaction: discord.Interaction, work: Awaitable[None]) -> None:
-        """Do it; a bug is logged and told under one reference."""
+        """Do it; a bug is logged and told under one reference. Without the lease somebody else answers."""
+        if not self._room.desk.term.may_act:
+            log.warning("discord.not_ours", interaction=interaction.id)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 
@@ -26,6 +27,7 @@ from bot.platforms.discord_render import NO_MENTIONS
 from bot.platforms.discord_threads import Threads
 from bot.platforms.discord_wire import LONGEST_WAIT, NO_THREAD, are_files_refused, direct, why_not_sent, why_refused
 from bot.settings import DiscordSettings
+from engine.model.leadership import Term
 
 log = structlog.get_logger()
 
@@ -37,7 +39,8 @@ class DeskClient(discord.Client):
     """One connection. It listens to nothing but the server itself and what people do with the bot."""
 
     def __init__(self, room: Room, settings: DiscordSettings) -> None:
-        super().__init__(intents=discord.Intents(guilds=True), allowed_mentions=NO_MENTIONS)
+        trace = held_to(room.desk.term)
+        super().__init__(intents=discord.Intents(guilds=True), allowed_mentions=NO_MENTIONS, http_trace=trace)
         # The library's own setting is 30 s at least; the outbox gives a message 20 s.
         self.http.max_ratelimit_timeout = LONGEST_WAIT
         self.answers = Answers(room, int(settings.guild))
@@ -121,6 +124,17 @@ class DeskClient(discord.Client):
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
         log.exception("discord.event_broken", what=event_method)
+
+
+def held_to(term: Term) -> aiohttp.TraceConfig:
+    """What stops every request to Discord, right before it is sent, once this process may not act any more."""
+
+    async def check(*_: object) -> None:
+        term.check()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(check)
+    return trace
 
 
 def invitation(application: int | None) -> str:

@@ -83,7 +83,8 @@ class TelegramApp:
             Refused: Telegram does not know TELEGRAM_TOKEN. Trouble, Flooded: it cannot be reached.
         """
         self._state = State(False, "connecting")
-        wire, queue = Wire(self._token, self._settings.api_url), self._outgoing()
+        wire = Wire(self._token, self._settings.api_url, lambda: self._room.desk.term.may_act)
+        queue = self._outgoing()
         try:
             await wire.open()
             await self._chats.load()

@@ -122,13 +122,32 @@ UNREACHABLE = (
 )
 
 
-class Ear(HTTPXRequest):
+class NotNow(error.NetworkError):
+    """Another process acts for the desk, or may do so by now: nothing was sent."""
+
+
+class Line(HTTPXRequest):
+    """A connection on which nothing is begun any more once `may_act` says no."""
+
+    def __init__(self, may_act: Callable[[], bool], **more: Any) -> None:
+        super().__init__(**more)
+        self._may_act = may_act
+
+    async def do_request(
+        self, url: str, method: str, request_data: RequestData | None = None, *rest: Any, **more: Any
+    ) -> tuple[int, bytes]:
+        if not self._may_act():
+            raise NotNow("this process may not act for the desk now")
+        return await super().do_request(url, method, request_data, *rest, **more)
+
+
+class Ear(Line):
     """The connection on which updates are asked for. It keeps them unread: one that nobody can read must not come
     again for ever and hold up all that are behind it.
     """
 
-    def __init__(self) -> None:
-        super().__init__(connection_pool_size=1, read_timeout=5.0)
+    def __init__(self, may_act: Callable[[], bool]) -> None:
+        super().__init__(may_act, connection_pool_size=1, read_timeout=5.0)
         self.heard = EMPTY
 
     async def do_request(
@@ -162,12 +181,20 @@ def updates_in(payload: bytes) -> list[Raw]:
     return [update for update in found if isinstance(update, dict)]
 
 
-class Wire:
-    """A bot's connection; `bot` is python-telegram-bot's, to be used inside `do` only."""
+def always() -> bool:
+    """A doctor asks whoever acts for the desk."""
+    return True
 
-    def __init__(self, token: str, api_url: str = "") -> None:
+
+class Wire:
+    """A bot's connection; `bot` is python-telegram-bot's, to be used inside `do` only.
+
+    `may_act`: whether this process acts for the desk, asked right before every request.
+    """
+
+    def __init__(self, token: str, api_url: str = "", may_act: Callable[[], bool] = always) -> None:
         self._token = token
-        self._ear = Ear()
+        self._ear = Ear(may_act)
         url = (api_url or DEFAULT_URL).rstrip("/")
         if not token:
             raise Refused(UNKNOWN_TOKEN)
@@ -175,7 +202,7 @@ class Wire:
             token,
             base_url=f"{url}/bot",
             base_file_url=f"{url}/file/bot",
-            request=HTTPXRequest(connection_pool_size=32, read_timeout=10.0, pool_timeout=10.0),
+            request=Line(may_act, connection_pool_size=32, read_timeout=10.0, pool_timeout=10.0),
             get_updates_request=self._ear,
         )
         self.name = ""
@@ -239,6 +266,8 @@ class Wire:
                 return Undeliverable(f"telegram:{what}: {words}")
             case error.BadRequest():
                 return _bad(words, what)
+            case NotNow():
+                return Unsent(words)
             case error.TimedOut():
                 return Unsent(words) if _never_left(problem) else Unsure("no answer in time")
             case error.NetworkError() if "entity too large" in words.lower():

@@ -37,9 +37,9 @@ class Term:
         return bool(self.holder)
 
     @property
-    def has_run_out(self) -> bool:
-        """Whether somebody else may have begun to act by now."""
-        return self.is_fenced and self.clock() >= self.good_until
+    def may_act(self) -> bool:
+        """Whether nobody else can have begun to act by now, as far as this process can tell by itself."""
+        return not self.is_fenced or self.clock() < self.good_until
 
     def begin(self, holder: str, epoch: int, asked: float) -> None:
         """Act under a lease that was asked for at `asked`, by `clock`."""
@@ -61,5 +61,5 @@ class Term:
         Raises:
             LeaseLost: the lease has run out.
         """
-        if self.has_run_out:
+        if not self.may_act:
             raise LeaseLost("The right of this process to act has run out: nothing is done until it is renewed.")

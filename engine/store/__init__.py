@@ -97,10 +97,9 @@ class Store:
         self._current = _Current()
         self.term = Term()
         """Under which lease this process writes; unfenced until it takes one."""
-        self._writing: AbstractContextManager[object] = nullcontext()
+        self._writing: AbstractContextManager[object] = threading.Lock()
+        """On a server too: of a process that is stopped, each that waits there would hold up everybody in its turn."""
         self._reading: AbstractContextManager[object] = nullcontext()
-        if engine.dialect.name == "sqlite":
-            self._writing = threading.Lock()
         self._release = weakref.finalize(self, engine.dispose)
 
     @classmethod

@@ -20,7 +20,7 @@ from engine.schema import HEAD, REVISIONS
 from engine.schema.tables import metadata
 
 BUSY_SECONDS = 30
-"""How long a writer waits for another program that holds the SQLite file."""
+"""How long a writer waits for another program that writes."""
 
 WRITER_LOCK = 7_302_115_001
 """PostgreSQL advisory lock held by the one transaction that may write."""
@@ -31,8 +31,23 @@ IDLE_SECONDS = 1.0
 BEGIN = "begin"
 """Option of an engine: the words that begin its transactions."""
 SQLITE_WRITES, SQLITE_READS = "BEGIN IMMEDIATE", "BEGIN"
-POSTGRES_WRITES = f"BEGIN; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
-"""Both in one round trip; what is read afterwards is what the writer before has left."""
+STOPPED_SECONDS = 5
+"""How long a writer may say nothing inside its transaction before the server ends it: its process may be stopped, and
+everybody else waits for it."""
+POSTGRES_WRITES = (
+    f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{STOPPED_SECONDS}s'; "
+    f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
+)
+"""All in one round trip; what is read afterwards is what the writer before has left."""
+POSTGRES_ALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""When a server that went without a word is given up; the names are libpq's
+(https://www.postgresql.org/docs/current/libpq-connect.html), seconds but for the last one's milliseconds."""
 POSTGRES_READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -71,7 +86,14 @@ def connect(url: URL) -> Engine:
         return _sqlite(create_engine(url, connect_args=arguments, pool_use_lifo=True, pool_size=8, max_overflow=24))
     try:
         return _postgres(
-            create_engine(url, isolation_level="AUTOCOMMIT", pool_use_lifo=True, pool_size=8, max_overflow=24)
+            create_engine(
+                url,
+                isolation_level="AUTOCOMMIT",
+                connect_args=POSTGRES_ALIVE,
+                pool_use_lifo=True,
+                pool_size=8,
+                max_overflow=24,
+            )
         )
     except ModuleNotFoundError as error:
         raise ConfigError('PostgreSQL needs its driver: pip install "wallstreetbots[postgres]".') from error
