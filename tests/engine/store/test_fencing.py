@@ -274,7 +274,7 @@ def test_an_order_whose_process_was_stopped_before_the_wire_is_sent_once_by_its_
     stopped = pair.leader
     propose(replace(pair.world, desk=stopped.desk))
     tap(replace(pair.world, desk=stopped.desk))
-    pair.world.clock.advance(stopped.desk.rules.undo_live + 1)
+    pair.world.clock.advance(stopped.desk.rules.undo_live)
     stopped.renew()
     stopped.wire.before_account = [pair.taken_over]
 
