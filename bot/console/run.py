@@ -49,7 +49,7 @@ def when_free(store: Store) -> bool:
     note("Another process may run this desk: this one stands by until it ends. Ctrl-C ends it.")
     _load()
     try:
-        asyncio.run(stand_by(store, app.system_clock))
+        asyncio.run(stand_by(store, app.system_clock, Supervisor.of(os.environ)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return False
     note("This process runs the desk from now on.")
