@@ -73,10 +73,10 @@ def take(store: Store, now: datetime, name: str) -> None:
     Raises:
         ConfigError: another process runs the desk. LeaseLost: it has taken the desk over.
     """
-    if store.term.is_fenced:
+    if store.term.is_fenced and not store.term.is_over:
         renew(store, now)
         return
-    with store.begin() as work:
+    with store.begin_unfenced() as work:
         held = work.lease(LEASE)
         is_taken = held is not None and held.expires > now and not _is_free(held, name)
         if not is_taken:

@@ -11,6 +11,7 @@ from engine.model.elapsed import elapsed
 
 LEASE_FOR = timedelta(seconds=10)
 """How long a lease holds that is not renewed."""
+OVER = float("-inf")
 
 
 @dataclass(slots=True)
@@ -41,6 +42,11 @@ class Term:
         """Whether nobody else can have begun to act by now, as far as this process can tell by itself."""
         return not self.is_fenced or self.clock() < self.good_until
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the lease was given back or lost, not only left without a renewal."""
+        return self.good_until == OVER
+
     def begin(self, holder: str, epoch: int, asked: float) -> None:
         """Act under a lease that was asked for at `asked`, by `clock`."""
         self.epoch = epoch
@@ -53,7 +59,7 @@ class Term:
 
     def end(self) -> None:
         """Act no more."""
-        self.good_until = float("-inf")
+        self.good_until = OVER
 
     def check(self) -> None:
         """Refuse what cannot be taken back, right before it: this process may have been stopped since it was begun.

@@ -252,3 +252,14 @@ def test_a_process_that_leads_already_takes_no_second_lease(processes: Processes
     first.take()
 
     assert first.lease().epoch == 1
+
+
+def test_a_process_that_gave_the_lease_back_may_take_it_again(processes: Processes):
+    first = processes.start(ELSEWHERE)
+    first.take()
+    leadership.give_back(first.store, first.now())
+
+    first.take()
+
+    first.write()
+    assert first.lease().epoch == 2
