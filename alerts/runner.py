@@ -164,7 +164,7 @@ class Runner:
                 self._turns[name].release()
 
     def _is_due(self, name: str) -> bool:
-        if self._desk.term.has_run_out:
+        if not self._desk.term.may_act:
             return False
         known = self._next.get(name)
         if known is None or name in self._unwritten or known[0] != self._desk.term.epoch:
