@@ -11,11 +11,11 @@ from bot.message import Button, Card, Table, Tone
 from bot.proposal import legs_table
 from engine.model.book import Position
 from engine.model.legs import Structure
-from engine.model.orders import MANUAL, PANIC, Ticket
+from engine.model.orders import MANUAL, PANIC, ROLL, Ticket
 from engine.portfolio import AccountView, PnlView, PositionView, RiskView
 from engine.risk import LimitUse
 
-ENDINGS: Mapping[str, str] = MappingProxyType({MANUAL: "closed by hand", PANIC: "closed by a panic"})
+ENDINGS: Mapping[str, str] = MappingProxyType({MANUAL: "closed by hand", PANIC: "closed by a panic", ROLL: "rolled"})
 """Reasons for an end that need more words than their own."""
 
 

@@ -185,6 +185,10 @@ class EquityCurve:
         return f"Equity from {first} to {last}{beside}. {self.told}"
 
 
+FEW_DAYS = 6
+"""So many sessions are told one by one; of more, the best and the worst."""
+
+
 @dataclass(frozen=True, slots=True)
 class DayBars:
     """What each session made, dollars, oldest first. `told`: the sentence below the title."""
@@ -207,8 +211,10 @@ class DayBars:
     @property
     def alt(self) -> str:
         """The numbers of the picture in words."""
-        each = "; ".join(f"{day} {made:+,.2f}" for day, made in zip(self.days, self.made, strict=True))
-        return f"{self.title}, each session: {each}. {self.told}".strip()
+        few = len(self.made) <= FEW_DAYS
+        rows = range(len(self.made)) if few else (self.best, self.worst)
+        each = "; ".join(f"{self.days[row]} {self.made[row]:+,.2f}" for row in rows)
+        return f"{self.title}, {'each session' if few else 'best and worst session'}: {each}. {self.told}".strip()
 
 
 def _fall(fraction: float) -> str:

@@ -2,13 +2,14 @@
 
 A session's numbers are taken a quarter of an hour after its close and kept, with what only that moment can tell. A desk
 that was down then takes them as long as the next session has not begun; later nobody knows the prices any more, and the
-digest says so. Of several sessions that went by only the latest one is told.
+digest says so. Of several sessions that went by only the latest one is told; a week or a month of which no close was
+kept is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -27,7 +28,7 @@ from engine.model.records import EquityDay
 from engine.performance import total_return
 from engine.reckoning import AFTER_CLOSE, Close, End, Facts, kept_close, period_of, reckon
 from engine.risk import Unit
-from engine.sessions import Sessions
+from engine.sessions import NEW_YORK, Sessions
 from engine.standing import Marks
 from engine.store import UnitOfWork
 
@@ -152,7 +153,7 @@ def end_day(desk: Desk, day: date) -> bool:
     """Keep the session's numbers and announce its digest, in one transaction; False where that was done before."""
     audit.seal(desk.store)
     for _ in range(TRIES):
-        taken = _take(desk) if desk.now() < desk.sessions.open(desk.sessions.next(day)) else None
+        taken = _taken_for(desk, day)
         with desk.store.read() as work:
             base = work.close_before(day)
         index = None if taken is None else _index(desk, base, day)
@@ -168,21 +169,24 @@ def end_day(desk: Desk, day: date) -> bool:
     return False
 
 
+def _taken_for(desk: Desk, day: date) -> Taken | None:
+    """What is asked for at the end of a session, None when the next one has begun: its prices are gone."""
+    if desk.now() >= desk.sessions.open(desk.sessions.next(day)):
+        return None
+    taken = _take(desk)
+    if desk.today == day:
+        return taken
+    late = f"Taken late, at {desk.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET, at the prices of then."
+    return replace(taken, facts=replace(taken.facts, notes=(late, *taken.facts.notes)))
+
+
 def _tell_day(
     desk: Desk, work: UnitOfWork, day: date, taken: Taken | None, close: Close | None, index: Index | None
 ) -> None:
     if taken is not None and close is not None:
         portfolio.keep_close(desk, work, close, taken.marks)
-    facts = Facts() if taken is None else taken.facts
-    _tell(
-        desk,
-        work,
-        reckon(work, desk.sessions, period_of(desk.sessions, Span.DAY, day), _ended(desk, facts, close, index)),
-    )
-
-
-def _ended(desk: Desk, facts: Facts, close: Close | None, index: Index | None) -> End:
-    return End(close, desk.now(), facts, index)
+    end = End(close, desk.now(), Facts() if taken is None else taken.facts, index)
+    _tell(desk, work, reckon(work, desk.sessions, period_of(desk.sessions, Span.DAY, day), end))
 
 
 def _end_span_once(desk: Desk, span: Span) -> bool:
@@ -193,7 +197,9 @@ def _end_span_once(desk: Desk, span: Span) -> bool:
     end_day_once(desk)
     with desk.store.read() as work:
         base, close = work.close_before(period.first), kept_close(work, period)
-    index = None if close is None else _index(desk, base, close.row.day)
+    if close is None:
+        return False
+    index = _index(desk, base, close.row.day)
     audit.seal(desk.store)
     with desk.store.begin() as work:
         if _is_told(work, span, period.subject):
@@ -230,16 +236,14 @@ def _take(desk: Desk) -> Taken:
     """Prices of everything held and what only this moment can tell; what does not answer is said in a note."""
     book, marks = portfolio.priced(desk)
     held = tuple(book.positions.values())
-    uses, unknown = _uses(desk)
+    decay = portfolio.decay(desk, book, marks)
+    uses, unused = _uses(desk)
     coming, unheard = _ahead(desk, held)
-    stale = (
-        f"{item} priced at {at:%d %b %H:%M} UTC, its last price." for item, at in sorted(marks.stale.items(), key=str)
-    )
-    missing = (f"No price for {item}." for item in marks.missing)
-    notes = (*missing, *stale, *unknown, *unheard)
-    return Taken(
-        marks, portfolio.short_rate(desk), Facts(len(held), portfolio.decay(desk, book, marks), uses, coming, notes)
-    )
+    notes = [f"No price for {item}." for item in marks.missing]
+    notes += [f"{item} is priced as of {at:%Y-%m-%d %H:%M} UTC." for item, at in sorted(marks.stale.items(), key=str)]
+    notes += ["The theta of what is held is not known."] if decay is None else []
+    facts = Facts(len(held), decay, uses, coming, (*notes, *unused, *unheard))
+    return Taken(marks, portfolio.short_rate(desk), facts)
 
 
 def _uses(desk: Desk) -> tuple[tuple[UsedLimit, ...], tuple[str, ...]]:
@@ -262,13 +266,14 @@ def _ahead(desk: Desk, held: Iterable[Position]) -> tuple[tuple[Ahead, ...], tup
     positions = tuple(held)
     options = {x for position in positions for x in position.instruments if isinstance(x, Option)}
     found = {Ahead(x.expiry, x.underlying, "expires") for x in options if today < x.expiry <= until}
-    notes = []
+    unknown = []
     for ticker in sorted({position.ticker for position in positions}):
         coming = _known_ahead(desk, ticker, until)
         found |= set(coming or ())
         if coming is None:
-            notes.append(f"What is to come for {ticker} is not known.")
-    return tuple(sorted(found, key=lambda x: (x.day, x.ticker, x.what))), tuple(notes)
+            unknown.append(ticker)
+    notes = (f"What is to come is not known for {', '.join(unknown)}.",) if unknown else ()
+    return tuple(sorted(found, key=lambda x: (x.day, x.ticker, x.what))), notes
 
 
 def _known_ahead(desk: Desk, ticker: str, until: date) -> tuple[Ahead, ...] | None:

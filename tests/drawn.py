@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from bot.charts import equity_png, iv_png, limits_png, payoff_png, price_png, stress_png
+from bot.charts import days_png, equity_png, iv_png, limits_png, payoff_png, price_png, stress_png
 from bot.curves import (
     Band,
+    DayBars,
     Entry,
     EquityCurve,
     IndexCurve,
@@ -118,12 +119,25 @@ def _gap() -> IvCurve:
     return IvCurve(whole.title, whole.days[keep], whole.iv[keep], whole.reconstructed[keep], whole.standing)
 
 
+def days_made(title: str, *made: float) -> DayBars:
+    """What each day of March 2019 made, from the first on."""
+    return DayBars(title, tuple(date(2019, 3, 1 + row) for row in range(len(made))), made)
+
+
+MADE = DayBars(
+    "Week 2019-W09: +364.50",
+    tuple(date(2019, 2, day) for day in (25, 26, 27, 28)),
+    (120.4, -310.0, 14.1, 540.0),
+    "3 sessions up, 1 down. SPY +0.44 %.",
+)
+
 PLAIN: dict[str, Draw] = {
     "payoff": partial(payoff_png, condor()),
     "price": partial(
         price_png, prices(*levels(50, 51), EVEN, STOP, TARGET, entry=ENTRY, expiries=(date(2019, 3, 15),))
     ),
     "equity": partial(equity_png, equity(WAVES, beside=SPY)),
+    "days": partial(days_png, MADE),
     "limits": partial(limits_png, limits(0.92, 0.4, 1.12, 0.05, 0.0)),
     "stress": partial(stress_png, stress()),
     "iv": partial(iv_png, iv()),
@@ -131,6 +145,9 @@ PLAIN: dict[str, Draw] = {
 """One of each kind, as it usually looks: these are pinned."""
 
 UGLY: dict[str, Draw] = {
+    "days lost": partial(days_png, days_made("Lost", -0.5)),
+    "days of a month": partial(days_png, days_made(LONG, *(1e6 * (row % 7 - 3) for row in range(23)))),
+    "days of nothing": partial(days_png, days_made("Nothing", 0.0, 0.0, 0.0)),
     "long title": partial(payoff_png, condor(LONG)),
     "expiry alone": partial(
         payoff_png, payoff(200 * (1.03 - np.maximum(44 - SPOTS, 0)), 42.97, told="No volatility is known.")

@@ -12,24 +12,27 @@ from decimal import Decimal
 
 import numpy as np
 
-from bot.announce import card_for
+from bot.announce import card_for, told_digest
 from bot.message import Card
 from bot.notices import notice
 from bot.personal import compact
 from bot.proposal import Story, proposal_card
-from engine import agenda, orders, panic, scanning
+from engine import agenda, digests, orders, panic, scanning
 from engine.model.book import Posting, PostingKind
+from engine.model.digests import Span
 from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import Structure
 from engine.model.market import Bars, Dividend, Earnings, Greeks, ReportTime
 from engine.model.news import Headline
 from engine.model.records import EquityDay, StrategyDay
 from engine.model.trade import Approval, ApprovalStatus
+from engine.reckoning import AFTER_CLOSE
 from engine.sessions import Sessions
 from tests import make, told
 from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
 from tests.engine.exit_cases import calls, look
+from tests.engine.own_books import two_weeks
 from tests.rolling import open_market, short_put
 from tests.strategies import cases
 
@@ -223,8 +226,19 @@ def _posted(desk: Visit, event: Event, key: str = "") -> Card:
 
 def _digest() -> Card:
     """The evening's card, as it is posted."""
+    held = _held()
+    clock, desk = held.world.clock, held.world.desk
+    clock.set(desk.sessions.close(desk.today) + AFTER_CLOSE)
+    quote_all(held.world, "0.75", "0.85", "48.60")
+    digests.end_once(desk)
     event = Event("E90001", EventKind.DIGEST_READY, make.NOW, "2026-06-15", {})
-    return _posted(_held(), event, "digest:2026-06-15")
+    return _posted(held, event, "digest:2026-06-15")
+
+
+def _digest_of(span: Span, day: date) -> Card:
+    """One of the two weeks of our own books."""
+    desk = two_weeks().world.desk
+    return told_digest(desk, digests.digest(desk, span, day), "PAPER")
 
 
 def _alarm() -> Card:
@@ -335,6 +349,9 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "strategies": lambda: _of_the_measured("/strategies"),
     "audit": lambda: _of_the_holder("/audit {position}"),
     "digest": _digest,
+    "digest-busy": lambda: _digest_of(Span.DAY, date(2026, 6, 18)),
+    "digest-week": lambda: _digest_of(Span.WEEK, date(2026, 6, 15)),
+    "digest-month": lambda: _digest_of(Span.MONTH, date(2026, 6, 30)),
     "chart": lambda: _asked("/chart XYZ"),
     "quote": lambda: _told("/quote XYZ"),
     "quote-closed": _closed_quote,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.charts.canvas import LABEL, canvas, plain, signed
-from bot.curves import DayBars
+from bot.curves import FEW_DAYS, DayBars
 
-FEW = 6
-"""So many bars have room for a number each; of more, the best and the worst are named."""
 MOST_DATES = 5
+WHOLE = 10.0
+"""Dollars from which a bar is named without cents."""
 
 
 def days_png(curve: DayBars, dark: bool) -> bytes:
@@ -26,10 +26,10 @@ def days_png(curve: DayBars, dark: bool) -> bytes:
     ticks = list(range(0, count, step))
     axes.set_xticks(ticks, [f"{curve.days[row].day} {curve.days[row]:%b}" for row in ticks])
     axes.margins(y=0.2)
-    for row in range(count) if count <= FEW else {curve.best, curve.worst}:
+    for row in range(count) if count <= FEW_DAYS else {curve.best, curve.worst}:
         made = curve.made[row]
         axes.annotate(
-            plain(("+" if round(made) > 0 else "") + signed(made)), (row, made), textcoords="offset points",
+            plain(("+" if made > 0 else "") + signed(made, 0 if abs(made) >= WHOLE or not made else 2)), (row, made), textcoords="offset points",
             xytext=(0, 3 if made >= 0 else -3), ha="center", va="bottom" if made >= 0 else "top", color=palette.ink,
             fontsize=LABEL, fontweight="bold", parse_math=False,
         )  # fmt: skip
