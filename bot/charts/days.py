@@ -29,8 +29,17 @@ def days_png(curve: DayBars, dark: bool) -> bytes:
     for row in range(count) if count <= FEW_DAYS else {curve.best, curve.worst}:
         made = curve.made[row]
         axes.annotate(
-            plain(("+" if made > 0 else "") + signed(made, 0 if abs(made) >= WHOLE or not made else 2)), (row, made), textcoords="offset points",
+            plain(_named(made)), (row, made), textcoords="offset points",
             xytext=(0, 3 if made >= 0 else -3), ha="center", va="bottom" if made >= 0 else "top", color=palette.ink,
             fontsize=LABEL, fontweight="bold", parse_math=False,
         )  # fmt: skip
     return spot.png()
+
+
+def _named(made: float) -> str:
+    """
+    >>> _named(126.2), _named(-0.5), _named(0.0)
+    ('+126', '−0.50', '0')
+    """
+    digits = 0 if not made or abs(made) >= WHOLE else 2
+    return ("+" if made > 0 else "") + signed(made, digits)
