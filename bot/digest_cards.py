@@ -123,7 +123,7 @@ def _by_made(each: DayMade) -> Decimal:
 
 
 def _day_made(each: DayMade) -> str:
-    return f"{words.gain(each.made)} on {words.day(each.day)}"
+    return f"{words.gain(each.made)} on {each.day:%a} {each.day.day} {each.day:%b}"
 
 
 def _trade_facts(told: Digest) -> list[tuple[str, str]]:
@@ -177,7 +177,10 @@ def health_words(health: Health) -> str:
         (health.errors, "error", "errors"),
         (health.undelivered, "card undelivered", "cards undelivered"),
     )
-    return ", ".join(words.count(number, one, many) for number, one, many in counts if number) or "well"
+    found = [words.count(number, one, many) for number, one, many in counts if number]
+    if health.down:
+        found.append(f"down {words.age(health.down)} of market hours")
+    return ", ".join(found) or "well"
 
 
 def strategy_table(parts: Parts) -> tuple[Table, ...]:

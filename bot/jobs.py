@@ -109,7 +109,7 @@ def book_jobs(desks: Desks) -> tuple[Job, ...]:
     compare_at = AnyOf((AtClock((COMPARE_BEFORE_OPEN,)), AfterClose(AFTER_CLOSE)))
     return (
         Job("reconcile", compare_at, lambda: once_begun(desk, lambda: compare(desks)), grace=HOUR),
-        told("day end", AfterClose(AFTER_CLOSE), desk, digests.end_day_once),
+        told("day end", AnyOf((AfterClose(AFTER_CLOSE), AfterClose(AFTER_CLOSE + HOUR))), desk, digests.end_day_once),
         told("weekly report", AfterWeek(REPORTS_AFTER_CLOSE), desk, digests.end_week_once),
         told("monthly report", AfterMonth(REPORTS_AFTER_CLOSE), desk, digests.end_month_once),
         Job("audit head", Always(HEAD_EVERY), lambda: str(audit.publish(desk.store)), grace=HOUR),

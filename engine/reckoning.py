@@ -143,7 +143,7 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
         week=_since(work, close, None if close is None else _monday(close.row.day)),
         month=_since(work, close, None if close is None else close.row.day.replace(day=1)),
         happened=_happened(work, events, since, end.until),
-        health=_health(work, events, since, end.until),
+        health=_health(work, sessions, events, since, end.until),
         made=_over(rows, performance.cumulative),
         drawdown=_over(rows, performance.max_drawdown),
         index=end.index,
@@ -337,14 +337,26 @@ def _is_sale(order: Order | None, fill: Fill) -> bool:
     return isinstance(fill.instrument, Option) and all(isinstance(leg.instrument, Option) for leg in order.legs)
 
 
-def _health(work: UnitOfWork, events: Sequence[Event], since: datetime, until: datetime) -> Health:
+def _health(work: UnitOfWork, sessions: Sessions, events: Sequence[Event], since: datetime, until: datetime) -> Health:
     runs = work.runs_between(since, until)
     return Health(
         missed=runs.get(RunState.MISSED, 0),
         failed=runs.get(RunState.FAILED, 0),
         errors=sum(event.kind is EventKind.ERROR for event in events),
         undelivered=sum(event.kind is EventKind.UNDELIVERED for event in events),
+        down=_down(work, sessions, since, until),
     )
+
+
+def _down(work: UnitOfWork, sessions: Sessions, since: datetime, until: datetime) -> float:
+    """Seconds of market hours without a sign of life, from the first one that is kept."""
+    first = work.first_beat()
+    if first is None or first > until:
+        return 0.0
+    begin = max(since, first)
+    silences = work.silences(begin, until)
+    spans = (sessions.time_between(max(x.since, begin), min(x.until or until, until)) for x in silences)
+    return sum((span.total_seconds() for span in spans), 0.0)
 
 
 def _theta(work: UnitOfWork, sessions: Sessions, period: Period, until: datetime) -> Theta | None:

@@ -106,16 +106,16 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the desk itself did: runs of jobs that were missed or failed, errors told, messages never delivered."""
+    """How the desk itself did: runs of jobs that were missed or failed, errors told, messages never delivered.
+
+    `down`: seconds of market hours without a sign of life.
+    """
 
     missed: int = 0
     failed: int = 0
     errors: int = 0
     undelivered: int = 0
-
-    @property
-    def is_well(self) -> bool:
-        return not (self.missed or self.failed or self.errors or self.undelivered)
+    down: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

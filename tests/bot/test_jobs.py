@@ -109,7 +109,7 @@ def test_jobs_keep_their_distance_to_the_bells_when_the_clock_is_changed(day: da
     assert times == {
         "scan wheel": ["10:00"],
         "reconcile": ["09:00", "16:15"],
-        "day end": ["16:15"],
+        "day end": ["16:15", "17:15"],
         "stress": ["15:30"],
         "earnings": ["08:30"],
     }
@@ -119,7 +119,7 @@ def test_jobs_keep_their_distance_to_the_bells_when_the_clock_is_changed(day: da
 def test_on_the_day_after_thanksgiving_everything_is_three_hours_earlier() -> None:
     found = catalogue()
 
-    assert clocks(found["day end"], EARLY) == ["13:15"]
+    assert clocks(found["day end"], EARLY) == ["13:15", "14:15"]
     assert clocks(found["stress"], EARLY) == ["12:30"]
     assert clocks(found["iv history"], EARLY) == ["13:05"]
     assert clocks(found["reconcile"], EARLY) == ["09:00", "13:15"]

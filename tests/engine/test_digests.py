@@ -149,8 +149,8 @@ def test_the_week_s_card_says_the_numbers_of_our_own_books() -> None:
     facts = dict(shown.facts)
     assert shown.title == "Week 2026-W25"
     assert shown.lines[0] == "Made +50.76 (+0.05 %)."
-    assert facts["Best day"] == "+126.00 on Thu 18 Jun 26"
-    assert facts["Worst day"] == "-128.24 on Tue 16 Jun 26"
+    assert facts["Best day"] == "+126.00 on Thu 18 Jun"
+    assert facts["Worst day"] == "-128.24 on Tue 16 Jun"
     assert facts["Flows"] == "+5,000.00, not counted as made"
     assert (facts["Realised"], facts["Interest"], facts["Fees"]) == ("-192.00", "+3.21", "13.45")
     assert facts["Positions"] == "4 opened, 1 ended, 1 rolled, 1 assigned, 4 held"
@@ -428,6 +428,20 @@ def test_how_the_desk_itself_did_is_counted_in_one_line() -> None:
     made = digests.digest(ended(world, MONDAY).desk, Span.DAY, MONDAY)
     assert made.health == Health(missed=2, failed=1, errors=1)
     assert dict(told_digest(world.desk, made, "PAPER").facts)["System"] == "2 runs missed, 1 run failed, 1 error"
+
+
+def test_market_hours_without_a_sign_of_life_are_told() -> None:
+    """Signs from 10:00 on, none from 15:58:30 to 16:08: a minute and a half of the session."""
+    world = make_world()
+    times = ("10:00", *(f"{10 + minute // 60}:{minute % 60:02}" for minute in range(1, 359)), "16:08")
+    with world.store.begin() as work:
+        for clock in times:
+            for second in (0, 30):
+                at = world.desk.sessions.at(MONDAY, clock) + timedelta(seconds=second)
+                work.beat(at, world.desk.term)
+    made = digests.digest(ended(world, MONDAY).desk, Span.DAY, MONDAY)
+    assert made.health == Health(down=90.0)
+    assert dict(told_digest(world.desk, made, "PAPER").facts)["System"] == "down 90 s of market hours"
 
 
 @pytest.mark.parametrize(
