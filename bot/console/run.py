@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -44,12 +45,12 @@ def at_once(store: Store) -> bool:
     return True
 
 
-def when_free(store: Store) -> bool:
+def when_free(store: Store, clock: Callable[[], datetime] = app.system_clock) -> bool:
     """Wait until no other process runs the desk; False when this one was ended before."""
     note("Another process may run this desk: this one stands by until it ends. Ctrl-C ends it.")
     _load()
     try:
-        asyncio.run(stand_by(store, app.system_clock, Supervisor.of(os.environ)))
+        asyncio.run(stand_by(store, clock, Supervisor.of(os.environ)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return False
     note("This process runs the desk from now on.")
