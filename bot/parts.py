@@ -8,6 +8,7 @@ from datetime import datetime
 from bot import words
 from bot.runtime import Runtime
 from bot.serve import Feed
+from engine import leadership
 from engine.desk import Desk
 from engine.news import clean
 from engine.ports import SourceState
@@ -41,6 +42,19 @@ def loops(runtime: Runtime) -> tuple[Part, ...]:
 def streams(feeds: tuple[Feed, ...]) -> tuple[Part, ...]:
     """What is listened to. Without the broker's stream fills are found by asking, a little later; so are quotes."""
     return tuple((feed.title, (feed.state.is_listening, feed.state.words)) for feed in feeds)
+
+
+def leader(desk: Desk) -> tuple[Part, ...]:
+    """Which process acts for the desk, since when, under which lease, and who stands by; nothing without a lease."""
+    term = desk.term
+    if not term.is_fenced:
+        return ()
+    with desk.store.read() as work:
+        waiting = leadership.standing_by(work, desk.now())
+    since = "" if term.since is None else f" since {words.moment(term.since)}"
+    stands_by = f"{leadership.shown(waiting)} stands by" if waiting else "nobody stands by"
+    told = f"{leadership.shown(term.holder)}{since}, epoch {term.epoch}; {stands_by}"
+    return (("Leader", (term.may_act, told)),)
 
 
 def messages(desk: Desk) -> tuple[Part, ...]:

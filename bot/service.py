@@ -65,7 +65,8 @@ def live(
         desks = app.recorded(desks, recorder)
     runtime = app.build_runtime(desks, past, () if kept is None else kept.upkeep(desks.books))
     feeds = (*app.build_feeds(config, runtime, desks), *app.market_feeds(market))
-    said = Parts(lambda: parts.loops(runtime), lambda: parts.streams(feeds), lambda: parts.messages(desks.books))
+    said = Parts(lambda: parts.leader(desks.books), lambda: parts.loops(runtime), lambda: parts.streams(feeds))
+    said.add(lambda: parts.messages(desks.books))
     if kept is not None:
         said.add(kept.parts)
     if recorder is not None:

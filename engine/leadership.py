@@ -53,6 +53,11 @@ def _place() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def shown(name: str) -> str:
+    """A holder as people are told of it: its machine and number."""
+    return name.rpartition(":")[0]
+
+
 def is_gone(name: str) -> bool:
     """Whether a holder of this machine has no process any more."""
     ours, theirs = holder().split(":"), name.split(":")
@@ -83,8 +88,8 @@ def take(store: Store, now: datetime, name: str) -> None:
             _begin(store.term, work, held, name, now)
     if is_taken and held is not None:
         raise ConfigError(
-            f"This desk is run by {held.holder} already: stop that one first, or give this one its own database. "
-            "`wsb run --standby` waits for its end."
+            f"This desk is run by {shown(held.holder)} already: stop that one first, or give this one its own "
+            "database. `wsb run --standby` waits for its end."
         )
 
 
@@ -98,7 +103,7 @@ def _begin(term: Term, work: UnitOfWork, held: Lease | None, name: str, now: dat
     taken = work.take_lease(LEASE, name, now if held is None else max(now, held.expires), now + LEASE_FOR)
     if taken is None:
         raise LeaseLost("The lease changed hands within a transaction.")
-    term.begin(name, taken.epoch, asked)
+    term.begin(name, taken.epoch, asked, now)
 
 
 def renew(store: Store, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.errors import LeaseLost
 from engine.model.elapsed import elapsed
@@ -25,12 +25,14 @@ class Term:
             somebody else acts now.
         good_until: when the lease runs out if it is not renewed, by `clock`: seconds that also pass while this process
             is stopped and while the machine sleeps.
+        since: when it began to act, by the desk's clock.
     """
 
     holder: str = ""
     epoch: int = 0
     good_until: float = 0.0
     clock: Callable[[], float] = elapsed
+    since: datetime | None = None
 
     @property
     def is_fenced(self) -> bool:
@@ -47,9 +49,9 @@ class Term:
         """Whether the lease was given back or lost, not only left without a renewal."""
         return self.good_until == OVER
 
-    def begin(self, holder: str, epoch: int, asked: float) -> None:
+    def begin(self, holder: str, epoch: int, asked: float, since: datetime | None = None) -> None:
         """Act under a lease that was asked for at `asked`, by `clock`."""
-        self.epoch = epoch
+        self.epoch, self.since = epoch, since
         self.renewed(asked)
         self.holder = holder
 

@@ -27,7 +27,7 @@ from bot.people import People, Role, User
 from bot.personal import compact
 from bot.platforms.base import MessageGone, Platform
 from bot.preferences import Preferences, save
-from engine import benchmark, digests
+from engine import benchmark, digests, leadership
 from engine.model.events import Event, EventKind, Severity
 from engine.model.market import Bars, Source
 from engine.model.records import EquityDay
@@ -454,3 +454,18 @@ def test_a_digest_without_a_history_says_so_and_has_no_picture() -> None:
 
     assert card.pictures == ()
     assert "The equity curve begins with the second close." in card.lines
+
+
+def test_a_card_that_was_drawn_before_the_lease_ran_out_is_not_posted_and_not_lost() -> None:
+    at = scene()
+    store = at.here.world.store
+    leadership.take(store, at.here.world.clock(), "here:1:0")
+    store.term.good_until = store.term.clock()
+
+    at.tell(EventKind.HALTED)
+
+    assert at.chat.posted == []
+    store.term.renewed(store.term.clock())
+    at.here.world.clock.advance(2)
+    at.pump()
+    assert len(at.chat.posted) == 1

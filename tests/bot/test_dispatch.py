@@ -1,14 +1,16 @@
 """The gate: who may, what was meant, once only, and every error in words."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.command import Place
-from engine import orders
+from engine import leadership, orders
 from engine.model.events import EventKind
 from engine.model.trade import ApprovalStatus
+from engine.store.operations import LEASE
 from tests import make
 from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
@@ -293,3 +295,19 @@ def test_the_day_so_far_is_told_without_touching_the_evenings_card() -> None:
 
     assert (card.title, card.key) == ("2026-06-15 so far", "")
     assert ("Equity", "100,000.00") in card.facts
+
+
+def test_a_process_that_may_not_act_for_the_desk_answers_nothing_but_that() -> None:
+    desk = proposed()
+    store, clock = desk.world.store, desk.world.clock
+    leadership.take(store, clock(), "here:1:0")
+    store.term.good_until = store.term.clock()
+
+    assert "has run out" in desk.told(action="approve:A00001.1")
+
+    store.term.renewed(store.term.clock())
+    with store.begin_unfenced() as work:
+        work.take_lease(LEASE, "other:2:0", clock() + timedelta(hours=1), clock() + timedelta(hours=2))
+    assert "Another process acts for this desk now" in desk.told(action="approve:A00001.1")
+    assert status(desk) is ApprovalStatus.PENDING
+    assert desk.world.broker.posts == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from bot.config import load
 from bot.fronts import Fronts
 from bot.parts import Parts
 from bot.settings import Config
+from engine import leadership
 from engine.model.events import EventKind
 from engine.store import Store
 from engine.streams import StreamState
@@ -106,3 +108,19 @@ def test_the_doctor_names_ids_and_tokens_that_do_not_belong_together(tmp_path: P
 
     assert users.state == "warn"
     assert "ids of discord are of no use without DISCORD_TOKEN" in users.words
+
+
+def test_health_names_the_leader_its_epoch_and_who_stands_by() -> None:
+    world = make_world()
+    assert parts.leader(world.desk) == ()
+    leadership.take(world.store, world.clock(), "one:7:abc")
+    assert parts.leader(world.desk) == (
+        ("Leader", (True, "one:7 since 2026-06-15 10:00 ET, epoch 1; nobody stands by")),
+    )
+    with world.store.begin() as work:
+        said = json.dumps({"name": "two:8:def", "at": world.clock().isoformat()})
+        work.set_setting(leadership.STANDBY, said, "desk", world.clock())
+
+    (_, (is_well, words)), *_ = parts.leader(world.desk)
+
+    assert (is_well, words) == (True, "one:7 since 2026-06-15 10:00 ET, epoch 1; two:8 stands by")

@@ -12,8 +12,10 @@ import pytest
 
 from bot.loops import BOOKING, Compared, Desks, Once, Paced, once_begun, works
 from bot.runtime import Loop, Runtime, Troubles, Work
+from engine import leadership
 from engine.errors import DataUnavailable
 from engine.model.events import Event, EventKind, Severity
+from engine.store.operations import LEASE
 from tests import make
 from tests.desk import World, make_world
 
@@ -274,3 +276,34 @@ def test_a_loop_looks_as_soon_as_its_work_says_and_at_its_turn_when_it_cannot_sa
 
     assert len(looks) == 4
     assert told(world)[0].subject == "entries: soonest"
+
+
+def test_a_loop_whose_process_lost_the_lease_tells_nobody_and_takes_no_further_step() -> None:
+    world, tried, later = make_world(), threading.Event(), []
+    leadership.take(world.store, world.clock(), "here:1:0")
+
+    def write() -> None:
+        tried.set()
+        with world.store.begin() as work:
+            work.set_setting("x", "y", "desk", world.clock())
+
+    with world.store.begin_unfenced() as work:
+        work.take_lease(LEASE, "other:2:0", world.clock() + timedelta(hours=1), world.clock() + timedelta(hours=2))
+
+    with running(world, Work("entries", 0.01, (("write", write), ("later", lambda: later.append(1))))) as runtime:
+        assert tried.wait(SOON)
+        until(lambda: runtime.beats[0].looks > 3)
+
+    assert (later, told(world)) == ([], [])
+
+
+def test_a_loop_whose_lease_has_run_out_takes_no_step_until_it_is_renewed() -> None:
+    world, steps = make_world(), []
+    leadership.take(world.store, world.clock(), "here:1:0")
+    world.store.term.good_until = world.store.term.clock()
+
+    with running(world, Work("exits", 0.01, (("look", lambda: steps.append(1)),))) as runtime:
+        until(lambda: runtime.beats[0].looks > 3)
+        assert steps == []
+        leadership.renew(world.store, world.clock())
+        until(lambda: bool(steps))

@@ -17,7 +17,8 @@ from bot.platforms.telegram_app import TelegramApp
 from bot.platforms.telegram_calls import Way
 from bot.platforms.telegram_listen import Webhook
 from bot.platforms.telegram_progress import Bar
-from bot.platforms.telegram_wire import Trouble
+from bot.platforms.telegram_wire import Trouble, Unsent, Wire
+from engine import leadership
 from engine.model.events import EventKind
 from tests.bot.telegram.world import World, button, labels, telegram, until
 from tests.faults.telegram_desk import ANN, GROUP
@@ -318,3 +319,20 @@ async def test_the_doctor_knows_a_group_without_topics() -> None:
         (found,) = failing(await world.app.check())
 
     assert "has no topics" in found.words
+
+
+async def test_telegram_is_asked_for_nothing_by_a_process_that_may_not_act() -> None:
+    async with telegram() as world:
+        store, server = world.desk.store, world.server
+        leadership.take(store, world.desk.clock(), "here:1:0")
+        await world.say("/orders").answer()
+        store.term.end()
+        world.say("/orders")
+        await until(lambda: not world.app.state.is_well, "the loss is seen")
+        before = len(server.requests)
+
+        world.say("/orders")
+        with pytest.raises(Unsent):
+            await Wire(TOKEN, server.url, lambda: store.term.may_act).open()
+
+        assert len(server.requests) == before

@@ -84,7 +84,7 @@ def processes(durable_url: str) -> Iterator[Processes]:
 def test_a_desk_that_another_process_runs_is_refused_by_name(processes: Processes):
     processes.start(ELSEWHERE).take()
 
-    with pytest.raises(ConfigError, match="run by elsewhere:1:0 already"):
+    with pytest.raises(ConfigError, match="run by elsewhere:1 already"):
         processes.start(OTHER).take()
 
 
