@@ -153,7 +153,7 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
         uses=end.facts.uses,
         ahead=end.facts.ahead,
         days=tuple(DayMade(after.day, _made(first, after)) for first, after in pairwise(rows)),
-        notes=(*_notes(sessions, period, base, end), *end.facts.notes),
+        notes=(*_notes(sessions, period, base, end), *_gaps(sessions, rows), *end.facts.notes),
     )
 
 
@@ -372,9 +372,15 @@ def _notes(sessions: Sessions, period: Period, base: EquityDay | None, end: End)
     """What is missing of the money, in sentences."""
     notes = []
     if end.close is None:
-        notes.append("What was made is not known: no close was kept.")
+        notes.append("No close could be taken.")
     elif end.close.row.day < min(period.last, sessions.today(end.until)):
         notes.append(f"Counted up to the close of {end.close.row.day}: no later one was kept.")
     if base is not None and base.day != sessions.previous(period.first):
         notes.append(f"Counted from the close of {base.day}: none was kept since.")
     return notes
+
+
+def _gaps(sessions: Sessions, rows: Sequence[EquityDay]) -> list[str]:
+    """Sessions inside the span whose close is missing: the bar after one tells of both."""
+    missing = sum(len(sessions.between(a.day, b.day)) - 2 for a, b in pairwise(rows[1:]))
+    return [f"Sessions without a close kept: {missing}. The one after has what they made."] if missing else []

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -24,9 +24,10 @@ from bot.loops import Desks, account_step
 from bot.message import PLAIN, Card, Manner, MessageRef
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, ReplayChat
+from bot.preferences import Preferences, save
 from bot.runtime import Runtime, Work
 from bot.serve import Serving, serve
-from engine import activities, orders
+from engine import activities, digests, orders
 from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError, LeaseLost
 from engine.model.book import PostingKind
@@ -100,6 +101,39 @@ async def test_a_served_desk_tells_what_happens_and_ends_on_a_signal() -> None:
         lease = work.lease(LEASE)
     assert lease is not None
     assert lease.expires <= world.clock()
+
+
+async def test_a_served_desk_brings_a_digest_at_a_person_s_own_time() -> None:
+    """It was due at 10:00, when the desk was not running: it comes as soon as it runs."""
+    world = make_world()
+    served, chat = serving(world)
+    room = replace(served.room, people=owner([DESTINATION]))
+    with world.store.begin() as work:
+        save(work, "you", Preferences(digest_at=time(10)), "you", world.clock())
+    world.clock.set(world.desk.sessions.close(world.desk.today) + timedelta(minutes=15))
+    digests.end_day_once(world.desk)
+    task = asyncio.create_task(serve(replace(served, room=room)))
+    with world.store.read() as work:
+        (event,) = work.newest_events((EventKind.DIGEST_READY,))
+    while not _is_routed(world, event):
+        await asyncio.sleep(0.01)
+    assert chat.messages == {}
+    task.cancel()
+    await task
+
+    world.clock.set(world.desk.sessions.at(date(2026, 6, 16), "10:30"))
+    task = asyncio.create_task(serve(replace(served, room=room)))
+    while not chat.messages:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await task
+
+    assert [card.title for card in chat.messages.values()] == ["Digest 2026-06-15"]
+
+
+def _is_routed(world: World, event: Event) -> bool:
+    with world.store.read() as work:
+        return any(each.sent_at is not None for each in work.deliveries(event.id))
 
 
 class HangingChat(ReplayChat):

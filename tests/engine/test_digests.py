@@ -309,13 +309,22 @@ def test_a_session_caught_up_after_the_next_one_has_begun_says_that_its_prices_a
     assert announced(world) == ["2026-06-15", "2026-06-17"]
     assert (made.parts, made.equity, made.day) == (None, None, None)
     assert made.notes == (
-        "What was made is not known: no close was kept.",
+        "No close could be taken.",
         "Counted from the close of 2026-06-15: none was kept since.",
     )
     assert told_digest(world.desk, made, "PAPER").lines[0] == "What was made is not known."
     ended(world, date(2026, 6, 18))
     again = digests.digest(world.desk, Span.DAY, date(2026, 6, 18))
     assert again.since == MONDAY
+
+
+def test_a_week_says_which_of_its_sessions_have_no_close_of_their_own() -> None:
+    world = ended(holding(make_world()), MONDAY)
+    world.market.set_quote(make.share(), "49.99", "50.01")
+    ended(world, date(2026, 6, 18))
+    made = digests.digest(world.desk, Span.WEEK, MONDAY)
+    assert [(each.day.day, each.made) for each in made.days] == [(15, D(0)), (18, D(200))]
+    assert made.notes == ("Sessions without a close kept: 2. The one after has what they made.",)
 
 
 def test_a_desk_that_has_just_been_opened_tells_nothing_of_before() -> None:
