@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.alerting import PREFIX, lasted, span
 from bot import words
@@ -18,6 +18,7 @@ SHOWN = 12
 """Rows of one table: what a phone shows without much scrolling."""
 WIDEST = 17
 """Characters of what an alert is about, beside its id and its age."""
+WIDEST_BESIDE_A_TIME = 15
 
 HELPS: Mapping[str, tuple[str, str]] = {
     "limit_near": ("Risk", "risk:"),
@@ -150,8 +151,8 @@ def _state(alert: Alert) -> str:
     return f"seen by {alert.seen_by}"[:WIDEST] if alert.seen_by else "open"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+def _short(text: str, most: int = WIDEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _buttons(card: str, still: Sequence[Alert], first: Alert) -> tuple[tuple[Button, ...], ...]:
@@ -195,25 +196,41 @@ def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
 
 
 def _open_table(title: str, alerts: Sequence[Alert], now: datetime) -> Table:
-    rows = [(alert.id, _what(alert), span(now - alert.since)) for alert in alerts[:SHOWN]]
+    rows = [(alert.id, _short(_what(alert)), _age(now - alert.since)) for alert in alerts[:SHOWN]]
     if len(alerts) > SHOWN:
         rows.append(("", f"and {len(alerts) - SHOWN} more", ""))
     return Table(("Alert", "What", "For"), tuple(rows), right=(2,), title=title)
 
 
 def _what(alert: Alert) -> str:
-    """Short for what has to fit beside an id and an age; one that sleeps or was seen says so by a sign."""
+    """Rule and subject; one that sleeps or was seen says so by a sign."""
     sign = "z " if alert.state is AlertState.SNOOZED else "✓ " if alert.seen_by else ""
     about = alert.ticker or alert.subject.split(" ")[0]
     title = alert.title or alert.rule
-    return _short(f"{sign}{title} {about}".strip())
+    return f"{sign}{title} {about}".strip()
+
+
+def _age(time: timedelta) -> str:
+    """A stretch of time in six characters.
+
+    >>> _age(timedelta(minutes=79)), _age(timedelta(hours=30)), _age(timedelta(days=5))
+    ('79 min', '30 h', '5 d')
+    """
+    minutes = max(1, round(time.total_seconds() / 60))
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 100 * 60 else f"{minutes // 1440} d"
 
 
 def history_card(alerts: Sequence[Alert], banner: str) -> Card:
     """The latest, newest first."""
     rows = tuple(
-        (words.moment(alert.opened_at)[5:16], _what(alert), "open" if alert.is_open else lasted(alert))
-        for alert in alerts[:20]
+        (
+            words.moment(alert.opened_at)[5:16],
+            _short(_what(alert), WIDEST_BESIDE_A_TIME),
+            "open" if alert.is_open else _age((alert.resolved_at or alert.since) - alert.since),
+        )
+        for alert in alerts
     )
     return Card(
         title="Alerts of late",

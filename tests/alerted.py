@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -69,18 +69,25 @@ def many(number: int, value: float = 1.1) -> dict[str, float | None]:
 def alert(id: str = "N00012", **more: Any) -> Alert:
     """A stop that is near, told a quarter of an hour ago on a card of its own and answered by nobody yet."""
     at = make.NOW - timedelta(minutes=15)
-    known: dict[str, Any] = {
-        "title": "Stop near",
-        "ticker": "XYZ",
-        "value": 0.88,
-        "words": "2 × XYZ 44 put: worth -1.95 a share, stop at -2.06; 12 % of the way to the stop is left.",
-        "advice": "The desk closes it at the stop. Close or roll it now if you want something else.",
-        "told_at": at,
-        "card": id,
-        "version": 1,
-        "sounded": 1,
-    }
-    return Alert(id, "stop_near", "P00001", Severity.WARNING, AlertState.FIRING, at, at, **(known | more))
+    known = Alert(
+        id,
+        "stop_near",
+        "P00001",
+        Severity.WARNING,
+        AlertState.FIRING,
+        at,
+        at,
+        title="Stop near",
+        ticker="XYZ",
+        value=0.88,
+        words="2 × XYZ 44 put: worth -1.95 a share, stop at -2.06; 12 % of the way to the stop is left.",
+        advice="The desk closes it at the stop. Close or roll it now if you want something else.",
+        told_at=at,
+        card=id,
+        version=1,
+        sounded=1,
+    )
+    return replace(known, **more)
 
 
 def waiting_alert(world: World, **more: Any) -> Alert:
