@@ -39,6 +39,8 @@ HELPS: Mapping[str, tuple[str, str]] = {
 """What helps against an alert, by its rule: a button's label and action."""
 HEALTH = ("Health", "health:")
 """For every other."""
+LIST = Button("All alerts", "alerts:")
+"""For many on one card."""
 
 
 def is_alert(id: str) -> bool:
@@ -68,7 +70,7 @@ def alert_card(alerts: Sequence[Alert], banner: str) -> Card:
         lines=_lines(alerts, still, first),
         facts=_facts(first) if len(alerts) == 1 else (),
         tables=() if len(alerts) == 1 else (_members(alerts),),
-        buttons=_buttons(card, still, first),
+        buttons=_buttons(card, still, _help(first) if len(alerts) == 1 else LIST),
         footer=card,
         banner=banner,
         key=f"alert:{card}",
@@ -155,10 +157,9 @@ def _short(text: str, most: int = WIDEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _buttons(card: str, still: Sequence[Alert], first: Alert) -> tuple[tuple[Button, ...], ...]:
+def _buttons(card: str, still: Sequence[Alert], helps: Button) -> tuple[tuple[Button, ...], ...]:
     if not still:
         return ()
-    helps = _help(first)
     if all(alert.state is AlertState.SNOOZED for alert in still):
         return ((helps,),)
     later = (Button("Snooze 1 h", f"snooze:{card} {SNOOZE_MINUTES}"), Button("Until next open", f"until_open:{card}"))
@@ -180,11 +181,11 @@ def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
         if part:
             tables.append(_open_table(severity.value.capitalize(), part, now))
     worst = sorted(alerts, key=lambda each: (-each.rank, each.opened_at, each.id))[:3]
-    asleep = sum(alert.state is AlertState.SNOOZED for alert in alerts)
+    asleep = any(alert.state is AlertState.SNOOZED for alert in alerts)
     return Card(
         title=words.count(len(alerts), "alert") + " open" if alerts else "No alert is open",
         tone=TONES[worst[0].severity] if worst else Tone.GOOD,
-        lines=(f"{asleep} of them asleep.",) if asleep else (),
+        lines=("✓ somebody looks after it, z it is asleep.",) if asleep or any(a.seen_by for a in alerts) else (),
         tables=tuple(tables),
         buttons=(
             *((Button(f"Show {alert.id}", f"alerts:{alert.id}"),) for alert in worst),

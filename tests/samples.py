@@ -12,12 +12,14 @@ from decimal import Decimal
 
 import numpy as np
 
+from bot.alert_cards import alert_card, list_card
 from bot.announce import card_for, told_digest
 from bot.message import Card
 from bot.notices import notice
 from bot.personal import compact
 from bot.proposal import Story, proposal_card
 from engine import agenda, digests, orders, panic, scanning
+from engine.model.alerts import Alert, AlertState
 from engine.model.book import Posting, PostingKind
 from engine.model.digests import Span
 from engine.model.events import Event, EventKind, Severity
@@ -28,7 +30,7 @@ from engine.model.records import EquityDay, StrategyDay
 from engine.model.trade import Approval, ApprovalStatus
 from engine.reckoning import AFTER_CLOSE
 from engine.sessions import Sessions
-from tests import make, told
+from tests import alerted, make, told
 from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
 from tests.engine.exit_cases import calls, look
@@ -282,6 +284,42 @@ def _assigned() -> Card:
     return notice(make.event(EventKind.ASSIGNED, "P00003", data=data, severity=Severity.WARNING), "PAPER")
 
 
+def _escalated() -> Card:
+    told = make.NOW - timedelta(minutes=5)
+    return alert_card((alerted.alert(severity=Severity.URGENT, escalated=1, told_at=told),), "PAPER")
+
+
+def _seen() -> Card:
+    return alert_card((alerted.alert(seen_by="tom", seen_at=make.NOW),), "PAPER")
+
+
+def _over() -> Card:
+    ended = make.NOW - timedelta(minutes=3)
+    return alert_card((alerted.alert(state=AlertState.RESOLVED, resolved_at=ended),), "PAPER")
+
+
+def _several_alerts() -> tuple[Alert, ...]:
+    names = ("XYZ", "AAPL", "MSFT", "NVDA", "BRK.B", "SPY", "QQQ", "KO", "PEP", "AMD", "F", "TSLA", "IWM", "GLD")
+    told = [alerted.alert(f"N{n:05}", ticker=name, card="N00000") for n, name in enumerate(names)]
+    return tuple(replace(each, seen_by="tom", seen_at=make.NOW) if each.ticker == "KO" else each for each in told)
+
+
+def _alerts() -> Card:
+    """What is open on a bad morning."""
+    margin = {"rule": "margin", "title": "Margin", "subject": "maintenance", "ticker": "", "severity": Severity.URGENT}
+    asleep = {"state": AlertState.SNOOZED, "snoozed_by": "ann", "snoozed_until": make.NOW + timedelta(hours=1)}
+    disk = {"rule": "disk", "title": "Disk", "subject": "", "ticker": "", "since": make.NOW - timedelta(hours=30)}
+    target = {"rule": "target_near", "title": "Target near", "ticker": "BRK.B", "severity": Severity.INFO}
+    told = (
+        alerted.alert("N0VAAC2J", **margin),
+        alerted.alert("N0VAAC3K"),
+        alerted.alert("N0VAAC4L", ticker="AAPL", seen_by="tom"),
+        alerted.alert("N0VAAC5M", **disk, **asleep),
+        alerted.alert("N0VAAC6N", **target),
+    )
+    return list_card(told, make.NOW, "PAPER")
+
+
 def _breach() -> Card:
     data = {"words": "Loss of the day 2.1 %, the limit is 2.0 %: nothing is opened until the next session."}
     return notice(make.event(EventKind.RISK_BREACHED, "daily loss", data=data, severity=Severity.URGENT), "PAPER")
@@ -364,6 +402,12 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "facts": lambda: _told("/facts XYZ"),
     "scan": lambda: _asked("/scan wheel"),
     "alarm": _alarm,
+    "alert": lambda: alert_card((alerted.alert(),), "PAPER"),
+    "alert-escalated": _escalated,
+    "alert-seen": _seen,
+    "alert-over": _over,
+    "alert-many": lambda: alert_card(_several_alerts(), "PAPER"),
+    "alerts": _alerts,
     "breach": _breach,
     "down": _down,
     "flattening": _flattening,
