@@ -28,13 +28,12 @@ from engine.model.records import EquityDay
 from engine.performance import total_return
 from engine.reckoning import AFTER_CLOSE, Close, End, Facts, kept_close, period_of, reckon
 from engine.risk import Unit
-from engine.sessions import NEW_YORK, Sessions
+from engine.sessions import NEW_YORK
 from engine.standing import Marks
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
-BESIDE = portfolio.BESIDE
 SESSIONS_AHEAD = 5
 """How far ahead expiries, reports and ex-dates are told."""
 CURVE = 63
@@ -83,7 +82,7 @@ def _so_far(desk: Desk, period: Period) -> Digest:
     index = _index(desk, base, desk.today)
     with desk.store.read() as work:
         close = portfolio.close(desk, work, desk.today, taken.marks, taken.rate)
-        return reckon(work, desk.sessions, period, End(close, desk.now(), taken.facts, index))
+        return reckon(work, desk.sessions, period, End(close, desk.now(), desk.today, taken.facts, index))
 
 
 def _looked_back(desk: Desk, period: Period) -> Digest:
@@ -92,17 +91,16 @@ def _looked_back(desk: Desk, period: Period) -> Digest:
         base, close = work.close_before(period.first), kept_close(work, period)
     index = None if close is None else _index(desk, base, close.row.day)
     with desk.store.read() as work:
-        return _from_kept(desk.sessions, work, period, close, index)
+        return _from_kept(desk, work, period, close, index)
 
 
-def _from_kept(
-    sessions: Sessions, work: UnitOfWork, period: Period, close: Close | None, index: Index | None
-) -> Digest:
-    last = period.last if close is None else close.row.day
-    until = sessions.close(last) + AFTER_CLOSE if close is None else close.row.at
+def _from_kept(desk: Desk, work: UnitOfWork, period: Period, close: Close | None, index: Index | None) -> Digest:
+    due = min(period.last, last_ended(desk))
+    last = due if close is None else close.row.day
+    until = desk.sessions.close(last) + AFTER_CLOSE if close is None else close.row.at
     told = work.find_digest(last.isoformat())
     facts = Facts(notes=(UNKEPT,)) if told is None else Facts(told.held, told.decay, told.uses, told.ahead)
-    return reckon(work, sessions, period, End(close, until, facts, index))
+    return reckon(work, desk.sessions, period, End(close, until, due, facts, index))
 
 
 def last_ended(desk: Desk) -> date:
@@ -185,7 +183,7 @@ def _tell_day(
 ) -> None:
     if taken is not None and close is not None:
         portfolio.keep_close(desk, work, close, taken.marks)
-    end = End(close, desk.now(), Facts() if taken is None else taken.facts, index)
+    end = End(close, desk.now(), day, Facts() if taken is None else taken.facts, index)
     _tell(desk, work, reckon(work, desk.sessions, period_of(desk.sessions, Span.DAY, day), end))
 
 
@@ -204,7 +202,7 @@ def _end_span_once(desk: Desk, span: Span) -> bool:
     with desk.store.begin() as work:
         if _is_told(work, span, period.subject):
             return False
-        _tell(desk, work, _from_kept(desk.sessions, work, period, close, index))
+        _tell(desk, work, _from_kept(desk, work, period, close, index))
     return True
 
 
@@ -307,7 +305,7 @@ def _index(desk: Desk, base: EquityDay | None, last: date) -> Index | None:
         return None
     dividends = _dividends(desk)
     level = total_return(bars, dividends or ()).level
-    return Index(BESIDE, float(level[-1] / level[0] - 1.0), dividends is not None)
+    return Index(portfolio.BESIDE, float(level[-1] / level[0] - 1.0), dividends is not None)
 
 
 def _ends(bars: Bars) -> tuple[date, date]:
@@ -317,8 +315,8 @@ def _ends(bars: Bars) -> tuple[date, date]:
 def index_bars(desk: Desk, first: date, last: date) -> Bars | None:
     """Daily bars of the index with the session of today so far, None where nobody knows them."""
     try:
-        bars = desk.market.bars(BESIDE, first, last)
-        today = desk.market.snapshot(BESIDE).session if last == desk.today else None
+        bars = desk.market.bars(portfolio.BESIDE, first, last)
+        today = desk.market.snapshot(portfolio.BESIDE).session if last == desk.today else None
     except (DataError, NotFound):
         return None
     if today is None or today.day != last or (len(bars) and _ends(bars)[1] == last):
@@ -343,7 +341,7 @@ def with_bar(bars: Bars, day: date, price: float) -> Bars:
 def _dividends(desk: Desk) -> tuple[Dividend, ...] | None:
     """What the index fund paid, None where nobody tells."""
     try:
-        return desk.market.snapshot(BESIDE).dividends
+        return desk.market.snapshot(portfolio.BESIDE).dividends
     except (DataError, NotFound):
         return None
 

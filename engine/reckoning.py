@@ -81,10 +81,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where a span ends: its close (None where it could not be taken), and what is known of that moment."""
+    """Where a span ends: its close (None where it could not be taken), and what is known of that moment.
+
+    `due`: the last session that has ended in it, or is on now: the close should be of that one.
+    """
 
     close: Close | None
     until: datetime
+    due: date
     facts: Facts = field(default_factory=Facts)
     index: Index | None = None
 
@@ -148,7 +152,7 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
         drawdown=_over(rows, performance.max_drawdown),
         index=end.index,
         held=end.facts.held,
-        theta=_theta(work, sessions, period, end.until),
+        theta=_theta(work, sessions, period, end.due),
         decay=end.facts.decay,
         uses=end.facts.uses,
         ahead=end.facts.ahead,
@@ -359,9 +363,9 @@ def _down(work: UnitOfWork, sessions: Sessions, since: datetime, until: datetime
     return sum((span.total_seconds() for span in spans), 0.0)
 
 
-def _theta(work: UnitOfWork, sessions: Sessions, period: Period, until: datetime) -> Theta | None:
+def _theta(work: UnitOfWork, sessions: Sessions, period: Period, due: date) -> Theta | None:
     """What time brought by the model; None where no close of the span knows it."""
-    days = sessions.between(period.first, min(period.last, sessions.today(until)))
+    days = sessions.between(period.first, due)
     steps = ((day, sessions.previous(day)) for day in days)
     found = ((work.find_digest(before.isoformat()), (day - before).days) for day, before in steps)
     earned = [digest.decay * count for digest, count in found if digest is not None and digest.decay is not None]
@@ -373,7 +377,7 @@ def _notes(sessions: Sessions, period: Period, base: EquityDay | None, end: End)
     notes = []
     if end.close is None:
         notes.append("No close could be taken.")
-    elif end.close.row.day < min(period.last, sessions.today(end.until)):
+    elif end.close.row.day < end.due:
         notes.append(f"Counted up to the close of {end.close.row.day}: no later one was kept.")
     if base is not None and base.day != sessions.previous(period.first):
         notes.append(f"Counted from the close of {base.day}: none was kept since.")

@@ -311,3 +311,26 @@ def test_a_process_that_may_not_act_for_the_desk_answers_nothing_but_that() -> N
     assert "Another process acts for this desk now" in desk.told(action="approve:A00001.1")
     assert status(desk) is ApprovalStatus.PENDING
     assert desk.world.broker.posts == []
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("", "2026-06-15 so far"),
+        ("day", "2026-06-15 so far"),
+        ("week", "2026-W25 so far"),
+        ("month", "2026-06 so far"),
+        ("2026-06-12", "Digest 2026-06-12"),
+        ("2026-w24", "Week 2026-W24"),
+        ("2026-05", "Month 2026-05"),
+    ],
+)
+def test_any_day_week_or_month_is_told_when_it_is_asked_for(words: str, title: str) -> None:
+    card = visit().card(f"/digest {words}".strip())
+
+    assert (card.title, card.key) == (title, "")
+
+
+@pytest.mark.parametrize("words", ["yesterday", "2026-W60", "2026-13", "2026-02-30", "W25"])
+def test_what_is_no_day_week_or_month_is_refused_with_examples(words: str) -> None:
+    assert "2026-W48" in visit().told(f"/digest {words}")

@@ -327,6 +327,20 @@ def test_a_week_says_which_of_its_sessions_have_no_close_of_their_own() -> None:
     assert made.notes == ("Sessions without a close kept: 2. The one after has what they made.",)
 
 
+def test_a_week_whose_end_the_desk_missed_is_told_up_to_its_last_close_and_says_so() -> None:
+    """Down from Thursday evening over the weekend until Tuesday noon."""
+    world = ended(holding(make_world()), date(2026, 6, 24))
+    world.market.set_quote(make.share(), "49.99", "50.01")
+    ended(world, date(2026, 6, 25))
+    world.clock.set(world.desk.sessions.at(date(2026, 6, 30), "12:00"))
+    digests.end_once(world.desk)
+    assert announced(world)[-2:] == ["2026-06-29", "2026-W26"]
+    made = digests.digest(world.desk, Span.WEEK, date(2026, 6, 25))
+    assert made.parts is not None
+    assert made.parts.total == 200
+    assert "Counted up to the close of 2026-06-25: no later one was kept." in made.notes
+
+
 def test_a_desk_that_has_just_been_opened_tells_nothing_of_before() -> None:
     world = make_world()
     world.clock.set(world.desk.sessions.at(MONDAY, "12:00"))
