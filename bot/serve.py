@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -135,7 +136,7 @@ async def serve(serving: Serving) -> None:
 
     Raises:
         ConfigError: another process runs this desk, or the keys open another account.
-        LeaseLost: another process has taken this desk over.
+        LeaseLost: another process has taken this desk over, or its database is away.
     """
     end_on_signals()
     desk = serving.desk
@@ -237,9 +238,9 @@ async def _ended(serving: Serving, mail: Mail, day: Task, tasks: tuple[Task, ...
     desk = serving.desk
     try:
         audit.seal(desk.store)
-    except LeaseLost:
-        return  # whoever has the lease now seals
-    leadership.give_back(desk.store, desk.now())
+        leadership.give_back(desk.store, desk.now())
+    except Exception as problem:  # why it ends is the news; whoever leads next seals, and waits for the lease's end
+        log.warning("serve.not_given_back", problem=repr(problem))
 
 
 def _stop_loops(serving: Serving) -> None:
@@ -258,13 +259,14 @@ async def _renewed(desk: Desk, every: float) -> None:
     """Keep the lease.
 
     Raises:
-        LeaseLost: somebody else has it now. ConfigError: the database has been away for as long as the lease holds.
+        LeaseLost: somebody else has it now, or the database has been away for as long as it holds.
     """
     renewed = time.monotonic()
+    thread = ThreadPoolExecutor(1, "lease")  # of its own: whatever hangs elsewhere must not cost the lease
     while True:
         await asyncio.sleep(every)
         try:
-            await asyncio.to_thread(leadership.renew, desk.store, desk.now())
+            await asyncio.get_running_loop().run_in_executor(thread, _renew, desk)
         except LeaseLost as lost:
             log.error("serve.lease_lost", epoch=desk.term.epoch)
             raise LeaseLost("Another process has taken this desk over: this one ends.") from lost
@@ -272,8 +274,12 @@ async def _renewed(desk: Desk, every: float) -> None:
             log.error("serve.lease_not_renewed", exc_info=problem)
             if time.monotonic() - renewed < LEASE_FOR.total_seconds():
                 continue
-            raise ConfigError("This desk's database has not answered for too long: this process ends.") from problem
+            raise LeaseLost("This desk's database has not answered for too long: this process ends.") from problem
         renewed = time.monotonic()
+
+
+def _renew(desk: Desk) -> None:
+    leadership.renew(desk.store, desk.now())
 
 
 class Mail:

@@ -10,7 +10,7 @@ import structlog
 
 from bot.notify import Supervisor
 from bot.serve import end_on_signals
-from engine.leadership import LOOK_EVERY, Standby
+from engine.leadership import LOOK_EVERY, TELL_EVERY, Standby
 from engine.store import Store
 
 log = structlog.get_logger()
@@ -30,16 +30,28 @@ async def stand_by(store: Store, now: Callable[[], datetime], supervisor: Superv
     standby = Standby(store, now)
     log.info("standby.waiting", name=standby.name)
     supervisor.tell(READY="1", STATUS="Stands by.")
-    while not await asyncio.to_thread(_looked, standby):
-        supervisor.tell(WATCHDOG="1")
-        await asyncio.sleep(LOOK_EVERY)
+    telling = asyncio.create_task(_told(standby))
+    try:
+        while not await asyncio.to_thread(_tried, standby):
+            supervisor.tell(WATCHDOG="1")
+            await asyncio.sleep(LOOK_EVERY)
+    finally:
+        telling.cancel()
     log.warning("standby.leads", epoch=store.term.epoch)
     store.revision()
 
 
-def _looked(standby: Standby) -> bool:
+async def _told(standby: Standby) -> None:
+    """Signs of life, beside the looks: one that has to wait holds up none of them."""
+    while True:
+        await asyncio.to_thread(_tried, standby.tell)
+        await asyncio.sleep(TELL_EVERY)
+
+
+def _tried(step: Callable[[], object]) -> bool:
+    """Whether it was done and says yes; a database that is away for a moment is tried again."""
     try:
-        return standby()
+        return step() is True
     except Exception as problem:
-        log.error("standby.not_looked", exc_info=problem)
+        log.error("standby.database_away", exc_info=problem)
         return False

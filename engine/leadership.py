@@ -135,7 +135,7 @@ def give_back(store: Store, now: datetime) -> None:
 
 @dataclass(slots=True)
 class Standby:
-    """A process that waits for the lease; call it about every second.
+    """A process that waits for the lease; call it about every second, and `tell` now and then.
 
     `clock` counts seconds, whatever anybody sets a clock to.
     """
@@ -146,7 +146,6 @@ class Standby:
     clock: Callable[[], float] = elapsed
     _seen: tuple[str, int, datetime] | None = None
     _since: float = 0.0
-    _told: float = float("-inf")
 
     def __call__(self) -> bool:
         """Whether this process leads now."""
@@ -154,7 +153,6 @@ class Standby:
             held = work.lease(LEASE)
         if held is None or self._has_ended(held):
             return self._taken(held)
-        self._tell()
         return False
 
     def _has_ended(self, held: Lease) -> bool:
@@ -173,13 +171,13 @@ class Standby:
             work.set_setting(STANDBY, "", "desk", self.now())
         return True
 
-    def _tell(self) -> None:
-        """Leave a sign of life now and then, for /health of the process that leads."""
-        if self.clock() - self._told < TELL_EVERY:
-            return
-        self._told, now = self.clock(), self.now()
+    def tell(self) -> None:
+        """Leave a sign of life, for /health of the process that leads. It may wait for a leader that was stopped inside
+        a transaction, which a look does not."""
         with self.store.begin() as work:
-            work.set_setting(STANDBY, json.dumps({"name": self.name, "at": now.isoformat()}), "desk", now)
+            if not self.store.term.is_fenced:
+                now = self.now()
+                work.set_setting(STANDBY, json.dumps({"name": self.name, "at": now.isoformat()}), "desk", now)
 
 
 def standing_by(work: UnitOfWork, now: datetime) -> str:

@@ -226,7 +226,7 @@ def test_what_was_begun_before_the_takeover_is_not_committed_after_it(processes:
 def test_whoever_leads_knows_of_a_standby_while_it_is_there(processes: Processes):
     first, second = processes.start(ELSEWHERE), processes.start(OTHER)
     first.take()
-    assert not second.standby()
+    second.standby.tell()
     with first.store.read() as work:
         assert leadership.standing_by(work, first.now()) == OTHER
 
@@ -239,7 +239,9 @@ def test_whoever_leads_knows_of_a_standby_while_it_is_there(processes: Processes
 def test_a_standby_that_leads_stands_by_no_more(processes: Processes):
     first, second = processes.start(ELSEWHERE), processes.start(OTHER)
     first.take()
+    second.standby.tell()
     processes.waited(second, 30)
+    second.standby.tell()
 
     with second.store.read() as work:
         assert leadership.standing_by(work, second.now()) == ""

@@ -109,3 +109,19 @@ def test_another_writer_waits_for_a_stopped_one_no_longer_than_the_server_allows
             waited = time.monotonic() - began
 
     assert waited < STOPPED_SECONDS + 2
+
+
+@pytest.mark.postgres
+def test_a_sign_of_life_that_has_to_wait_holds_up_no_look(postgres_url: str):
+    Store.create(postgres_url).close()
+    with Store.open(postgres_url) as store, leader(postgres_url):
+        standby = Standby(store, lambda: make.NOW)
+        telling = threading.Thread(target=standby.tell)
+        telling.start()
+        began = time.monotonic()
+
+        assert not standby()
+
+        assert time.monotonic() - began < 1
+        assert telling.is_alive(), "it waits for the stopped leader"
+        telling.join()
