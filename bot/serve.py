@@ -240,7 +240,7 @@ async def _ended(serving: Serving, mail: Mail, day: Task, tasks: tuple[Task, ...
         audit.seal(desk.store)
         leadership.give_back(desk.store, desk.now())
     except Exception as problem:  # why it ends is the news; whoever leads next seals, and waits for the lease's end
-        log.warning("serve.not_given_back", problem=repr(problem))
+        log.error("serve.not_given_back", exc_info=problem)
 
 
 def _stop_loops(serving: Serving) -> None:
