@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from alerts.facts import Broker, Facts, Look, Money, Process, Reporting, Sold, Watched
-from engine import activities, agenda, ahead, attempts, bounds, drift, happenings, holdings, quoted, risk, standing
-from engine.ahead import Known
+from engine import activities, agenda, attempts, bounds, coming, drift, happenings, holdings, quoted, risk, standing
 from engine.attempts import Act
+from engine.coming import Known
 from engine.desk import Desk
 from engine.model.book import ZERO, Book, Position
 from engine.model.events import EventKind
@@ -51,7 +51,7 @@ def gather(desk: Desk, process: Look = nothing_known) -> Facts:
     Raises:
         DeskError: the store cannot be read. The market and the broker never make it fail.
     """
-    ahead.refresh(desk)
+    coming.refresh(desk)
     with desk.store.read() as reading:
         book, stored = reading.book(), standing.stored_marks(reading)
     held = standing.instruments_of(book)
@@ -92,7 +92,7 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
     state = _state(desk, work, seen, tickets)
     limits = bounds.limits_in_force(desk, work)
     losses = () if state is None else risk.losses(state, limits)
-    coming = ahead.known(work)
+    dated = coming.known(work)
     return Facts(
         now=now,
         today=desk.today,
@@ -103,8 +103,8 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
         money=_money(desk, work, seen, state, account),
         drift=drift.moved(desk, work, seen.book.positions.values()),
         positions=tuple(_watched(desk, seen, tickets)),
-        sold=tuple(_sold(desk, seen, coming)),
-        reports=tuple(_reports(desk, seen, coming)),
+        sold=tuple(_sold(desk, seen, dated)),
+        reports=tuple(_reports(desk, seen, dated)),
         quotes=tuple((name, _quoted_at(seen, name)) for name in seen.names),
         sources=desk.market.sources(),
         broker=_broker(work, account, now),
@@ -173,21 +173,19 @@ def _words(position: Position) -> str:
     return f"{position.id} ({legs})"
 
 
-def _sold(desk: Desk, seen: _Seen, coming: Mapping[str, Known]) -> Iterator[Sold]:
+def _sold(desk: Desk, seen: _Seen, dated: Mapping[str, Known]) -> Iterator[Sold]:
     """Every short option that delivers shares and may be exercised before it expires."""
-    puts = {position.id: agenda.strikes(position) for position in seen.book.positions.values() if _is_put(position)}
+    held = seen.book.positions.values()
+    puts = {position.id: agenda.strikes(position) for position in held if position.structure is Structure.SHORT_PUT}
+    left = seen.book.cash - sum(puts.values(), ZERO)
     for position in seen.book.positions.values():
         for leg in position.legs:
             option = leg.instrument
             if not isinstance(option, Option) or leg.quantity >= 0 or option.is_cash_settled:
                 continue
             if option.style is Style.AMERICAN:
-                free = seen.book.cash - sum((x for id, x in puts.items() if id != position.id), ZERO)
-                yield _short(desk, seen, position, option, -leg.quantity, free, coming.get(position.ticker))
-
-
-def _is_put(position: Position) -> bool:
-    return position.structure is Structure.SHORT_PUT
+                free = left + puts.get(position.id, ZERO)
+                yield _short(desk, seen, position, option, -leg.quantity, free, dated.get(position.ticker))
 
 
 def _short(
@@ -214,13 +212,13 @@ def _short(
     )
 
 
-def _reports(desk: Desk, seen: _Seen, coming: Mapping[str, Known]) -> Iterator[Reporting]:
+def _reports(desk: Desk, seen: _Seen, dated: Mapping[str, Known]) -> Iterator[Reporting]:
     """The next report of every held name that is not held for the report alone."""
     for name in seen.names:
         held = [position for position in seen.book.positions.values() if position.ticker == name]
         exposed = sum(position.strategy not in FOR_REPORTS for position in held)
         if exposed:
-            yield from _next_report(desk, name, coming.get(name), exposed, is_protected=exposed < len(held))
+            yield from _next_report(desk, name, dated.get(name), exposed, is_protected=exposed < len(held))
 
 
 def _next_report(
@@ -230,8 +228,7 @@ def _next_report(
     if known is None or known.reports is None:
         yield Reporting(name, positions=positions, is_protected=is_protected)
         return
-    dated = sorted(known.reports, key=lambda report: report.day)
-    for report in dated:
+    for report in sorted(known.reports, key=lambda report: report.day):
         last = happenings.last_session_before(report, desk.sessions)
         ends = desk.sessions.close(last)
         if ends > desk.now():

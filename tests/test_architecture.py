@@ -65,7 +65,7 @@ LAYERS = {
         "engine.activities",
         "engine.adoption",
         "engine.agenda",
-        "engine.ahead",
+        "engine.coming",
         "engine.alarms",
         "engine.approvals",
         "engine.attempts",

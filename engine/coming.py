@@ -17,7 +17,7 @@ from engine.store import UnitOfWork
 
 log = structlog.get_logger()
 
-SETTING = "ahead"
+SETTING = "coming"
 """Setting: what is known to come for each held name."""
 EVERY = timedelta(hours=1)
 """How long what is known is not asked for again; `AGAIN` where nobody could tell it."""
@@ -94,7 +94,7 @@ def _told(desk: Desk, ticker: str) -> Known:
         snapshot = desk.market.snapshot(ticker)
         reports = snapshot.earnings
     except (DataError, NotFound) as problem:
-        log.debug("ahead.unknown", ticker=ticker, problem=str(problem))
+        log.debug("coming.unknown", ticker=ticker, problem=str(problem))
         return Known(now)
     coming = None if reports is None else tuple(each for each in reports if each.is_ahead(today))
     paid = snapshot.dividends
