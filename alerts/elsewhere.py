@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from engine.model.alerts import Alert
 from engine.model.events import Event, EventKind, Severity
+from engine.model.locks import LockKind
 from engine.store import UnitOfWork
 
 BEFORE = timedelta(minutes=5)
@@ -45,8 +46,14 @@ def _either_side(event: Event, subject: str) -> bool:
     return subject in f"{event.data.get('broker')} {event.data.get('desk')}"
 
 
+def _is_drawdown(event: Event, subject: str) -> bool:
+    del subject
+    return event.data.get("rule") == LockKind.DRAWDOWN.value
+
+
 WATCHES: Mapping[str, Watch] = {
     "limit_crossed": Watch(EventKind.RISK_BREACHED, _named),
+    "drawdown": Watch(EventKind.RISK_BREACHED, _is_drawdown),
     "position_mismatch": Watch(EventKind.POSITION_MISMATCH, _either_side),
     "data_stale": Watch(EventKind.DATA_STALE, _any),
     "exits_stalled": Watch(EventKind.ERROR, _same),

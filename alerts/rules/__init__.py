@@ -1,7 +1,7 @@
 """Every alert rule: pure functions from what the desk knows to findings, with their bounds.
 
-One trouble makes one sound. Where an event tells the beginning of a trouble already, its alert waits (`holds`) and
-speaks only when it lasts; `alerts/rules/` says in each module which event that is.
+One trouble makes one sound. Where an event of the desk's own watches tells a trouble already (each module says which),
+its alert opens silently beside it (`alerts.elsewhere`) and is heard when nobody answers (`escalates`).
 """
 
 from __future__ import annotations

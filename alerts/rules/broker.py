@@ -1,7 +1,7 @@
 """The broker: silent, refusing, or holding something else than the books.
 
-What differs is told at once, with both sides, by the comparison itself (`position_mismatch`); the alert is about a
-difference that is still there ten minutes later.
+What differs is told at once, with both sides, by the comparison itself (`position_mismatch`): the alert opens without
+a second sound, and is heard when nobody has answered ten minutes later.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from alerts.rules.thresholds import Thresholds
 from engine.ages import age
 from engine.model.events import Severity
 
+SHOWN = 3
+"""Differences that are named; the card of the comparison has all."""
 HEARD = 0.4
 """Share of the silence that has to be left when the broker counts as heard again: two looks of the books."""
 
@@ -50,7 +52,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             _differences,
             1.0,
             0.0,
-            holds=timedelta(minutes=10),
+            escalates=timedelta(minutes=10),
             again=timedelta(hours=4),
         ),
     )
@@ -75,6 +77,9 @@ def _refusals(facts: Facts) -> Iterator[Finding]:
 
 
 def _differences(facts: Facts) -> Iterator[Finding]:
-    for key, theirs, ours in facts.broker.differing:
-        words = f"{key}: the broker has {theirs}, the books have {ours}."
-        yield Finding(key, 1.0, words, "Settle it on its card: what the broker lacks no exit sells meanwhile.")
+    """How many there are; all of them are one trouble."""
+    rows = facts.broker.differing
+    told = "; ".join(f"{key}: the broker has {theirs}, the books have {ours}" for key, theirs, ours in rows[:SHOWN])
+    more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    words = f"{told}{more}." if rows else "The broker and the books agree."
+    yield Finding("", float(len(rows)), words, "Settle it on its card: what the broker lacks no exit sells meanwhile.")

@@ -1,12 +1,14 @@
 """Limits near and crossed, drawdown, margin, and what prices alone have done to the account's Greeks.
 
-That a limit was passed is told at once, with the lock it makes, by `engine.watch` (`risk_breached`). The alert of a
-crossed limit is about what follows: it speaks when the limit is still passed five minutes later, and when it is over.
+That a limit was passed is told at once, with the lock it makes, by `engine.watch` (`risk_breached`), which takes two
+readings of a loss. The alert of a crossed limit, and of a drawdown beyond its limit, waits for that and opens without a
+second sound, in the place of the one that said it was near; it is heard when nobody has answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -28,8 +30,16 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     """Those about the account as a whole."""
     return (
         # Nothing is lost yet and nothing stops: a warning that entries will be.
-        Rule("limit_near", "Limit near", Severity.WARNING, _limits, bounds.limit_near, back(bounds.limit_near, BACK)),
-        # Beyond what people agreed to risk; urgent because the event before it did not bring it back.
+        Rule(
+            "limit_near",
+            "Limit near",
+            Severity.WARNING,
+            _near,
+            bounds.limit_near,
+            back(bounds.limit_near, BACK),
+            worse="limit_crossed",
+        ),
+        # Beyond what people agreed to risk; the lock it made stops entries only.
         Rule(
             "limit_crossed",
             "Limit crossed",
@@ -37,7 +47,8 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             _limits,
             1.0,
             float(CLEAR),
-            holds=timedelta(minutes=5),
+            holds=timedelta(minutes=2),
+            escalates=timedelta(minutes=15),
             again=timedelta(hours=2),
         ),
         # The desk halts by itself at the limit: before that somebody can still choose what to close.
@@ -48,6 +59,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             _drawdown,
             bounds.drawdown,
             back(bounds.drawdown, 2 * BACK),
+            holds=timedelta(minutes=2),
             escalates=timedelta(minutes=30),
         ),
         # A deficit makes the broker sell, at its own choice and price.
@@ -65,6 +77,12 @@ def _limits(facts: Facts) -> Iterator[Finding]:
         return
     for use in facts.uses:
         yield _use(use)
+
+
+def _near(facts: Facts) -> Iterator[Finding]:
+    """The same of those that are not passed: what jumps past its limit was never near it, and is told as passed."""
+    for found in _limits(facts):
+        yield replace(found, value=None) if found.value is not None and found.value >= 1.0 else found
 
 
 def _use(use: LimitUse) -> Finding:

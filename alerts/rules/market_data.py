@@ -1,7 +1,7 @@
 """Prices that are old and providers that do not answer.
 
 A single stop that hears no usable quote for a minute is told by itself (`data_stale`, `engine.silence`). These rules
-are about the market data as a whole.
+are about the market data as a whole: where such a stop was told a moment ago, the alert opens without a second sound.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             bounds.stale_names,
             bounds.stale_names * FEWER,
             holds=timedelta(minutes=1),
+            escalates=timedelta(minutes=5),
         ),
         # Another provider stands in; whether that is enough `data_stale` tells.
         Rule(

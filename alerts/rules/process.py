@@ -1,7 +1,7 @@
 """The running process itself: exits, jobs, messages, platforms, disk, clock, database, backups, errors.
 
 A loop that stalls, a platform that is lost and a message that is given up are told at once (`error`, `platform_down`,
-`undelivered`); the alerts about them speak when it lasts, and say when it is over.
+`undelivered`): the alerts about them open without a second sound, and are heard when nobody answers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             _exits,
             float(bounds.exits_seconds),
             bounds.exits_seconds / 6,
-            holds=timedelta(minutes=1),
+            escalates=timedelta(minutes=2),
             again=timedelta(minutes=5),
         ),
         # The next due time makes up for most of them.
@@ -68,8 +68,25 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             escalates=timedelta(hours=1),
         ),
         # The desk works on, but somebody is not told.
-        Rule("undelivered", "Undelivered", Severity.WARNING, _waiting, minutes, minutes / 10),
-        Rule("platform_down", "Platform down", Severity.WARNING, _fronts, 1.0, 0.0, holds=timedelta(minutes=10)),
+        Rule(
+            "undelivered",
+            "Undelivered",
+            Severity.WARNING,
+            _waiting,
+            minutes,
+            minutes / 10,
+            escalates=timedelta(minutes=30),
+        ),
+        Rule(
+            "platform_down",
+            "Platform down",
+            Severity.WARNING,
+            _fronts,
+            1.0,
+            0.0,
+            holds=timedelta(minutes=1),
+            escalates=timedelta(minutes=10),
+        ),
         # It matters on the day it is needed.
         Rule(
             "backup_old", "Backup old", Severity.WARNING, _backup, float(bounds.backup_hours), bounds.backup_hours * 0.7

@@ -302,7 +302,7 @@ CASES: Mapping[str, Case] = {
         "", refused(3), refused(2), refused(0), ("3 orders", "insufficient buying power"), refused(1)
     ),
     "position_mismatch": Case(
-        "XYZ",
+        "",
         differing(("XYZ", "100 × XYZ", "0 × XYZ")),
         differing(),
         differing(),

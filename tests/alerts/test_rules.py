@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -102,8 +102,10 @@ def test_a_zero_limit_that_something_counts_toward_is_crossed():
     assert [finding.value for finding in BY_NAME["limit_crossed"].read(none_allowed)] == [float("inf"), 0.0]
 
 
-def test_a_passed_limit_is_told_by_the_watch_and_its_alert_only_when_it_lasts():
-    assert BY_NAME["limit_crossed"].holds == timedelta(minutes=5)
+def test_what_jumps_past_its_limit_was_never_near_it() -> None:
+    past = read("limit_near", cases.used("1.0"))
+    assert past is not None
+    assert past.value is None
 
 
 def test_cash_that_short_puts_could_take_more_than_is_there_is_a_matter_of_margin():

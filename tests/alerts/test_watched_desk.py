@@ -12,15 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts import gathering, watching
-from alerts.facts import Facts, Front, Loop, Process
-from alerts.findings import ALL
+from alerts import alerting, gathering
+from alerts.facts import Front, Loop, Process
 from alerts.rules import RULES
 from engine import holdings, standing, watch
 from engine.errors import BrokerUnavailable, DataUnavailable
 from engine.model.alerts import Alert
 from engine.model.book import Position, PositionStatus, Posting, PostingKind
-from engine.model.events import EventKind
+from engine.model.events import EventKind, Severity
 from engine.model.instruments import Instrument
 from engine.model.legs import ExitPlan, Leg, Structure
 from engine.model.limits import Limits
@@ -42,13 +41,13 @@ ENDS = make.call(45, dte=0)
 
 @dataclass
 class Watch:
-    """A desk that is looked at every minute, its process, its prices (the mids, quoted anew at every look)."""
+    """A desk that is looked at every minute, its process, and its prices: the mids, quoted anew at every look."""
 
     world: World
     process: Process = field(default_factory=Process)
     mids: dict[Instrument, str] = field(default_factory=lambda: {SHARE: "48"})
-    alerts: dict[tuple[str, str], Alert] = field(default_factory=dict)
     is_broker_heard: bool = True
+    open: tuple[Alert, ...] = ()
 
     def look(self, minutes: int = 0) -> set[str]:
         """Look now, or every minute for so long; the rules that have an open alert then."""
@@ -59,24 +58,18 @@ class Watch:
             if self.is_broker_heard:
                 standing.refresh_account(self.world.desk)
             watch.look(self.world.desk)
-            self._step(gathering.gather(self.world.desk, lambda: self.process))
-        return {rule for (rule, _), alert in self.alerts.items() if alert.is_open}
-
-    def _step(self, facts: Facts) -> None:
-        for rule in RULES:
-            found = {finding.subject: finding for finding in rule.read(facts)}
-            known = {subject for name, subject in self.alerts if name == rule.name}
-            for subject in known | (found.keys() - {ALL}):
-                key = rule.name, subject
-                finding = found.get(subject, found.get(ALL))
-                step = watching.step(rule, finding, self.alerts.get(key), self.world.clock())
-                self.alerts.pop(key, None)
-                if step.alert is not None:
-                    self.alerts[key] = step.alert
+            facts = gathering.gather(self.world.desk, lambda: self.process)
+            self.open = alerting.look(self.world.desk, RULES, facts)
+        return {alert.rule for alert in self.open}
 
     def words(self, rule: str, subject: str | None = None) -> str:
-        found = [a.words for (name, about), a in self.alerts.items() if name == rule and subject in (None, about)]
-        return found[0]
+        """Those of the open alert of a rule."""
+        return next(each.words for each in self.open if each.rule == rule and subject in (None, each.subject))
+
+    @property
+    def sounds(self) -> list[EventKind]:
+        """What was told with a sound, in order."""
+        return [event.kind for event in self.world.events(*EventKind) if event.severity is not Severity.INFO]
 
 
 def position(item: Instrument, quantity: int, price: str, structure: Structure, **more: Any) -> Position:
@@ -149,27 +142,49 @@ def test_total_risk_near_its_limit_and_crossed_and_back() -> None:
     it.mids[SHARE] = "46"
     near, words = it.look(minutes=1), it.words("limit_near", "total risk")
     it.mids[SHARE] = "36"
-    soon = it.look(minutes=1)
-    it.look(minutes=4)
+    soon = it.look(minutes=2)
     crossed, said = it.look(minutes=1), it.words("limit_crossed", "total risk")
     it.mids[SHARE] = "60"
     after = it.look(minutes=1)
 
-    assert (near, soon, crossed, after) == ({"limit_near"}, {"limit_near"}, {"limit_near", "limit_crossed"}, set())
+    assert (near, soon, crossed, after) == ({"limit_near"}, {"limit_near"}, {"limit_crossed"}, set())
     assert words == "Total risk is 27.1 %, 90 % of its limit of 30.0 %."
     assert said == "Total risk is 30.2 %, 101 % of its limit of 30.0 %."
+
+
+def test_a_crossed_limit_makes_one_sound_until_nobody_answers() -> None:
+    far = make.call(90)
+    other = position(far, 2, "1.03", Structure.LONG_CALL, id="P00002", risk=D(31_000))
+    it = watched(other, mids={far: "1.03"}, limits=LOOSE)
+
+    it.look(minutes=10)
+    told = it.sounds
+    it.look(minutes=10)
+
+    assert told == [EventKind.RISK_BREACHED]
+    assert it.sounds == [EventKind.RISK_BREACHED, EventKind.ALERT_ESCALATED]
 
 
 def test_a_drawdown_is_told_before_it_halts_the_desk() -> None:
     it = watched(shares(), limits=LOOSE)
 
     it.mids[SHARE] = "40"
-    fallen, words = it.look(minutes=1), it.words("drawdown")
+    fallen, words = it.look(minutes=3), it.words("drawdown")
     it.mids[SHARE] = "44"
     after = it.look(minutes=1)
 
     assert (fallen, after) == ({"drawdown"}, set())
     assert words == "The account is 8.0 % below its peak. At 10.0 % entries halt until an admin resumes."
+
+
+def test_a_drawdown_that_jumps_past_its_limit_makes_one_sound() -> None:
+    it = watched(shares(), limits=LOOSE)
+
+    it.mids[SHARE] = "37"
+    fallen = it.look(minutes=5)
+
+    assert "drawdown" in fallen
+    assert it.sounds == [EventKind.RISK_BREACHED]
 
 
 def test_puts_that_the_cash_does_not_cover_any_more_are_told() -> None:
@@ -340,7 +355,7 @@ def test_a_report_is_told_the_evening_before_and_half_an_hour_before_the_last_cl
 
     def subjects() -> set[str]:
         it.look()
-        return {about for (rule, about), alert in it.alerts.items() if rule == "earnings" and alert.is_open}
+        return {alert.subject for alert in it.open if alert.rule == "earnings"}
 
     at(it, 16, 0)
     evening = subjects()
@@ -444,12 +459,16 @@ def test_a_difference_to_the_broker_that_stays_and_is_settled() -> None:
     desk.broker.move(SHARE, 200, 44)
     holdings.reconcile(desk.world.desk)
 
-    soon, late, words = it.look(minutes=9), it.look(minutes=2), it.words("position_mismatch")
+    told, sounds, words = it.look(), it.sounds, it.words("position_mismatch")
+    it.look(minutes=10)
+    unanswered = it.sounds
     desk.broker.move(SHARE, 0)
     holdings.reconcile(desk.world.desk)
     after = it.look(minutes=1)
 
-    assert (soon, late, after) == (set(), {"position_mismatch"}, set())
+    assert (told, after) == ({"position_mismatch"}, set())
+    assert sounds == [EventKind.POSITION_MISMATCH, EventKind.ADOPTION_ASKED]
+    assert unanswered == [*sounds, EventKind.ALERT_ESCALATED]
     assert words.startswith("XYZ: the broker has ")
 
 
