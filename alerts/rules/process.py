@@ -30,6 +30,11 @@ LASTS = timedelta(minutes=2)
 
 def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     """Those about the process."""
+    return (*_work(bounds), *_machine(bounds))
+
+
+def _work(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
+    """What it does: exits, jobs, messages."""
     minutes = float(bounds.undelivered_minutes)
     return (
         # Nothing is protected while it lasts.
@@ -46,18 +51,6 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
         # The next due time makes up for most of them.
         Rule("job_missed", "Job missed", Severity.WARNING, _missed, 1.0, 0.0, holds=LASTS),
         Rule("job_failed", "Job failed", Severity.WARNING, _failed, 1.0, 0.0, holds=LASTS),
-        # A full disk ends the desk, but not within minutes.
-        Rule("disk", "Disk", Severity.WARNING, lambda f: _disk(f, bounds), 1.0, 0.8, escalates=timedelta(hours=1)),
-        # Ages of quotes and lives of cards are measured with it; nothing is lost at once.
-        Rule(
-            "clock_skew",
-            "Clock skew",
-            Severity.WARNING,
-            _skew,
-            bounds.skew_seconds,
-            bounds.skew_seconds / 2,
-            escalates=timedelta(hours=1),
-        ),
         Rule(
             "error_rate",
             "Error rate",
@@ -86,6 +79,24 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             0.0,
             holds=timedelta(minutes=1),
             escalates=timedelta(minutes=10),
+        ),
+    )
+
+
+def _machine(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
+    """What it stands on: disk, clock, backups, database."""
+    return (
+        # A full disk ends the desk, but not within minutes.
+        Rule("disk", "Disk", Severity.WARNING, lambda f: _disk(f, bounds), 1.0, 0.8, escalates=timedelta(hours=1)),
+        # Ages of quotes and lives of cards are measured with it; nothing is lost at once.
+        Rule(
+            "clock_skew",
+            "Clock skew",
+            Severity.WARNING,
+            _skew,
+            bounds.skew_seconds,
+            bounds.skew_seconds / 2,
+            escalates=timedelta(hours=1),
         ),
         # It matters on the day it is needed.
         Rule(

@@ -2,125 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from alerts import alerting, gathering
 from alerts.facts import Front, Loop, Process
-from alerts.rules import RULES
-from engine import holdings, standing, watch
-from engine.errors import BrokerUnavailable, DataUnavailable
-from engine.model.alerts import Alert
-from engine.model.book import Position, PositionStatus, Posting, PostingKind
-from engine.model.events import EventKind, Severity
-from engine.model.instruments import Instrument
-from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.limits import Limits
-from engine.model.market import Dividend, Earnings, MarketSnapshot, Quote, ReportTime
+from engine import holdings
+from engine.model.book import Posting, PostingKind
+from engine.model.events import EventKind
+from engine.model.legs import Structure
 from engine.model.records import Run, RunState
 from engine.ports import SourceState
 from tests import make
+from tests.alerts.watched import (
+    CALL,
+    LOOSE,
+    PUT,
+    SHARE,
+    Watch,
+    close,
+    position,
+    put,
+    shares,
+    watched,
+)
 from tests.custodian import kept
-from tests.desk import Fault, World, make_world, propose, tap
-from tests.fakes import FakeMarket
+from tests.desk import Fault, propose, tap
 
 D = Decimal
-SHARE = make.share()
-PUT = make.put(44)
-CALL = make.call(45, dte=32)
-ENDS = make.call(45, dte=0)
-"""A call that expires on Monday, the day these desks stand on."""
-
-
-@dataclass
-class Watch:
-    """A desk that is looked at every minute, its process, and its prices: the mids, quoted anew at every look."""
-
-    world: World
-    process: Process = field(default_factory=Process)
-    mids: dict[Instrument, str] = field(default_factory=lambda: {SHARE: "48"})
-    is_broker_heard: bool = True
-    open: tuple[Alert, ...] = ()
-
-    def look(self, minutes: int = 0) -> set[str]:
-        """Look now, or every minute for so long; the rules that have an open alert then."""
-        for _ in range(max(1, minutes)):
-            self.world.clock.advance(60 if minutes else 0)
-            for item, mid in self.mids.items():
-                self.world.market.set_quote(item, D(mid) - D("0.01"), D(mid) + D("0.01"))
-            if self.is_broker_heard:
-                standing.refresh_account(self.world.desk)
-            watch.look(self.world.desk)
-            facts = gathering.gather(self.world.desk, lambda: self.process)
-            self.open = alerting.look(self.world.desk, RULES, facts)
-        return {alert.rule for alert in self.open}
-
-    def words(self, rule: str, subject: str | None = None) -> str:
-        """Those of the open alert of a rule."""
-        return next(each.words for each in self.open if each.rule == rule and subject in (None, each.subject))
-
-    @property
-    def sounds(self) -> list[EventKind]:
-        """What was told with a sound, in order."""
-        return [event.kind for event in self.world.events(*EventKind) if event.severity is not Severity.INFO]
-
-
-def position(item: Instrument, quantity: int, price: str, structure: Structure, **more: Any) -> Position:
-    """One instrument held on its own."""
-    sign = 1 if quantity > 0 else -1
-    defaults: dict[str, Any] = {
-        "id": "P00001",
-        "approval_id": None,
-        "structure": structure,
-        "unit": (Leg(item, sign),),
-        "lots": (make.held(item, quantity, price),),
-        "entry": sign * D(price),
-        "opened_units": abs(quantity),
-        "exits": ExitPlan(),
-    }
-    return make.position(**(defaults | more))
-
-
-def shares(**more: Any) -> Position:
-    """1,000 shares bought at 48."""
-    return position(SHARE, 1_000, "48", Structure.SHARES, **more)
-
-
-def put(**more: Any) -> Position:
-    """Two 44 puts sold at 1.03, out at 0.515 and 2.06."""
-    plan = ExitPlan(target=D("-0.515"), stop=D("-2.06"))
-    return position(PUT, -2, "1.03", Structure.SHORT_PUT, **({"exits": plan, "collateral": D(8_800)} | more))
-
-
-def sold_call(item: Instrument = CALL) -> Position:
-    return position(item, -10, "4.00", Structure.COVERED_CALL)
-
-
-def watched(*held: Position, mids: Mapping[Instrument, str] | None = None, **more: Any) -> Watch:
-    """A desk with 100,000 in all, that holds these at what was paid for them."""
-    world = make_world(**more)
-    with world.store.begin() as work:
-        for one in held:
-            work.save_position(one)
-            work.add_postings((Posting(f"buy {one.id}", PostingKind.TRADE, make.NOW, -one.cost),))
-    return Watch(world, mids={SHARE: "48"} | dict(mids or {}))
-
-
-def close(it: Watch, id: str = "P00001") -> None:
-    with it.world.store.begin() as work:
-        ended = replace(work.position(id), status=PositionStatus.CLOSED, closed_at=it.world.clock(), legs=())
-        work.save_position(ended)
-
-
-LOOSE = Limits(one_underlying=D(9), put_collateral_total=D(9), daily_loss=D("0.9"), weekly_loss=D("0.9"))
-"""Limits that leave the total risk and the drawdown to be passed alone."""
 
 
 def test_a_calm_desk_has_no_alert() -> None:
@@ -281,109 +192,6 @@ def test_a_price_that_is_gone_leaves_an_alert_as_it_is() -> None:
     assert it.look(minutes=1) == {"stop_near"}
 
 
-# Dates.
-
-
-def at(it: Watch, hour: int, minute: int = 0, day: int = 15) -> None:
-    """A time in New York on a day of June 2026."""
-    it.world.clock.set(datetime(2026, 6, day, hour + 4, minute, tzinfo=UTC))
-
-
-def test_what_should_have_been_closed_on_its_last_day_and_was_not() -> None:
-    it = watched(position(ENDS, 4, "3.10", Structure.LONG_CALL), mids={ENDS: "3.10"})
-    at(it, 15, 0)
-    assert it.look() == set()
-
-    at(it, 15, 2)
-    late, words = it.look(), it.words("expiry")
-    close(it)
-    after = it.look(minutes=1)
-
-    assert (late, after) == ({"expiry"}, set())
-    assert "expires today, should be closed from 15:00 ET on and is still held 2 min later" in words
-
-
-def test_what_is_left_to_expire_by_design_is_not_late() -> None:
-    it = watched(position(make.put(44, dte=0), -1, "0.50", Structure.SHORT_PUT), mids={make.put(44, dte=0): "0.50"})
-    at(it, 15, 30)
-
-    assert it.look() == set()
-
-
-def test_a_short_call_without_time_value_may_be_assigned() -> None:
-    it = watched(sold_call(), mids={CALL: "3.04"}, limits=LOOSE)
-
-    due, words = it.look(), it.words("assignment")
-    it.mids[CALL] = "3.50"
-    after = it.look(minutes=1)
-
-    assert (due, after) == ({"assignment"}, set())
-    assert words == (
-        "P00001: XYZ 17 Jul 26 45 call is 3.00 in the money with 0.04 of time value left: it may be assigned any "
-        "evening. Then the shares go at 45,000.00."
-    )
-
-
-def test_a_short_put_that_may_be_assigned_says_what_the_cash_lacks() -> None:
-    it = watched(put(), position(make.put(40), -24, "1.00", Structure.SHORT_PUT, id="P00002"), limits=LOOSE)
-    it.mids |= {SHARE: "40", PUT: "4.02", make.put(40): "2.00"}
-
-    it.look()
-
-    assert "it takes 8,800.00, 2,194.00 more than the cash" in it.words("assignment")
-
-
-def test_a_dividend_worth_more_than_the_time_value_is_told_days_ahead() -> None:
-    it = watched(sold_call(), mids={CALL: "3.20"}, limits=LOOSE)
-    ex_date = make.TODAY + timedelta(days=3)
-    it.world.market.set_snapshot(make.snapshot(dividends=(Dividend(ex_date, D("0.30")),)))
-
-    due, words = it.look(), it.words("ex_dividend")
-    it.mids[CALL] = "3.60"
-    after = it.look(minutes=1)
-
-    assert (due, after) == ({"ex_dividend"}, set())
-    assert "0.30 a share goes ex on 18 Jun, and XYZ 17 Jul 26 45 call has 0.20 of time value left" in words
-
-
-def test_a_report_is_told_the_evening_before_and_half_an_hour_before_the_last_close() -> None:
-    it = watched(shares(), limits=LOOSE)
-    report = Earnings(make.TODAY + timedelta(days=1), ReportTime.AFTER_CLOSE, confirmed=True)
-    it.world.market.set_snapshot(make.snapshot(earnings=(report,)))
-    at(it, 15, 59)
-    assert it.look() == set()
-
-    def subjects() -> set[str]:
-        it.look()
-        return {alert.subject for alert in it.open if alert.rule == "earnings"}
-
-    at(it, 16, 0)
-    evening = subjects()
-    at(it, 15, 30, day=16)
-    last = subjects()
-    at(it, 16, 0, day=16)
-    after = subjects()
-
-    assert (evening, last, after) == ({"XYZ"}, {"XYZ", "XYZ last chance"}, set())
-
-
-def test_a_report_before_the_open_is_told_two_evenings_before() -> None:
-    it = watched(shares(), limits=LOOSE)
-    report = Earnings(make.TODAY + timedelta(days=1), ReportTime.BEFORE_OPEN, confirmed=True)
-    it.world.market.set_snapshot(make.snapshot(earnings=(report,)))
-
-    assert it.look() == {"earnings"}
-    assert it.words("earnings", "XYZ") == "XYZ reports on Tue 16 Jun, before open; 1 position is held in it."
-
-
-def test_what_is_held_for_a_report_alone_is_not_warned_of_it() -> None:
-    it = watched(shares(strategy="lotto"), limits=LOOSE)
-    report = Earnings(make.TODAY, ReportTime.AFTER_CLOSE, confirmed=True)
-    it.world.market.set_snapshot(make.snapshot(earnings=(report,)))
-
-    assert it.look() == set()
-
-
 # Prices and the broker.
 
 
@@ -399,17 +207,6 @@ def test_prices_that_are_not_renewed_are_told_after_a_minute_more() -> None:
 
     assert (soon, late, after) == (set(), {"data_stale"}, set())
     assert words == "1 of 1 held names (100 %) have no quote younger than 60 s: XYZ (3 min)."
-
-
-def test_a_market_that_does_not_answer_at_all_has_stale_prices() -> None:
-    it = watched(shares(), limits=LOOSE)
-    desk = replace(it.world.desk, market=Mute(it.world.clock))
-    it.world.clock.advance(minutes=5)
-
-    facts = gathering.gather(desk)
-
-    assert facts.quotes == (("XYZ", None),)
-    assert facts.uses is None
 
 
 def test_a_provider_that_is_down_and_up_again() -> None:
@@ -536,10 +333,11 @@ def test_a_job_that_was_missed_and_is_done_the_next_time() -> None:
 
     missed, words = it.look(minutes=3), it.words("job_missed")
     with it.world.store.begin() as work:
-        work.add_run(Run("R2", "digest", it.world.clock(), it.world.clock(), state=RunState.RUNNING))
+        begun = Run("R2", "digest", it.world.clock(), it.world.clock(), state=RunState.RUNNING)
+        work.add_run(begun)
     running = it.look(minutes=1)
     with it.world.store.begin() as work:
-        work.finish_run("R2", RunState.DONE, it.world.clock())
+        work.end_run(begun, RunState.DONE, it.world.clock())
     after = it.look(minutes=1)
 
     assert (missed, running, after) == ({"job_missed"}, {"job_missed"}, set())
@@ -549,8 +347,7 @@ def test_a_job_that_was_missed_and_is_done_the_next_time() -> None:
 def test_a_job_that_failed_and_is_done_the_next_time() -> None:
     it = watched()
     with it.world.store.begin() as work:
-        work.add_run(Run("R1", "stress", make.NOW, make.NOW))
-        work.finish_run("R1", RunState.FAILED, make.NOW, "no price")
+        work.add_run(Run("R1", "stress", make.NOW, make.NOW, state=RunState.FAILED, note="no price"))
 
     failed, words = it.look(minutes=3), it.words("job_failed")
     with it.world.store.begin() as work:
@@ -589,69 +386,3 @@ def test_a_message_that_does_not_get_through_and_then_does() -> None:
 
     assert (stuck, after) == ({"undelivered"}, set())
     assert words == "1 message waits for telegram:5, the oldest for 10 min."
-
-
-# Whatever is known.
-
-
-class Mute(FakeMarket):
-    """A market that answers nothing."""
-
-    def quotes(self, instruments: Any) -> Mapping[Instrument, Quote]:
-        raise DataUnavailable("no answer")
-
-    def snapshot(self, ticker: str) -> MarketSnapshot:
-        raise DataUnavailable("no answer")
-
-
-ITEMS = {
-    "shares": shares(),
-    "put": put(),
-    "call": replace(sold_call(), id="P00003"),
-    "broken": replace(put(), id="P00004", legs=()),
-    "new": replace(put(), id="P00005", entry=None, opened_units=0),
-    "ending": position(ENDS, 4, "3.10", Structure.LONG_CALL, id="P00006"),
-    "index": position(make.option(5_800, underlying="SPX", root="SPXW"), -1, "9", Structure.CREDIT_SPREAD, id="P00007"),
-}
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    held=st.sets(st.sampled_from(sorted(ITEMS))),
-    quoted=st.dictionaries(st.sampled_from([SHARE, PUT, CALL, ENDS]), st.tuples(st.integers(0, 9), st.integers(0, 9))),
-    knows_name=st.booleans(),
-    is_heard=st.booleans(),
-    is_mute=st.booleans(),
-    has_books=st.booleans(),
-    hours=st.integers(0, 80),
-)
-def test_a_look_never_fails_whatever_is_there(
-    held: set[str],
-    quoted: dict[Instrument, tuple[int, int]],
-    knows_name: bool,
-    is_heard: bool,
-    is_mute: bool,
-    has_books: bool,
-    hours: int,
-) -> None:
-    world = make_world(deposit=100_000 if has_books else None)
-    world.market.drop_quote(SHARE)
-    with world.store.begin() as work:
-        for name in held:
-            work.save_position(ITEMS[name])
-    if knows_name:
-        world.market.set_snapshot(make.snapshot(earnings=None, dividends=None))
-    world.clock.advance(hours=hours)
-    for item, (bid, ask) in quoted.items():
-        world.market.put_quote(make.quote(item, bid, ask, world.clock()))
-    world.broker.is_mute = not is_heard
-    if is_heard:
-        standing.refresh_account(world.desk)
-    else:
-        with pytest.raises(BrokerUnavailable):
-            standing.refresh_account(world.desk)
-    desk = replace(world.desk, market=Mute(world.clock)) if is_mute else world.desk
-
-    facts = gathering.gather(desk)
-
-    assert all(finding.words for rule in RULES for finding in rule.read(facts))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from alerts.facts import Front, Loop
 from bot.clocks import ClockWatch, Skew, measured
+from bot.condition import Condition
 from bot.runtime import Beat
-from bot.vitals import Vitals
 from engine import backup
 from engine.errors import BrokerUnavailable
 from engine.model.backups import BackupRules, Occasion
@@ -19,17 +19,17 @@ from tests.desk import make_world
 from tests.fakes import FakeClock
 
 
-def vitals(folder: Path, clock: ClockWatch | None = None) -> Vitals:
+def condition(folder: Path, clock: ClockWatch | None = None) -> Condition:
     """Those of a process with two loops and a platform that is not reached, on a database in `folder`."""
     url = f"sqlite:///{folder / 'desk.db'}"
     world = make_world(store=Store.create(url))
     beats = (Beat("exits", 0.4, 0.01, False, 9), Beat("exit orders", 33.0, 0.01, True, 9))
     fronts = (("Discord", (False, "no gateway")),)
-    return Vitals(world.desk, make.NOW, lambda: beats, lambda: fronts, url, BackupRules(), clock)
+    return Condition(world.desk, make.NOW, lambda: beats, lambda: fronts, url, BackupRules(), clock)
 
 
 def test_a_process_tells_its_loops_platforms_disk_and_database(tmp_path: Path) -> None:
-    it = vitals(tmp_path)
+    it = condition(tmp_path)
 
     told = it()
 
@@ -43,7 +43,7 @@ def test_a_process_tells_its_loops_platforms_disk_and_database(tmp_path: Path) -
 
 
 def test_the_newest_backup_is_told(tmp_path: Path) -> None:
-    it = vitals(tmp_path)
+    it = condition(tmp_path)
     for hours in (1, 9):
         backup.make(it.url, it.backups, make.NOW + timedelta(hours=hours), Occasion.DAILY)
 
@@ -51,7 +51,7 @@ def test_the_newest_backup_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_yet_is_measured_where_it_will_be(tmp_path: Path) -> None:
-    it = replace(vitals(tmp_path), backups=BackupRules(folder=str(tmp_path / "not" / "yet")))
+    it = replace(condition(tmp_path), backups=BackupRules(folder=str(tmp_path / "not" / "yet")))
 
     assert it().disk_free is not None
 
@@ -90,7 +90,7 @@ def test_a_clock_that_does_not_answer_leaves_the_last_measurement(tmp_path: Path
     said = watch.measure()
     ours.advance(minutes=5)
     silent = watch.measure()
-    told = vitals(tmp_path, watch)()
+    told = condition(tmp_path, watch)()
 
     assert said == "5.0 s ahead"
     assert silent == "not measured: no answer about the time"

@@ -22,7 +22,7 @@ LOOKED = "alerts:looked"
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class Condition:
     """Reads the process; waits for its own database alone.
 
     Attributes:
