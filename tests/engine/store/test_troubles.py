@@ -62,7 +62,7 @@ def test_what_waits_is_told_by_destination_with_its_oldest(store: Store):
         work.enqueue("E00002", "discord:7", 0, "event:2")
         work.mark_sent(["E00001:telegram:5:0"], "1", make.NOW)
         work.enqueue("E00001", "web:ann", 0, "event:1")
-        work.give_up(["E00001:web:ann:0"], "gone")
+        work.give_up(["E00001:web:ann:0"], "gone", make.NOW)
 
     with store.read() as work:
         assert work.queues() == (Queue("discord:7", 1, ago(5)), Queue("telegram:5", 2, ago(9)))
