@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.jobs import Job
 from alerts.runner import Runner as JobRunner
 from alerts.scheduler import Scheduler
 from bot import parts
@@ -352,10 +353,10 @@ def build_runtime(desks: Desks, past: PastTrades | None = None, upkeep: tuple[St
     return Runtime(desks.books, works(desks, exchange, past, lambda: asking(Urgency.BACKGROUND), upkeep))
 
 
-def build_scheduler(desks: Desks, runtime: Runtime) -> Scheduler:
-    """What runs the jobs of a live desk, not started yet; it also looks whether the loops still do."""
+def build_scheduler(desks: Desks, runtime: Runtime, more: tuple[Job, ...] = ()) -> Scheduler:
+    """What runs the jobs of a live desk, and `more`, not started yet; it also looks whether the loops still do."""
     troubles = Troubles(desks.books)
-    listed = desk_jobs(desks, quietly=lambda: asking(Urgency.BACKGROUND))
+    listed = desk_jobs(desks, more=more, quietly=lambda: asking(Urgency.BACKGROUND))
     return Scheduler(JobRunner(desks.books, listed, troubles.tell), Heart(runtime, troubles))
 
 

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from alerts.jobs import Job
 from alerts.metrics import Vitals
-from bot import app, checkup, parts, practice
+from bot import app, checkup, data_check, parts, practice
+from bot.alert_jobs import alert_jobs
 from bot.bulkheads import Bulkheads
 from bot.channels import channels_of
+from bot.clocks import ClockWatch
 from bot.command import Pool, Room
+from bot.condition import Condition
 from bot.fronts import Fronts
 from bot.monitor import Monitor, Pulse, Watched
 from bot.pace import Pace
@@ -22,6 +26,7 @@ from bot.runtime import Runtime
 from bot.serve import Serving
 from bot.settings import Config
 from bot.upkeep import LiveData
+from engine.desk import Desk
 from engine.ports import MarketData, PastTrades, SourceState
 from engine.store import Store, folder_of
 
@@ -72,11 +77,13 @@ def live(
     if recorder is not None:
         said.add(lambda: parts.recording(recorder.written, recorder.lost))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
-    scheduler = app.build_scheduler(desks, runtime)
+    platforms = Parts()
+    scheduler = app.build_scheduler(desks, runtime, _watching(config, desks.books, runtime, platforms, clock))
     room = replace(room, doctor=lambda: checkup.findings(config), jobs=scheduler)
     fronts = app.build_fronts(config, room, say)
     shown = Fronts(room, fronts)
-    said.add(lambda: shown.parts)
+    platforms.add(lambda: shown.parts)
+    said.add(platforms)
     serving = Serving(
         room,
         runtime,
@@ -94,6 +101,24 @@ def live(
             recorder.close()
 
     return _watched(config, serving, close, app.sources_of(market))
+
+
+def _watching(
+    config: Config, desk: Desk, runtime: Runtime, platforms: Parts, clock: Callable[[], datetime]
+) -> tuple[Job, ...]:
+    """The jobs of the alert rules; `platforms` are added to it when they are there."""
+    has_clock = config.desk.broker == "alpaca" or data_check.has_alpaca(config)
+    theirs = ClockWatch(clock, lambda: app.alpaca_clock(config)) if has_clock else None
+    condition = Condition(
+        desk,
+        clock(),
+        beats=lambda: runtime.beats,
+        fronts=platforms,
+        url=config.database.url,
+        backups=config.backup,
+        clock=theirs,
+    )
+    return alert_jobs(desk, config.alerts.thresholds, condition, theirs)
 
 
 def _watched(
