@@ -184,7 +184,11 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     if event.kind in SILENT or is_exit_order:
         return ()
     key = card_key(event)
-    return tuple(Route(name, key) for name in _destinations(event, channels) if not _is_about(event, name))
+    names = _destinations(event, channels)
+    reached = tuple(name for name in names if not _is_about(event, name))
+    if event.kind is EventKind.UNDELIVERED and not reached:  # the one platform there is: its other chats may be well
+        reached = tuple(name for name in names if name != event.subject)
+    return tuple(Route(name, key) for name in reached)
 
 
 def topic_of(event: Event) -> Topic:

@@ -17,6 +17,7 @@ from bot.handlers import (
     chain,
     closing,
     envelopes,
+    health,
     life,
     limits,
     look,
@@ -30,6 +31,7 @@ from bot.handlers import (
     run,
     setup,
     trail,
+    undelivered,
 )
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
@@ -50,6 +52,7 @@ FLATTEN = Parameter("id", Kind.TEXT, "the id on the card, such as F00009")
 QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007", example="U00007")
 TRADE = Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
+DESTINATION = Parameter("destination", Kind.TEXT, "a platform and chat", rest=True, example="telegram:-100123")
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
@@ -151,9 +154,13 @@ LOOK = (
     _look(Group.SAFETY, "limits", "every limit, what is used of it and what is about to change", limits.limits),
     _look(Group.SAFETY, "locks", "what may not be opened, and why", limits.show_locks),
     _look(Group.DESK, "whoami", "your name and role", run.whoami),
-    _look(Group.DESK, "health", "whether every part answers", run.health),
+    _look(Group.DESK, "health", "what is not well, and how the service levels are kept", health.health,
+          Parameter("view", Kind.CHOICE, "the service levels, or every part, in full", required=False,
+                    choices=health.VIEWS)),
     Command("users", Role.ADMIN, "who is on the list and what they did last, and who was turned away", people.users,
             Group.DESK, is_private=True),
+    Command("undelivered", Role.ADMIN, "messages that were given up: what, where, why; try again or let go",
+            undelivered.undelivered, Group.DESK, is_private=True),
     Command("setup", Role.ADMIN, "set the desk up: what is to do, a test card to every channel, a first paper order",
             setup.setup, Group.DESK,
             (Parameter("step", Kind.CHOICE, "one step; the first that is not done when left out", required=False,
@@ -297,6 +304,10 @@ BUTTONS = (
             (Parameter("about", Kind.TEXT, "an id of the trade", example="P00003"),
              Parameter("text", Kind.TEXT, "what there is to say", rest=True)),
             acts=True, is_button=True, is_safe_late=True),
+    Command("redeliver", Role.ADMIN, "try messages again that were given up there", undelivered.redeliver,
+            parameters=(DESTINATION,), acts=True, is_button=True, place=Place.SAME, is_private=True),
+    Command("let_go", Role.ADMIN, "let messages go that were given up there", undelivered.drop,
+            parameters=(DESTINATION,), acts=True, is_button=True, place=Place.SAME, is_private=True),
     Command("test_card", Role.ADMIN, "send a test card to every channel", setup.send_card, acts=True, is_button=True,
             place=Place.SAME, is_private=True),
     Command("until_open", Role.TRADER, "an alert is silent until the next opening bell", alerts.until_open,

@@ -80,6 +80,8 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
         return ((Button(f"Revoke {event.subject}", f"revoke:{event.subject}", Tone.BAD),),)
     if event.kind is EventKind.POSITION_MISMATCH and event.subject == "holdings":
         return ((Button("What is open", "adoptions:"),),)
+    if event.kind is EventKind.UNDELIVERED:
+        return ((Button("What was not delivered", "refresh:/undelivered"),),)
     if event.kind in {EventKind.HALTED, EventKind.PANIC}:
         return ((Button("Resume", "resume:", Tone.ASK),),)
     if event.kind in {EventKind.RISK_BREACHED, EventKind.LOCK_CHANGED} and event.data.get("status") == LockStatus.HELD:

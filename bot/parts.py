@@ -58,12 +58,12 @@ def leader(desk: Desk) -> tuple[Part, ...]:
 
 
 def messages(desk: Desk) -> tuple[Part, ...]:
-    """What waits in the outbox."""
+    """What waits in the outbox, and what was given up: with one platform alone nobody is told of that elsewhere."""
     with desk.store.read() as work:
-        waiting = work.outbox_waiting()
-    return (
-        ("Outbox", (waiting <= BACKLOG, f"{words.count(waiting, 'message')} waiting" if waiting else "nothing waits")),
-    )
+        waiting, lost = work.outbox_waiting(), work.dead_letters()
+    told = f"{words.count(waiting, 'message')} waiting" if waiting else "nothing waits"
+    given_up = f"; {words.count(lost, 'message')} given up, /undelivered" if lost else ""
+    return (("Outbox", (waiting <= BACKLOG and not lost, f"{told}{given_up}")),)
 
 
 def recording(written: int, lost: int) -> tuple[Part, ...]:

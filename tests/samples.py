@@ -37,6 +37,7 @@ from tests.engine.exit_cases import calls, look
 from tests.engine.own_books import two_weeks
 from tests.rolling import open_market, short_put
 from tests.strategies import cases
+from tests.watched import watched
 
 D = Decimal
 LIVE = "LIVE 123456789"
@@ -354,6 +355,14 @@ def _closed_quote() -> Card:
     return desk.card("/quote XYZ")
 
 
+def _levels() -> Card:
+    return watched().card("/health levels")
+
+
+def _undelivered() -> Card:
+    return watched().card("/undelivered", who="web:ann")
+
+
 def _long_help() -> Card:
     return _asked("/help trades")
 
@@ -418,6 +427,8 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "limits": lambda: _asked("/limits"),
     "health": lambda: _asked("/health"),
     "health-sources": lambda: _told("/health"),
+    "health-levels": _levels,
+    "undelivered": _undelivered,
     "help": lambda: _asked("/help"),
     "help-trades": _long_help,
     "help-close": lambda: _asked("/help close"),

@@ -1,20 +1,15 @@
-"""Running the desk: /help, /whoami, /health, /halt and /resume."""
+"""Running the desk: /help, /whoami, /halt and /resume."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
-from bot import words
 from bot.command import SHOWN_CHOICES, Call, Command, Group, Parameter
 from bot.message import Button, Card, Tone
-from bot.parts import Part, sources
 from bot.people import Role
 from bot.told import as_told
 from engine import halts, locks, panic
-from engine.errors import BrokerError, DataError
 from engine.model.events import EventKind
-from engine.model.instruments import Stock
 
 
 def whoami(call: Call) -> Card:
@@ -42,75 +37,6 @@ def resume(call: Call) -> Card:
         return Card("Nothing was halted", lines=("Entries were allowed already.",), banner=call.room.banner())
     card = Card("Entries allowed again", Tone.GOOD, (f"Resumed by {call.user.name}.",), banner=call.room.banner())
     return as_told(call, card, EventKind.RESUMED)
-
-
-def health(call: Call) -> Card:
-    """Whether each part answers: broker, market data, database, and whether entries are halted."""
-    now = call.desk.now()
-    market = _market(call)  # asked before the sources tell how they do: they tell of this question too
-    providers = sources(call.desk.market.sources(), now)
-    parts = [_broker(call), market, _universe(call), *providers, _store(call), _halt(call), *call.room.parts()]
-    bad = [name for name, (fine, _) in parts if not fine]
-    facts = tuple((name, text) for name, (_, text) in parts)
-    desk = call.desk
-    session = "open" if desk.sessions.is_open(now) else "closed"
-    return Card(
-        "All parts answer" if not bad else f"Not well: {', '.join(bad)}",
-        Tone.BAD if bad else Tone.GOOD,
-        facts=(*facts, ("Market", session), ("Desk time", _exact(now))),
-        buttons=((Button("Refresh", "refresh:/health"),),),
-        banner=call.room.banner(),
-    )
-
-
-def _exact(now: datetime) -> str:
-    """The date and the time of day to the second, where it is told."""
-    return f"{words.moment(now)[:10]} {words.clock(now)}"
-
-
-def _broker(call: Call) -> Part:
-    try:
-        account = call.desk.broker.account()
-    except BrokerError as problem:
-        return "Broker", (False, str(problem))
-    return "Broker", (not account.blocked, f"{call.desk.broker.name}, account {account.number}")
-
-
-def _market(call: Call) -> Part:
-    """The first name's quote: its age says whether the data is alive."""
-    tickers = call.desk.tickers
-    if not tickers:
-        return "Data", (False, f"{call.desk.market.name} knows no names")
-    share = Stock(tickers[0])
-    try:
-        quote = call.desk.market.quotes([share]).get(share)
-    except DataError as problem:
-        return "Data", (False, str(problem))
-    if quote is None:
-        closed = not call.desk.sessions.is_open(call.desk.now())
-        return "Data", (closed, f"{call.desk.market.name}: no quote of {share} now")
-    age = words.age((call.desk.now() - quote.at).total_seconds())
-    return "Data", (True, f"{quote.source}, {share} {age} old")
-
-
-def _universe(call: Call) -> Part:
-    """The names that are scanned, and who named them."""
-    desk = call.desk
-    by = "[desk] universe" if desk.universe else desk.market.name
-    return "Universe", (bool(desk.tickers), f"{words.count(len(desk.tickers), 'name')}, from {by}")
-
-
-def _store(call: Call) -> Part:
-    with call.desk.store.read() as work:
-        open_orders, pending = len(work.open_orders()), len(work.pending_approvals())
-    waiting = f"{words.count(open_orders, 'open order')}, {words.count(pending, 'proposal')} waiting"
-    return "Database", (True, f"revision {call.desk.store.revision()}; {waiting}")
-
-
-def _halt(call: Call) -> Part:
-    with call.desk.store.read() as work:
-        standing = halts.current(work)
-    return "Entries", (True, "allowed" if standing is None else standing.words)
 
 
 def help_card(call: Call, commands: tuple[Command, ...]) -> Card:

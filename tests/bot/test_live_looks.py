@@ -77,7 +77,7 @@ def test_news_come_with_their_scores(desk: Visit) -> None:
 
 def test_a_source_that_fails_has_a_line_on_health_and_the_quote_comes_all_the_same(desk: Visit) -> None:
     titles = [desk.card("/quote AAPL").title for _ in range(4)]
-    card = desk.card("/health")
+    card = desk.card("/health all")
 
     assert set(titles) == {"AAPL 100.00"}
     assert "other did not answer within 4 s." in fact(card, "Source other")

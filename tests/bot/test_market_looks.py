@@ -337,7 +337,7 @@ def test_health_has_a_line_for_each_provider() -> None:
     desk = room()
     desk.world.market.states = told.states()
 
-    card = desk.card("/health")
+    card = desk.card("/health all")
 
     assert card.title == "Not well: Source yahoo"
     assert fact(card, "Source alpaca") == "up, answered 3 s ago, left 181 of 200 a minute"
