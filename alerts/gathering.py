@@ -32,8 +32,6 @@ REFUSED_FOR = timedelta(minutes=15)
 JOBS_FOR = timedelta(days=8)
 """What a job of the week before last did troubles nobody."""
 MOST_TRIES = 100
-ACTS = (EventKind.COMMAND, EventKind.ATTEMPTED)
-"""What is done, beside runs of jobs: what people asked for, and tries at the broker."""
 ACT_BY = timedelta(minutes=30)
 """Before the close after which a report comes: the last chance to act, 15:30 on a day that closes at 16:00."""
 FOR_REPORTS = frozenset({"lotto", "earnings_protection"})
@@ -92,7 +90,7 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
     state = _state(desk, work, seen, tickets)
     limits = bounds.limits_in_force(desk, work)
     losses = () if state is None else risk.losses(state, limits)
-    dated = coming.known(work)
+    dated, tallies = coming.known(work), work.tallies(now - HOUR)
     return Facts(
         now=now,
         today=desk.today,
@@ -110,8 +108,8 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
         broker=_broker(work, account, now),
         jobs=work.latest_runs(now - JOBS_FOR),
         waiting=work.queues(),
-        errors=work.count_events(EventKind.ERROR, now - HOUR),
-        acts=_acts(work, now - HOUR),
+        errors=sum(tally.failed for tally in tallies),
+        acts=sum(tally.done for tally in tallies),
         process=process,
     )
 
@@ -265,8 +263,3 @@ def _broker(work: UnitOfWork, account: KnownAccount | None, now: datetime) -> Br
         refused=tuple(refused),
         differing=tuple((key, theirs, ours) for key, (theirs, ours) in sorted(holdings.told(work).items())),
     )
-
-
-def _acts(work: UnitOfWork, since: datetime) -> int:
-    """What was done: commands, tries at the broker, runs of jobs."""
-    return sum(work.count_events(kind, since) for kind in ACTS) + work.runs_begun(since)

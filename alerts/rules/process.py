@@ -167,7 +167,7 @@ def _skew(facts: Facts) -> Iterator[Finding]:
 
 
 def _errors(facts: Facts, bounds: Thresholds) -> Iterator[Finding]:
-    """Of the last hour; a few errors in a quiet night are no rate."""
+    """Of the last hour, as the service level counts them; a few errors in a quiet night are no rate."""
     acts = max(facts.acts, facts.errors, 1)
     share = facts.errors / acts if facts.errors >= bounds.errors else 0.0
     words = f"{facts.errors} errors in {acts:,} acts of the last hour, {as_percent(facts.errors / acts, '.2')}."

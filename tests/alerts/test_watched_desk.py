@@ -11,7 +11,7 @@ import pytest
 from alerts.facts import Front, Loop, Process
 from engine import holdings
 from engine.model.book import Posting, PostingKind
-from engine.model.events import EventKind
+from engine.model.events import EventKind, Severity
 from engine.model.legs import Structure
 from engine.model.records import Run, RunState
 from engine.ports import SourceState
@@ -363,13 +363,13 @@ def test_errors_beyond_the_service_level_and_an_hour_without_any() -> None:
     desk = it.world.desk
     with it.world.store.begin() as work:
         work.add_events(desk.event(EventKind.COMMAND, "/risk", {}) for _ in range(97))
-        work.add_events(desk.event(EventKind.ERROR, "books: account", {}) for _ in range(3))
+        work.add_events(desk.event(EventKind.ERROR, "books: account", {}, Severity.URGENT) for _ in range(3))
 
     many, words = it.look(), it.words("error_rate")
     after = it.look(minutes=61)
 
     assert (many, after) == ({"error_rate"}, set())
-    assert words == "3 errors in 97 acts of the last hour, 3.09 %."
+    assert words == "3 errors in 100 acts of the last hour, 3.00 %."
 
 
 def test_a_message_that_does_not_get_through_and_then_does() -> None:

@@ -1,4 +1,4 @@
-"""What the alert rules ask the database: latest runs, messages that wait, how much happened lately."""
+"""What the alert rules ask the database: latest runs, and messages that wait."""
 
 from __future__ import annotations
 
@@ -46,13 +46,6 @@ def test_a_job_that_has_not_been_due_for_long_is_left_out(store: Store):
         assert work.latest_runs(ago(60)) == ()
 
 
-def test_runs_are_counted_from_when_they_began(store: Store):
-    runs(store, ("R1", "a", 61, RunState.DONE), ("R2", "a", 60, RunState.DONE), ("R3", "b", 1, RunState.RUNNING))
-
-    with store.read() as work:
-        assert work.runs_begun(ago(60)) == 2
-
-
 def test_what_waits_is_told_by_destination_with_its_oldest(store: Store):
     with store.begin() as work:
         for number, minutes in enumerate((9, 30, 5)):
@@ -66,18 +59,3 @@ def test_what_waits_is_told_by_destination_with_its_oldest(store: Store):
 
     with store.read() as work:
         assert work.queues() == (Queue("discord:7", 1, ago(5)), Queue("telegram:5", 2, ago(9)))
-
-
-def test_events_are_counted_by_kind_and_time(store: Store):
-    with store.begin() as work:
-        for number, (kind, minutes) in enumerate(
-            ((EventKind.ERROR, 61), (EventKind.ERROR, 60), (EventKind.COMMAND, 2), (EventKind.ERROR, 1))
-        ):
-            work.add_event(make.event(kind, id=f"E0000{number}", at=ago(minutes)))
-
-    with store.read() as work:
-        assert [work.count_events(kind, ago(60)) for kind in (EventKind.ERROR, EventKind.COMMAND, EventKind.NOTE)] == [
-            2,
-            1,
-            0,
-        ]
