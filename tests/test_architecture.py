@@ -46,6 +46,7 @@ LAYERS = {
         "engine.pricing",
         "engine.projection",
         "engine.protection",
+        "engine.redaction",
         "engine.refusals",
         "engine.reservations",
         "engine.results",
