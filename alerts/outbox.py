@@ -17,10 +17,13 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from alerts.routes import Route
+from engine import meters
 from engine.model.events import Event, Severity
 from engine.model.records import Delivery
+from engine.redaction import clean
 from engine.store import Store, UnitOfWork, Waiting
 
 log = structlog.get_logger()
@@ -195,11 +198,18 @@ class Outbox:
     async def _try(self, card: Waiting, event: Event) -> Exception | None:
         """Deliver and note it; what went wrong, whatever a platform throws: the message stays queued."""
         try:
-            ref = await self.deliver(event, card.first)
+            with bound_contextvars(trade=event.correlation, about=event.id):
+                ref = await self.deliver(event, card.first)
         except Exception as problem:  # noqa: BLE001
-            log.warning("outbox.failed", destination=card.first.destination, event_id=event.id, problem=repr(problem))
+            where = card.first.destination
+            log.warning(
+                "outbox.failed", destination=where, about=event.id, trade=event.correlation, problem=repr(problem)
+            )
+            if not isinstance(problem, Later):
+                meters.erred(type(problem).__name__)
             return problem
         await self.run(lambda: self._arrived(card, ref))
+        meters.DELIVERY.observe(max(0.0, (self.now() - event.at).total_seconds()))
         return None
 
     def _arrived(self, card: Waiting, ref: str) -> None:
@@ -222,7 +232,7 @@ class Outbox:
         again = self.now() + back_off(card.first.attempts)
         is_unsure = isinstance(problem, Unanswered | TimeoutError)
         with self.store.begin() as work:
-            work.mark_failed(card.first.id, repr(problem)[:500], again, unanswered=is_unsure)
+            work.mark_failed(card.first.id, clean(repr(problem))[:500], again, unanswered=is_unsure)
 
     async def _give_up(self, card: Waiting, why: str) -> None:
         log.error("outbox.given_up", destination=card.first.destination, key=card.first.key, why=why)
@@ -230,7 +240,7 @@ class Outbox:
 
     def _given_up(self, card: Waiting, why: str) -> None:
         with self.store.begin() as work:
-            work.give_up(card.ids, why[:500], self.now())
+            work.give_up(card.ids, clean(why)[:500], self.now())
             self.lost(work, card.first, why)
 
     def forget(self) -> int:

@@ -13,7 +13,7 @@ from bot.config import require_admin
 from bot.doctor import Finding
 from bot.fronts import examined
 from bot.settings import Config, DeskSettings
-from engine import gateway
+from engine import gateway, redaction
 from engine.errors import DeskError
 from engine.store import Store
 
@@ -30,7 +30,8 @@ def findings(config: Config) -> tuple[Finding, ...]:
         looks = [pool.submit(_looked, part, look, config) for part, look in PARTS.items()]
         data = pool.submit(_data, config)
         chats = asyncio.run(_chats(config))
-    return (*(look.result() for look in looks), *data.result(), *chats)
+    found = (*(look.result() for look in looks), *data.result(), *chats)
+    return tuple(replace(each, words=redaction.clean(each.words)) for each in found)
 
 
 def _looked(part: str, look: Callable[[Config], tuple[str, str]], config: Config) -> Finding:

@@ -18,6 +18,7 @@ import traceback
 from dataclasses import replace
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from bot import words as say
 from bot.alert_cards import is_alert, told_of
@@ -32,9 +33,10 @@ from bot.people import User
 from bot.personal import personal, told_to
 from bot.preferences import Preferences, preferences_of
 from bot.proposal import proposal_card, story
-from engine import trail
+from engine import meters, trail
 from engine.errors import AlreadyDecided, BadRequest, Canceled, Denied, DeskError, LeaseLost, NotFound
 from engine.model.events import Event, EventKind, Severity
+from engine.redaction import clean
 from engine.store import UnitOfWork
 
 log = structlog.get_logger()
@@ -64,6 +66,11 @@ def _pool(request: Request) -> Pool:
 def answer(room: Room, request: Request, tell: Tell = unheard) -> Reply:
     """`dispatch` without the event loop: the work itself, in the caller's thread."""
     request = readable(request)
+    with bound_contextvars(request=request.source):
+        return _answered(room, request, tell)
+
+
+def _answered(room: Room, request: Request, tell: Tell) -> Reply:
     try:
         room.desk.term.check()
         return _answer(room, request, tell)
@@ -113,6 +120,7 @@ def _explained(room: Room, request: Request, command: Command, words: list[str],
         return _told(room, problem, "stopped", "Stopped")
     if isinstance(problem, BadRequest | NotFound):
         return _told(room, problem, "bad request", "That did not work")
+    meters.erred(type(problem).__name__)
     log.warning("command.failed", command=command.name, problem=str(problem), kind=type(problem).__name__)
     return _told(room, problem, "failed", "That did not work")
 
@@ -238,7 +246,7 @@ def _raw(request: Request) -> str:
 
 def _told(room: Room, problem: DeskError, kind: str, title: str) -> Reply:
     tone = Tone.BAD if kind in {"failed", "not allowed"} else Tone.WARNING
-    return Reply((Card(title, tone, (str(problem),), banner=room.banner()),), Place.NEW, kind)
+    return Reply((Card(title, tone, (clean(str(problem)),), banner=room.banner()),), Place.NEW, kind)
 
 
 def _lost(room: Room, request: Request, command: Command, words: list[str], late: AlreadyDecided) -> Reply:
@@ -261,6 +269,7 @@ def _broken(room: Room, request: Request, bug: Exception) -> Reply:
     """A bug: the person gets a reference, the log has it with the traceback, the audit trail as an ERROR event."""
     trace = "".join(traceback.format_exception(bug))
     ref = reference(trace, request)
+    meters.erred(type(bug).__name__)
     log.error("command.broken", ref=ref, raw=_raw(request), exc_info=bug)
     _record_bug(room, request, ref)
     card = Card("Something broke here", Tone.BAD, (f"Something broke here (ref {ref}).",), banner=room.banner())

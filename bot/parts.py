@@ -8,7 +8,7 @@ from datetime import datetime
 from bot import words
 from bot.runtime import Runtime
 from bot.serve import Feed
-from engine import leadership
+from engine import leadership, redaction
 from engine.desk import Desk
 from engine.news import clean
 from engine.ports import SourceState
@@ -31,7 +31,8 @@ class Parts:
         self._sources.append(source)
 
     def __call__(self) -> tuple[Part, ...]:
-        return tuple(part for source in self._sources for part in source())
+        said = (part for source in self._sources for part in source())
+        return tuple((name, (is_well, redaction.clean(words))) for name, (is_well, words) in said)
 
 
 def loops(runtime: Runtime) -> tuple[Part, ...]:

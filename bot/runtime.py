@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
+from engine import meters
 from engine.desk import Desk
 from engine.errors import DeskError, LeaseLost
 from engine.model.events import EventKind, Severity
+from engine.redaction import clean
 
 log = structlog.get_logger()
 
@@ -83,7 +86,7 @@ class Troubles:
     def bug(self, step: str, problem: Exception) -> None:
         """A failure nobody thought of: logged with its traceback, told at once."""
         log.error("loop.broken", step=step, exc_info=problem)
-        self.tell(step, type(problem).__name__, repr(problem)[:300], Severity.URGENT)
+        self.tell(step, type(problem).__name__, clean(repr(problem))[:300], Severity.URGENT)
 
     def stalled(self, beat: Beat) -> None:
         """A loop that has not finished a look for too long."""
@@ -93,6 +96,7 @@ class Troubles:
 
     def tell(self, step: str, kind: str, problem: str, severity: Severity) -> None:
         """Tell it as an event, unless the same was told a moment ago; never raises."""
+        meters.erred(kind)
         if not self._is_news(step, kind):
             return
         desk = self._desk
@@ -181,7 +185,8 @@ class Loop:
             if self._ending.is_set() or not self._troubles.may_act:
                 return
             try:
-                step()
+                with bound_contextvars(loop=self.work.name, step=name):
+                    step()
             except LeaseLost as lost:
                 log.warning("loop.may_not_act", loop=self.work.name, step=name, why=str(lost))
                 return

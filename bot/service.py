@@ -8,7 +8,7 @@ from datetime import datetime
 
 from alerts.jobs import Job
 from alerts.metrics import Vitals
-from bot import app, checkup, data_check, parts, practice
+from bot import app, checkup, data_check, logs, parts, practice
 from bot.alert_jobs import alert_jobs
 from bot.bulkheads import Bulkheads
 from bot.channels import channels_of
@@ -63,6 +63,7 @@ def live(
         ConfigError: the database holds a practice, or an address belongs to the other kind of account.
     """
     practice.check_mark(config, store)
+    logs.follow(store)
     pools = Bulkheads(trading=4, looking=4, protecting=4)
     desks = app.sessions_of(config, app.build_desk(config, store, market, clock))
     recorder = app.build_recorder(config)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+
+from structlog.contextvars import bound_contextvars
 
 from engine.desk import Desk
 from engine.errors import BrokerError, OrderRejected
@@ -42,6 +46,15 @@ def note_alone(desk: Desk, order: Order, act: Act, problem: BrokerError | None) 
     """`note` where nothing else is written."""
     with desk.store.begin() as work:
         note(desk, work, work.ticket(order.ticket_id), order, act, problem)
+
+
+@contextmanager
+def in_story(desk: Desk, order: Order) -> Iterator[None]:
+    """What is logged inside belongs to the trade of this order."""
+    with desk.store.read() as work:
+        story = story_of(work, work.ticket(order.ticket_id))
+    with bound_contextvars(trade=story):
+        yield
 
 
 def story_of(work: UnitOfWork, ticket: Ticket) -> str:

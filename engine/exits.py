@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import takewhile
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from engine import alarms, halts, missing, modelled, nets, orders, pauses, quoted, silence, triggers
 from engine.desk import Desk
@@ -134,11 +135,17 @@ def _exits(desk: Desk, memory: _Memory, started: list[Ticket], prices: dict[str,
             started.append(ticket)
 
     try:
-        each(looked, act, lambda position: position.id)
+        each(looked, lambda position: _in_its_story(position, act), lambda position: position.id)
     finally:
         calm = [one for one in watched if one.is_valid and not is_breached(one)]
         prices |= {one.position.id: one.value for one in calm}
         _remember_good(desk, calm, memory)
+
+
+def _in_its_story(position: Position, act: Callable[[Position], None]) -> None:
+    """Look at one position; what is logged meanwhile belongs to its trade."""
+    with bound_contextvars(trade=position.story):
+        act(position)
 
 
 def _forget(desk: Desk, position: Position, memory: _Memory) -> None:

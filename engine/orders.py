@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from engine import alarms, attempts, fills, gateway, grounds, looks, pauses, quoted, refusals
+from engine import alarms, attempts, fills, gateway, grounds, looks, meters, pauses, quoted, refusals
 from engine.attempts import Act, story_of
 from engine.desk import Desk
 from engine.each import each
@@ -73,6 +73,11 @@ def send(desk: Desk, order: Order) -> Order:
     Raises:
         LeaseLost: another process acts for the desk, or may do so by now; nothing was sent.
     """
+    with attempts.in_story(desk, order):
+        return _sent(desk, order)
+
+
+def _sent(desk: Desk, order: Order) -> Order:
     try:
         gateway.check_order(desk, order)
         decided = _decided_meanwhile(desk, order)
@@ -97,6 +102,8 @@ def send(desk: Desk, order: Order) -> Order:
             ticket = _kept_open(work, ticket)
             told.append(_order_event(desk, work, ticket, accepted))
         work.add_events(told)
+    if ticket.attempts == 1 and ticket.purpose is Purpose.ENTRY:
+        meters.EXECUTION.observe(max(0.0, (now - ticket.send_after).total_seconds()))
     return accepted if accepted.status is OrderStatus.ACCEPTED else _look_up(desk, stored)
 
 

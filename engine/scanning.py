@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from engine import bounds, checks, exits, halts, locks, risk, sizing, standing
 from engine.desk import Desk
@@ -91,9 +92,14 @@ def run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None = None, he
     with desk.store.read() as reading:
         if not reading.is_enabled(strategy_name):
             return None
+    with bound_contextvars(strategy=strategy_name):
+        return _run(desk, strategy_name, tickers, heard)
+
+
+def _run(desk: Desk, strategy_name: str, tickers: Iterable[str] | None, heard: Hear) -> Scan:
     scan = preview(desk, strategy_name, tickers, heard)
     exits.ask(desk, scan.questions)
-    with desk.store.begin() as work:
+    with bound_contextvars(scan=scan.id), desk.store.begin() as work:
         work.add_scan(scan)
         free = [] if halts.current(work) else _not_there_yet(work, scan)
         free = [p for p in free if not locks.reasons(desk, work, strategy_name, p.signal.ticker)]

@@ -1,44 +1,14 @@
-"""Standard output and standard error: one JSON object or plain text on the first, logs on the second."""
+"""Standard output and standard error: one JSON object or plain text on the first, notes on the second."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
-
-import structlog
 
 from bot.command import Reply
 from bot.message import Card, as_text
-from bot.settings import LoggingSettings
-
-
-def _standard_error(*names: object) -> structlog.PrintLogger:
-    """A logger on whatever standard error is when a line is written."""
-    del names
-    return structlog.PrintLogger(sys.stderr)
-
-
-def configure_logging(settings: LoggingSettings) -> None:
-    """Logs to standard error, at the level and in the format the configuration says."""
-    renderer: Any = structlog.processors.JSONRenderer(sort_keys=True)
-    if settings.format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
-        logger_factory=_standard_error,
-        cache_logger_on_first_use=False,
-    )
 
 
 def emit(body: Mapping[str, object]) -> None:

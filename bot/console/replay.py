@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from alerts.routes import Channels
-from bot import app
+from bot import app, logs
 from bot.bulkheads import finish
 from bot.config import load
-from bot.console.output import configure_logging, emit, note, say
+from bot.console.output import emit, note, say
 from bot.parse import nearest
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer, Person, ReplayChat
@@ -41,7 +41,8 @@ class ReplayOptions:
 def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     """The configuration, with logging set up as it says."""
     config = load(path, environment)
-    configure_logging(config.logging)
+    logs.configure(config.logging)
+    logs.keep_secrets(config)
     return config
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from bot import app, service, sources
+from bot import app, logs, service, sources
 from bot.config import require_admin
-from bot.console.output import note
+from bot.console.output import note, say
 from bot.console.replay import load_config
 from bot.notify import Supervisor
 from bot.serve import serve
@@ -37,6 +37,11 @@ NO_SOURCE = (
 )
 LEAVE = 0.5
 """Seconds that threads waiting for an answer from outside get, when everything else has ended in order."""
+
+
+def teller(config: Config) -> Callable[[str], None]:
+    """Says to whoever started the desk how people get in: beside the log, which is for programs where it is JSON."""
+    return say if config.logging.format == "json" else note
 
 
 def at_once(store: Store) -> bool:
@@ -79,24 +84,27 @@ def run(path: Path, environment: Mapping[str, str], may_begin: Callable[[Store],
         if not may_begin(store):
             return 0
         made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
+        logs.tell_all()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(served(made))
     return 0
 
 
 def _practice(config: Config, store: Store) -> service.Service:
-    made = service.rehearsal(config, store, note)
-    note("This is practice: recorded prices and no money. Ctrl-C ends it.")
+    tell = teller(config)
+    made = service.rehearsal(config, store, tell)
+    tell("This is practice: recorded prices and no money. Ctrl-C ends it.")
     return made
 
 
 def _live(config: Config, store: Store) -> service.Service:
     kept = sources.build_live_data(config, store, app.system_clock)
     market = kept.market
-    made = service.live(config, store, market, note, past=market.past(), kept=kept)
+    tell = teller(config)
+    made = service.live(config, store, market, tell, past=market.past(), kept=kept)
     names = ", ".join(state.name for state in market.sources())
     money = f"REAL MONEY in account {config.alpaca.account}" if config.is_live else "no real money"
-    note(f"Live data from {names}; {money}. Ctrl-C ends it.")
+    tell(f"Live data from {names}; {money}. Ctrl-C ends it.")
 
     def close() -> None:
         made.close()

@@ -25,7 +25,15 @@ from bot.platforms.discord_draw import drawn, in_words
 from bot.platforms.discord_refs import NAME, place_of
 from bot.platforms.discord_render import NO_MENTIONS
 from bot.platforms.discord_threads import Threads
-from bot.platforms.discord_wire import LONGEST_WAIT, NO_THREAD, are_files_refused, direct, why_not_sent, why_refused
+from bot.platforms.discord_wire import (
+    LONGEST_WAIT,
+    NO_THREAD,
+    are_files_refused,
+    direct,
+    measured,
+    why_not_sent,
+    why_refused,
+)
 from bot.settings import DiscordSettings
 from engine.model.leadership import Term
 
@@ -39,7 +47,7 @@ class DeskClient(discord.Client):
     """One connection. It listens to nothing but the server itself and what people do with the bot."""
 
     def __init__(self, room: Room, settings: DiscordSettings) -> None:
-        trace = held_to(room.desk.term)
+        trace = measured(held_to(room.desk.term))
         super().__init__(intents=discord.Intents(guilds=True), allowed_mentions=NO_MENTIONS, http_trace=trace)
         # The library's own setting is 30 s at least; the outbox gives a message 20 s.
         self.http.max_ratelimit_timeout = LONGEST_WAIT

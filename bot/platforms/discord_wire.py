@@ -5,6 +5,10 @@ Codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#json-
 
 from __future__ import annotations
 
+import re
+import time
+from types import SimpleNamespace
+
 import aiohttp
 import discord
 import yarl
@@ -14,6 +18,7 @@ from discord.http import Route
 from alerts.outbox import Later, Undeliverable
 from bot.platforms.base import MessageGone, Refused
 from bot.settings import DiscordSettings
+from engine import meters
 
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
@@ -27,6 +32,12 @@ THREAD_ARCHIVED = 50083
 THREAD_EXISTS = 160004
 NO_THREAD = frozenset({UNKNOWN_CHANNEL, THREAD_ARCHIVED})
 """What is said of a thread that was deleted, or was archived: then it takes no edits, and nothing new while locked."""
+Asked = aiohttp.TraceRequestStartParams
+Ended = aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams
+
+NAME = "discord"
+"""In what is measured."""
+VERSION = re.compile(r"^.*/v\d+(?=/)")
 BAD_TOKEN = 4004
 BAD_INTENTS = frozenset({4013, 4014})
 
@@ -90,3 +101,30 @@ def why_not_sent(problem: discord.DiscordException, where: str) -> Exception:
     if problem.status == 403:
         return Undeliverable(f"Discord, {where}: the bot may not do this there ({problem.text}).")
     return problem
+
+
+def measured(trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
+    """The same, which then counts and times every request of discord.py, by its address without ids and tokens."""
+
+    async def begun(session: aiohttp.ClientSession, about: SimpleNamespace, told: Asked) -> None:
+        del session
+        about.began = time.monotonic()
+        meters.REQUESTS.labels(NAME, endpoint(told.url)).inc()
+
+    async def ended(session: aiohttp.ClientSession, about: SimpleNamespace, told: Ended) -> None:
+        del session
+        meters.SECONDS.labels(NAME, endpoint(told.url)).observe(time.monotonic() - about.began)
+
+    trace.on_request_start.append(begun)
+    trace.on_request_end.append(ended)
+    trace.on_request_exception.append(ended)
+    return trace
+
+
+def endpoint(url: yarl.URL) -> str:
+    """Its address without ids and tokens, and without the version of the interface.
+
+    >>> endpoint(yarl.URL("https://discord.com/api/v10/channels/1234/messages/56"))
+    '/channels/{id}/messages/{id}'
+    """
+    return meters.template(VERSION.sub("", url.path))

@@ -24,6 +24,7 @@ from telegram.request import HTTPXRequest, RequestData
 from alerts.outbox import Unanswered, Undeliverable
 from bot.platforms.base import MessageGone, Refused
 from bot.platforms.telegram_queue import Flooded
+from engine import meters
 
 log = structlog.get_logger()
 
@@ -39,6 +40,8 @@ UNKNOWN_TOKEN = (
     "Telegram does not know TELEGRAM_TOKEN: copy it from @BotFather once more. "
     "If telegram.api_url is set, see that it is the right address."
 )
+METHOD = re.compile(r"[a-z][A-Za-z]{2,39}")
+"""The name of a method of the Bot API."""
 EMPTY = b'{"ok":true,"result":[]}'
 
 for _name in ("httpx", "httpcore", "telegram"):
@@ -127,7 +130,10 @@ class NotNow(error.NetworkError):
 
 
 class Line(HTTPXRequest):
-    """A connection on which nothing is begun any more once `may_act` says no."""
+    """A connection on which nothing is begun any more once `may_act` says no.
+
+    Its requests are counted and timed, by the name of the method that ends their address.
+    """
 
     def __init__(self, may_act: Callable[[], bool], **more: Any) -> None:
         super().__init__(**more)
@@ -138,7 +144,9 @@ class Line(HTTPXRequest):
     ) -> tuple[int, bytes]:
         if not self._may_act():
             raise NotNow("this process may not act for the desk now")
-        return await super().do_request(url, method, request_data, *rest, **more)
+        name = url.rpartition("/")[2]
+        with meters.request("telegram", name if METHOD.fullmatch(name) else "other"):
+            return await super().do_request(url, method, request_data, *rest, **more)
 
 
 class Ear(Line):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from engine.errors import ConfigError
+from engine.model.events import Event
 from engine.model.leadership import Term
 from engine.store import database
 from engine.store.adoptions import Adoptions
@@ -41,6 +42,11 @@ from engine.store.sequences import Sequences
 from engine.store.troubles import Troubles
 
 __all__ = ["PaperJournal", "Seal", "Store", "UnitOfWork", "Waiting", "folder_of"]
+
+
+def unheard(event: Event) -> None:
+    """Nobody is told."""
+    del event
 
 
 def folder_of(url: str) -> Path | None:
@@ -97,6 +103,8 @@ class Store:
         self._current = _Current()
         self.term = Term()
         """Under which lease this process writes; unfenced until it takes one."""
+        self.hear: Callable[[Event], object] = unheard
+        """Is told of every event that was written, when it has been committed, on the thread that wrote it."""
         self._writing: AbstractContextManager[object] = threading.Lock()
         """On a server too: of a process that is stopped, each that waits there would hold up everybody in its turn."""
         self._reading: AbstractContextManager[object] = nullcontext()
@@ -213,6 +221,8 @@ class Store:
                 yield work
             finally:
                 self._current.work = None
+        for event in work.added:
+            self.hear(event)
 
     @contextmanager
     def read(self) -> Iterator[UnitOfWork]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 
 from engine.model.records import Run, RunState
+from engine.redaction import clean
 from engine.schema.tables import jobs, runs
 from engine.store.work import Fields, Queries
 
@@ -67,7 +68,7 @@ class Runs(Queries):
     def end_run(self, run: Run, state: RunState, at: datetime, note: str = "") -> bool:
         """End a run; False when it is over already or somebody else has taken it up (nothing is written)."""
         params = {"id_": run.id, "holder_": run.holder, "epoch_": run.epoch}
-        return self._write(_END, {**params, "state_": state.value, "at_": at, "note_": note}) == 1
+        return self._write(_END, {**params, "state_": state.value, "at_": at, "note_": clean(note)}) == 1
 
     def unfinished_runs(self, job: str) -> tuple[Run, ...]:
         """Runs of a job that were begun and not ended, newest first."""

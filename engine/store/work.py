@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
+from engine.model.events import Event
+
 Params = dict[str, Any]
 Fields = Row[*tuple[Any, ...]]
 """A row as the driver gives it: never leaves this package."""
@@ -38,12 +40,13 @@ def upsert(dialect: str, table: Table) -> Executable:
 class Queries:
     """A transaction under way. Values go in and out; rows stay inside."""
 
-    __slots__ = ("_ahead", "_connection", "_dialect", "_writes")
+    __slots__ = ("_added", "_ahead", "_connection", "_dialect", "_writes")
 
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
         self._writes = writes
+        self._added: list[Event] = []
         self._ahead: dict[Executable, dict[tuple[Any, ...], Sequence[Fields]]] = {}
 
     def _rows(self, statement: Executable, params: Params | None = None) -> Sequence[Fields]:

@@ -25,8 +25,8 @@ from alerts.routes import Channels
 from bot import app
 from bot.bulkheads import Bulkheads
 from bot.config import load
-from bot.console.output import configure_logging
 from bot.dispatch import dispatch
+from bot.logs import configure
 from bot.loops import Desks, works
 from bot.message import PLAIN, Card, Manner, MessageRef, Request
 from bot.runtime import Runtime
@@ -201,7 +201,7 @@ def fork(life: Life) -> int:
 
 def main() -> None:
     """Fork a life for every line, and say how it ended. What a life needs is loaded first: hundreds will follow."""
-    configure_logging(LoggingSettings(level="warning"))
+    configure(LoggingSettings(level="warning"))
     importlib.import_module("engine.brokers.alpaca")
     Sessions().is_open(make.NOW)
     print(json.dumps({"ready": os.getpid()}), flush=True)

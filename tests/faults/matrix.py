@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.console.output import configure_logging
+from bot.logs import configure
 from bot.settings import LoggingSettings
 from engine.errors import DeskError
 from tests.faults.scenes import SINGLE, SPREAD, UNITS, Package, Scene, Shown, scene
@@ -337,7 +337,7 @@ def table() -> str:
 
 def main() -> None:
     """Print the table, or what is wrong in the rows that are named (nothing, when all is well)."""
-    configure_logging(LoggingSettings(level="critical"))
+    configure(LoggingSettings(level="critical"))
     if len(sys.argv) < 2:
         print(table())
         return

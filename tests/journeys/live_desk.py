@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 
 from bot import app, service, sources
-from bot.console.output import note
 from bot.console.replay import load_config
-from bot.console.run import served
+from bot.console.run import served, teller
 from tests.journeys.chat_desk import FileClock
 
 
@@ -26,7 +25,7 @@ def main() -> None:
     with app.open_store(config.database.url) as store:
         market = sources.build_live_market(config, store, now)
         try:
-            asyncio.run(served(service.live(config, store, market, note, now, market.past())))
+            asyncio.run(served(service.live(config, store, market, teller(config), now, market.past())))
         finally:
             market.close()
 
