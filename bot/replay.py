@@ -171,9 +171,7 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
     steps.append(("expire", lambda: approvals.expire_due(desk)))
     if moment.ends:
         steps.append(("holdings", lambda: holdings.reconcile(desk)))
-        steps.append(("digest", lambda: digests.end_day(desk, desk.today)))
-        steps.append(("week", lambda: digests.end_week_once(desk)))
-        steps.append(("month", lambda: digests.end_month_once(desk)))
+        steps.append(("digest", lambda: digests.end_once(desk)))
     for name, step in steps:
         _guarded(made, name, step)
 

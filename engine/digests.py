@@ -116,7 +116,7 @@ def end_day_once(desk: Desk) -> bool:
     with desk.store.read() as work:
         if _is_told(work, Span.DAY, day.isoformat()) or not _had_begun(desk, work, day):
             return False
-    return end_day(desk, day)
+    return _end_day(desk, day)
 
 
 def end_once(desk: Desk) -> None:
@@ -147,7 +147,7 @@ def _had_begun(desk: Desk, work: UnitOfWork, day: date) -> bool:
     return began is not None and began <= desk.sessions.close(day) + AFTER_CLOSE
 
 
-def end_day(desk: Desk, day: date) -> bool:
+def _end_day(desk: Desk, day: date) -> bool:
     """Keep the session's numbers and announce its digest, in one transaction; False where that was done before."""
     audit.seal(desk.store)
     for _ in range(TRIES):
