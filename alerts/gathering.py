@@ -18,7 +18,7 @@ from engine.coming import Known
 from engine.desk import Desk
 from engine.model.book import ZERO, Book, Position
 from engine.model.events import EventKind
-from engine.model.instruments import Instrument, Option, Right, Stock, Style
+from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Right, Stock, Style
 from engine.model.legs import Structure
 from engine.model.market import Quote
 from engine.model.orders import Purpose, Ticket
@@ -27,6 +27,8 @@ from engine.standing import KnownAccount, Marks
 from engine.store import UnitOfWork
 from engine.triggers import HELD_TO_EXPIRY
 
+INDICES = frozenset(INDEX_ROOTS.values())
+"""Names without shares: no quote of them is missed."""
 HOUR = timedelta(hours=1)
 REFUSED_FOR = timedelta(minutes=15)
 JOBS_FOR = timedelta(days=8)
@@ -53,7 +55,7 @@ def gather(desk: Desk, process: Look = nothing_known) -> Facts:
     with desk.store.read() as reading:
         book, stored = reading.book(), standing.stored_marks(reading)
     held = standing.instruments_of(book)
-    names = sorted({position.ticker for position in book.positions.values()})
+    names = sorted({position.ticker for position in book.positions.values()} - INDICES)
     quotes = quoted.known(desk, (*held, *map(Stock, names)))
     seen = _Seen(book, quotes, standing.marked(book, quotes, stored))
     here = process()
@@ -103,7 +105,7 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
         positions=tuple(_watched(desk, seen, tickets)),
         sold=tuple(_sold(desk, seen, dated)),
         reports=tuple(_reports(desk, seen, dated)),
-        quotes=tuple((name, _quoted_at(seen, name)) for name in seen.names),
+        quotes=tuple((name, _quoted_at(seen, name)) for name in seen.names if name not in INDICES),
         sources=desk.market.sources(),
         broker=_broker(work, account, now),
         jobs=work.latest_runs(now - JOBS_FOR),

@@ -58,6 +58,15 @@ def test_a_market_that_does_not_answer_at_all_has_stale_prices() -> None:
     assert facts.uses is None
 
 
+INDEX = make.option(5_800, underlying="SPX", root="SPXW")
+
+
+def test_an_index_has_no_shares_whose_quote_could_be_old() -> None:
+    it = watched(ITEMS["index"])
+
+    assert gathering.gather(it.world.desk).quotes == ()
+
+
 ITEMS = {
     "shares": shares(),
     "put": put(),
@@ -65,7 +74,7 @@ ITEMS = {
     "broken": replace(put(), id="P00004", legs=()),
     "new": replace(put(), id="P00005", entry=None, opened_units=0),
     "ending": position(ENDS, 4, "3.10", Structure.LONG_CALL, id="P00006"),
-    "index": position(make.option(5_800, underlying="SPX", root="SPXW"), -1, "9", Structure.CREDIT_SPREAD, id="P00007"),
+    "index": position(INDEX, -1, "9", Structure.CREDIT_SPREAD, id="P00007", ticker="SPX"),
 }
 
 
