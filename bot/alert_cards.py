@@ -188,7 +188,7 @@ def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
         lines=("✓ somebody looks after it, z it is asleep.",) if asleep or any(a.seen_by for a in alerts) else (),
         tables=tuple(tables),
         buttons=(
-            *((Button(f"Show {alert.id}", f"alerts:{alert.id}"),) for alert in worst),
+            *((Button(f"Show {_title_of(alert)}", f"alerts:{alert.id}"),) for alert in worst),
             (Button("History", "alerts:history"), Button("Refresh", "refresh:/alerts")),
         ),
         footer="/seen ID answers one, /snooze ID MINUTES puts it to sleep." if alerts else "",
@@ -206,21 +206,23 @@ def _open_table(title: str, alerts: Sequence[Alert], now: datetime) -> Table:
 def _what(alert: Alert) -> str:
     """Rule and subject; one that sleeps or was seen says so by a sign."""
     sign = "z " if alert.state is AlertState.SNOOZED else "✓ " if alert.seen_by else ""
-    about = alert.ticker or alert.subject.split(" ")[0]
-    title = alert.title or alert.rule
-    return f"{sign}{title} {about}".strip()
+    return f"{sign}{_title_of(alert)}"
+
+
+def _title_of(alert: Alert) -> str:
+    return f"{alert.title or alert.rule} {alert.ticker or alert.subject.split(' ')[0]}".strip()
 
 
 def _age(time: timedelta) -> str:
-    """A stretch of time in six characters.
+    """A stretch of time in three or four characters: a wider table would be broken by the phone.
 
     >>> _age(timedelta(minutes=79)), _age(timedelta(hours=30)), _age(timedelta(days=5))
-    ('79 min', '30 h', '5 d')
+    ('79m', '30h', '5d')
     """
     minutes = max(1, round(time.total_seconds() / 60))
     if minutes < 100:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 100 * 60 else f"{minutes // 1440} d"
+        return f"{minutes}m"
+    return f"{minutes // 60}h" if minutes < 100 * 60 else f"{minutes // 1440}d"
 
 
 def history_card(alerts: Sequence[Alert], banner: str) -> Card:

@@ -20,7 +20,7 @@ from tests.alerted import Watched, alert, many, rule, waiting_alert
 from tests.bot.rooms import Visit, visit
 from tests.bot.test_deliver import BEN, Scene, scene
 
-PHONE = 36
+PHONE = 34
 LATER = make.NOW + timedelta(hours=1)
 
 
