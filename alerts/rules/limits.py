@@ -63,7 +63,15 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             escalates=timedelta(minutes=30),
         ),
         # A deficit makes the broker sell, at its own choice and price.
-        Rule("margin", "Margin", Severity.URGENT, lambda facts: _margin(facts, bounds), 1.0, 1.0 - BACK),
+        Rule(
+            "margin",
+            "Margin",
+            Severity.URGENT,
+            lambda facts: _margin(facts, bounds),
+            1.0,
+            1.0 - BACK,
+            escalates=timedelta(minutes=10),
+        ),
         # Nobody decided it and no limit forbids it: worth a look, not worth a night.
         Rule("delta_drift", "Delta drift", Severity.WARNING, _delta, bounds.delta_drift, bounds.delta_drift * CALMER),
         Rule("vega_drift", "Vega drift", Severity.WARNING, _vega, bounds.vega_drift, bounds.vega_drift * CALMER),
