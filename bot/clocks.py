@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 
+from engine import meters
 from engine.errors import DeskError
 
 log = structlog.get_logger()
@@ -56,4 +57,5 @@ class ClockWatch:
         except DeskError as problem:
             log.info("clock.not_measured", problem=str(problem))
             return f"not measured: {problem}"
+        meters.SKEW.value = self.last.seconds
         return f"{abs(self.last.seconds):.1f} s {'ahead' if self.last.seconds > 0 else 'behind'}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from alerts import levels
 from alerts.jobs import Job
 from alerts.metrics import Vitals
 from bot import app, checkup, data_check, logs, parts, practice
@@ -141,6 +142,7 @@ def _watched(
         platforms=platforms,
         sources=sources,
         folder=folder_of(config.database.url),
+        levels=lambda work: levels.as_metrics(levels.measure(serving.desk, work)),
     )
     watched = Watched(serving.desk, runtime, Pulse(), platforms, sources, vitals)
     monitor = Monitor(config.metrics, watched) if config.metrics.enabled else None

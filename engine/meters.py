@@ -40,6 +40,8 @@ EXECUTION = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
+COUNTED = (UP, REQUESTS, SECONDS, DROPPED, ERRORS, DELIVERY, EXECUTION)
+
 LONGEST_LABEL = 60
 VERSION = re.compile(r"v\d{1,2}")
 WORD = re.compile(r"[a-z@][a-z_:@-]{0,39}")

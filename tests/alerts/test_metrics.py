@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from prometheus_client.core import Metric
 
 from alerts import metrics
 from alerts.metrics import DeskMetrics, Vitals
-from engine import exits, orders, standing
+from engine import exits, meters, orders, standing
 from engine.model.book import PositionStatus
 from engine.model.events import EventKind
 from engine.model.records import Run, RunState, Trade
@@ -198,3 +200,13 @@ def test_ten_thousand_trades_take_a_quarter_of_a_second_at_most() -> None:
 
     assert time.thread_time() - began < 0.25
     assert sum(value for (name, _), value in found.items() if name == "trade_pnl_count") == 10_000
+
+
+def test_every_metric_is_described_in_the_guide_and_nothing_else_is() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `([a-z_]+)` \| (?:–|`)", guide, re.MULTILINE))
+    counted = {each.name for one in meters.COUNTED for each in one.describe()}
+    endings = {each.name for one in meters.COUNTED for each in one.describe() if each.type == "counter"}
+    there = {each.name for each in (*metrics.OF_THE_DESK, *metrics.OF_THE_PROCESS)}
+
+    assert told == there | (counted - endings) | {f"{name}_total" for name in endings}
