@@ -162,6 +162,18 @@ def _remove(part: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def daily(url: str, rules: BackupRules, now: datetime) -> str:
+    """Make the backup of the day, remove what is outdated, and say what was done.
+
+    Raises:
+        BackupFailed, ConfigError: as `make`; nothing is removed then.
+    """
+    made = make(url, rules, now, Occasion.DAILY)
+    removed = rotate(url, rules, now)
+    gone = f", {removed} old ones removed" if removed else ""
+    return f"{made.file.name}, {made.size / 1_000_000:,.1f} MB{gone}"
+
+
 def bring_up(url: str, rules: BackupRules, now: datetime) -> tuple[str, Backup | None]:
     """The database's revision after bringing it to this program's, and the backup made before.
 

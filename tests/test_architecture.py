@@ -117,6 +117,7 @@ LAYERS = {
         "engine.silence",
         "engine.standing",
         "engine.store",
+        "engine.tidying",
         "engine.trail",
         "engine.triggers",
         "engine.variants",

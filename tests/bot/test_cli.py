@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from bot.cli import main
 from engine.schema import HEAD
 from strategies import CATALOGUE
+from tests.engine.test_backup import made_at
 from tests.fakes import FakeClock
 from tests.shared import SHARED, needs_shared
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
@@ -215,6 +217,36 @@ def test_the_schema_the_import_and_the_chain(wsb: Shell, place: Path) -> None:
     assert second["repeated"] is True
     chain = wsb.json("audit", "verify", "--config", path)
     assert chain["ok"] is True
+
+
+def test_backups_are_made_listed_and_put_back_from_the_command_line(wsb: Shell, place: Path) -> None:
+    path = config(place)
+    assert "No backup in backups: `wsb db backup` makes one." in wsb("db", "backups", "--config", path)[1]
+    assert wsb("db", "backup", "--config", path)[0] == 2  # there is nothing yet
+    wsb.json("db", "upgrade", "--config", path)
+    made = wsb.json("db", "backup", "--config", path)
+    (found,) = wsb.json("db", "backups", "--config", path)["backups"]
+    assert (found["file"], found["revision"], found["occasion"]) == (made["file"], HEAD, "hand")
+    code, out, _ = wsb("db", "restore", made["file"], "--config", path)
+    assert code == 0
+    assert "What was there before is now" in out
+    assert "Entries are halted until then" in out
+    assert "Entries are halted by wsb db restore" in wsb("ask", "/health", "--config", path)[1]
+    assert wsb("db", "restore", "nowhere.db", "--config", path)[0] == 2
+
+
+def test_an_upgrade_names_the_backup_it_made_and_insists_only_when_told_to(wsb: Shell, place: Path) -> None:
+    path = config(place, ADMIN + '[backup]\nfolder = "config.toml/in/a/file"\n')
+    made_at("0005", place / "wallstreetbots.db")
+    code, _, err = wsb("db", "upgrade", "--config", path)
+    assert code == 1
+    assert "was not upgraded, for it could not be backed up first" in err
+    assert wsb.json("db", "upgrade", "--no-backup", "--config", path) == {"revision": HEAD, "backup": None}
+    (place / "wallstreetbots.db").unlink()
+    made_at("0005", place / "wallstreetbots.db")
+    code, out, _ = wsb("db", "upgrade", "--config", config(place))
+    assert code == 0
+    assert re.search(r"Backed up to backups/wallstreetbots-\S+-0005-upgrade\.db\.\nThe database is at", out)
 
 
 def test_the_chain_is_verified_against_heads_from_the_command_line_and_from_a_log(wsb: Shell, place: Path) -> None:

@@ -211,6 +211,13 @@ def test_rotation_deletes_the_outdated_files_of_this_database_only(url: str) -> 
     assert (old.file.exists(), new.file.exists(), other.exists()) == (False, True, True)
 
 
+def test_the_backup_of_the_day_says_what_it_did(url: str) -> None:
+    backup.make(url, RULES, NOW - timedelta(days=400), Occasion.DAILY)
+    words = backup.daily(url, RULES, NOW)
+    assert words.startswith(f"desk-20261127T220000Z-{HEAD}-daily.db, 0.")
+    assert words.endswith(" MB, 1 old ones removed")
+
+
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
 def test_every_older_database_is_backed_up_as_it_was_and_then_upgraded(revision: str, tmp_path: Path) -> None:
     url = made_at(revision, tmp_path / "desk.db")
