@@ -28,7 +28,7 @@ from bot.fronts import Fronts
 from bot.platforms.base import Platform
 from bot.pulse import Pulse
 from bot.runtime import Runtime
-from engine import activities, audit, gateway, leadership
+from engine import activities, audit, gateway, leadership, restore
 from engine.desk import Desk
 from engine.errors import BrokerUnavailable, ConfigError, LeaseLost
 from engine.model.book import Account
@@ -146,6 +146,7 @@ async def serve(serving: Serving) -> None:
         leadership.give_back(desk.store, desk.now())
         raise
     leadership.take(desk.store, desk.now(), leadership.holder())
+    await asyncio.to_thread(restore.tell, desk)
     await _open_books(desk, account)
     serving.runtime.start()
     for feed in serving.feeds:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,9 +28,10 @@ from bot.platforms.replay_chat import DESTINATION, ReplayChat
 from bot.preferences import Preferences, save
 from bot.runtime import Runtime, Work
 from bot.serve import Serving, serve
-from engine import activities, digests, orders
+from engine import activities, backup, digests, orders, restore
 from engine.brokers.alpaca_stream import TradeStream
 from engine.errors import ConfigError, LeaseLost
+from engine.model.backups import BackupRules, Occasion
 from engine.model.book import PostingKind
 from engine.model.events import Event, EventKind
 from engine.model.orders import Activity, ActivityKind
@@ -146,6 +148,24 @@ class HangingChat(ReplayChat):
     async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         await asyncio.Event().wait()
         return MessageRef(self.name, chat, "")
+
+
+async def test_a_desk_on_restored_books_says_so_before_anything_else(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    Store.create(url).close()
+    kept = backup.make(url, BackupRules(), make.NOW, Occasion.HAND)
+    restore.restore(url, kept.file, make.NOW)
+    world = make_world(store=Store.open(url))
+    made, chat = serving(world)
+
+    serves = asyncio.create_task(serve(made))
+    assert await _within(lambda: bool(chat.messages))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serves
+
+    (card,) = chat.messages.values()
+    assert card.title == "Entries halted"
+    assert "compare with the broker before /resume" in str(card)
 
 
 async def test_a_chat_that_hangs_holds_up_neither_the_exits_nor_the_alerts_elsewhere() -> None:
