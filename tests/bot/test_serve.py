@@ -164,7 +164,7 @@ async def test_a_desk_on_restored_books_says_so_before_anything_else(tmp_path: P
     await serves
 
     (card,) = chat.messages.values()
-    assert card.title == "Entries halted"
+    assert card.title == "URGENT: Entries halted"
     assert "compare with the broker before /resume" in str(card)
 
 
