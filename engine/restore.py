@@ -165,11 +165,12 @@ def ids_after(store: Store) -> datetime | None:
 
 def tell(desk: Desk) -> bool:
     """Tell people, once, that the books they look at were restored; whether there was something to tell."""
+    with desk.store.read() as reading:
+        text = reading.setting(restoring.RESTORED)
+    told = json.loads(text) if text else {"is_told": True}
+    if told["is_told"]:
+        return False
     with desk.store.begin() as work:
-        text = work.setting(restoring.RESTORED)
-        told = json.loads(text) if text else {"is_told": True}
-        if told["is_told"]:
-            return False
         data = {"by": restoring.BY, "why": told["words"]}
         work.add_event(desk.event(EventKind.HALTED, "desk", data, Severity.URGENT, actor=restoring.BY))
         work.set_setting(restoring.RESTORED, json.dumps(told | {"is_told": True}, sort_keys=True), "desk", desk.now())
