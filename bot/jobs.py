@@ -16,6 +16,7 @@ from alerts.schedules import (
     AnyOf,
     AtClock,
     BeforeClose,
+    Daily,
     Every,
     Schedule,
 )
@@ -23,9 +24,10 @@ from bot.loops import Desks, Quietly
 from bot.runtime import Runtime, Step, Troubles
 from bot.timetable import FIRST_SCAN, scan_times
 from bot.words import count
-from engine import activities, audit, daily_stress, digests, histories, scanning, watch
+from engine import activities, audit, backup, daily_stress, digests, histories, scanning, tidying, watch
 from engine.desk import Desk
 from engine.errors import DataError, NotFound
+from engine.model.backups import BackupRules
 from engine.model.events import Severity
 from engine.model.trade import Strategy
 from engine.percent import as_percent
@@ -40,6 +42,8 @@ REPORTS_AFTER_CLOSE = AFTER_CLOSE + timedelta(minutes=5)
 """After the day's own, whose numbers they sum up."""
 IV_AFTER_CLOSE = timedelta(minutes=5)
 EARNINGS_AT = "08:30"
+BACKUP_AT, TIDY_AT = "17:00", "17:30"
+"""Every day, the backup first."""
 HEAD_EVERY = HOUR
 """What whoever changes the database can rewrite unnoticed is bounded by the heads in the log."""
 EXITS_WITHIN = 20.0
@@ -133,6 +137,30 @@ def background_jobs(desk: Desk, quietly: Quietly = nullcontext) -> tuple[Job, ..
             AtClock((EARNINGS_AT,)),
             lambda: earnings(desk, quietly),
             grace=2 * HOUR,
+            patience=HOUR,
+            lane=Lane.BACKGROUND,
+        ),
+    )
+
+
+def store_jobs(desk: Desk, url: str, rules: BackupRules) -> tuple[Job, ...]:
+    """The daily backup of the database at `url`, then the removal of rows that are of no use any more."""
+    return (
+        Job(
+            "backup",
+            Daily(BACKUP_AT),
+            lambda: backup.daily(url, rules, desk.now()),
+            grace=HOUR,
+            catches_up=True,
+            patience=HOUR,
+            lane=Lane.BACKGROUND,
+        ),
+        Job(
+            "tidy",
+            Daily(TIDY_AT),
+            lambda: tidying.tidy(desk).words,
+            grace=HOUR,
+            catches_up=True,
             patience=HOUR,
             lane=Lane.BACKGROUND,
         ),

@@ -17,6 +17,7 @@ from bot.clocks import ClockWatch
 from bot.command import Pool, Room
 from bot.condition import Condition
 from bot.fronts import Fronts
+from bot.jobs import store_jobs
 from bot.monitor import Monitor, Pulse, Watched
 from bot.pace import Pace
 from bot.parts import Parts
@@ -80,7 +81,9 @@ def live(
         said.add(lambda: parts.recording(recorder.written, recorder.lost))
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
     platforms = Parts()
-    scheduler = app.build_scheduler(desks, runtime, _watching(config, desks.books, runtime, platforms, clock))
+    kept_well = store_jobs(desks.books, config.database.url, config.backup)
+    watching = _watching(config, desks.books, runtime, platforms, clock)
+    scheduler = app.build_scheduler(desks, runtime, (*watching, *kept_well))
     room = replace(room, doctor=lambda: checkup.findings(config), jobs=scheduler)
     fronts = app.build_fronts(config, room, say)
     shown = Fronts(room, fronts)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 from alerts.jobs import Job, Lane
 from alerts.planner import due_times
 from alerts.runner import Runner
-from bot.jobs import EXITS_WITHIN, Heart, ScanTimes, desk_jobs, in_turn
+from bot.jobs import EXITS_WITHIN, Heart, ScanTimes, desk_jobs, in_turn, store_jobs
 from bot.loops import Desks, works
 from bot.runtime import Beat, Runtime, Troubles
 from engine import daily_stress
 from engine.errors import DataUnavailable
+from engine.model.backups import BackupRules
 from engine.model.events import EventKind, Severity
 from engine.model.market import MarketSnapshot
 from engine.model.records import RunState
 from engine.model.trade import Context, Found, Needs, RiskLevel, Strategy
 from engine.sessions import NEW_YORK, Sessions
+from engine.store import Store
 from strategies import CATALOGUE
 from tests import make
 from tests.desk import World, make_world
@@ -232,3 +235,16 @@ def test_exits_that_have_not_looked_for_too_long_are_urgent() -> None:
         Severity.URGENT,
         "Stops and targets have not been looked at for 21 s.",
     )
+
+
+def test_every_day_the_database_is_backed_up_and_then_tidied(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    world = make_world(store=Store.create(url))
+    backs_up, tidies = store_jobs(world.desk, url, BackupRules())
+    for day in (MONDAY, HOLIDAY, SPRING, AUTUMN):
+        (first,), (then,) = backs_up.schedule.times(SESSIONS, day), tidies.schedule.times(SESSIONS, day)
+        assert first == SESSIONS.at(day, "17:00") < then
+    assert backs_up.catches_up
+    assert backs_up.run().startswith("desk-20260615T140000Z-")
+    assert len(list((tmp_path / "backups").iterdir())) == 1
+    assert tidies.run() == "nothing to remove"

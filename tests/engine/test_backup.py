@@ -45,9 +45,9 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def made_at(revision: str, file: Path) -> str:
+def migrated(url: str, revision: str) -> None:
     """A database with data as a program of that revision left it."""
-    engine = create_engine(f"sqlite:///{file}")
+    engine = create_engine(url)
     config = Config()
     config.set_main_option("script_location", "engine:schema")
     with engine.begin() as connection:
@@ -55,7 +55,13 @@ def made_at(revision: str, file: Path) -> str:
         command.upgrade(config, revision)
         connection.exec_driver_sql("INSERT INTO settings VALUES ('mood', 'good', 'ann', '2026-01-02')")
     engine.dispose()
-    return f"sqlite:///{file}"
+
+
+def made_at(revision: str, file: Path) -> str:
+    """The URL of such a database in a file."""
+    url = f"sqlite:///{file}"
+    migrated(url, revision)
+    return url
 
 
 def settings(file: Path) -> list[tuple[str, str]]:

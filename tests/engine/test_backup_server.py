@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from engine import audit, backup, halts, missing, restore
 from engine.errors import BackupFailed, ConfigError, DataInvalid
@@ -17,6 +16,7 @@ from engine.schema import HEAD
 from engine.store import Store, dumps
 from engine.store.database import parse
 from tests.engine.store import writer
+from tests.engine.test_backup import migrated
 from tests.postgres import Cluster
 
 NOW = datetime(2026, 11, 27, 22, 0, tzinfo=UTC)
@@ -61,13 +61,7 @@ def test_a_dump_comes_back_into_an_empty_database_and_into_no_other(url: str, em
 
 def test_an_upgrade_on_a_server_makes_its_dump_first(postgres_url: str, tmp_path: Path) -> None:
     rules = BackupRules(folder=str(tmp_path))
-    Store.create(postgres_url).close()
-    engine = create_engine(postgres_url)
-    with engine.begin() as connection:  # as it was before the last migration
-        connection.execute(text("DROP TABLE alerts"))
-        connection.execute(text("DROP TABLE heartbeats"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
-    engine.dispose()
+    migrated(postgres_url, "0005")
     reached, kept = backup.bring_up(postgres_url, rules, NOW)
     assert kept is not None
     assert (reached, kept.revision, dumps.revision(parse(postgres_url), kept.file)) == (HEAD, "0005", "0005")
