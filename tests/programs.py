@@ -29,6 +29,13 @@ def chromium() -> Path:
     missing("needs Chromium (on Debian: apt-get install chromium)")
 
 
+def promtool() -> Path:
+    """Prometheus' program that checks configurations and tests rules."""
+    if found := shutil.which("promtool"):
+        return Path(found)
+    missing("needs promtool (on Debian: apt-get install prometheus)")
+
+
 def postgres_programs() -> Path:
     """The folder with `initdb`, `pg_ctl` and `createdb`, of the newest PostgreSQL there is."""
     if found := shutil.which("initdb"):
