@@ -114,21 +114,23 @@ class Runner:
         Raises:
             NotFound: there is no such job. BadRequest: it is being run. LeaseLost: another process runs the desk.
         """
-        job = self.job(name)
+        job = self.free(name)
         with self._turn(name) as is_mine:
             if not is_mine:
-                raise BadRequest(f"“{name}” is being run now: /jobs {name} tells how it went.")
+                raise _busy(name)
             self._write_ends(name)
             return self._carried_out(job, self._claimed_now(job, by))
 
-    def job(self, name: str) -> Job:
-        """The job of that name.
+    def free(self, name: str) -> Job:
+        """The job of that name, which nobody runs.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none. BadRequest: it is being run.
         """
         if name not in self.jobs:
             raise NotFound(f"There is no job “{name}”: /jobs lists them all.")
+        if name in self._begun:
+            raise _busy(name)
         return self.jobs[name]
 
     def standings(self) -> tuple[Standing, ...]:
@@ -175,7 +177,7 @@ class Runner:
         """The run to carry out now. What is missed is written down."""
         desk, now = self._desk, self._desk.now()
         with desk.store.begin() as work:
-            settled = work.settled(job.name) or now
+            settled = work.settled(job.name) or now - job.grace  # a new desk does what is in time, and missed nothing
             settled = now if settled - now > DAY else settled  # a clock that was far ahead must not stop a job for long
             left = work.unfinished_runs(job.name)
             made = plan(job, desk.sessions, settled, now, next(iter(work.runs(job.name, limit=1)), None))
@@ -271,3 +273,7 @@ class Runner:
             del self._unwritten[name]  # whoever has the lease now takes the run up
             raise
         del self._unwritten[name]
+
+
+def _busy(name: str) -> BadRequest:
+    return BadRequest(f"“{name}” is being run now: /jobs {name} tells how it went.")

@@ -144,10 +144,11 @@ class Scheduler:
         """Have a job run in its lane now, whenever it is due.
 
         Raises:
-            NotFound: there is no such job.
+            NotFound: there is no such job. BadRequest: it is being run.
         """
         asked: Future[Run] = Future()
-        self._threads[self.runner.job(name).lane].do(lambda: _answered(asked, lambda: self.runner.run_now(name, by)))
+        lane = self.runner.free(name).lane
+        self._threads[lane].do(lambda: _answered(asked, lambda: self.runner.run_now(name, by)))
         return asked
 
     def standings(self) -> tuple[Standing, ...]:

@@ -18,6 +18,7 @@ from bot.handlers import (
     closing,
     envelopes,
     health,
+    jobs,
     life,
     limits,
     look,
@@ -53,11 +54,13 @@ QUESTION = Parameter("question", Kind.TEXT, "the id on the card, such as U00007"
 TRADE = Parameter("id", Kind.TEXT, "a proposal's or position's id, such as P00003", example="P00003")
 NOTE = Parameter("note", Kind.TEXT, "why", required=False, rest=True)
 DESTINATION = Parameter("destination", Kind.TEXT, "a platform and chat", rest=True, example="telegram:-100123")
+JOB = Parameter("job", Kind.TEXT, "a job's name, such as scan wheel", rest=True, example="scan wheel")
 EXPIRY = Parameter("expiry", Kind.DATE, "a listed expiry, YYYY-MM-DD", required=False)
 
 PRIVATE = frozenset({
     "account", "adoptions", "agenda", "alerts", "audit", "baseline", "digest", "earnings", "envelopes", "greeks",
-    "health", "limits", "orders", "pnl", "position", "positions", "risk", "strategies", "stress", "wheel", "whoami",
+    "health", "jobs", "limits", "orders", "pnl", "position", "positions", "risk", "strategies", "stress", "wheel",
+    "whoami",
 })  # fmt: skip
 """Looks that tell of the account or of a person."""
 STILL = frozenset({"help", "whoami"})
@@ -153,6 +156,8 @@ LOOK = (
           Parameter("alert", Kind.TEXT, "an alert's id, or history", required=False, example="history")),
     _look(Group.SAFETY, "limits", "every limit, what is used of it and what is about to change", limits.limits),
     _look(Group.SAFETY, "locks", "what may not be opened, and why", limits.show_locks),
+    _look(Group.DESK, "jobs", "what runs when, what failed or was missed; one job with its last runs", jobs.show,
+          replace(JOB, required=False)),
     _look(Group.DESK, "whoami", "your name and role", run.whoami),
     _look(Group.DESK, "health", "what is not well, and how the service levels are kept", health.health,
           Parameter("view", Kind.CHOICE, "the service levels, or every part, in full", required=False,
@@ -243,6 +248,8 @@ RUN = (
             ), acts=True, is_safe_late=True, protects=True),
     Command("unlock", Role.ADMIN, "lift a lock", limits.unlock, Group.SAFETY,
             (Parameter("lock", Kind.TEXT, "a lock's id, such as L00012", example="L00012"),), acts=True),
+    Command("runjob", Role.ADMIN, "run a job now, whenever it is due", jobs.run, Group.DESK, (JOB,), acts=True,
+            is_private=True),
     Command("enable", Role.ADMIN, "let a strategy trade again", limits.enable, Group.SAFETY, (STRATEGY,), acts=True),
     Command("disable", Role.ADMIN, "stop a strategy's scans and entries for good; its exits go on", limits.disable,
             Group.SAFETY, (STRATEGY,), acts=True, is_safe_late=True, protects=True),

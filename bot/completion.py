@@ -19,7 +19,7 @@ from engine.model.limits import SETTABLE
 
 WISH = COMMANDS["settings"].parameters[1]
 EXPIRY = next(each for each in COMMANDS["chain"].parameters if each.name == "expiry")
-SUGGESTED = frozenset({"alert", "command", "id", "limit", "lock", "what"})
+SUGGESTED = frozenset({"alert", "command", "id", "job", "limit", "lock", "what"})
 """The free texts that `candidates` knows something for."""
 MOST = 25
 """Discord shows at most 25 choices."""
@@ -161,6 +161,9 @@ def candidates(room: Room, parameter: Parameter) -> Iterable[Completion]:
         case Kind.TEXT if parameter.name == "what":
             names = ("desk", *desk.strategies, *desk.tickers)
             return [Completion(name) for name in names]
+        case Kind.TEXT if parameter.name == "job":
+            standings = () if room.jobs is None else room.jobs.standings()
+            return [Completion(each.job.name, each.job.schedule.words) for each in standings]
         case Kind.TEXT if parameter.name == "limit":
             return [Completion(name) for name in SETTABLE]
         case Kind.TEXT if parameter.name == "lock":

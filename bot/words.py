@@ -132,6 +132,26 @@ def moment(at: datetime) -> str:
     return _told(at, "%Y-%m-%d %H:%M")
 
 
+def soon(at: datetime, now: datetime) -> str:
+    """The time of day where it is told, with the day where that is not today's: `15:30`, `Mon 15:30`, `3 Jul`.
+
+    >>> from datetime import UTC, timedelta
+    >>> now = datetime(2019, 1, 2, 15, 0, 5, tzinfo=UTC)
+    >>> [soon(now + timedelta(days=days), now) for days in (0, 1, -9)]
+    ['10:00', 'Thu 10:00', '24 Dec']
+    """
+    there, here = at.astimezone(_ZONE.get()), now.astimezone(_ZONE.get())
+    if there.date() == here.date():
+        return f"{there:%H:%M}"
+    is_near = abs((there.date() - here.date()).days) < 7
+    return f"{there:%a %H:%M}" if is_near else f"{there.day} {there:%b}"
+
+
+def zone(at: datetime) -> str:
+    """The zone in which times are told: `ET`."""
+    return _zone_name(at.astimezone(_ZONE.get()), _ZONE.get())
+
+
 def day(on: date) -> str:
     """A date with its day of the week.
 

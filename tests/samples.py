@@ -12,6 +12,8 @@ from decimal import Decimal
 
 import numpy as np
 
+from alerts.jobs import Job
+from alerts.schedules import AtClock
 from bot.alert_cards import alert_card, list_card
 from bot.announce import card_for, told_digest
 from bot.message import Card
@@ -19,6 +21,7 @@ from bot.notices import notice
 from bot.personal import compact
 from bot.proposal import Story, proposal_card
 from engine import agenda, digests, orders, panic, scanning
+from engine.errors import ConfigError
 from engine.model.alerts import Alert, AlertState
 from engine.model.book import Posting, PostingKind
 from engine.model.digests import Span
@@ -35,6 +38,7 @@ from tests.bot.rooms import Visit, visit
 from tests.desk import Fault, propose, quote_all
 from tests.engine.exit_cases import calls, look
 from tests.engine.own_books import two_weeks
+from tests.jobs import jobs_of
 from tests.rolling import open_market, short_put
 from tests.strategies import cases
 from tests.watched import watched
@@ -363,6 +367,22 @@ def _undelivered() -> Card:
     return watched().card("/undelivered", who="web:ann")
 
 
+def _of_the_jobs(line: str) -> Card:
+    """A desk that was started in the morning, was down for an hour and has one scan that fails."""
+    desk = visit()
+    world, sessions = desk.world, desk.world.desk.sessions
+    world.clock.set(sessions.at(world.desk.today, "09:00"))
+    jobs = jobs_of(world.desk, (Job("backup", AtClock(("15:30",)), _full),))
+    for clock in ("09:00", "09:31", "10:00", "10:30", "12:15", "15:10", "15:30", "15:31"):
+        world.clock.set(sessions.at(world.desk.today, clock))
+        jobs.runner.tick()
+    return Visit(world, replace(desk.room, jobs=jobs), desk.sources).card(line)
+
+
+def _full() -> str:
+    raise ConfigError("There are 12 MB left on the disk of /var/backups: a backup needs 40.")
+
+
 def _long_help() -> Card:
     return _asked("/help trades")
 
@@ -425,6 +445,8 @@ SAMPLES: dict[str, Callable[[], Card]] = {
     "roll": _roll,
     "assigned": _assigned,
     "limits": lambda: _asked("/limits"),
+    "jobs": lambda: _of_the_jobs("/jobs"),
+    "job": lambda: _of_the_jobs("/jobs scan lotto"),
     "health": lambda: _asked("/health"),
     "health-sources": lambda: _told("/health"),
     "health-levels": _levels,

@@ -87,6 +87,15 @@ def test_a_desk_that_never_ran_has_missed_nothing() -> None:
     assert (here.ran, here.runs) == ([], [])
 
 
+def test_a_new_desk_does_what_is_still_in_time() -> None:
+    here = Scene()
+    here.at("15:34")
+
+    here.runner().tick()
+
+    assert here.runs == [("15:30", DONE)]
+
+
 def test_a_job_whose_time_has_come_runs_once() -> None:
     here, runner = started()
     here.at("10:11")

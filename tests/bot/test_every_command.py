@@ -26,6 +26,7 @@ from tests.bot.rooms import Visit, visit
 from tests.bot.stored import everything
 from tests.desk import propose
 from tests.engine.exit_cases import calls, quote
+from tests.jobs import jobs_of
 
 WAYS = ("web", "discord", "discord-role", "telegram")
 NUMBERS = {role: str(number) for number, role in enumerate(Role, 1)}
@@ -49,6 +50,7 @@ FITTING = {
     "text": "said",
     "order": "A00001.1",
     "value": "2%",
+    "job": "audit head",
 }
 """A value that is read for every parameter that is required, by its name."""
 
@@ -85,7 +87,8 @@ def room() -> Visit:
     quote(here.world, "2.20", "2.30")
     here.world.market.set_snapshot(told.hostile())
     here.world.market.states = told.states()
-    return Visit(here.world, replace(here.room, people=People((*LISTED, *GROUPS))), here.sources)
+    people = People((*LISTED, *GROUPS))
+    return Visit(here.world, replace(here.room, people=people, jobs=jobs_of(here.world.desk)), here.sources)
 
 
 def words_for(command: Command) -> str:

@@ -1,0 +1,140 @@
+"""The desk's jobs on a phone: when each is due next and how it went; one of them with its last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from alerts.jobs import Job
+from alerts.runner import Standing
+from bot import words
+from bot.message import Button, Card, Table, Tone
+from engine.model.records import Run, RunState
+
+LISTED = 6
+"""Jobs in trouble that have a sentence of their own."""
+TONES = {RunState.FAILED: Tone.BAD, RunState.MISSED: Tone.WARNING}
+SHORT = {RunState.DONE: "done", RunState.FAILED: "FAILED", RunState.MISSED: "missed", RunState.RUNNING: "cut"}
+GRAVE = (RunState.FAILED, RunState.RUNNING, RunState.MISSED)
+
+
+def card(standings: tuple[Standing, ...], now: datetime, banner: str) -> Card:
+    """All of them: what failed or was missed first, then what is due next."""
+    ordered = sorted(standings, key=lambda each: (_gravity(each), each.next_due or now + timedelta(days=366)))
+    troubled = [each for each in ordered if _gravity(each) < len(GRAVE)]
+    rows = tuple((each.job.name[:17], _soon(each.next_due, now), _state(each)) for each in ordered)
+    more = len(troubled) - LISTED
+    left_out = (f"{words.count(more, 'other')} below.",) if more > 0 else ()
+    return Card(
+        "Jobs",
+        _tone(troubled),
+        lines=(*(_sentence(each, now) for each in troubled[:LISTED]), *left_out),
+        tables=(Table(("Job", "Next", "Last"), rows),),
+        buttons=((Button("Refresh", "refresh:/jobs"),),),
+        footer=f"Times: {words.zone(now)}. /jobs NAME shows one with its last runs.",
+        banner=banner,
+    )
+
+
+def one(standing: Standing, runs: tuple[Run, ...], now: datetime, banner: str) -> Card:
+    """One job: its schedule in words, what becomes of a late one, its last runs with how long they took."""
+    job, name = standing.job, standing.job.name
+    facts = [("Due", job.schedule.words), ("Next", _exactly(standing.next_due)), ("Too late", _too_late(job))]
+    if standing.running_since is not None:
+        facts.insert(0, ("Running", f"since {words.clock(standing.running_since)}"))
+    rows = tuple((_soon(run.due_at, now), _took(run), _short(run, standing)) for run in runs)
+    return Card(
+        f"Job {name}",
+        _tone([standing]),
+        lines=tuple(_told(run, now) for run in runs[:1]) or ("It has not run yet.",),
+        facts=tuple(facts),
+        tables=(Table(("Due", "Took", "Result"), rows, right=(1,)),) if rows else (),
+        buttons=((Button("Run now", f"runjob:{name}", Tone.ASK), Button("Refresh", f"refresh:/jobs {name}")),),
+        footer=f"Times: {words.zone(now)}.",
+        banner=banner,
+    )
+
+
+def ended(run: Run, banner: str) -> Card:
+    """What came of a run somebody asked for."""
+    tone = TONES.get(run.state, Tone.GOOD)
+    return Card(
+        f"Job {run.job}: {SHORT[run.state].lower()}",
+        tone,
+        lines=(_capital(run.note),),
+        facts=(("Took", _took(run)),),
+        buttons=((Button("Its runs", f"refresh:/jobs {run.job}"),),),
+        banner=banner,
+    )
+
+
+def begun(name: str, banner: str) -> Card:
+    """A run somebody asked for that takes longer than one waits for an answer."""
+    return Card(
+        f"Job {name}: asked for",
+        lines=("It is not done yet: it runs, or waits for another job of its kind.",),
+        buttons=((Button("Its runs", f"refresh:/jobs {name}"),),),
+        banner=banner,
+    )
+
+
+def _gravity(standing: Standing) -> int:
+    """0 for what failed, more for less grave."""
+    last = standing.last
+    if last is None or standing.running_since is not None or last.state not in GRAVE:
+        return len(GRAVE)
+    return GRAVE.index(last.state)
+
+
+def _tone(standings: Iterable[Standing]) -> Tone:
+    states = {each.last.state for each in standings if each.last is not None and each.running_since is None}
+    return next((tone for state, tone in TONES.items() if state in states), Tone.NEUTRAL)
+
+
+def _state(standing: Standing) -> str:
+    if standing.running_since is not None:
+        return "runs"
+    return "-" if standing.last is None else SHORT[standing.last.state]
+
+
+def _short(run: Run, standing: Standing) -> str:
+    is_running = run.state is RunState.RUNNING and standing.running_since is not None
+    return "runs" if is_running else SHORT[run.state]
+
+
+def _sentence(standing: Standing, now: datetime) -> str:
+    last = standing.last
+    return "" if last is None else f"{standing.job.name}: {_told(last, now)}"
+
+
+def _told(run: Run, now: datetime) -> str:
+    """`failed 15:05: no prices.`."""
+    note = run.note or "nothing to say"
+    return f"{SHORT[run.state].lower()} {_soon(run.due_at, now)}: {note}{'' if note.endswith('.') else '.'}"
+
+
+def _took(run: Run) -> str:
+    """How long a run took; nothing of one that was missed or is not over."""
+    if run.finished_at is None or run.state is RunState.MISSED:
+        return ""
+    seconds = (run.finished_at - run.started_at).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
+
+
+def _too_late(job: Job) -> str:
+    if job.catches_up:
+        return "made up for when the desk is back"
+    minutes = job.grace.total_seconds() / 60
+    return f"missed after {minutes:g} min" if minutes < 60 else f"missed after {minutes / 60:g} h"
+
+
+def _soon(at: datetime | None, now: datetime) -> str:
+    return "-" if at is None else words.soon(at, now)
+
+
+def _exactly(at: datetime | None) -> str:
+    return "not within a year" if at is None else words.moment(at)
+
+
+def _capital(note: str) -> str:
+    return note[:1].upper() + note[1:] + ("" if note.endswith(".") else ".")
