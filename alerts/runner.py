@@ -177,11 +177,12 @@ class Runner:
         """The run to carry out now. What is missed is written down."""
         desk, now = self._desk, self._desk.now()
         with desk.store.begin() as work:
-            settled = work.settled(job.name) or now - job.grace  # a new desk does what is in time, and missed nothing
+            known = work.settled(job.name)
+            settled = known or now - job.grace  # a new desk does what is in time, and has missed nothing
             settled = now if settled - now > DAY else settled  # a clock that was far ahead must not stop a job for long
             left = work.unfinished_runs(job.name)
             made = plan(job, desk.sessions, settled, now, next(iter(work.runs(job.name, limit=1)), None))
-            for missed in made.missed:
+            for missed in made.missed if known else ():
                 self._write_missed(work, job, missed, now)
             run = None if made.run is None else self._begin(work, job, made.run, now)
             run = self._left_over(work, job, left, now, run)

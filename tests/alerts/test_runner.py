@@ -96,6 +96,15 @@ def test_a_new_desk_does_what_is_still_in_time() -> None:
     assert here.runs == [("15:30", DONE)]
 
 
+def test_a_new_desk_has_missed_nothing_of_a_job_of_every_minute() -> None:
+    here = Scene(schedule=Every(MINUTE))
+    here.at("15:30")
+
+    here.runner().tick()
+
+    assert here.runs == [("15:30", DONE)]
+
+
 def test_a_job_whose_time_has_come_runs_once() -> None:
     here, runner = started()
     here.at("10:11")
