@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -494,3 +495,75 @@ def test_whatever_fails_everything_arrives_once_and_never_an_older_version_after
     for (_, key), versions in chats.shown.items():
         assert versions == sorted(set(versions))
         assert versions[-1] == latest[key]
+
+
+@dataclass
+class Unruly:
+    """Two platforms on which anything may go wrong: `faults` is what each try meets. It keeps what was shown where."""
+
+    latest: dict[str, int]
+    faults: Iterator[str]
+    shown: list[tuple[str, str, int]] = field(default_factory=list)
+    doubtful: int = 0
+    """Tries that arrived without anybody here knowing it."""
+    unanswered: int = 0
+
+    async def __call__(self, event: Event, delivery: Delivery) -> str:
+        fault = next(self.faults, "")
+        if fault == "down":
+            raise ConnectionError
+        if fault == "blocked":
+            raise outbox.Undeliverable("blocked")
+        self.shown.append((delivery.destination, delivery.key, self.latest[delivery.key]))
+        if fault:
+            self.doubtful += 1
+        if fault == "no answer":
+            self.unanswered += 1
+            raise outbox.Unanswered
+        if fault == "killed":
+            raise Killed
+        return "m"
+
+
+FAULTS = ["", "", "", "down", "no answer", "killed", "blocked"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    acts=st.lists(
+        st.tuples(st.sampled_from(["approval:A1", "approval:A2", "own"]), st.booleans(), st.integers(0, 400)),
+        min_size=1,
+        max_size=25,
+    ),
+    faults=st.lists(st.sampled_from(FAULTS), max_size=120),
+)
+def test_through_kills_and_lost_answers_all_arrives_or_is_a_dead_letter_and_no_version_goes_back(
+    acts: list[tuple[str, bool, int]], faults: list[str]
+) -> None:
+    store, clock, latest = Store.memory(), FakeClock(), dict[str, int]()
+    chats = Unruly(latest, iter(faults))
+
+    def look() -> None:
+        with suppress(Killed):  # the process that comes after it goes on with what the store has
+            finish(outbox.pump(store, clock, nowhere, chats))
+
+    for number, (name, is_urgent, seconds) in enumerate(acts):
+        id = f"E{number:03d}"
+        key = f"event:{id}" if name == "own" else name
+        latest[key] = number
+        add(store, id, ALIVE, DEAD, key=key, severity=Severity.URGENT if is_urgent else Severity.INFO)
+        look()
+        clock.advance(seconds=seconds)
+    for _ in range(200):
+        look()
+        clock.advance(minutes=5)
+
+    with store.read() as work:
+        rows = [row for number in range(len(acts)) for row in work.deliveries(f"E{number:03d}")]
+        dead = {letter.delivery.id for letter in work.undelivered()}
+    assert {row.id for row in rows if row.state is not DeliveryState.SENT} == dead
+    assert sum(row.unanswered for row in rows) == chats.unanswered
+    assert len(chats.shown) - len(set(chats.shown)) <= chats.doubtful
+    for place, key in {(place, key) for place, key, _ in chats.shown}:
+        versions = [version for at, of, version in chats.shown if (at, of) == (place, key)]
+        assert versions == sorted(versions)
