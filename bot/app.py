@@ -50,6 +50,7 @@ from engine.model.limits import ApprovalRules, Costs, Limits
 from engine.model.reports import Report
 from engine.model.trade import Strategy, Unknown
 from engine.ports import Broker, MarketData, PastTrades, SourceState
+from engine.schema import REVISIONS
 from engine.sessions import Sessions
 from engine.store import Store
 from engine.transport import Timeouts
@@ -489,11 +490,22 @@ def open_store(url: str | None, rules: BackupRules | None = None) -> Store:
 
     Raises:
         BackupFailed: it has to be upgraded and cannot be backed up before: nothing was changed.
+        ConfigError: it has to be upgraded and another process runs the desk on it, or it is newer than this program.
     """
     if url is None:
         return Store.memory()
     backup.bring_up(url, rules or BackupRules(), system_clock())
     return Store.open(url)
+
+
+def waiting_store(url: str, rules: BackupRules) -> Store:
+    """The store of a process that stands by: an older database stays as it is, for another may run the desk on it.
+
+    Raises:
+        ConfigError: it is newer than this program.
+    """
+    is_older = Store.revision_at(url) in REVISIONS[:-1]
+    return Store.as_it_is(url) if is_older else open_store(url, rules)
 
 
 def kept_store(url: str) -> Store:

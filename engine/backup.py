@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from engine import leadership
 from engine.errors import BackupFailed, ConfigError, DataInvalid
 from engine.model.backups import Backup, BackupRules, Occasion
 from engine.schema import HEAD, REVISIONS
@@ -174,18 +175,33 @@ def daily(url: str, rules: BackupRules, now: datetime) -> str:
     return f"{made.file.name}, {made.size / 1_000_000:,.1f} MB{gone}"
 
 
-def bring_up(url: str, rules: BackupRules, now: datetime) -> tuple[str, Backup | None]:
+def upgrade(url: str, now: datetime, name: str = "") -> str:
+    """The database's revision after bringing it to this program's, without a backup; `name` may have its lease.
+
+    Raises:
+        ConfigError: its revision is newer than the program, or another process runs the desk on it.
+    """
+    return Store.upgrade(url, lambda work: leadership.end_others(work, now, name))
+
+
+def bring_up(url: str, rules: BackupRules, now: datetime, name: str = "") -> tuple[str, Backup | None]:
     """The database's revision after bringing it to this program's, and the backup made before.
 
-    No backup is made (None) of a database that is empty, or at this program's revision already.
+    No backup is made (None) of a database that is empty, or at this program's revision already. `name` is the process
+    that does it, where it has the lease.
 
     Raises:
         BackupFailed: it could not be backed up, and was not touched.
-        ConfigError: its revision is newer than the program, or the migration failed: then it is as it was before.
+        ConfigError: its revision is newer than the program, another process runs the desk on it, or the migration
+            failed: then it is as it was before.
     """
     found = Store.revision_at(url)
-    if found == HEAD or found not in REVISIONS:
+    if found == HEAD:
+        return HEAD, None
+    if found not in REVISIONS:
         return Store.upgrade(url), None
+    with Store.as_it_is(url) as store, store.read() as work:
+        leadership.require_nobody(work, now, name)
     try:
         kept = make(url, rules, now, Occasion.UPGRADE)
     except BackupFailed as problem:
@@ -193,7 +209,7 @@ def bring_up(url: str, rules: BackupRules, now: datetime) -> tuple[str, Backup |
             f"The database was not upgraded, for it could not be backed up first. {problem}"
         ) from problem
     try:
-        return Store.upgrade(url), kept
+        return upgrade(url, now, name), kept
     except Exception as problem:
         log.error("backup.upgrade_failed", found=found, file=str(kept.file))
         words = f"The upgrade from revision {found} failed and was taken back: {problem}"

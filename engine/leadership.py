@@ -93,6 +93,33 @@ def take(store: Store, now: datetime, name: str) -> None:
     store.term.begin(name, epoch, asked, now)
 
 
+def require_nobody(work: UnitOfWork, now: datetime, name: str) -> None:
+    """Refuse to change the tables beneath another process that runs the desk. The database may be an older one.
+
+    Raises:
+        ConfigError: somebody else than `name` has the lease, and it is alive.
+    """
+    held = work.lease(LEASE)
+    if held is not None and held.expires > now and not _is_free(held, name):
+        raise ConfigError(
+            f"The database is of an older program, and {shown(held.holder)} runs this desk on it: it is not upgraded "
+            "beneath a running desk. Stop that one first; `wsb run --standby` waits for its end and upgrades then."
+        )
+
+
+def end_others(work: UnitOfWork, now: datetime, name: str) -> None:
+    """`require_nobody`, and let nobody go on who had the lease before: a process that was stopped for a while must not
+    write into tables it does not know.
+
+    Raises:
+        ConfigError: as `require_nobody`.
+    """
+    require_nobody(work, now, name)
+    held = work.lease(LEASE)
+    if held is not None and held.holder not in (NOBODY, name):
+        work.free_lease(LEASE, held.holder, held.epoch, now)
+
+
 def _is_free(held: Lease, name: str) -> bool:
     return held.holder in (NOBODY, name) or is_gone(held.holder)
 

@@ -28,7 +28,7 @@ def upgrade(options: UpgradeOptions, environment: Mapping[str, str], as_json: bo
     config = load_config(options.config_file, environment)
     url = config.database.url
     if options.no_backup:
-        revision, kept = Store.upgrade(url), None
+        revision, kept = backup.upgrade(url, app.system_clock()), None
     else:
         revision, kept = backup.bring_up(url, config.backup, app.system_clock())
     if as_json:

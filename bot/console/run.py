@@ -24,6 +24,7 @@ from bot.serve import serve
 from bot.settings import Config
 from bot.signs import watched
 from bot.standby import stand_by
+from engine import backup
 from engine.errors import ConfigError
 from engine.sessions import Sessions
 from engine.store import Store
@@ -44,22 +45,29 @@ def teller(config: Config) -> Callable[[str], None]:
     return say if config.logging.format == "json" else note
 
 
-def at_once(store: Store) -> bool:
-    """Begin; where another process runs the desk, that is refused in words when it is to be served."""
-    del store
-    return True
+def at_once(config: Config) -> Store:
+    """The store to begin with now; a desk that another process runs is refused in words when it is to be served."""
+    return app.open_store(config.database.url, config.backup)
 
 
-def when_free(store: Store, clock: Callable[[], datetime] = app.system_clock) -> bool:
-    """Wait until no other process runs the desk; False when this one was ended before."""
+def when_free(config: Config, clock: Callable[[], datetime] = app.system_clock) -> Store | None:
+    """The store to begin with when no other process runs the desk; None when this one was ended before."""
     note("Another process may run this desk: this one stands by until it ends. Ctrl-C ends it.")
     _load()
-    try:
-        asyncio.run(stand_by(store, clock, Supervisor.of(os.environ)))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return False
+    url, rules = config.database.url, config.backup
+    with contextlib.ExitStack() as opened:
+        store = opened.enter_context(app.waiting_store(url, rules))
+
+        def upgrade() -> None:
+            backup.bring_up(url, rules, clock(), store.term.holder)
+
+        try:
+            asyncio.run(stand_by(store, clock, Supervisor.of(os.environ), upgrade))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return None
+        opened.pop_all()
     note("This process runs the desk from now on.")
-    return True
+    return store
 
 
 def _load() -> None:
@@ -69,8 +77,8 @@ def _load() -> None:
     Sessions().is_open(app.system_clock())
 
 
-def run(path: Path, environment: Mapping[str, str], may_begin: Callable[[Store], bool] = at_once) -> int:
-    """The command; returns the exit code. `may_begin` may wait for the time to begin.
+def run(path: Path, environment: Mapping[str, str], begin: Callable[[Config], Store | None] = at_once) -> int:
+    """The command; returns the exit code. `begin` may wait for the time to begin.
 
     Raises:
         ConfigError: the configuration is wrong, nobody is an admin, there is no live data source, or another process
@@ -80,9 +88,10 @@ def run(path: Path, environment: Mapping[str, str], may_begin: Callable[[Store],
     require_admin(config)
     if not config.data.source:
         raise ConfigError(NO_SOURCE)
-    with app.open_store(config.database.url, config.backup) as store:
-        if not may_begin(store):
-            return 0
+    begun = begin(config)
+    if begun is None:
+        return 0
+    with begun as store:
         made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
         logs.tell_all()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):

@@ -85,6 +85,11 @@ class UnitOfWork(
     __slots__ = ()
 
 
+def unasked(work: UnitOfWork) -> None:
+    """Nobody is asked."""
+    del work
+
+
 class _Current(threading.local):
     """The transaction this thread is in."""
 
@@ -141,16 +146,33 @@ class Store:
         cls.upgrade(url)
         return cls.open(url)
 
+    @classmethod
+    def as_it_is(cls, url: str) -> Store:
+        """The store at `url`, older schema or not: for its lease and its settings, which every revision has alike.
+
+        Raises:
+            ConfigError: as `create`; or it is empty.
+        """
+        store = cls(database.connect(database.parse(url)))
+        try:
+            database.check_known(store._engine)
+        except ConfigError:
+            store.close()
+            raise
+        return store
+
     @staticmethod
-    def upgrade(url: str) -> str:
+    def upgrade(url: str, allow: Callable[[UnitOfWork], object] = unasked) -> str:
         """The revision of the database at `url` after bringing it to this program's; data is kept.
+
+        `allow` is asked in the transaction that does it, before anything changes that is there already.
 
         Raises:
             ConfigError: as `create`.
         """
         engine = database.connect(database.parse(url))
         try:
-            return database.upgrade(engine)
+            return database.upgrade(engine, lambda connection: allow(UnitOfWork(connection, writes=True)))
         finally:
             engine.dispose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from select import select
@@ -18,6 +18,8 @@ from sqlalchemy.pool import StaticPool
 from engine.errors import ConfigError
 from engine.schema import HEAD, REVISIONS
 from engine.schema.tables import metadata
+
+EMPTY = "The database {name} is empty: run `wsb db upgrade` to create its tables."
 
 BUSY_SECONDS = 30
 """How long a writer waits for another program that writes."""
@@ -208,6 +210,20 @@ def check_revision(engine: Engine) -> str:
     return usable(found, engine.url.render_as_string(hide_password=True))
 
 
+def check_known(engine: Engine) -> None:
+    """Refuse a database without tables, and one that a newer program wrote.
+
+    Raises:
+        ConfigError: it is one of these.
+    """
+    with reached(engine), engine.connect() as connection:
+        found = revision_of(connection)
+    name = engine.url.render_as_string(hide_password=True)
+    if found is None:
+        raise ConfigError(EMPTY.format(name=name))
+    check_not_newer(found, name)
+
+
 def usable(found: str | None, name: str, known: tuple[str, ...] = REVISIONS) -> str:
     """The revision `found` in database `name`, when it is the newest of those `known`.
 
@@ -215,7 +231,7 @@ def usable(found: str | None, name: str, known: tuple[str, ...] = REVISIONS) -> 
         ConfigError: as `check_revision`.
     """
     if found is None:
-        raise ConfigError(f"The database {name} is empty: run `wsb db upgrade` to create its tables.")
+        raise ConfigError(EMPTY.format(name=name))
     check_not_newer(found, name, known)
     if found != known[-1]:
         needed = f"this program needs {known[-1]}: run `wsb db upgrade`"
@@ -240,8 +256,10 @@ def create_tables(engine: Engine) -> None:
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
-def upgrade(engine: Engine) -> str:
+def upgrade(engine: Engine, allow: Callable[[Connection], object]) -> str:
     """Bring the schema to the newest revision in one transaction; data is kept.
+
+    `allow` is asked inside it before tables change that are there already, and raises where they must not.
 
     Raises:
         ConfigError: it is newer than this program, or not ours.
@@ -251,7 +269,10 @@ def upgrade(engine: Engine) -> str:
     from alembic.config import Config
 
     with reached(engine), transaction(writer(engine)) as connection:
-        check_not_newer(revision_of(connection), engine.url.render_as_string(hide_password=True))
+        found = revision_of(connection)
+        check_not_newer(found, engine.url.render_as_string(hide_password=True))
+        if found not in (None, HEAD):
+            allow(connection)
         config = Config()
         config.set_main_option("script_location", "engine:schema")
         attributes: dict[str, Any] = config.attributes

@@ -15,8 +15,8 @@ import pytest
 from bot.cli import main
 from engine.schema import HEAD
 from strategies import CATALOGUE
-from tests.engine.test_backup import made_at
 from tests.fakes import FakeClock
+from tests.older import made_at
 from tests.shared import SHARED, needs_shared
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_exchange import Exchange

@@ -11,12 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import parse
+from bot import app
+from bot.cli import main, parse
 from bot.notify import Supervisor
 from bot.standby import stand_by
-from engine import leadership
+from engine import backup, leadership
+from engine.errors import BackupFailed
+from engine.model.backups import BackupRules
+from engine.schema import HEAD
+from engine.store import Store
 from engine.store.operations import LEASE
 from tests.desk import World, make_world
+from tests.older import made_at
 
 SOON = 5.0
 
@@ -31,7 +37,7 @@ def led_elsewhere() -> World:
 async def test_a_desk_that_nobody_runs_is_led_at_the_first_look() -> None:
     world = make_world()
 
-    await asyncio.wait_for(stand_by(world.store, world.clock, Supervisor()), SOON)
+    await asyncio.wait_for(stand_by(world.store, world.clock, Supervisor(), world.store.revision), SOON)
 
     assert (world.store.term.epoch, world.store.term.may_act) == (1, True)
 
@@ -41,7 +47,7 @@ async def test_a_desk_that_is_given_back_is_led_and_systemd_hears_of_the_wait(tm
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.bind(str(heard))
         out.settimeout(SOON)
-        waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor(str(heard))))
+        waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor(str(heard)), world.store.revision))
         assert b"Stands by." in await asyncio.to_thread(out.recv, 100)
         assert await asyncio.to_thread(out.recv, 100) == b"WATCHDOG=1"
         with world.store.begin() as work:
@@ -56,9 +62,9 @@ async def test_a_signal_ends_the_wait_and_nothing_but_a_sign_of_life_was_written
     world = led_elsewhere()
     with world.store.read() as work:
         before = {setting.name for setting in work.settings()}
-    waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor()))
+    waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor(), world.store.revision))
     async with asyncio.timeout(SOON):
-        while not _signs(world):
+        while not _signs(world.store, world):
             await asyncio.sleep(0.01)
 
     os.kill(os.getpid(), signal.SIGTERM)
@@ -70,11 +76,69 @@ async def test_a_signal_ends_the_wait_and_nothing_but_a_sign_of_life_was_written
     assert not world.store.term.is_fenced
 
 
-def _signs(world: World) -> str:
-    with world.store.read() as work:
+def _signs(store: Store, world: World) -> str:
+    with store.read() as work:
         return leadership.standing_by(work, world.clock())
+
+
+def test_an_older_desk_is_waited_for_then_backed_up_and_upgraded(tmp_path: Path) -> None:
+    world, rules = make_world(), BackupRules(folder=str(tmp_path / "backups"))
+    url = made_at("0005", tmp_path / "desk.db")
+    seen: list[str | None] = []
+
+    async def waited(store: Store) -> None:
+        def upgrade() -> None:
+            seen.append(Store.revision_at(url))
+            backup.bring_up(url, rules, world.clock(), store.term.holder)
+
+        waiting = asyncio.create_task(stand_by(store, world.clock, Supervisor(), upgrade))
+        async with asyncio.timeout(SOON):
+            while not _signs(store, world):
+                await asyncio.sleep(0.01)
+        assert (seen, Store.revision_at(url)) == ([], "0005")
+        with store.begin() as work:
+            work.free_lease(LEASE, "other:2:0", 1, world.clock())
+        await asyncio.wait_for(waiting, SOON)
+
+    with app.waiting_store(url, rules) as store:
+        with store.begin() as work:
+            work.take_lease(LEASE, "other:2:0", world.clock(), world.clock() + timedelta(hours=1))
+        asyncio.run(waited(store))
+
+        assert (store.revision(), store.term.may_act) == (HEAD, True)
+    assert [each.revision for each in backup.listed(url, rules)] == ["0005"]
+
+
+async def test_a_desk_whose_upgrade_fails_is_given_back() -> None:
+    world = make_world()
+
+    def fails() -> None:
+        raise BackupFailed("The disk is full.")
+
+    with pytest.raises(BackupFailed):
+        await asyncio.wait_for(stand_by(world.store, world.clock, Supervisor(), fails), SOON)
+
+    with world.store.read() as work:
+        held = work.lease(LEASE)
+    assert held is not None
+    assert held.holder == leadership.NOBODY
 
 
 def test_standby_is_an_option_of_run() -> None:
     assert parse(["run", "--config", "x.toml", "--standby"]).standby
     assert not parse(["run", "--config", "x.toml"]).standby
+
+
+@pytest.mark.parametrize("words", [["db", "upgrade"], ["db", "upgrade", "--no-backup"]])
+def test_an_upgrade_by_hand_beneath_a_running_desk_is_refused(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, now = made_at("0005", tmp_path / "desk.db"), app.system_clock()
+    with Store.as_it_is(url) as store, store.begin() as work:
+        work.take_lease(LEASE, "other:2:0", now, now + timedelta(hours=1))
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert main(words) != 0
+
+    assert "other:2 runs this desk on it" in capsys.readouterr().err
+    assert Store.revision_at(url) == "0005"

@@ -14,9 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
 
 from engine import audit, backup
 from engine.errors import BackupFailed, ConfigError, DataInvalid
@@ -24,6 +21,7 @@ from engine.model.backups import Backup, BackupRules, Occasion
 from engine.schema import HEAD, REVISIONS
 from engine.store import Store, copies
 from tests.engine.store import writer
+from tests.older import made_at
 from tests.waiting import until
 
 NOW = datetime(2026, 11, 27, 22, 0, tzinfo=UTC)
@@ -43,25 +41,6 @@ def url(tmp_path: Path) -> str:
 
 def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
-
-
-def migrated(url: str, revision: str) -> None:
-    """A database with data as a program of that revision left it."""
-    engine = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "engine:schema")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.exec_driver_sql("INSERT INTO settings VALUES ('mood', 'good', 'ann', '2026-01-02')")
-    engine.dispose()
-
-
-def made_at(revision: str, file: Path) -> str:
-    """The URL of such a database in a file."""
-    url = f"sqlite:///{file}"
-    migrated(url, revision)
-    return url
 
 
 def settings(file: Path) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from engine.schema import HEAD
 from engine.store import Store, dumps
 from engine.store.database import parse
 from tests.engine.store import writer
-from tests.engine.test_backup import migrated
+from tests.older import migrated
 from tests.postgres import Cluster
 
 NOW = datetime(2026, 11, 27, 22, 0, tzinfo=UTC)

@@ -26,7 +26,7 @@ from engine.store.operations import LEASE
 from tests import make
 from tests.custodian import Custodian
 from tests.desk import World, make_world, propose, quote_all, tap
-from tests.engine.test_backup import made_at
+from tests.older import made_at
 
 RULES = BackupRules()
 NOW = make.NOW

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from bot import app, service
+from bot import service
 from bot.console.output import note
 from bot.console.replay import load_config
 from bot.console.run import served, when_free
@@ -23,9 +23,10 @@ def main() -> int:
     config_file, quotes, clock = map(Path, sys.argv[1:])
     now = FileClock(clock)
     config = load_config(config_file, os.environ)
-    with app.open_store(config.database.url) as store:
-        if not when_free(store, now):
-            return 0
+    begun = when_free(config, now)
+    if begun is None:
+        return 0
+    with begun as store:
         try:
             asyncio.run(served(service.live(config, store, OneName(quotes, now), note, now)))
         except DeskError as problem:

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -20,6 +19,7 @@ from engine.schema.tables import metadata
 from engine.store import Store, UnitOfWork
 from engine.store.database import usable
 from tests import make
+from tests.older import created_at
 
 
 @pytest.fixture
@@ -56,17 +56,6 @@ def test_the_newest_revision_is_the_last_migration():
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_current_head() == HEAD
     assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == REVISIONS
-
-
-def created_at(url: str, revision: str) -> None:
-    """A database as a program of that revision made it."""
-    engine = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "engine:schema")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
 
 
 @either
