@@ -138,7 +138,8 @@ def test_an_upgrade_by_hand_beneath_a_running_desk_is_refused(
         work.take_lease(LEASE, "other:2:0", now, now + timedelta(hours=1))
     monkeypatch.setenv("DATABASE_URL", url)
 
-    assert main(words) != 0
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
 
     assert "other:2 runs this desk on it" in capsys.readouterr().err
     assert Store.revision_at(url) == "0005"
