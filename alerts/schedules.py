@@ -6,7 +6,7 @@ is the instant the clock would have shown it at. Nothing here knows what the tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
@@ -24,6 +24,16 @@ class Schedule(Protocol):
     @property
     def words(self) -> str:
         """For people: `15 min after the close`."""
+
+
+def listed(clocks: Sequence[str]) -> str:
+    """Times of day in words.
+
+    >>> listed(("10:00", "12:30", "15:30")), listed(("10:00",))
+    ('10:00, 12:30 and 15:30', '10:00')
+    """
+    *others, last = clocks
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _minutes(span: timedelta) -> str:
@@ -191,7 +201,7 @@ class AtClock:
 
     @property
     def words(self) -> str:
-        return f"at {' and '.join(self.clocks)}"
+        return f"at {listed(self.clocks)}"
 
 
 @dataclass(frozen=True, slots=True)

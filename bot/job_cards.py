@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from alerts.jobs import Job
+from alerts.jobs import Job, Lane
 from alerts.runner import Standing
 from bot import words
 from bot.message import Button, Card, Table, Tone
@@ -13,6 +13,8 @@ from engine.model.records import Run, RunState
 
 LISTED = 6
 """Jobs in trouble that have a sentence of their own."""
+LONGEST_NAME = 14
+"""Signs of a name in the tables: with them a row is 33 wide, and Discord does not break it on a phone."""
 TONES = {RunState.FAILED: Tone.BAD, RunState.MISSED: Tone.WARNING}
 SHORT = {RunState.DONE: "done", RunState.FAILED: "FAILED", RunState.MISSED: "missed", RunState.RUNNING: "cut"}
 GRAVE = (RunState.FAILED, RunState.RUNNING, RunState.MISSED)
@@ -22,18 +24,31 @@ def card(standings: tuple[Standing, ...], now: datetime, banner: str) -> Card:
     """All of them: what failed or was missed first, then what is due next."""
     ordered = sorted(standings, key=lambda each: (_gravity(each), each.next_due or now + timedelta(days=366)))
     troubled = [each for each in ordered if _gravity(each) < len(GRAVE)]
-    rows = tuple((each.job.name[:17], _soon(each.next_due, now), _state(each)) for each in ordered)
+    scans = [each for each in ordered if each.job.lane is Lane.SCANS]
+    others = [each for each in ordered if each.job.lane is not Lane.SCANS]
     more = len(troubled) - LISTED
     left_out = (f"{words.count(more, 'other')} below.",) if more > 0 else ()
     return Card(
         "Jobs",
         _tone(troubled),
         lines=(*(_sentence(each, now) for each in troubled[:LISTED]), *left_out),
-        tables=(Table(("Job", "Next", "Last"), rows),),
+        tables=tuple(_table(title, part, now) for title, part in (("Job", others), ("Scan", scans)) if part),
         buttons=((Button("Refresh", "refresh:/jobs"),),),
-        footer=f"Times: {words.zone(now)}. /jobs NAME shows one with its last runs.",
+        footer=f"Times: {words.zone(now)}. /jobs scan wheel shows one with its last runs.",
         banner=banner,
     )
+
+
+def _table(title: str, standings: Iterable[Standing], now: datetime) -> Table:
+    """When each is due next and how it went, narrow enough for a phone."""
+    rows = ((_name(each.job), _soon(each.next_due, now), _state(each)) for each in standings)
+    return Table((title, "Next", "Last"), tuple(rows))
+
+
+def _name(job: Job) -> str:
+    """`wheel` for `scan wheel`: what is a scan stands in a table of its own."""
+    name = job.name.removeprefix("scan ")
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def one(standing: Standing, runs: tuple[Run, ...], now: datetime, banner: str) -> Card:

@@ -19,6 +19,7 @@ from alerts.schedules import (
     Daily,
     Every,
     Schedule,
+    listed,
 )
 from bot.loops import Desks, Quietly
 from bot.runtime import Runtime, Step, Troubles
@@ -66,7 +67,7 @@ class ScanTimes:
     def words(self) -> str:
         """`at 10:00 and 15:30`, `every 5 min from 09:45`."""
         needs, hours = self.strategy.needs, self.strategy.hours
-        fixed = f"at {' and '.join(needs.times)}" if needs.times else ""
+        fixed = f"at {listed(needs.times)}" if needs.times else ""
         if needs.every is None:
             return fixed or f"at {FIRST_SCAN}"
         between = f"from {FIRST_SCAN} on" if hours is None else f"from {hours[0]} to {hours[1]}"

@@ -141,7 +141,7 @@ def test_every_strategy_has_its_job_at_its_own_cadence() -> None:
     assert [name for name in found if name.startswith("scan ")] == [f"scan {name}" for name in CATALOGUE]
     assert {name: found[f"scan {name}"].schedule.words for name in ("wheel", "lotto", "momentum_weeklies")} == {
         "wheel": "at 10:00",
-        "lotto": "at 15:05 and 15:20 and 15:35",
+        "lotto": "at 15:05, 15:20 and 15:35",
         "momentum_weeklies": "every 5 min from 09:45 on",
     }
     assert {job.lane for name, job in found.items() if name.startswith("scan ")} == {Lane.SCANS}

@@ -10,7 +10,7 @@ import pytest
 from telegram import Bot
 
 from alerts.outbox import Later, Undeliverable
-from bot.message import Card, Picture, Tone
+from bot.message import PLAIN, Card, Manner, Picture
 from engine import approvals
 from engine.model.events import EventKind
 from tests.faults.telegram_desk import ANN, TelegramDesk, telegram_desk
@@ -261,7 +261,8 @@ async def test_when_every_chat_has_to_rest_nothing_is_lost() -> None:
 async def test_what_is_urgent_passes_what_waits_for_its_turn() -> None:
     async with telegram_desk(pace=2.0) as world:
         await world.app.post(str(ANN), Card("first"))
-        await asyncio.gather(*(world.app.post(str(ANN), card) for card in (Card("second"), Card("third", Tone.BAD))))
+        manners = {"second": PLAIN, "third": Manner(urgent=True)}
+        await asyncio.gather(*(world.app.post(str(ANN), Card(title), how) for title, how in manners.items()))
 
         titles = [message.text.split()[-1] for message in world.server.chat(world.ann).sent]
         assert titles == ["first", "third", "second"]

@@ -47,6 +47,8 @@ PINNED = (
     "alert-many",
     "alerts",
     "roll",
+    "jobs",
+    "job",
     "quote",
     "quote-contradicted",
     "chain",
