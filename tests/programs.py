@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sysconfig
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,6 +35,20 @@ def promtool() -> Path:
     if found := shutil.which("promtool"):
         return Path(found)
     missing("needs promtool (on Debian: apt-get install prometheus)")
+
+
+def systemd_analyze() -> Path:
+    """systemd's program that checks units."""
+    if found := shutil.which("systemd-analyze"):
+        return Path(found)
+    missing("needs systemd-analyze (on Debian: apt-get install systemd)")
+
+
+def dev_tool(name: str) -> Path:
+    """A program that `make dev` installs beside this interpreter."""
+    if found := shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name):
+        return Path(found)
+    missing(f"needs {name} (make dev)")
 
 
 def postgres_programs() -> Path:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from alerts.metrics import OF_THE_DESK, OF_THE_PROCESS
+from alerts.rules import RULES as OWN_RULES
 from bot.catalogue import COMMANDS
 from bot.cli import parse
 from engine import meters
-from tests.programs import missing, promtool
+from tests.programs import dev_tool, promtool, systemd_analyze
 
 ROOT = Path(__file__).parents[2]
 DEPLOY, RUNBOOKS = ROOT / "deploy", ROOT / "docs" / "runbooks"
@@ -23,12 +23,6 @@ ALERTS = re.findall(r"- alert: (\w+)", RULES)
 RECORDS = set(re.findall(r"- record: (\S+)", RULES))
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-OWN_RULES = (
-    "limit_near", "limit_crossed", "margin", "drawdown", "delta_drift", "vega_drift", "stop_near", "target_near",
-    "expiry", "assignment", "ex_dividend", "earnings", "data_stale", "provider_down", "broker_down", "broker_rejects",
-    "position_mismatch", "exits_stalled", "job_missed", "job_failed", "disk", "clock_skew", "error_rate",
-    "undelivered", "platform_down", "backup_old", "database_slow",
-)  # fmt: skip
 
 
 def told() -> set[str]:
@@ -74,7 +68,7 @@ def test_every_alert_has_its_test_and_its_page() -> None:
     pages = re.findall(r"runbook: (\S+)", RULES)
     assert len(pages) == len(ALERTS)
     assert [page for page in pages if not (ROOT / page).is_file()] == []
-    assert [name for name in OWN_RULES if not (RUNBOOKS / f"{name}.md").is_file()] == []
+    assert [rule.name for rule in OWN_RULES if not (RUNBOOKS / f"{rule.name}.md").is_file()] == []
 
 
 def test_rules_and_dashboard_ask_for_nothing_the_desk_does_not_tell() -> None:
@@ -117,14 +111,30 @@ LATER = {"deploy/config.toml", "deploy/secrets/"}
 
 
 def test_the_service_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        missing("needs systemd-analyze (on Debian: apt-get install systemd)")
+    program = systemd_analyze()
     unit = (DEPLOY / "systemd" / "wallstreetbots.service").read_text(encoding="utf-8")
     here = tmp_path / "wallstreetbots.service"
     here.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit, flags=re.M), encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", here], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "verify", here], capture_output=True, text=True, check=False)
     assert (done.returncode, "Unknown" in done.stderr, "wallstreetbots.service:" in done.stderr) == (0, False, False)
     assert {"Type=notify", "WatchdogSec=60", "Restart=on-failure", "NoNewPrivileges=yes"} <= set(unit.splitlines())
+
+
+def test_the_linter_of_container_files_finds_nothing_in_ours() -> None:
+    run(dev_tool("hadolint"), "--no-color", DEPLOY / "Containerfile")
+
+
+def test_the_compose_file_keeps_to_the_schema_of_its_format() -> None:
+    run(dev_tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yml")
+
+
+def test_every_secret_and_volume_of_the_containers_is_declared_and_used() -> None:
+    compose = (DEPLOY / "compose.yml").read_text(encoding="utf-8")
+    used, declared = re.findall(r"^ +secrets: \[(.+)\]", compose, re.M), re.findall(r"^  (\w+): \{file:", compose, re.M)
+    assert {name for line in used for name in line.split(", ")} == set(declared)
+    assert set(re.findall(r"/run/secrets/(\w+)", compose)) == set(declared)
+    volumes = compose.rpartition("\nvolumes:\n")[2]
+    assert set(re.findall(r"- (\w+):/", compose)) == set(re.findall(r"^  (\w+):$", volumes, re.M)) != set()
 
 
 def test_containers_are_pinned_run_as_nobody_special_and_are_reached_from_this_machine_only() -> None:
