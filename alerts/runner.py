@@ -19,7 +19,7 @@ from types import MappingProxyType
 import structlog
 
 from alerts.jobs import Job
-from alerts.planner import DAY, Missed, may_begin, next_due, plan
+from alerts.planner import Missed, may_begin, next_due, plan
 from engine.desk import Desk
 from engine.errors import BadRequest, DeskError, LeaseLost, NotFound
 from engine.model.events import Severity
@@ -52,6 +52,15 @@ class Standing:
     running_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Under which epoch and when a job was looked at last, and its next due time as it was then."""
+
+    epoch: int
+    at: datetime
+    next_due: datetime | None
+
+
 @dataclass(slots=True)
 class _Begun:
     """A run under way in this process. `began` is monotonic; people are told once that it hangs."""
@@ -69,9 +78,8 @@ class Runner:
         self._tell = tell
         self.jobs: Mapping[str, Job] = MappingProxyType({job.name: job for job in jobs})
         self._turns = {name: threading.Lock() for name in self.jobs}
-        self._next: dict[str, tuple[int, datetime | None]] = {}
-        """By job, the epoch it was looked at under and when to look again: between the two the database is left alone.
-        """
+        self._looked: dict[str, _Looked] = {}
+        """By job: until the next due time the database is left alone."""
         self._begun: dict[str, _Begun] = {}
         self._unwritten: dict[str, tuple[Run, Run]] = {}
         """By job, the run as it was begun and as it ended, until the database has taken that."""
@@ -101,7 +109,7 @@ class Runner:
 
     def tick(self) -> tuple[Run, ...]:
         """Run everything that is due now, one after the other, the oldest due time first; the ended runs."""
-        waiting = sorted(self.jobs, key=lambda name: self._next.get(name, (0, None))[1] or self._desk.now())
+        waiting = sorted(self.jobs, key=self._waits_since)
         return tuple(run for name in waiting if (run := self.look(name)) is not None)
 
     def due(self) -> tuple[str, ...]:
@@ -168,10 +176,14 @@ class Runner:
     def _is_due(self, name: str) -> bool:
         if not self._desk.term.may_act:
             return False
-        known = self._next.get(name)
-        if known is None or name in self._unwritten or known[0] != self._desk.term.epoch:
+        known, now = self._looked.get(name), self._desk.now()
+        if known is None or name in self._unwritten or known.epoch != self._desk.term.epoch or now < known.at:
             return True
-        return known[1] is not None and known[1] <= self._desk.now()
+        return known.next_due is not None and known.next_due <= now
+
+    def _waits_since(self, name: str) -> datetime:
+        known = self._looked.get(name)
+        return self._desk.now() if known is None or known.next_due is None else known.next_due
 
     def _claimed(self, job: Job) -> Run | None:
         """The run to carry out now. What is missed is written down."""
@@ -179,15 +191,15 @@ class Runner:
         with desk.store.begin() as work:
             known = work.settled(job.name)
             settled = known or now - job.grace  # a new desk does what is in time, and has missed nothing
-            settled = now if settled - now > DAY else settled  # a clock that was far ahead must not stop a job for long
+            settled = min(settled, now)  # a clock that was ahead stops no job; what has its row is not run twice
             left = work.unfinished_runs(job.name)
             made = plan(job, desk.sessions, settled, now, next(iter(work.runs(job.name, limit=1)), None))
             for missed in made.missed if known else ():
                 self._write_missed(work, job, missed, now)
             run = None if made.run is None else self._begin(work, job, made.run, now)
             run = self._left_over(work, job, left, now, run)
-            work.settle_job(job.name, job.schedule.words, max(settled, now))
-        self._next[job.name] = desk.term.epoch, next_due(job.schedule, desk.sessions, max(settled, now))
+            work.settle_job(job.name, job.schedule.words, now)
+        self._looked[job.name] = _Looked(desk.term.epoch, now, next_due(job.schedule, desk.sessions, now))
         return run
 
     def _write_missed(self, work: UnitOfWork, job: Job, missed: Missed, now: datetime) -> None:

@@ -180,6 +180,20 @@ def test_a_clock_set_back_runs_nothing_twice() -> None:
     assert len(here.ran) == 3
 
 
+@pytest.mark.parametrize("is_restarted", [True, False])
+def test_a_clock_that_was_hours_ahead_stops_no_job_when_it_is_right_again(is_restarted: bool) -> None:
+    """A machine whose clock was taken for local time at boot, until a time server was heard."""
+    here, runner = started(schedule=Every(MINUTE))
+    here.at("14:00")
+    runner.tick()
+    runner = here.runner() if is_restarted else runner
+    for clock in ("09:45", "09:46", "09:47", "13:50", "14:00", "14:01"):
+        here.at(clock)
+        runner.tick()
+
+    assert [f"{here.clock_of(at)}" for at in here.ran] == ["14:00", "09:46", "09:47", "13:50", "14:01"]
+
+
 def test_a_clock_that_was_days_ahead_stops_no_job_when_it_is_right_again() -> None:
     here, runner = started(schedule=Every(MINUTE))
     here.at("10:00", date(2026, 9, 15))
