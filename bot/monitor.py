@@ -42,6 +42,8 @@ WITHIN = 2.0
 """Seconds a scrape waits for the database."""
 AGAIN = 10.0
 """Seconds until a port that is taken is tried again: it may be the process this one stands by for."""
+MOST = 100
+"""Connections at a time: who opens more closes the oldest, so that nobody takes the files the desk needs."""
 HERE = frozenset({"localhost"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -162,14 +164,17 @@ class Monitor:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
+        server: asyncio.Server | None = None
         try:
-            await self._listen(runner)
+            server = await self._listen(runner)
             await self._ending.wait()
         finally:
+            if server is not None:
+                server.close()
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
-        """Begin to listen, sooner or later."""
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server | None:
+        """Begin to listen, sooner or later; None where the end came first."""
         settings, is_told = self._settings, False
         while self._ending is not None and not self._ending.is_set():
             try:
@@ -181,12 +186,13 @@ class Monitor:
                 self._started.set()
                 await _passed(self._ending, self._again)
                 continue
-            await web.SockSite(runner, listener).start()
+            server = await asyncio.get_running_loop().create_server(lambda: _admitted(runner), sock=listener)
             host, port = listener.getsockname()[:2]
             self.at = host, port
             log.info("monitor.started", host=host, port=port, money=settings.shows_money)
             self._started.set()
-            return
+            return server
+        return None
 
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
@@ -290,6 +296,16 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _admitted(runner: web.AppRunner) -> asyncio.Protocol:
+    """What answers on one more connection."""
+    server = runner.server
+    if server is None:
+        raise RuntimeError("The server has to be set up before it listens.")
+    for oldest in server.connections[: 1 - MOST]:
+        oldest.force_close()
+    return server()
 
 
 async def _passed(ending: asyncio.Event, seconds: float) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.metrics import Vitals
 from bot.console.ready import ready
-from bot.monitor import Monitor, Pulse, Watched
+from bot.monitor import MOST, Monitor, Pulse, Watched
 from bot.runtime import Runtime, Work
 from bot.settings import MetricsSettings
 from engine import meters, standing
@@ -228,3 +228,27 @@ def test_where_no_desk_answers_the_command_says_so(tmp_path: Path, capsys: pytes
 
     assert ready(config_of(tmp_path, port), {}, only_alive=True, as_json=False) == 1
     assert capsys.readouterr().out == f"no desk answers at 127.0.0.1:{port}: ConnectionRefusedError\n"
+
+
+def test_whoever_opens_connections_without_end_takes_no_files_from_the_desk(here: Process) -> None:
+    assert here.monitor.at is not None
+    begun = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+    with ExitStack() as many:
+        slow = [many.enter_context(socket.create_connection(here.monitor.at, timeout=5)) for _ in range(MOST + 20)]
+        for each in slow:
+            with suppress(ConnectionError):
+                each.sendall(begun)
+
+        assert until(lambda: sum(map(_is_closed, slow)) >= 20)
+        assert not _is_closed(slow[-1])
+        assert here.told("/healthz")[0] == 200
+
+
+def _is_closed(opened: socket.socket) -> bool:
+    opened.setblocking(False)
+    try:
+        return opened.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
