@@ -7,6 +7,7 @@ share a card is `alerts.grouping`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -95,6 +96,8 @@ def _by_subject(findings: Iterable[Finding]) -> dict[str, Finding]:
     """The worst finding of every subject."""
     worst: dict[str, Finding] = {}
     for finding in findings:
+        if finding.value is not None and math.isnan(finding.value):
+            finding = replace(finding, value=None)
         known = worst.get(finding.subject)
         if known is None or known.value is None or (finding.value is not None and finding.value > known.value):
             worst[finding.subject] = finding

@@ -99,12 +99,13 @@ def _book_ticket(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, fre
     if changed != ticket:
         work.save_ticket(changed)
     if fresh:
-        work.add_event(_filled_event(desk, work, changed, order))
+        work.add_event(_filled_event(desk, work, changed, order, fresh))
 
 
-def _filled_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order) -> Event:
+def _filled_event(desk: Desk, work: UnitOfWork, ticket: Ticket, order: Order, fresh: list[Fill]) -> Event:
     data = {
         "client_order_id": order.client_order_id,
+        "executions": [fill.execution_id for fill in fresh],
         "average": str(order.average),
         "filled": ticket.filled,
         "quantity": ticket.quantity,

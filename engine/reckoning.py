@@ -284,7 +284,7 @@ def _happened(work: UnitOfWork, events: Sequence[Event], since: datetime, until:
         assigned=_options(of[EventKind.ASSIGNED]),
         called_away=_options(of[EventKind.CALLED_AWAY]),
         expired=_options(of[EventKind.EXPIRED]),
-        premium=_premium(work, since, until),
+        premium=_premium(work, of[EventKind.FILLED], since, until),
         proposals=work.proposed_between(since, until),
     )
 
@@ -319,12 +319,28 @@ def _options(events: Iterable[Event]) -> int:
     return len({str(event.data.get("option") or event.subject) for event in events})
 
 
-def _premium(work: UnitOfWork, since: datetime, until: datetime) -> Decimal:
-    """Dollars received for what was sold to open: executions of the span, of orders that open options for a net
+def _premium(work: UnitOfWork, filled: Sequence[Event], since: datetime, until: datetime) -> Decimal:
+    """Dollars received for what was sold to open: executions booked in the span, of orders that open options for a net
     credit, their bought legs taken off."""
-    fills = [fill for fill in work.fills(since=since) if since < fill.at <= until]
-    orders = {id: _order(work, id) for id in {fill.client_order_id for fill in fills}}
-    return sum((fill.cash for fill in fills if _is_sale(orders[fill.client_order_id], fill)), ZERO)
+    ids = dict.fromkeys(str(event.data.get("client_order_id")) for event in filled)
+    orders = {id: order for id in ids if (order := _order(work, id)) is not None}
+    fills = {id: work.fills(client_order_id=id) for id, order in orders.items()}
+    booked = (
+        (orders[id], fill)
+        for event in filled
+        if (id := str(event.data.get("client_order_id"))) in orders
+        for fill in fills[id]
+        if _is_of(event, fill, since, until)
+    )
+    return sum((fill.cash for order, fill in booked if _is_sale(order, fill)), ZERO)
+
+
+def _is_of(event: Event, fill: Fill, since: datetime, until: datetime) -> bool:
+    """Whether an event tells of an execution; one of an earlier program, which did not say, by when it was done."""
+    told = event.data.get("executions")
+    if isinstance(told, list | tuple):
+        return fill.execution_id in told
+    return since < fill.at <= until
 
 
 def _order(work: UnitOfWork, id: str) -> Order | None:
@@ -335,8 +351,8 @@ def _order(work: UnitOfWork, id: str) -> Order | None:
         return None
 
 
-def _is_sale(order: Order | None, fill: Fill) -> bool:
-    if order is None or not order.opening or order.limit is None or order.limit >= 0:
+def _is_sale(order: Order, fill: Fill) -> bool:
+    if not order.opening or order.limit is None or order.limit >= 0:
         return False
     return isinstance(fill.instrument, Option) and all(isinstance(leg.instrument, Option) for leg in order.legs)
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,7 +147,13 @@ def _mark(url: str, left: Before, words: str, now: datetime) -> None:
 
 
 def _put_aside(place: Path, now: datetime) -> Path:
-    """Keep the database that is replaced under another name, with its log where it could not be brought into it."""
+    """Keep the database that is replaced under another name, with its log where it could not be brought into it.
+
+    Raises:
+        DataInvalid: somebody has opened it since it was looked at: what is begun again by itself.
+    """
+    with suppress(sqlite3.Error):  # beyond reading: nobody else works on it either
+        copies.settle(place)
     stamp = now.astimezone(UTC).strftime(TIME)
     aside = place.with_name(f"{place.name}.{ASIDE}-{stamp}")
     os.link(place, aside)

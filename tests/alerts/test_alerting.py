@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from math import nan
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +46,9 @@ def test_what_was_never_told_leaves_neither_a_row_nor_an_event() -> None:
 
 
 def test_a_worst_finding_stands_for_its_subject() -> None:
-    here = watched(replace(rule(), read=lambda facts: [Finding("A", v, f"{v}") for v in (0.1, None, 1.2, 1.1)]))
+    here = watched(
+        replace(rule(), read=lambda facts: [Finding("A", v, f"{v}") for v in (nan, 0.1, None, 1.2, nan, 1.1)])
+    )
 
     (alert,) = here.look({})
 

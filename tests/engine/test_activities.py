@@ -206,6 +206,25 @@ def test_the_digest_counts_what_the_day_brought() -> None:
     assert (digest.parts.total, digest.total) == (D("204.00"), D("204.00"))
 
 
+def test_a_premium_booked_after_the_day_has_ended_is_the_next_one_s() -> None:
+    world = make_world({"wheel": wheel()})
+    propose(world)
+    approvals.approve(world.desk, "A00001", 1, "ann")
+    close = world.desk.sessions.close(world.desk.today)
+    world.clock.set(close - timedelta(seconds=1))
+    world.broker.fill("A00001.1.1", units=2)
+    world.clock.set(close + timedelta(minutes=15))
+    close_day(world.desk)
+    world.clock.advance(60)
+    orders.reconcile(world.desk)
+
+    world.clock.set(world.desk.sessions.open(world.desk.sessions.next(world.desk.today)) + timedelta(minutes=1))
+    quote_all(world)
+    digest = digests.digest(world.desk)
+
+    assert (len(digest.happened.opened), digest.happened.premium) == (1, D("206.00"))
+
+
 def test_on_the_first_day_profit_is_counted_from_the_opening_of_the_account() -> None:
     world = short_puts()
     quote_all(world, "0.88", "0.98")

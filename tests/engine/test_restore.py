@@ -279,3 +279,23 @@ def test_an_older_backup_comes_back_at_its_own_revision(tmp_path: Path) -> None:
     with Store.open(url) as store, store.read() as work:
         assert work.setting("mood") == "good"
         assert halts.current(work) is not None
+
+
+def test_a_database_that_somebody_opens_while_its_backup_is_checked_is_not_taken_from_under_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a service that is started again by itself: it would go on in the file put aside, beside the next desk."""
+    entered(tmp_path).store.close()
+    file = backed_up(tmp_path)
+    begun: list[Store] = []
+
+    def words(file: Path, now: datetime) -> str:
+        begun.append(Store.open(url_of(tmp_path)))
+        return "restored"
+
+    monkeypatch.setattr(restore, "_words", words)
+    with pytest.raises(DataInvalid, match=r"Another program has .* open: end it first"):
+        restore.restore(url_of(tmp_path), file, LATER)
+
+    assert [each.name for each in tmp_path.glob("desk.db*before-restore*")] == []
+    begun[0].close()
