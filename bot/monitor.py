@@ -43,7 +43,8 @@ WITHIN = 2.0
 AGAIN = 10.0
 """Seconds until a port that is taken is tried again: it may be the process this one stands by for."""
 MOST = 100
-"""Connections at a time, and about as many just made: who opens more closes the oldest, so that nobody takes the files the desk needs."""
+"""Connections at a time, and about as many just made: who opens more closes the oldest, so that nobody takes the files
+the desk needs."""
 HERE = frozenset({"localhost"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -88,6 +88,7 @@ _DONE = (
 )
 _GIVEN_UP_SINCE = select(func.count()).select_from(outbox).where(outbox.c.given_up_at >= bindparam("since_"))
 _POSTPONED = update(outbox).where(outbox.c.id == bindparam("id_")).values(next_try=bindparam("next_"))
+_HURRIED = update(outbox).where(_WAITS).where(outbox.c.next_try > bindparam("until_")).values(next_try=None)
 _DELIVERIES = select(outbox).where(outbox.c.event_id == bindparam("event_")).order_by(outbox.c.destination)
 _WAITING = select(func.count()).select_from(outbox).where(_WAITS)
 _LAST_SENT = (
@@ -252,6 +253,10 @@ class Outbox(Queries):
             NotFound: there is no such delivery.
         """
         self._mark(_POSTPONED, (id,), {"id_": id, "next_": until})
+
+    def hurry(self, until: datetime) -> int:
+        """Let what waits for longer than `until` be tried now; returns how many those are."""
+        return self._write(_HURRIED, {"until_": until})
 
     def forget_sent(self, before: datetime) -> int:
         """Delete deliveries that arrived or were dropped before; returns how many. Where the cards stand is kept."""

@@ -183,6 +183,32 @@ def test_where_nothing_can_be_noted_the_same_message_is_not_sent_again_at_once()
     assert (script.arrived, state(store, "E1")[0]) == (["E1"], DeliveryState.WAITING)
 
 
+def test_what_a_clock_that_was_ahead_has_put_off_is_tried_when_it_is_right_again() -> None:
+    """A machine at boot: hours ahead and without a network, until a time server is heard."""
+    store, clock, arrived, away = Store.memory(), FakeClock(), [], [True]
+    add(store, "E1", ALIVE)
+
+    async def post(event: Event, delivery: Delivery) -> str:
+        if away:
+            raise OSError("no network")
+        arrived.append(event.id)
+        return event.id
+
+    async def story() -> None:
+        lanes, right = outbox.Lanes(outbox.Outbox(store, clock, nowhere, post)), clock()
+        clock.set(right + timedelta(hours=4))
+        await lanes.look()
+        await lanes.idle()
+        clock.set(right)
+        away.clear()
+        await lanes.look()
+        await lanes.idle()
+
+    asyncio.run(story())
+
+    assert arrived == ["E1"]
+
+
 def test_what_may_come_later_waits_with_everything_behind_it_and_counts_no_failure() -> None:
     store, clock, script = Store.memory(), FakeClock(), Script({"E1": [outbox.Later(30)]})
     add(store, "E1", ALIVE)
