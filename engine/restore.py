@@ -54,7 +54,7 @@ def restore(url: str, file: Path, now: datetime) -> Restored:
     if place is None:
         return _into_server(url, file, now)
     _check_kind(file, b"SQLite format 3\0", "a backup of a SQLite database")
-    return _into_file(place, file, now)
+    return _into_file(place.resolve(), file, now)  # beside a link SQLite keeps no log that would tell who has it open
 
 
 def _check_kind(file: Path, magic: bytes, what: str) -> None:

@@ -154,6 +154,25 @@ def test_a_database_that_another_program_has_open_is_left_alone(tmp_path: Path) 
     assert untouched(tmp_path)
 
 
+def test_a_database_behind_a_link_is_put_back_where_it_is_and_not_under_another_program(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    entered(tmp_path / "disk").store.close()
+    file = backed_up(tmp_path / "disk")
+    link = tmp_path / "desk.db"
+    link.symlink_to(tmp_path / "disk" / "desk.db")
+    with Store.open(url_of(tmp_path)) as other:
+        with other.read() as work:
+            assert work.open_positions()
+        with pytest.raises(DataInvalid, match=r"Another program has .* open: end it first"):
+            restore.restore(url_of(tmp_path), file, LATER)
+
+    restored = restore.restore(url_of(tmp_path), file, LATER)
+
+    assert link.is_symlink()
+    assert restored.aside is not None
+    assert restored.aside.parent == tmp_path / "disk"
+
+
 def test_what_is_no_sound_backup_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     entered(tmp_path).store.close()
     file = backed_up(tmp_path)
