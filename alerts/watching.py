@@ -67,7 +67,7 @@ def step(rule: Rule[Any], finding: Finding | None, alert: Alert | None, now: dat
         if alert.state is AlertState.RESOLVED and now - _known(alert.resolved_at) > CONTINUES:
             alert = None
     if finding is None:
-        return over(alert, now)
+        return over(alert and replace(alert, words=""), now)
     value = finding.value
     if value is None or math.isnan(value):
         return _unknown(rule, alert, now)

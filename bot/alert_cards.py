@@ -35,6 +35,9 @@ HELPS: Mapping[str, tuple[str, str]] = {
     "earnings": ("Earnings", "earnings:{ticker}"),
     "broker_rejects": ("Orders", "orders:"),
     "position_mismatch": ("What is open", "adoptions:"),
+    "job_missed": ("Job", "jobs:{subject}"),
+    "job_failed": ("Job", "jobs:{subject}"),
+    "backup_old": ("Job", "jobs:backup"),
 }
 """What helps against an alert, by its rule: a button's label and action."""
 HEALTH = ("Health", "health:")
@@ -110,7 +113,8 @@ def _lines(alerts: Sequence[Alert], still: Sequence[Alert], first: Alert) -> tup
 def _ending(alert: Alert) -> str:
     if alert.taken_by:
         return f"It goes on as {alert.taken_by}: what it was about has got worse."
-    return f"It is over after {lasted(alert)}. Last reading: {alert.words}"
+    now = alert.words or "What it was about is no longer there."
+    return f"It is over after {lasted(alert)}. {now}"
 
 
 def _story(alert: Alert) -> list[str]:
@@ -170,7 +174,8 @@ def _buttons(card: str, still: Sequence[Alert], helps: Button) -> tuple[tuple[Bu
 
 def _help(alert: Alert) -> Button:
     label, action = HELPS.get(alert.rule, HEALTH)
-    return Button(label, action.format(position=alert.subject.split(" ")[0], ticker=alert.ticker))
+    subject = alert.subject
+    return Button(label, action.format(position=subject.split(" ")[0], ticker=alert.ticker, subject=subject))
 
 
 def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:

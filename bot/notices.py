@@ -10,10 +10,18 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.locks import LockStatus
 
 TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
-TOLD = frozenset({EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED, EventKind.STRATEGY_CHANGED})
+TOLD = frozenset({EventKind.LIMIT_CHANGED, EventKind.LOCK_CHANGED, EventKind.RISK_BREACHED, EventKind.STRATEGY_CHANGED})
 """Their sentence says everything; what else is in their data is for the audit trail."""
 
-LABELS = {"by": "By", "why": "Why", "ticker": "Name", "instrument": "Contract", "quantity": "Quantity", "note": "Note"}
+LABELS = {
+    "by": "By",
+    "why": "Why",
+    "ticker": "Name",
+    "instrument": "Contract",
+    "quantity": "Quantity",
+    "note": "Note",
+    "step": "Where",
+}
 
 TITLES: Mapping[EventKind, str] = {
     EventKind.ASSIGNED: "Assigned: {ticker}",
@@ -52,8 +60,8 @@ def notice(event: Event, banner: str) -> Card:
     title = TITLES[event.kind].format_map({"ticker": data.get("ticker", event.subject), "subject": event.subject})
     if event.severity is Severity.URGENT:
         title = f"URGENT: {title}"
-    words = data.pop("words", "")
-    for unsaid in ("campaign", "position"):
+    words = data.pop("words", "") or data.pop("problem", "")
+    for unsaid in ("campaign", "position", "kind"):
         data.pop(unsaid, None)
     facts = () if words and event.kind in TOLD else tuple(data.items())
     return Card(
@@ -85,5 +93,11 @@ def _buttons(event: Event) -> tuple[tuple[Button, ...], ...]:
     if event.kind in {EventKind.HALTED, EventKind.PANIC}:
         return ((Button("Resume", "resume:", Tone.ASK),),)
     if event.kind in {EventKind.RISK_BREACHED, EventKind.LOCK_CHANGED} and event.data.get("status") == LockStatus.HELD:
-        return ((Button("Unlock", f"unlock:{event.subject}", Tone.ASK), Button("Locks", "locks:")),)
+        unlock, held = Button("Unlock", f"unlock:{event.subject}", Tone.ASK), Button("Locks", "locks:")
+        if event.kind is EventKind.LOCK_CHANGED:
+            return ((unlock, held),)
+        # First what shows why: half asleep, people tap the first one.
+        return ((Button("Risk", "risk:"), held), (unlock,))
+    if event.kind in {EventKind.ERROR, EventKind.PLATFORM_DOWN}:
+        return ((Button("Health", "health:"),),)
     return ()

@@ -70,7 +70,7 @@ def _event(desk: Desk, lock: Lock, told: str, by: str) -> Event:
     kind = EventKind.RISK_BREACHED if is_breach else EventKind.LOCK_CHANGED
     data = {"words": told, "status": lock.status.value, "rule": lock.kind.value}
     severity = Severity.INFO if lock.status is not LockStatus.HELD else Severity.WARNING
-    if lock.kind is LockKind.DRAWDOWN and is_breach:
+    if is_breach:
         severity = Severity.URGENT
     return desk.event(kind, lock.id, data, severity, actor=by)
 

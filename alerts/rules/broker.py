@@ -64,7 +64,7 @@ def _silence(facts: Facts) -> Iterator[Finding]:
     if quiet is None:
         yield Finding("", None, "The broker was not asked yet.")
         return
-    words = f"The broker has not told the account for {age(quiet.total_seconds())}."
+    words = f"The broker told the account last {age(quiet.total_seconds())} ago."
     advice = "Look at its own page: what has to be closed now can be closed there, the desk books it later."
     yield Finding("", quiet.total_seconds(), words, advice)
 

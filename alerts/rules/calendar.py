@@ -28,11 +28,11 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     """Those about dates."""
     return (
         # Minutes are left before the broker sells it or it is exercised.
-        Rule("expiry", "Expiry", Severity.URGENT, _expiries, LATE, 0.0, again=timedelta(minutes=15)),
+        Rule("expiry", "Expires today", Severity.URGENT, _expiries, LATE, 0.0, again=timedelta(minutes=15)),
         # It costs money in the bank rather than money lost, and can be prevented for a cent.
         Rule(
             "assignment",
-            "Assignment",
+            "Assignment near",
             Severity.WARNING,
             _assignments,
             -bounds.time_value,
@@ -44,7 +44,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             "ex_dividend", "Ex-dividend", Severity.WARNING, lambda facts: _ex_dividends(facts, bounds), CENT, -5 * CENT
         ),
         # A gap passes through every stop; only before the close something can be done.
-        Rule("earnings", "Earnings", Severity.WARNING, _reports, 1.0, 0.0),
+        Rule("earnings", "Earnings soon", Severity.WARNING, _reports, 1.0, 0.0),
     )
 
 
@@ -78,10 +78,16 @@ def _assignment(sold: Sold) -> Finding:
     takes = f"it takes {sold.dollars:,.2f}" if not sold.is_call else f"the shares go at {sold.dollars:,.2f}"
     short = f", {sold.short_cash:,.2f} more than the cash" if sold.short_cash else ""
     words = (
-        f"{sold.position}: {sold.words} is {where} with {sold.time_value:.2f} of time value left: it may be assigned "
-        f"any evening. Then {takes}{short}."
+        f"{sold.position}: {sold.words} is {where} with {sold.time_value:.2f} a share of time value left. If it is "
+        f"assigned, {takes}{short}."
     )
-    return Finding(subject, -float(sold.forgone), words, "Buy it back or roll it if you do not want that.", sold.ticker)
+    return Finding(
+        subject,
+        -float(sold.forgone),
+        words,
+        "Without time value that may be any evening: buy it back or roll it if you do not want that.",
+        sold.ticker,
+    )
 
 
 def _ex_dividends(facts: Facts, bounds: Thresholds) -> Iterator[Finding]:

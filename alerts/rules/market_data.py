@@ -84,7 +84,7 @@ def _provider(facts: Facts, state: SourceState) -> Finding:
         return Finding(state.name, None, f"{state.name} was not asked yet.")
     since = facts.since(state.since)
     lasting = "" if since is None else f" for {age(since.total_seconds())}"
-    trouble = f": {state.trouble}" if state.trouble else "."
+    trouble = f": {state.trouble}" if state.trouble and not state.is_up else "."
     words = f"{state.name} is {'up' if state.is_up else 'down'}{lasting}{trouble}"
     advice = "Others stand in where they can. Check its keys and its status page if it lasts."
     return Finding(state.name, 0.0 if state.is_up else 1.0, words, advice)

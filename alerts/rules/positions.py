@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from alerts.facts import Facts, Watched
 from alerts.findings import ALL, Finding, Rule
 from alerts.rules.thresholds import Thresholds, back
-from engine.model.book import ZERO
 from engine.model.events import Severity
 from engine.percent import as_percent
 
@@ -41,8 +40,8 @@ def _stop(position: Watched) -> Finding:
         return Finding(
             position.id, None, f"How far {position.id} is from its stop is not known.", ticker=position.ticker
         )
-    left = as_percent(max(1 - gone, ZERO))
-    words = f"{position.words}: {_where(position)}; {left} of the way to the stop is left."
+    left = "the stop is reached" if gone >= 1 else f"{as_percent(1 - gone)} of the way to the stop is left"
+    words = f"{position.words}: {_where(position)}; {left}."
     advice = "The desk closes it at the stop. Close or roll it now if you want something else."
     return Finding(position.id, float(gone), words, advice, position.ticker)
 

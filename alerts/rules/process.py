@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from alerts.facts import Facts
 from alerts.findings import Finding, Rule
+from alerts.routes import platform_of
 from alerts.rules.thresholds import Thresholds
 from engine.ages import age
 from engine.model.events import Severity
@@ -23,6 +24,7 @@ PROTECTING = ("exits", "exit orders")
 GIGABYTE = 1e9
 OLD_SKEW = timedelta(minutes=30)
 """Since the clock was measured; what is older says nothing about now."""
+STALLED = "Stops and targets wait for it: close at the broker's own page what cannot wait, and start the desk again."
 SERVICE_LEVEL = 0.001
 """Errors over acts that are within the service level: an error rate is over when it is there again."""
 LASTS = timedelta(minutes=2)
@@ -40,7 +42,7 @@ def _work(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
         # Nothing is protected while it lasts.
         Rule(
             "exits_stalled",
-            "Exits stalled",
+            "Stops not watched",
             Severity.URGENT,
             _exits,
             float(bounds.exits_seconds),
@@ -78,7 +80,7 @@ def _work(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             1.0,
             0.0,
             holds=timedelta(minutes=1),
-            escalates=timedelta(minutes=10),
+            escalates=timedelta(minutes=30),
         ),
     )
 
@@ -87,7 +89,15 @@ def _machine(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     """What it stands on: disk, clock, backups, database."""
     return (
         # A full disk ends the desk, but not within minutes.
-        Rule("disk", "Disk", Severity.WARNING, lambda f: _disk(f, bounds), 1.0, 0.8, escalates=timedelta(hours=1)),
+        Rule(
+            "disk",
+            "Disk nearly full",
+            Severity.WARNING,
+            lambda f: _disk(f, bounds),
+            1.0,
+            0.8,
+            escalates=timedelta(hours=1),
+        ),
         # Ages of quotes and lives of cards are measured with it; nothing is lost at once.
         Rule(
             "clock_skew",
@@ -121,10 +131,8 @@ def _exits(facts: Facts) -> Iterator[Finding]:
         if seconds is None:
             yield Finding(loop, None, f"Whether the loop “{loop}” runs is not known.")
             continue
-        words = f"The loop “{loop}” has not finished a look for {age(seconds)}: stops and targets wait for it."
-        yield Finding(
-            loop, seconds, words, "Close at the broker's own page what cannot wait, and start the desk again."
-        )
+        words = f"The loop “{loop}” finished its last look {age(seconds)} ago."
+        yield Finding(loop, seconds, words, STALLED)
 
 
 def _missed(facts: Facts) -> Iterator[Finding]:
@@ -175,7 +183,11 @@ def _errors(facts: Facts, bounds: Thresholds) -> Iterator[Finding]:
 
 
 def _waiting(facts: Facts) -> Iterator[Finding]:
+    away = {front.name for front in facts.process.fronts if not front.is_up}
     for each in facts.waiting:
+        if platform_of(each.destination) in away:
+            yield Finding(each.destination, None, "Its platform is not reached: that is told by itself.")
+            continue
         waited = (facts.since(each.since) or timedelta(0)).total_seconds()
         count = "1 message waits" if each.count == 1 else f"{each.count} messages wait"
         words = f"{count} for {each.destination}, the oldest for {age(waited)}."

@@ -259,7 +259,7 @@ CASES: Mapping[str, Case] = {
         short_call("0.05"),
         short_call("0.06"),
         short_call("0.10"),
-        ("3.00 in the money", "0.05 of time value", "4,500.00"),
+        ("3.00 in the money", "0.05 a share of time value", "4,500.00"),
         short_call("0.08"),
         short_call(None),
     ),

@@ -56,8 +56,8 @@ def test_a_short_call_without_time_value_may_be_assigned() -> None:
 
     assert (due, after) == ({"assignment"}, set())
     assert words == (
-        "P00001: XYZ 17 Jul 26 45 call is 3.00 in the money with 0.04 of time value left: it may be assigned any "
-        "evening. Then the shares go at 45,000.00."
+        "P00001: XYZ 17 Jul 26 45 call is 3.00 in the money with 0.04 a share of time value left. If it is "
+        "assigned, the shares go at 45,000.00."
     )
 
 

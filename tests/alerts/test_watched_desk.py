@@ -76,6 +76,16 @@ def test_a_crossed_limit_makes_one_sound_until_nobody_answers() -> None:
     assert it.sounds == [EventKind.RISK_BREACHED, EventKind.ALERT_ESCALATED]
 
 
+def test_a_crossed_limit_is_heard_at_once_also_at_night() -> None:
+    far = make.call(90)
+    other = position(far, 2, "1.03", Structure.LONG_CALL, id="P00002", risk=D(31_000))
+    it = watched(other, mids={far: "1.03"}, limits=LOOSE)
+
+    it.look(minutes=1)
+
+    assert [event.severity for event in it.world.events(EventKind.RISK_BREACHED)] == [Severity.URGENT]
+
+
 def test_a_drawdown_is_told_before_it_halts_the_desk() -> None:
     it = watched(shares(), limits=LOOSE)
 
@@ -232,7 +242,7 @@ def test_a_broker_that_is_silent_and_heard_again() -> None:
     after = it.look(minutes=1)
 
     assert (down, after) == ({"broker_down"}, set())
-    assert words == "The broker has not told the account for 2 min."
+    assert words == "The broker told the account last 2 min ago."
 
 
 def test_a_broker_that_refuses_one_order_after_another() -> None:
@@ -279,7 +289,7 @@ def test_a_difference_to_the_broker_that_stays_and_is_settled() -> None:
             "exits_stalled",
             Process(loops=(Loop("exits", 45.0), Loop("exit orders", 0.1))),
             Process(loops=(Loop("exits", 0.4), Loop("exit orders", 0.1))),
-            "The loop “exits” has not finished a look for 45 s: stops and targets wait for it.",
+            "The loop “exits” finished its last look 45 s ago.",
         ),
         (
             "disk",
@@ -386,3 +396,18 @@ def test_a_message_that_does_not_get_through_and_then_does() -> None:
 
     assert (stuck, after) == ({"undelivered"}, set())
     assert words == "1 message waits for telegram:5, the oldest for 10 min."
+
+
+def test_messages_for_a_platform_that_is_away_are_no_trouble_of_their_own() -> None:
+    it = watched()
+    event = it.world.desk.event(EventKind.NOTE, "x", {})
+    with it.world.store.begin() as work:
+        work.add_event(event)
+        work.enqueue(event.id, "telegram:5", 0, "event:x")
+    it.process = Process(fronts=(Front("telegram", False, "no answer"),))
+
+    away = it.look(minutes=20)
+    it.process = Process(fronts=(Front("telegram", True, "connected"),))
+    back = it.look(minutes=1)
+
+    assert (away, back) == ({"platform_down"}, {"undelivered"})

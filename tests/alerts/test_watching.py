@@ -89,7 +89,12 @@ def test_between_its_bounds_it_goes_on_and_is_over_at_the_lower_one() -> None:
 
 
 def test_a_subject_that_is_gone_is_over() -> None:
-    assert told(walked([(3, "gone")], alert=firing())) == [(3, Telling.RESOLVED)]
+    steps = walked([(3, "gone")], alert=firing())
+
+    assert told(steps) == [(3, Telling.RESOLVED)]
+    ended = steps[-1][1].alert
+    assert ended is not None
+    assert ended.words == ""
 
 
 def test_a_subject_that_is_gone_before_it_was_told_leaves_nothing() -> None:

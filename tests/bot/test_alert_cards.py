@@ -64,6 +64,18 @@ def test_an_urgent_one_says_so_and_one_that_is_over_says_how_long_it_was() -> No
     assert card.lines[0].startswith("It is over after 12 min.")
 
 
+def test_one_whose_subject_is_gone_is_over_without_its_last_alarming_words() -> None:
+    card = alert_card((over(alert(words="")),), "PAPER")
+
+    assert card.lines == ("It is over after 12 min. What it was about is no longer there.",)
+
+
+def test_a_job_that_was_missed_is_one_tap_away() -> None:
+    missed = alert(rule="job_missed", title="Job missed", subject="scan wheel", ticker="")
+
+    assert "jobs:scan wheel" in actions(alert_card((missed,), "PAPER"))
+
+
 def test_an_escalated_one_says_for_how_long_nobody_has_answered() -> None:
     told = alert(escalated=1, severity=Severity.URGENT, told_at=make.NOW - timedelta(minutes=5))
 

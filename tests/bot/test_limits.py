@@ -14,10 +14,11 @@ from bot.completion import complete
 from bot.handlers.limits import fraction
 from bot.loops import Desks, works
 from bot.message import Card, as_text, table_text
+from bot.notices import notice
 from engine import orders, standing, watch
 from engine.errors import BadRequest
 from engine.model.book import Posting, PostingKind
-from engine.model.events import EventKind
+from engine.model.events import EventKind, Severity
 from engine.model.legs import Leg, Structure
 from engine.model.limits import SETTABLE, DayTradeRule, Limits
 from engine.model.orders import OrderStatus, TicketStatus
@@ -321,7 +322,18 @@ def test_limits_are_watched_in_a_loop_of_their_own_that_needs_no_broker() -> Non
     card = card_for(desk, told, f"event:{told.id}", "PAPER")
     assert card is not None
     assert "most in XYZ 22.4 % is past its limit of 20.0 %" in card.lines[0]
-    assert here.card("/locks").buttons[0][0].action == card.buttons[0][0].action
+    assert here.card("/locks").buttons[0][0].action == card.buttons[1][0].action
+
+
+def test_what_broke_is_told_in_a_sentence_with_the_way_to_look() -> None:
+    desk = visit().world.desk
+    data = {"step": "exits", "problem": "The loop “exits” has not finished a look for 45 s.", "kind": "stalled"}
+
+    card = notice(desk.event(EventKind.ERROR, "exits", data, Severity.URGENT), "PAPER")
+
+    assert card.lines == ("The loop “exits” has not finished a look for 45 s.",)
+    assert card.facts == (("Where", "exits"),)
+    assert [button.action for row in card.buttons for button in row] == ["health:"]
 
 
 def test_a_passed_limit_is_a_card_with_its_unlock_button() -> None:
