@@ -213,7 +213,9 @@ class DayBars:
         """The numbers of the picture in words."""
         few = len(self.made) <= FEW_DAYS
         rows = range(len(self.made)) if few else (self.best, self.worst)
-        each = "; ".join(f"{self.days[row]} {self.made[row]:+,.2f}" for row in rows)
+        each = "; ".join(
+            f"{self.days[row]:%a} {self.days[row].day} {self.days[row]:%b} {self.made[row]:+,.2f}" for row in rows
+        )
         return f"{self.title}, {'each session' if few else 'best and worst session'}: {each}. {self.told}".strip()
 
 

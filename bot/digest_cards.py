@@ -22,8 +22,8 @@ from engine.model.records import EquityDay
 LISTED = 6
 """Positions that ended, and events to come, that are told one by one."""
 HALF_A_CENT = Decimal("0.005")
-NAME = 12
-"""Letters of a strategy's name in the table."""
+WIDTH, GAP = 36, 2
+"""Characters of a table that a phone does not break, and between two columns."""
 NET = "Net is realised and open P&L and dividends, less fees."
 
 
@@ -64,9 +64,11 @@ def digest_card(told: Digest, banner: str, beyond: Beyond) -> Card:
 
 
 def title_of(told: Digest) -> str:
-    """`Digest 2026-11-27`, `Week 2026-W48`, `Month 2026-11`."""
-    kind = {Span.DAY: "Digest", Span.WEEK: "Week", Span.MONTH: "Month"}[told.period.span]
-    return f"{kind} {told.period.subject}"
+    """`Digest Fri 27 Nov 26`, `Week of Mon 23 Nov 26`, `November 2026`."""
+    period = told.period
+    if period.span is Span.MONTH:
+        return f"{period.last:%B %Y}"
+    return f"Digest {words.day(period.last)}" if period.span is Span.DAY else f"Week of {words.day(period.first)}"
 
 
 def _headline(told: Digest) -> str:
@@ -95,7 +97,7 @@ def _money_facts(told: Digest) -> list[tuple[str, str]]:
     parts = told.parts
     facts += [
         ("Realised", words.gain(parts.realised)),
-        ("Open", f"{words.gain(parts.unrealised)}, now {words.gain(told.open)}"),
+        ("Open", f"change {words.gain(parts.unrealised)}, now {words.gain(told.open)}"),
     ]
     facts += [
         (name, words.gain(each))
@@ -104,14 +106,14 @@ def _money_facts(told: Digest) -> list[tuple[str, str]]:
     ]
     facts.append(("Fees", words.money(parts.fees)))
     if parts.flows:
-        facts.append(("Flows", f"{words.gain(parts.flows)}, not counted as made"))
+        facts.append(("Paid in" if parts.flows > 0 else "Paid out", f"{words.gain(parts.flows)}, not counted as made"))
     facts.append(("Since start", words.gain(told.total)))
     return [*facts, *_days_facts(told)]
 
 
 def _days_facts(told: Digest) -> list[tuple[str, str]]:
     """The best and the worst session and the drawdown of a week or a month."""
-    if told.period.span is Span.DAY or not told.days:
+    if told.period.span is Span.DAY or len(told.days) < 2:
         return []
     best, worst = max(told.days, key=_by_made), min(told.days, key=_by_made)
     facts = [("Best day", _day_made(best)), ("Worst day", _day_made(worst))]
@@ -138,7 +140,7 @@ def _trade_facts(told: Digest) -> list[tuple[str, str]]:
         (happened.expired, "expired"),
     )
     some = [f"{number} {word}" for number, word in counts if number]
-    held = [] if told.held is None else [f"{told.held} held"]
+    held = [] if told.held is None else [f"{told.held or 'none'} held"]
     facts = [("Positions", ", ".join((*some, *held)))] if some or held else []
     if happened.premium:
         facts.append(("Premium", f"{words.money(happened.premium)} collected"))
@@ -185,10 +187,15 @@ def health_words(health: Health) -> str:
 
 def strategy_table(parts: Parts) -> tuple[Table, ...]:
     """What each strategy made, to the cent; none where nothing moved or that is not known."""
-    rows = tuple(
-        (line.strategy[:NAME], words.gain(line.realised), words.gain(line.total)) for line in parts.lines or ()
-    )
+    lines = parts.lines or ()
+    amounts = [("Realised", "Net"), *((words.gain(line.realised), words.gain(line.total)) for line in lines)]
+    room = WIDTH - sum(max(map(len, column)) + GAP for column in zip(*amounts, strict=True))
+    rows = tuple((_short(line.strategy, room), *row) for line, row in zip(lines, amounts[1:], strict=True))
     return (Table(("Strategy", "Realised", "Net"), rows, right=(1, 2)),) if rows else ()
+
+
+def _short(name: str, room: int) -> str:
+    return name if len(name) <= room else f"{name[: room - 1]}…"
 
 
 def _ended_lines(ended: tuple[Ended, ...]) -> list[str]:
@@ -236,7 +243,7 @@ def _pictures(told: Digest, beyond: Beyond) -> tuple[Picture, ...]:
 
 def days_pictures(told: Digest) -> tuple[Picture, ...]:
     """A bar for each session."""
-    if not told.days or told.parts is None:
+    if len(told.days) < 2 or told.parts is None:
         return ()
     title = f"{title_of(told)}: {words.gain(told.parts.total)}"
     made = tuple(float(each.made) for each in told.days)

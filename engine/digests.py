@@ -238,7 +238,10 @@ def _take(desk: Desk) -> Taken:
     uses, unused = _uses(desk)
     coming, unheard = _ahead(desk, held)
     notes = [f"No price for {item}." for item in marks.missing]
-    notes += [f"{item} is priced as of {at:%Y-%m-%d %H:%M} UTC." for item, at in sorted(marks.stale.items(), key=str)]
+    notes += [
+        f"{item} is priced as of {at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET."
+        for item, at in sorted(marks.stale.items(), key=str)
+    ]
     notes += ["The theta of what is held is not known."] if decay is None else []
     facts = Facts(len(held), decay, uses, coming, (*notes, *unused, *unheard))
     return Taken(marks, portfolio.short_rate(desk), facts)
@@ -270,7 +273,7 @@ def _ahead(desk: Desk, held: Iterable[Position]) -> tuple[tuple[Ahead, ...], tup
         found |= set(coming or ())
         if coming is None:
             unknown.append(ticker)
-    notes = (f"What is to come is not known for {', '.join(unknown)}.",) if unknown else ()
+    notes = (f"Reports and ex-dates to come are not known for {', '.join(unknown)}.",) if unknown else ()
     return tuple(sorted(found, key=lambda x: (x.day, x.ticker, x.what))), notes
 
 

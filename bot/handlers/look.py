@@ -99,7 +99,7 @@ def digest(call: Call) -> Card:
     with call.desk.store.read() as work:
         told = work.find_digest(made.period.subject) is not None
     card = announce.told_digest(call.desk, made, call.room.banner(), digests.published(call.desk, made))
-    title = card.title if told or made.period.last < call.desk.today else f"{made.period.subject} so far"
+    title = card.title if told or made.period.last < call.desk.today else f"{card.title} so far"
     return replace(card, title=title, key="", buttons=((Button("Refresh", f"refresh:/digest {wanted}"),),))
 
 

@@ -426,7 +426,7 @@ def test_a_digest_that_comes_days_late_tells_its_own_day() -> None:
     card = at.chat.posted[0][1]
 
     assert card_for(at.room.desk, event, "digest:2026-06-11", "PAPER") is not None
-    assert card.title == "Digest 2026-06-11"
+    assert card.title == "Digest Thu 11 Jun 26"
     assert dict(card.facts)["Equity"] == "100,500.00"
     assert card.lines[0] == "Made +500.00 (+0.50 %)."
     assert card.pictures[0].alt.startswith("Equity from 100,000.00 on 2026-06-10 to 100,500.00 on 2026-06-11. ")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from alerts.routes import Channels, Topic
-from bot import digest_times
+from bot import digest_times, words
 from bot.preferences import Preferences, preferences_of
 from engine import digests
 from engine.model.events import EventKind
@@ -43,26 +43,26 @@ def test_without_a_time_of_its_own_a_private_chat_has_it_after_the_close() -> No
     at = both(Preferences("Europe/Berlin"))
     look(at, closed(at))
     look(at, closed(at) + timedelta(days=1, hours=-8))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
 
 
 def test_at_a_time_of_its_own_it_comes_then_and_once_while_the_channel_has_it_after_the_close() -> None:
     at = both()
     look(at, closed(at))
-    assert (at.chat.titles("5"), at.chat.titles("77")) == (["Digest 2026-06-15"], [])
+    assert (at.chat.titles("5"), at.chat.titles("77")) == (["Digest Mon 15 Jun 26"], [])
     look(at, datetime(2026, 6, 16, 16, 29, tzinfo=UTC))
     assert at.chat.titles("77") == []
     for minute in (30, 31, 59):
         look(at, datetime(2026, 6, 16, 16, minute, tzinfo=UTC))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
-    assert at.chat.titles("5") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
+    assert at.chat.titles("5") == ["Digest Mon 15 Jun 26"]
 
 
 def test_early_in_the_morning_of_tokyo_it_tells_the_session_that_ended_that_night() -> None:
     at = both(Preferences("Asia/Tokyo", digest_at=time(7)))
     look(at, closed(at))
     look(at, datetime(2026, 6, 15, 22, tzinfo=UTC))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
 
 
 def test_an_early_close_is_told_that_same_evening() -> None:
@@ -74,7 +74,7 @@ def test_an_early_close_is_told_that_same_evening() -> None:
     look(at, friday)
     seven = replace_clock(at, time(19, 30))
     look(at, seven)
-    assert at.chat.titles("77")[-2:] == ["Digest 2026-11-27", "Week 2026-W48"]
+    assert at.chat.titles("77")[-2:] == ["Digest Fri 27 Nov 26", "Week of Mon 23 Nov 26"]
 
 
 def replace_clock(at: Scene, clock: time) -> datetime:
@@ -97,7 +97,7 @@ def test_over_the_nights_the_clocks_go_back_each_session_comes_once(wishes: Pref
         moment += timedelta(minutes=30)
     sessions = at.room.desk.sessions.between(date(2026, 10, 23), date(2026, 11, 3))
     told = [title for title in at.chat.titles("77") if title.startswith("Digest")]
-    assert told[-len(sessions) :] == [f"Digest {day}" for day in sessions]
+    assert told[-len(sessions) :] == [f"Digest {words.day(day)}" for day in sessions]
     assert len(told) == len(set(told))
 
 
@@ -114,15 +114,15 @@ def test_what_waited_for_a_platform_beyond_its_time_comes_once_when_it_is_back()
     at.chat = back
     for hour in (17, 18, 19):
         look(at, datetime(2026, 6, 16, hour, tzinfo=UTC))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
-    assert at.chat.titles("5") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
+    assert at.chat.titles("5") == ["Digest Mon 15 Jun 26"]
 
 
 def test_a_desk_that_was_down_at_their_time_sends_it_when_it_is_back() -> None:
     at = both(BERLIN)
     look(at, closed(at))
     look(at, datetime(2026, 6, 16, 19, 45, tzinfo=UTC))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
 
 
 def test_another_time_chosen_after_it_came_brings_it_no_second_time() -> None:
@@ -130,7 +130,7 @@ def test_another_time_chosen_after_it_came_brings_it_no_second_time() -> None:
     look(at, closed(at))
     at.prefers("ben", Preferences("America/New_York", digest_at=time(17)))
     look(at, closed(at) + timedelta(hours=1))
-    assert at.chat.titles("77") == ["Digest 2026-06-15"]
+    assert at.chat.titles("77") == ["Digest Mon 15 Jun 26"]
 
 
 def test_weeks_and_months_come_unless_they_are_not_wanted() -> None:
@@ -141,9 +141,9 @@ def test_weeks_and_months_come_unless_they_are_not_wanted() -> None:
         look(at, closed(at, friday))
         told[wishes.weekly, wishes.monthly] = at.chat.titles("77")
     assert told == {
-        (True, True): ["Digest 2026-07-31", "Week 2026-W31", "Month 2026-07"],
-        (False, True): ["Digest 2026-07-31", "Month 2026-07"],
-        (True, False): ["Digest 2026-07-31", "Week 2026-W31"],
+        (True, True): ["Digest Fri 31 Jul 26", "Week of Mon 27 Jul 26", "July 2026"],
+        (False, True): ["Digest Fri 31 Jul 26", "July 2026"],
+        (True, False): ["Digest Fri 31 Jul 26", "Week of Mon 27 Jul 26"],
     }
 
 

@@ -293,8 +293,16 @@ def test_an_order_says_what_it_trades_and_a_closing_one_can_be_taken_back() -> N
 def test_the_day_so_far_is_told_without_touching_the_evenings_card() -> None:
     card = visit().card("/digest")
 
-    assert (card.title, card.key) == ("2026-06-15 so far", "")
+    assert (card.title, card.key) == ("Digest Mon 15 Jun 26 so far", "")
     assert ("Equity", "100,000.00") in card.facts
+    assert ("Positions", "none held") in card.facts
+
+
+def test_a_week_of_one_session_has_no_best_day_and_no_picture_of_one_bar() -> None:
+    card = visit().card("/digest week")
+
+    assert [label for label, _ in card.facts if label in {"Best day", "Worst day"}] == []
+    assert card.pictures == ()
 
 
 def test_a_process_that_may_not_act_for_the_desk_answers_nothing_but_that() -> None:
@@ -316,13 +324,13 @@ def test_a_process_that_may_not_act_for_the_desk_answers_nothing_but_that() -> N
 @pytest.mark.parametrize(
     ("words", "title"),
     [
-        ("", "2026-06-15 so far"),
-        ("day", "2026-06-15 so far"),
-        ("week", "2026-W25 so far"),
-        ("month", "2026-06 so far"),
-        ("2026-06-12", "Digest 2026-06-12"),
-        ("2026-w24", "Week 2026-W24"),
-        ("2026-05", "Month 2026-05"),
+        ("", "Digest Mon 15 Jun 26 so far"),
+        ("day", "Digest Mon 15 Jun 26 so far"),
+        ("week", "Week of Mon 15 Jun 26 so far"),
+        ("month", "June 2026 so far"),
+        ("2026-06-12", "Digest Fri 12 Jun 26"),
+        ("2026-w24", "Week of Mon 8 Jun 26"),
+        ("2026-05", "May 2026"),
     ],
 )
 def test_any_day_week_or_month_is_told_when_it_is_asked_for(words: str, title: str) -> None:

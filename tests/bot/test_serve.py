@@ -130,7 +130,7 @@ async def test_a_served_desk_brings_a_digest_at_a_person_s_own_time() -> None:
     task.cancel()
     await task
 
-    assert [card.title for card in chat.messages.values()] == ["Digest 2026-06-15"]
+    assert [card.title for card in chat.messages.values()] == ["Digest Mon 15 Jun 26"]
 
 
 def _is_routed(world: World, event: Event) -> bool:

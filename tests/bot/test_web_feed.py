@@ -116,7 +116,7 @@ async def test_digest_has_its_chart(page: PageWorld):
     async with page.login() as client, client.ws_connect(page.url("/socket"), headers=page.origin()) as ws:
         shown = (await PageSocket(ws).next("feed"))["messages"][0]["card"]
         answer = await client.get(page.url(shown["pictures"][0]["src"] + "?theme=dark"))
-        assert shown["title"] == "Digest 2026-06-15"
+        assert shown["title"] == "Digest Mon 15 Jun 26"
         assert (answer.status, answer.content_type) == (200, "image/png")
         assert (await answer.read()).startswith(PNG)
 

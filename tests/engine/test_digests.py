@@ -141,21 +141,24 @@ def test_the_day_s_card_says_the_numbers_of_our_own_books() -> None:
     assert facts["Premium"] == "170.00 collected"
     assert facts["Positions"] == "1 opened, 1 assigned, 4 held"
     rows = {row[0]: row[2] for row in shown.tables[0].rows}
-    assert rows == {name[:12]: f"{line.net:+,.2f}" for name, line in own.items()}
+    shortened = {"spx_credit_spreads": "spx_credit_sprea…"}
+    assert rows == {shortened.get(name, name): f"{line.net:+,.2f}" for name, line in own.items()}
 
 
 def test_the_week_s_card_says_the_numbers_of_our_own_books() -> None:
     shown = card(Span.WEEK, MONDAY)
     facts = dict(shown.facts)
-    assert shown.title == "Week 2026-W25"
+    assert shown.title == "Week of Mon 15 Jun 26"
     assert shown.lines[0] == "Made +50.76 (+0.05 %)."
     assert facts["Best day"] == "+126.00 on Thu 18 Jun"
     assert facts["Worst day"] == "-128.24 on Tue 16 Jun"
-    assert facts["Flows"] == "+5,000.00, not counted as made"
+    assert facts["Paid in"] == "+5,000.00, not counted as made"
     assert (facts["Realised"], facts["Interest"], facts["Fees"]) == ("-192.00", "+3.21", "13.45")
     assert facts["Positions"] == "4 opened, 1 ended, 1 rolled, 1 assigned, 4 held"
     assert [row[2] for row in shown.tables[0].rows] == ["+165.00", "+6.00", "-123.00", "+2.76"]
-    assert shown.pictures[0].alt.startswith("Week 2026-W25: +50.76, each session: 2026-06-15 -3.00; 2026-06-16 -128.24")
+    assert shown.pictures[0].alt.startswith(
+        "Week of Mon 15 Jun 26: +50.76, each session: Mon 15 Jun -3.00; Tue 16 Jun -128.24"
+    )
 
 
 @pytest.mark.parametrize("span", list(Span))

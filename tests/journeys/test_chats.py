@@ -62,10 +62,10 @@ def closed_by_slash_command(here: Live) -> None:
 def the_digest_on_both(here: Live) -> None:
     evening = make.NOW.replace(hour=20) + timedelta(minutes=16)
     here.clock.set(evening)
-    here.chats.until_both("Digest 2026-06-15")
+    here.chats.until_both("Digest Mon 15 Jun 26")
     here.clock.set(evening + timedelta(days=1))
 
-    card, photo = here.chats.until_both("Digest 2026-06-16")
+    card, photo = here.chats.until_both("Digest Tue 16 Jun 26")
 
     assert [file.content[:8] for file in card.files] == [PNG]
     assert "Equity" in (card.files[0].description or "")

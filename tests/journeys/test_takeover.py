@@ -131,8 +131,8 @@ def test_a_standby_asks_nobody_anything_until_the_leader_is_killed_and_manages_i
         print(f"killed: led after {seconds:.1f} s, the fill told {time.monotonic() - began:.1f} s later")
 
         pair.here.clock.set(make.NOW.replace(hour=20) + timedelta(minutes=16))
-        chats.until_both("Digest 2026-06-15")
-        assert (len(chats.on_discord("Digest 2026-06-15")), len(chats.on_telegram("Digest 2026-06-15"))) == (1, 1)
+        chats.until_both("Digest Mon 15 Jun 26")
+        assert (len(chats.on_discord("Digest Mon 15 Jun 26")), len(chats.on_telegram("Digest Mon 15 Jun 26"))) == (1, 1)
         assert (len(chats.on_discord("(filled)")), len(chats.on_telegram("(filled)"))) == (1, 1)
         assert pair.here.orders("sell_to_open") == [order]
         pair.assert_nothing_twice()
