@@ -184,7 +184,7 @@ ACT = (
     Command("snooze", Role.TRADER, "let a proposal ask again later, at the prices of then, or an alert be silent",
             act.snooze, Group.TRADES,
             (Parameter("id", Kind.SLEEPER, "a proposal's or an alert's id, such as A00004 or N00012"),
-             Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=390, example="30")),
+             Parameter("minutes", Kind.INT, "how long", required=False, low=1, high=1440, example="30")),
             acts=True, place=Place.SAME),
     Command("seen", Role.TRADER, "say that you look after an alert: it is not told louder", alerts.seen,
             Group.SAFETY, (replace(ALERT, summary="an alert's id, such as N00012, or a test card's"),),

@@ -146,12 +146,15 @@ def _milliseconds(seconds: float) -> str:
 
 def levels_card(levels: Levels, latencies: Sequence[Latency], banner: str) -> Card:
     """The service levels in full: over what, how long each outage was, whose part of the time it was, which errors."""
-    missed = f"Missed: {', '.join(levels.missed)}" if levels.missed else "Service levels kept"
+    title = f"Missed: {', '.join(levels.missed)}" if levels.missed else "Service levels kept"
+    is_unmeasured = levels.uptime is None and not levels.speed.executions and not levels.errors.done
+    if is_unmeasured and not levels.missed:
+        title = "Nothing was measured yet"
     uptime = levels.uptime
     facts = (*level_facts(levels), *_of_the_uptime(uptime), *_of_the_speed(levels.speed), *_messages(latencies))
     tables = (*_outages(uptime), _tallies(levels.errors, levels.day))
-    tone = Tone.WARNING if levels.missed else Tone.GOOD
-    return Card(missed, tone, _explained(levels), facts, tables, buttons=BUTTONS, banner=banner)
+    tone = Tone.WARNING if levels.missed else Tone.NEUTRAL if is_unmeasured else Tone.GOOD
+    return Card(title, tone, _explained(levels), facts, tables, buttons=BUTTONS, banner=banner)
 
 
 def _explained(levels: Levels) -> tuple[str, ...]:

@@ -247,7 +247,10 @@ def _approval(parameter: Parameter, word: str, desk: Desk) -> str:
     del desk
     text = word.strip().upper()
     if not APPROVAL.fullmatch(text):
-        raise BadRequest(f"“{clipped(word)}” is not a {parameter.kind}: expected one such as A00004 or A00004.1.")
+        or_alert = ", or N00012 of an alert" if parameter.kind is Kind.SLEEPER else ""
+        raise BadRequest(
+            f"“{clipped(word)}” is not a {parameter.kind}: expected one such as A00004 or A00004.1{or_alert}."
+        )
     return text
 
 

@@ -79,9 +79,9 @@ def _time(hour: str, minute: str | None, text: str) -> time:
     try:
         return time(int(hour), int(minute or 0))
     except ValueError as error:
-        raise BadRequest(
-            f"“{clipped(text)}”: {hour}:{minute or '00'} is no time of the day; 00:00 to 23:59 are."
-        ) from error
+        clock = f"{hour}:{minute or '00'}"
+        about = f"“{clock}”" if text == clock else f"“{clipped(text)}”: {clock}"
+        raise BadRequest(f"{about} is no time of the day; 00:00 to 23:59 are.") from error
 
 
 def topics_of(text: str) -> frozenset[Topic]:
@@ -133,7 +133,7 @@ def _digest(current: Preferences, value: str) -> Preferences:
     if match is None:
         raise BadRequest(
             f"“{clipped(value)}” is no time of the day: write one such as /settings digest 18:30, "
-            "or /settings digest close for after the close."
+            "/settings digest close for after the close, or /settings mute digest for none."
         )
     return replace(current, digest_at=_time(match[1], match[2], value))
 

@@ -46,5 +46,7 @@ def run(call: Call) -> Card:
 
 def _jobs(call: Call) -> Jobs:
     if call.room.jobs is None:
-        raise BadRequest("Nothing runs at set times here: jobs belong to a desk that `wsb run` runs.")
+        raise BadRequest(
+            "Nothing runs at set times here: jobs belong to a desk that runs live, not to practice or a single command."
+        )
     return call.room.jobs

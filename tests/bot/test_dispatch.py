@@ -339,6 +339,10 @@ def test_any_day_week_or_month_is_told_when_it_is_asked_for(words: str, title: s
     assert (card.title, card.key) == (title, "")
 
 
+def test_what_can_be_put_to_sleep_is_named_where_an_id_is_neither() -> None:
+    assert "A00004.1, or N00012 of an alert." in visit().told("/snooze blah")
+
+
 @pytest.mark.parametrize("words", ["yesterday", "2026-W60", "2026-13", "2026-02-30", "W25"])
 def test_what_is_no_day_week_or_month_is_refused_with_examples(words: str) -> None:
     assert "2026-W48" in visit().told(f"/digest {words}")

@@ -59,6 +59,12 @@ def test_every_part_is_told_when_all_are_asked_for() -> None:
     ).keys()
 
 
+def test_a_desk_that_has_just_begun_praises_no_level() -> None:
+    card = visit().card("/health levels")
+
+    assert (card.title, card.tone) == ("Nothing was measured yet", Tone.NEUTRAL)
+
+
 def test_levels_that_are_missed_are_marked_and_named_in_the_title() -> None:
     desk = watched()
     desk.world.market.set_snapshot(told.snapshot())

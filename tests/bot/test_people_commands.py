@@ -111,6 +111,8 @@ def test_every_button_of_the_card_does_what_it_says_and_draws_it_again() -> None
         ("zone", "Say which time zone, such as /settings zone Europe/Berlin."),
         ("zone ../../etc/passwd", "“../../etc/passwd” is not a time zone."),
         ("quiet nights", "“nights” are no hours: write from and until, such as 22:00-07:00, or off."),
+        ("digest 25:00", "“25:00” is no time of the day; 00:00 to 23:59 are."),
+        ("digest off", "“off” is no time of the day: write one such as /settings digest 18:30,"),
         ("quiet 25:00-07:00", "“25:00-07:00”: 25:00 is no time of the day; 00:00 to 23:59 are."),
         ("quiet 07:00-07:00", "“07:00-07:00” begins when it ends: write 22:00-07:00, or off for never quiet."),
         ("quiet", "Say from and until, such as /settings quiet 22:00-07:00, or /settings quiet off."),
