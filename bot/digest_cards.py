@@ -22,8 +22,8 @@ from engine.model.records import EquityDay
 LISTED = 6
 """Positions that ended, and events to come, that are told one by one."""
 HALF_A_CENT = Decimal("0.005")
-WIDTH, GAP = 36, 2
-"""Characters of a table that a phone does not break, and between two columns."""
+WIDTH, GAP = 32, 2
+"""Characters of a table that Discord on a phone does not break, and between two columns."""
 NET = "Net is realised and open P&L and dividends, less fees."
 
 

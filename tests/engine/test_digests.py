@@ -141,7 +141,7 @@ def test_the_day_s_card_says_the_numbers_of_our_own_books() -> None:
     assert facts["Premium"] == "170.00 collected"
     assert facts["Positions"] == "1 opened, 1 assigned, 4 held"
     rows = {row[0]: row[2] for row in shown.tables[0].rows}
-    shortened = {"spx_credit_spreads": "spx_credit_sprea…"}
+    shortened = {"spx_credit_spreads": "spx_credit_s…"}
     assert rows == {shortened.get(name, name): f"{line.net:+,.2f}" for name, line in own.items()}
 
 
