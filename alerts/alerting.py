@@ -69,7 +69,7 @@ def look(desk: Desk, rules: Sequence[Rule[Facts]], facts: Facts) -> tuple[Alert,
         round_ = _Round(now)
         for alert in work.living_alerts(now - watching.CONTINUES):
             round_.of(alert.rule)[alert.subject] = alert
-        for rule in sorted(rules, key=lambda each: bool(each.worse)):
+        for rule in sorted(rules, key=lambda each: (bool(each.worse), elsewhere.turn(each.name))):
             if rule.name in found:
                 _steps(desk, work, round_, rule, found[rule.name])
         _leave(round_, {rule.name for rule in rules})
@@ -159,7 +159,7 @@ def _steps(desk: Desk, work: UnitOfWork, round_: _Round, rule: Rule[Facts], foun
         step = _named(desk, step, taken_by)
         round_.note(known, step)
         if step.telling is Telling.RAISED and step.alert is not None and not step.alert.card:
-            fresh.append(replace(step.alert, told_by=elsewhere.told(work, step.alert)))
+            fresh.append(replace(step.alert, told_by=elsewhere.told(work, step.alert, round_.all)))
     for alert in grouping.on_cards(fresh, before.values(), round_.now):
         round_.keep(alert)
 

@@ -181,7 +181,8 @@ def card_key(event: Event) -> str:
 def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     """Every destination of an event; none for what is only kept, such as the orders of an exit."""
     is_exit_order = event.kind is EventKind.ORDER_SENT and event.data.get("purpose") != "entry"
-    if event.kind in SILENT or is_exit_order:
+    is_told = event.kind is EventKind.ERROR and event.severity is Severity.INFO  # by an alert: `alerts.elsewhere`
+    if event.kind in SILENT or is_exit_order or is_told:
         return ()
     key = card_key(event)
     names = _destinations(event, channels)

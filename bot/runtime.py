@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from alerts import elsewhere
 from engine import meters
 from engine.desk import Desk
 from engine.errors import DeskError, LeaseLost
@@ -65,12 +67,31 @@ class Beat:
         return f"looked {self.age:.1f} s ago, in {self.took * 1000:.0f} ms"
 
 
-class Troubles:
-    """What goes wrong in the loops, told as events: each trouble once, and again after five minutes."""
+class News(Enum):
+    """Which failure of a step is told."""
 
-    def __init__(self, desk: Desk) -> None:
+    FIRST = auto()
+    LASTING = auto()
+
+
+@dataclass(slots=True)
+class _Failing:
+    """A step that fails in one way: when it was told last, and when it failed last."""
+
+    told: float
+    failed: float
+
+
+class Troubles:
+    """What goes wrong in the loops, told as events: each trouble once, and again after five minutes.
+
+    What comes of a broker or a provider that is away is only recorded at first, and later while an alert tells of that.
+    """
+
+    def __init__(self, desk: Desk, clock: Callable[[], float] = time.monotonic) -> None:
         self._desk = desk
-        self._told: dict[tuple[str, str], float] = {}
+        self._clock = clock
+        self._failing: dict[tuple[str, str], _Failing] = {}
         self._lock = threading.Lock()
 
     @property
@@ -97,29 +118,30 @@ class Troubles:
     def tell(self, step: str, kind: str, problem: str, severity: Severity) -> None:
         """Tell it as an event, unless the same was told a moment ago; never raises."""
         meters.erred(kind)
-        if not self._is_news(step, kind):
+        news = self._news(step, kind)
+        if news is None:
             return
-        desk = self._desk
-        event = desk.event(
-            EventKind.ERROR,
-            step,
-            {"step": step, "problem": problem, "kind": kind},
-            severity,
-        )
+        desk, data = self._desk, {"step": step, "problem": problem, "kind": kind}
         try:
             with desk.store.begin() as work:
-                work.add_event(event)
+                is_quiet = kind in elsewhere.COVERS and (news is News.FIRST or elsewhere.is_covered(work, kind))
+                work.add_event(desk.event(EventKind.ERROR, step, data, Severity.INFO if is_quiet else severity))
         except Exception as second:
             log.error("loop.trouble.unrecorded", step=step, exc_info=second)
 
-    def _is_news(self, step: str, kind: str) -> bool:
-        now = time.monotonic()
+    def _news(self, step: str, kind: str) -> News | None:
+        """Whether this is to be told; None while the same was a moment ago."""
+        now = self._clock()
         with self._lock:
-            last = self._told.get((step, kind))
-            if last is not None and now - last < TOLD_AGAIN:
-                return False
-            self._told[(step, kind)] = now
-        return True
+            known = self._failing.get((step, kind))
+            if known is None or now - known.failed >= TOLD_AGAIN:
+                self._failing[step, kind] = _Failing(now, now)
+                return News.FIRST
+            known.failed = now
+            if now - known.told < TOLD_AGAIN:
+                return None
+            known.told = now
+            return News.LASTING
 
 
 class Loop:
@@ -165,7 +187,7 @@ class Loop:
         while not self._ending.is_set():
             began = time.monotonic()
             self._wake.clear()
-            self._look()
+            self.look()
             self._beat = time.monotonic()
             self._took = self._beat - began
             self._looks += 1
@@ -180,7 +202,8 @@ class Loop:
             return self.work.every
         return self.work.every if soonest is None else min(self.work.every, soonest)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Take every step once, on the thread that calls."""
         for name, step in self.work.steps:
             if self._ending.is_set() or not self._troubles.may_act:
                 return

@@ -14,6 +14,8 @@ SILENT = "silent:"
 """Setting of a position whose stop hears nothing: since when, and whether that was told."""
 
 TOLD = "|told"
+TOGETHER = timedelta(minutes=2)
+"""Stops that stop hearing within it have one trouble: each is told, the first with a sound."""
 
 
 def silences(work: UnitOfWork, positions: Iterable[Position]) -> dict[str, str]:
@@ -52,13 +54,21 @@ def tell(desk: Desk, position: Position, since: datetime, running: Mapping[str, 
     text = running.get(position.id, "")
     if not text or text.endswith(TOLD) or began(text) != since:
         return
+    with desk.store.read() as work:
+        severity = Severity.INFO if _was_heard(desk, work) else Severity.URGENT
     data = {"words": words, "ticker": position.ticker, "strategy": position.strategy, "position": position.id}
     _keep(
         desk,
         position,
         f"{text}{TOLD}",
-        desk.event(EventKind.DATA_STALE, position.id, data, Severity.URGENT, position.story),
+        desk.event(EventKind.DATA_STALE, position.id, data, severity, position.story),
     )
+
+
+def _was_heard(desk: Desk, work: UnitOfWork) -> bool:
+    """Whether another stop's silence made a sound a moment ago."""
+    told = work.newest_events([EventKind.DATA_STALE], 50)
+    return any(event.severity is not Severity.INFO and abs(desk.now() - event.at) < TOGETHER for event in told)
 
 
 def _keep(desk: Desk, position: Position, text: str, *told: Event) -> None:

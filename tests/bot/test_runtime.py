@@ -13,7 +13,7 @@ import pytest
 from bot.loops import BOOKING, Compared, Desks, Once, Paced, once_begun, works
 from bot.runtime import Loop, Runtime, Troubles, Work
 from engine import leadership
-from engine.errors import DataUnavailable
+from engine.errors import DataInvalid, DataUnavailable
 from engine.model.events import Event, EventKind, Severity
 from engine.store.operations import LEASE
 from tests import make
@@ -79,7 +79,7 @@ def test_the_same_trouble_is_told_once_however_often_it_comes() -> None:
 
 def test_a_bug_is_urgent_and_an_expected_failure_is_a_warning() -> None:
     world = make_world()
-    steps = (("quotes", failing(DataUnavailable("none"))), ("bug", failing(KeyError("x"))))
+    steps = (("quotes", failing(DataInvalid("none"))), ("bug", failing(KeyError("x"))))
 
     with running(world, Work("exits", 0.01, steps)):
         until(lambda: len(told(world)) == 2)
