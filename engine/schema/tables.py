@@ -253,6 +253,7 @@ events = Table(
     Index("ix_events_subject", "subject"),
     Index("ix_events_correlation", "correlation"),
     Index("ix_events_kind_id", "kind", "id"),
+    Index("ix_events_kind_at", "kind", "at"),
 )
 
 outbox = Table(

@@ -35,6 +35,7 @@ _TALLIES = {
     ),
     "commands": _tally(
         events.c.kind == EventKind.ERROR.value,
+        events.c.kind.in_([EventKind.COMMAND.value, EventKind.ERROR.value]),
         events.c.at >= _SINCE,
         (events.c.kind == EventKind.COMMAND.value) | ((events.c.kind == EventKind.ERROR.value) & _BROKE),
     ),

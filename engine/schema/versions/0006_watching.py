@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("subject", name="pk_digests"),
     )
+    op.create_index("ix_events_kind_at", "events", ["kind", "at"])
     op.add_column("outbox", sa.Column("given_up_at", Instant(), nullable=True))
     op.add_column("outbox", sa.Column("unanswered", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_outbox_given_up_at", "outbox", ["given_up_at"])
