@@ -25,8 +25,8 @@ from bot import digest_times
 from bot.command import Pool, Room
 from bot.deliver import Postman
 from bot.fronts import Fronts
+from bot.heartbeat import Heartbeat
 from bot.platforms.base import Platform
-from bot.pulse import Pulse
 from bot.runtime import Runtime
 from engine import activities, audit, gateway, leadership, restore
 from engine.desk import Desk
@@ -156,13 +156,13 @@ async def serve(serving: Serving) -> None:
     if serving.fronts is not None:
         serving.fronts.start()
     mail = Mail(serving)
-    pulse = Pulse(desk, lambda: serving.runtime.beats)
+    heartbeat = Heartbeat(desk, lambda: serving.runtime.beats)
     day = asyncio.create_task(_lived(serving.day))
     tasks = (
         asyncio.create_task(_renewed(desk, serving.renew_every)),
         asyncio.create_task(mail.run()),
         asyncio.create_task(_watched(serving.runtime)),
-        asyncio.create_task(pulse.run()),
+        asyncio.create_task(heartbeat.run()),
         day,
     )
     try:
@@ -171,7 +171,7 @@ async def serve(serving: Serving) -> None:
             task.result()
     except asyncio.CancelledError:
         log.info("serve.ending")
-        pulse.ends_in_order = True
+        heartbeat.ends_in_order = True
     finally:
         await _ended(serving, mail, day, tasks)
 

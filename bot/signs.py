@@ -1,4 +1,4 @@
-"""The signs of life of a process: the pulse of its event loop, and what systemd is told of it."""
+"""The pulse of a process: whether its event loop answers, for its monitor, and what systemd is told of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.notify import Supervisor
 from bot.service import Service
 
 EVERY = 0.5
-"""Seconds between two signs."""
+"""Seconds between two beats."""
 STANDS_BY = 10.0
 """Seconds after which a process that does not act yet is one that stands by, and ready for it."""
 SHARE = 3.0
-"""How many signs of life systemd gets within the time it waits for one."""
+"""How many words systemd gets within the time it waits for one."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Signs:
     told: float = float("-inf")
 
     def give(self, now: float) -> None:
-        """One sign (`now` is monotonic): systemd hears of it while the exits are looked at, too."""
+        """One beat (`now` is monotonic): systemd hears of it while the exits are looked at, too."""
         self.made.watched.pulse.beat = now
         self._tell_state(now)
         patience = self.supervisor.patience
@@ -55,7 +55,7 @@ class Signs:
 
 @asynccontextmanager
 async def watched(made: Service, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Inside, the process gives signs of life, and its monitor answers."""
+    """Inside, its event loop has a pulse, and its monitor answers."""
     signs = Signs(made, supervisor, time.monotonic())
     giving = asyncio.create_task(_given(signs))
     if made.monitor is not None:

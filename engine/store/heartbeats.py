@@ -1,4 +1,4 @@
-"""Signs of life of whoever acts for the desk, and the silences between them that were too long."""
+"""Heartbeats of whoever acts for the desk, and the silences between them that were too long."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class Heartbeats(Queries):
     __slots__ = ()
 
     def beat(self, at: datetime, term: Term, *, is_last: bool = False) -> None:
-        """Write down a sign of life; `is_last` when the process ends in order after it."""
+        """Write down a heartbeat; `is_last` when the process ends in order after it."""
         before = self.last_beat(at - MOMENT)
         is_late = before is not None and at - before > DOWN_AFTER
         row = {"at": at, "holder": term.holder, "epoch": term.epoch, "is_last": is_last}
         self._upsert(heartbeats, row | {"silent_since": before if is_late else None})
 
     def first_beat(self) -> datetime | None:
-        """The oldest sign of life that is kept, None before the first."""
+        """The oldest heartbeat that is kept, None before the first."""
         row = self._row(_FIRST)
         return None if row is None else row[0]
 
     def last_beat(self, until: datetime = END) -> datetime | None:
-        """The latest sign of life (at or before `until`), None before the first."""
+        """The latest heartbeat (at or before `until`), None before the first."""
         row = self._row(_LATEST, {"until_": until})
         return None if row is None else row[0]
 
@@ -74,5 +74,5 @@ class Heartbeats(Queries):
         return row is not None and bool(row[1])
 
     def forget_beats(self, before: datetime) -> int:
-        """Delete the signs of life before; returns how many."""
+        """Delete the heartbeats before; returns how many."""
         return self._write(_FORGET, {"before_": before})

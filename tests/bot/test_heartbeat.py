@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bot.heartbeat import EVERY, SESSIONS_KEPT, VITAL, Heartbeat
 from bot.loops import Desks, works
-from bot.pulse import EVERY, SESSIONS_KEPT, VITAL, Pulse
 from bot.runtime import Beat, Work
 from bot.serve import serve
 from engine.errors import LeaseLost
@@ -31,8 +31,8 @@ def test_a_desk_whose_vital_loop_hangs_gives_no_sign_of_life(stuck: str) -> None
     world = make_world()
     others = [looked(name) for name in sorted(VITAL) if name != stuck]
 
-    assert Pulse(world.desk, lambda: (*others, looked(stuck, EVERY + 0.1))).beat() is False
-    assert Pulse(world.desk, lambda: (*others, looked(stuck, looks=0))).beat() is False
+    assert Heartbeat(world.desk, lambda: (*others, looked(stuck, EVERY + 0.1))).beat() is False
+    assert Heartbeat(world.desk, lambda: (*others, looked(stuck, looks=0))).beat() is False
     assert beats(world) is None
 
 
@@ -45,7 +45,7 @@ def test_every_vital_loop_is_one_of_a_live_desk() -> None:
 def test_a_scan_that_takes_long_leaves_the_desk_alive() -> None:
     world = make_world()
 
-    assert Pulse(world.desk, lambda: (looked("exits"), looked("scans", 120.0))).beat() is True
+    assert Heartbeat(world.desk, lambda: (looked("exits"), looked("scans", 120.0))).beat() is True
     assert beats(world) == world.clock()
 
 
@@ -54,7 +54,7 @@ def test_a_process_that_acts_no_more_gives_no_sign_of_life() -> None:
     world.desk.term.holder, world.desk.term.epoch = "here:1", 1
 
     with pytest.raises(LeaseLost):
-        Pulse(world.desk, tuple).beat()
+        Heartbeat(world.desk, tuple).beat()
 
     assert beats(world) is None
 
@@ -66,7 +66,7 @@ def test_signs_of_life_are_kept_for_forty_sessions() -> None:
         work.beat(old - timedelta(seconds=1), Term())
         work.beat(old, Term())
 
-    Pulse(world.desk, tuple).beat()
+    Heartbeat(world.desk, tuple).beat()
 
     with world.store.read() as work:
         assert work.first_beat() == old

@@ -1,4 +1,4 @@
-"""The desk's sign of life: written every ten seconds while what protects and what trades really looks."""
+"""The heartbeat of the desk: a row written every ten seconds while what protects and what trades really looks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from engine.desk import Desk
 log = structlog.get_logger()
 
 EVERY = 10.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 AGAIN = 1.0
 """Seconds until the loops are asked again that have not looked."""
 VITAL = frozenset({"exits", "exit orders", "undo windows", "entries"})
 """The loops without which a running process is no working desk."""
 SESSIONS_KEPT = 40
-"""How many sessions signs of life are kept for: levels are measured over thirty."""
+"""How many sessions heartbeats are kept for: levels are measured over thirty."""
 
 
 @dataclass(slots=True)
-class Pulse:
-    """Signs of life of the process that acts for `desk`; `beats` tells how its loops are doing.
+class Heartbeat:
+    """The heartbeat of the process that acts for `desk`; `beats` tells how its loops are doing.
 
     `ends_in_order`: whether somebody asked the process to end, so that its silence is a planned one.
     """
@@ -50,11 +50,11 @@ class Pulse:
         try:
             return await asyncio.to_thread(write)
         except Exception as problem:
-            log.error("pulse.failed", exc_info=problem)
+            log.error("heartbeat.failed", exc_info=problem)
             return False
 
     def beat(self) -> bool:
-        """Write down a sign of life, unless a vital loop has not finished a look since the one before.
+        """Write down a heartbeat, unless a vital loop has not finished a look since the one before.
 
         Raises:
             LeaseLost: another process acts for the desk.
