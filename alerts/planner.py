@@ -7,6 +7,7 @@ of a job that is due every minute, and every due time is still found in exactly 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,7 +81,8 @@ def due_times(schedule: Schedule, sessions: Sessions, after: datetime, until: da
         return
     day, last = sessions.today(after), sessions.today(until)
     while day <= last:
-        yield from (at for at in schedule.times(sessions, day) if after < at <= until)
+        times = schedule.times(sessions, day)
+        yield from times[bisect_right(times, after) : bisect_right(times, until)]
         day += DAY
 
 
@@ -88,7 +90,8 @@ def next_due(schedule: Schedule, sessions: Sessions, after: datetime) -> datetim
     """The first due time after `after`; None when there is none within a year."""
     day = sessions.today(after)
     for ahead in range(HORIZON):
-        found = next((at for at in schedule.times(sessions, day + ahead * DAY) if at > after), None)
-        if found is not None:
-            return found
+        times = schedule.times(sessions, day + ahead * DAY)
+        place = bisect_right(times, after)
+        if place < len(times):
+            return times[place]
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -67,10 +68,7 @@ class Always:
     every: timedelta
 
     def times(self, sessions: Sessions, day: date) -> tuple[datetime, ...]:
-        begins, ends = sessions.at(day, "00:00"), sessions.at(day + timedelta(days=1), "00:00")
-        midnight = begins.replace(hour=0, minute=0, second=0, microsecond=0)
-        skipped = -(-(begins - midnight) // self.every)
-        return tuple(_steps(midnight + skipped * self.every, ends, self.every))
+        return _around_the_clock(self.every, sessions.at(day, "00:00"), sessions.at(day + timedelta(days=1), "00:00"))
 
     @property
     def words(self) -> str:
@@ -216,6 +214,13 @@ class AnyOf:
     @property
     def words(self) -> str:
         return " and ".join(part.words for part in self.parts)
+
+
+@lru_cache(maxsize=16)  # a job that is due every second has 86,400 of them, and asks for the next one each second
+def _around_the_clock(every: timedelta, begins: datetime, ends: datetime) -> tuple[datetime, ...]:
+    midnight = begins.replace(hour=0, minute=0, second=0, microsecond=0)
+    skipped = -(-(begins - midnight) // every)
+    return tuple(_steps(midnight + skipped * every, ends, every))
 
 
 def _steps(start: datetime, end: datetime, every: timedelta) -> Iterable[datetime]:

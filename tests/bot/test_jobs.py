@@ -19,13 +19,14 @@ from engine.errors import DataUnavailable
 from engine.model.backups import BackupRules
 from engine.model.events import EventKind, Severity
 from engine.model.market import MarketSnapshot
-from engine.model.records import RunState
+from engine.model.records import Run, RunState
 from engine.model.trade import Context, Found, Needs, RiskLevel, Strategy
 from engine.sessions import NEW_YORK, Sessions
 from engine.store import Store
 from strategies import CATALOGUE
 from tests import make
 from tests.desk import World, make_world
+from tests.jobs import jobs_of
 
 SESSIONS = Sessions()
 MONDAY, EARLY, HOLIDAY = date(2026, 6, 15), date(2026, 11, 27), date(2026, 11, 26)
@@ -248,3 +249,53 @@ def test_every_day_the_database_is_backed_up_and_then_tidied(tmp_path: Path) -> 
     assert backs_up.run().startswith("desk-20260615T140000Z-")
     assert len(list((tmp_path / "backups").iterdir())) == 1
     assert tidies.run() == "nothing to remove"
+
+
+THANKSGIVING = """
+Wed 25 08:30 earnings | Wed 25 09:00 reconcile | Wed 25 10:00 scan wheel | Wed 25 15:30 stress | Wed 25 16:05 iv history
+Wed 25 16:15 day end | Wed 25 16:15 reconcile | Wed 25 17:00 backup | Wed 25 17:15 day end | Wed 25 17:30 tidy
+Thu 26 17:00 backup | Thu 26 17:30 tidy
+Fri 27 08:30 earnings | Fri 27 09:00 reconcile | Fri 27 10:00 scan wheel | Fri 27 12:30 stress | Fri 27 13:05 iv history
+Fri 27 13:15 day end | Fri 27 13:15 reconcile | Fri 27 13:20 weekly report | Fri 27 14:15 day end
+Fri 27 17:00 backup | Fri 27 17:30 tidy
+Sat 28 17:00 backup | Sat 28 17:30 tidy
+Sun 29 17:00 backup | Sun 29 17:30 tidy
+Mon 30 08:30 earnings | Mon 30 09:00 reconcile | Mon 30 10:00 scan wheel | Mon 30 15:30 stress | Mon 30 16:05 iv history
+Mon 30 16:15 day end | Mon 30 16:15 reconcile | Mon 30 16:20 monthly report
+Mon 30 17:00 backup | Mon 30 17:15 day end | Mon 30 17:30 tidy
+"""
+"""What is due once or twice a day, 25 to 30 November 2026 in New York: a holiday, an early close, a month's end."""
+
+
+def test_over_thanksgiving_each_job_runs_at_these_times_and_no_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    world = make_world({"wheel": CATALOGUE["wheel"]}, store=Store.create(url), universe=("XYZ",))
+    runner = jobs_of(world.desk, store_jobs(world.desk, url, BackupRules())).runner
+    now, over = SESSIONS.at(date(2026, 11, 25), "00:00"), SESSIONS.at(date(2026, 12, 1), "00:00")
+
+    ran: list[Run] = []
+    while now < over:
+        world.clock.set(now)
+        ran += runner.tick()
+        now += timedelta(minutes=5)
+
+    often = ("risk", "audit head")
+    times = [
+        f"{run.due_at.astimezone(NEW_YORK):%a %d %H:%M} {run.job}" for run in _in_order(ran) if run.job not in often
+    ]
+    assert times == [each.strip() for line in THANKSGIVING.strip().splitlines() for each in line.split("|")]
+    assert {run.state for run in ran} == {RunState.DONE}
+    assert {run.due_at.astimezone(NEW_YORK).day for run in ran if run.job == "risk"} == {25, 27, 30}
+    assert [event.subject for event in world.events(EventKind.DIGEST_READY)] == [
+        "2026-11-25",
+        "2026-11-27",
+        "2026-11-30",
+    ]
+    assert len(world.events(EventKind.REPORT_READY)) == 2
+    with world.store.read() as work:
+        missed = {run.job for run in work.runs(limit=10_000) if run.state is RunState.MISSED}
+    assert missed == {"risk"}  # which is due every minute, and is looked at here every five
+
+
+def _in_order(runs: list[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.due_at, run.job))
