@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -96,8 +97,9 @@ def texts() -> list[Path]:
 @pytest.mark.parametrize("file", texts(), ids=lambda file: file.stem)
 def test_a_page_names_commands_and_files_that_there_are(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    assert set(re.findall(r"`/(\w+)`", text)) - COMMANDS.keys() == set()
-    for line in re.findall(r"`wsb ([^`]*)`", text):
+    assert set(re.findall(r"`/(\w+)(?: [^`]*)?`", text)) - COMMANDS.keys() == set()
+    typed = re.findall(r"^ {4,}(?:.* )?wsb (\w.*?)(?: +#.*)?$", text, re.M)
+    for line in [*re.findall(r"`wsb ([^`]*)`", text), *typed]:
         words = line.replace("FILE", "file").split()
         needed = ["--config", "file"] if words[0] in ("check", "run", "ready") and "--config" not in words else []
         parse([*words, *needed])
@@ -118,6 +120,28 @@ def test_the_service_is_one_that_systemd_takes(tmp_path: Path) -> None:
     done = subprocess.run([program, "verify", here], capture_output=True, text=True, check=False)
     assert (done.returncode, "Unknown" in done.stderr, "wallstreetbots.service:" in done.stderr) == (0, False, False)
     assert {"Type=notify", "WatchdogSec=60", "Restart=on-failure", "NoNewPrivileges=yes"} <= set(unit.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("named", "database"), [("", "sqlite:///desk.db"), ("sqlite:///drill.db", "sqlite:///drill.db")]
+)
+def test_wsb_beside_the_service_has_its_secrets_and_its_configuration(
+    tmp_path: Path, named: str, database: str
+) -> None:
+    script = (DEPLOY / "systemd" / "wsb").read_text(encoding="utf-8")
+    script = script.replace("/var/lib/wallstreetbots", str(tmp_path)).replace("/etc/wallstreetbots", str(tmp_path))
+    script = script.replace("runuser --user wallstreetbots --", "").replace(
+        "/opt/wallstreetbots/.venv/bin/wsb", """sh -c 'echo "$TOKEN|$DATABASE_URL|$*"' wsb"""
+    )
+    (tmp_path / "secrets.env").write_text("# keys\nTOKEN=a b$c&d\nDATABASE_URL=sqlite:///desk.db", encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", script, "wsb", "db", "restore", "a file"],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": named},
+        check=True,
+    )
+    assert done.stdout == f"a b$c&d|{database}|db restore a file --config {tmp_path}/config.toml\n"
 
 
 def test_the_linter_of_container_files_finds_nothing_in_ours() -> None:
