@@ -12,6 +12,8 @@ LOOP_WITHIN = 10.0
 """Seconds within which the event loop answers."""
 EXITS_WITHIN = 45.0
 """Seconds within which the exits are looked at, a slow broker included."""
+LEASE_WITHIN = 45.0
+"""Seconds within which a process that stands by gets an answer about the lease, or the error of a database away."""
 BROKER_WITHIN = 60.0
 """Seconds since the broker's last answer after which nothing new is opened (`engine.standing.ACCOUNT_AGE`)."""
 
@@ -63,6 +65,17 @@ def liveness(loop: float, exits: float | None) -> Health:
     return Health("alive", tuple(parts))
 
 
+def patience(loop: float, look: float) -> Health:
+    """Whether a process that stands by has to be started anew: the seconds since its event loop answered and since it
+    looked whether it may lead.
+    """
+    parts = (
+        _within("event loop", loop, LOOP_WITHIN, "answered"),
+        _within("looks", look, LEASE_WITHIN, "the lease was looked at"),
+    )
+    return Health("alive", parts)
+
+
 def _within(name: str, seconds: float, limit: float, did: str) -> Part:
     return Part(name, seconds < limit, f"{did} {seconds:.1f} s ago, {limit:.0f} s are allowed")
 
@@ -75,6 +88,11 @@ def readiness(parts: Iterable[Part]) -> Health:
 def lease(acts: bool) -> Part:
     """Whether this process acts for the desk."""
     return Part("lease", acts, "this process acts for the desk" if acts else "standby")
+
+
+def stands_by() -> Part:
+    """The lease of a process that waits for it."""
+    return Part("lease", False, "standby: this process stands by until no other acts for the desk")
 
 
 def database(has_answered: bool) -> Part:

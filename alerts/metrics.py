@@ -28,6 +28,7 @@ from engine import bounds, meters, risk, standing
 from engine.desk import Desk
 from engine.errors import DataUnavailable
 from engine.model.book import ZERO
+from engine.model.leadership import Term
 from engine.ports import SourceState
 from engine.store import UnitOfWork
 from engine.store.monitoring import EndedRun, Results
@@ -171,15 +172,14 @@ class Vitals:
     levels: Callable[[UnitOfWork], Mapping[str, float | None]] = lambda work: {}
 
 
-def process_metrics(desk: Desk, vitals: Vitals, failed: Sequence[str] = ()) -> tuple[Metric, ...]:
+def process_metrics(term: Term, now: datetime, vitals: Vitals, failed: Sequence[str] = ()) -> tuple[Metric, ...]:
     """How this process does. `failed` names the parts of the answer that could not be read."""
     loops = tuple(vitals.loops())
-    now = desk.now()
     answered = [(state.name, state.answered_at) for state in vitals.sources()]
     ages = [((name,), (now - at).total_seconds()) for name, at in answered if at is not None]
     return (
         LEADER.family(_alone(float(vitals.acts()))),
-        EPOCH.family(_alone(float(desk.term.epoch))),
+        EPOCH.family(_alone(float(term.epoch))),
         LOOP_AGE.family(((beat.name,), beat.age) for beat in loops),
         LOOP_STALLED.family(((beat.name,), float(beat.is_stalled)) for beat in loops),
         EXITS_AGE.family(((), beat.age) for beat in loops if beat.name == EXITS),

@@ -16,7 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from enum import Enum, auto
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from aiohttp import web
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 WITHIN = 2.0
 """Seconds a scrape waits for the database."""
-AGAIN = 10.0
+AGAIN = 2.0
 """Seconds until a port that is taken is tried again: it may be the process this one stands by for."""
 MOST = 100
 """Connections at a time, and about as many just made: who opens more closes the oldest, so that nobody takes the files
@@ -89,9 +90,45 @@ class Pulse:
         return time.monotonic() - self.beat
 
 
+class Stage(Enum):
+    """How far a process is: it stands by, does not act yet (or any more), acts for the desk."""
+
+    WAITS = auto()
+    BEGINS = auto()
+    ACTS = auto()
+
+
+class Seen(Protocol):
+    """A process as it is seen from outside; only `have_begun` and `numbers` may wait for the database."""
+
+    @property
+    def pulse(self) -> Pulse:
+        """When its event loop last answered."""
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is."""
+
+    @property
+    def alive(self) -> Health:
+        """Whether it has to be started anew."""
+
+    def have_begun(self) -> bool:
+        """Whether the books are open."""
+
+    def ready(self, have_begun: bool | None) -> Health:
+        """Whether its desk can trade. `have_begun` is None where the database gave no answer."""
+
+    def numbers(self, settings: MetricsSettings) -> Callable[[], tuple[Metric, ...]]:
+        """What reads the desk's numbers."""
+
+    def about(self, failed: tuple[str, ...]) -> tuple[Metric, ...]:
+        """How the process does. `failed` names the parts of the answer that could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The process as it is watched from outside."""
+    """The process of a desk as it is watched from outside."""
 
     desk: Desk
     runtime: Runtime
@@ -99,6 +136,11 @@ class Watched:
     platforms: Callable[[], tuple[tuple[str, bool], ...]] = tuple
     sources: Callable[[], tuple[SourceState, ...]] = tuple
     vitals: Vitals = field(default_factory=Vitals)
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is."""
+        return Stage.ACTS if self.runtime.is_running else Stage.BEGINS
 
     @property
     def alive(self) -> Health:
@@ -126,21 +168,40 @@ class Watched:
             )
         )
 
+    def numbers(self, settings: MetricsSettings) -> Callable[[], tuple[Metric, ...]]:
+        """What reads the desk's numbers."""
+        return DeskMetrics(self.desk, self.vitals, money=settings.shows_money).read
+
+    def about(self, failed: tuple[str, ...]) -> tuple[Metric, ...]:
+        """How the process does. `failed` names the parts of the answer that could not be read."""
+        return process_metrics(self.desk.term, self.desk.now(), self.vitals, failed)
+
+
+class _Asked:
+    """What is seen now, with the looks at it that may hang."""
+
+    def __init__(self, seen: Seen, settings: MetricsSettings) -> None:
+        self.seen = seen
+        self.numbers = Bounded(seen.numbers(settings), "scrape")
+        self.begun = Bounded(seen.have_begun, "readiness")
+
 
 class Monitor:
     """The server. `at` is where it listens, None while its port is taken."""
 
-    def __init__(self, settings: MetricsSettings, watched: Watched, again: float = AGAIN) -> None:
+    def __init__(self, settings: MetricsSettings, seen: Seen, again: float = AGAIN) -> None:
         self._settings = settings
-        self._watched = watched
+        self._asked = _Asked(seen, settings)
         self._again = again
-        self._numbers = Bounded(DeskMetrics(watched.desk, watched.vitals, money=settings.shows_money).read, "scrape")
-        self._begun = Bounded(watched.have_begun, "readiness")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self._started = threading.Event()
         self.at: tuple[str, int] | None = None
+
+    def watch(self, seen: Seen) -> None:
+        """Tell of `seen` from the next request on: at the same port a process that stood by becomes one that leads."""
+        self._asked = _Asked(seen, self._settings)
 
     def start(self, seconds: float = 5.0) -> None:
         """Listen; returns when it does, or when its port is taken: then it is tried again and again."""
@@ -220,30 +281,31 @@ class Monitor:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         del request
+        asked = self._asked
         failed: tuple[str, ...] = ()
         found: tuple[Metric, ...] = ()
         try:
-            found = await self._numbers.get(WITHIN)
+            found = await asked.numbers.get(WITHIN)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the rest is shown
             log.warning("monitor.scrape_failed", problem=repr(problem))
             failed = ("database",)
-        about = process_metrics(self._watched.desk, self._watched.vitals, failed)
-        body = generate_latest() + exposed((*found, *about))
+        body = generate_latest() + exposed((*found, *asked.seen.about(failed)))
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _healthz(self, request: web.Request) -> web.StreamResponse:
         del request
-        found = self._watched.alive
+        found = self._asked.seen.alive
         return _answer(found.status, found.as_json())
 
     async def _readyz(self, request: web.Request) -> web.StreamResponse:
         del request
+        asked = self._asked
         begun: bool | None = None
         try:
-            begun = await self._begun.get(WITHIN)
+            begun = await asked.begun.get(WITHIN)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the database is not well
             log.warning("monitor.database_silent", problem=repr(problem))
-        found = self._watched.ready(begun)
+        found = asked.seen.ready(begun)
         return _answer(found.status, found.as_json())
 
 
@@ -293,6 +355,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen()  # until then two may be bound to one port, and the second of them fails later
     except OSError:
         listener.close()
         raise

@@ -18,7 +18,7 @@ from bot.command import Pool, Room
 from bot.condition import Condition
 from bot.fronts import Fronts
 from bot.jobs import store_jobs
-from bot.monitor import Monitor, Pulse, Watched
+from bot.monitor import Pulse, Watched
 from bot.pace import Pace
 from bot.parts import Parts
 from bot.platforms.base import Front
@@ -43,8 +43,6 @@ class Service:
     serving: Serving
     close: Callable[[], None]
     watched: Watched
-    monitor: Monitor | None
-    """Tells programs how it does; None where it is not wanted."""
 
 
 def live(
@@ -147,9 +145,7 @@ def _watched(
         folder=folder_of(config.database.url),
         levels=lambda work: levels.as_metrics(levels.measure(serving.desk, work)),
     )
-    watched = Watched(serving.desk, runtime, Pulse(), platforms, sources, vitals)
-    monitor = Monitor(config.metrics, watched) if config.metrics.enabled else None
-    return Service(serving, close, watched, monitor)
+    return Service(serving, close, Watched(serving.desk, runtime, Pulse(), platforms, sources, vitals))
 
 
 def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Service:

@@ -1,74 +1,88 @@
-"""The pulse of a process: whether its event loop answers, for its monitor, and what systemd is told of it."""
+"""The pulse of a process, from before it leads until its end: whether its event loop answers, for its monitor, and what
+systemd is told of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
+from bot.monitor import Monitor, Seen, Stage
 from bot.notify import Supervisor
-from bot.service import Service
+from bot.settings import MetricsSettings
 
 EVERY = 0.5
 """Seconds between two beats."""
-STANDS_BY = 10.0
-"""Seconds after which a process that does not act yet is one that stands by, and ready for it."""
 SHARE = 3.0
 """How many words systemd gets within the time it waits for one."""
+WORDS = {Stage.WAITS: "Stands by.", Stage.ACTS: "Acts for the desk."}
 
 
-@dataclass(slots=True)
 class Signs:
-    """What was told, so that it is told once; called from the event loop, whose answer it is."""
+    """One for a process: a standby that takes over is ready once, and goes on at the same port."""
 
-    made: Service
-    supervisor: Supervisor
-    began: float
-    is_ready: bool = False
-    has_acted: bool = False
-    is_ending: bool = False
-    told: float = float("-inf")
+    def __init__(self, settings: MetricsSettings, supervisor: Supervisor) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._stage = Stage.BEGINS
+        self._is_ready = False
+        self._fed = float("-inf")
+        self.monitor: Monitor | None = None
+        """What answers; None before the first `given`, and where it is not wanted."""
 
-    def give(self, now: float) -> None:
-        """One beat (`now` is monotonic): systemd hears of it while the exits are looked at, too."""
-        self.made.watched.pulse.beat = now
-        self._tell_state(now)
-        patience = self.supervisor.patience
-        if patience is not None and now - self.told >= patience / SHARE and self.made.watched.alive.is_ok:
-            self.told = now
-            self.supervisor.tell(WATCHDOG="1")
+    @classmethod
+    def of(cls, settings: MetricsSettings) -> Signs:
+        """Those of this process, for the systemd that started it."""
+        return cls(settings, Supervisor.of(os.environ))
 
-    def _tell_state(self, now: float) -> None:
-        acts = self.made.serving.runtime.is_running
-        if acts and not self.has_acted:
-            self.has_acted = self.is_ready = True
-            self.supervisor.tell(READY="1", STATUS="Acts for the desk.")
-        elif not acts and not self.is_ready and now - self.began >= STANDS_BY:
-            self.is_ready = True
-            self.supervisor.tell(READY="1", STATUS="Stands by.")
-        elif self.has_acted and not acts and not self.is_ending:
-            self.is_ending = True
-            self.supervisor.tell(STOPPING="1", STATUS="Ends.")
+    @asynccontextmanager
+    async def given(self, seen: Seen) -> AsyncIterator[None]:
+        """Inside, this event loop has a pulse, and the monitor tells of `seen`; it does so still after."""
+        giving = asyncio.create_task(self._given(seen))
+        try:
+            await asyncio.to_thread(self._show, seen)
+            yield
+        finally:
+            giving.cancel()
 
+    def give(self, seen: Seen, now: float) -> None:
+        """One beat (`now` is monotonic): systemd hears of it while what has to be looked at is, too."""
+        seen.pulse.beat = now
+        self._tell(seen.stage)
+        patience = self._supervisor.patience
+        if patience is not None and now - self._fed >= patience / SHARE and seen.alive.is_ok:
+            self._fed = now
+            self._supervisor.tell(WATCHDOG="1")
 
-@asynccontextmanager
-async def watched(made: Service, supervisor: Supervisor) -> AsyncIterator[None]:
-    """Inside, its event loop has a pulse, and its monitor answers."""
-    signs = Signs(made, supervisor, time.monotonic())
-    giving = asyncio.create_task(_given(signs))
-    if made.monitor is not None:
-        await asyncio.to_thread(made.monitor.start)
-    try:
-        yield
-    finally:
-        giving.cancel()
-        if made.monitor is not None:
-            await asyncio.to_thread(made.monitor.stop)
+    def close(self) -> None:
+        """Answer nobody any more."""
+        if self.monitor is not None:
+            self.monitor.stop()
 
+    async def _given(self, seen: Seen) -> None:
+        while True:
+            self.give(seen, time.monotonic())
+            await asyncio.sleep(EVERY)
 
-async def _given(signs: Signs) -> None:
-    while True:
-        signs.give(time.monotonic())
-        await asyncio.sleep(EVERY)
+    def _show(self, seen: Seen) -> None:
+        if self.monitor is not None:
+            self.monitor.watch(seen)
+        elif self._settings.enabled:
+            self.monitor = Monitor(self._settings, seen)
+            self.monitor.start()
+
+    def _tell(self, stage: Stage) -> None:
+        """Tell systemd of a new stage, once each."""
+        if stage is self._stage:
+            return
+        has_acted, self._stage = self._stage is Stage.ACTS, stage
+        if stage is Stage.BEGINS:
+            if has_acted:
+                self._supervisor.tell(STOPPING="1", STATUS="Ends.")
+            return
+        ready = {} if self._is_ready else {"READY": "1"}
+        self._is_ready = True
+        self._supervisor.tell(**ready, STATUS=WORDS[stage])

@@ -19,10 +19,9 @@ from bot import app, logs, service, sources
 from bot.config import require_admin
 from bot.console.output import note, say
 from bot.console.replay import load_config
-from bot.notify import Supervisor
 from bot.serve import serve
 from bot.settings import Config
-from bot.signs import watched
+from bot.signs import Signs
 from bot.standby import stand_by
 from engine import backup
 from engine.errors import ConfigError
@@ -30,6 +29,8 @@ from engine.sessions import Sessions
 from engine.store import Store
 
 log = structlog.get_logger()
+
+Begin = Callable[[Config, Signs], Store | None]
 
 NO_SOURCE = (
     "No live data source is configured, so the bot has no prices to work with and does not start. "
@@ -45,13 +46,16 @@ def teller(config: Config) -> Callable[[str], None]:
     return say if config.logging.format == "json" else note
 
 
-def at_once(config: Config) -> Store:
+def at_once(config: Config, signs: Signs) -> Store:
     """The store to begin with now; a desk that another process runs is refused in words when it is to be served."""
+    del signs
     return app.open_store(config.database.url, config.backup)
 
 
-def when_free(config: Config, clock: Callable[[], datetime] = app.system_clock) -> Store | None:
-    """The store to begin with when no other process runs the desk; None when this one was ended before."""
+def when_free(config: Config, signs: Signs, clock: Callable[[], datetime] = app.system_clock) -> Store | None:
+    """The store to begin with when no other process runs the desk; None when this one was ended before, with `signs`
+    of it meanwhile.
+    """
     note("Another process may run this desk: this one stands by until it ends. Ctrl-C ends it.")
     _load()
     url, rules = config.database.url, config.backup
@@ -62,7 +66,7 @@ def when_free(config: Config, clock: Callable[[], datetime] = app.system_clock) 
             backup.bring_up(url, rules, clock(), store.term.holder)
 
         try:
-            asyncio.run(stand_by(store, clock, Supervisor.of(os.environ), upgrade))
+            asyncio.run(stand_by(store, clock, signs, upgrade))
         except (KeyboardInterrupt, asyncio.CancelledError):
             return None
         opened.pop_all()
@@ -77,7 +81,7 @@ def _load() -> None:
     Sessions().is_open(app.system_clock())
 
 
-def run(path: Path, environment: Mapping[str, str], begin: Callable[[Config], Store | None] = at_once) -> int:
+def run(path: Path, environment: Mapping[str, str], begin: Begin = at_once) -> int:
     """The command; returns the exit code. `begin` may wait for the time to begin.
 
     Raises:
@@ -88,14 +92,15 @@ def run(path: Path, environment: Mapping[str, str], begin: Callable[[Config], St
     require_admin(config)
     if not config.data.source:
         raise ConfigError(NO_SOURCE)
-    begun = begin(config)
+    signs = Signs.of(config.metrics)
+    begun = begin(config, signs)
     if begun is None:
         return 0
-    with begun as store:
+    with begun as store, contextlib.closing(signs):
         made = _practice(config, store) if config.data.source == "recorded" else _live(config, store)
         logs.tell_all()
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(served(made))
+            asyncio.run(served(made, signs))
     return 0
 
 
@@ -122,14 +127,15 @@ def _live(config: Config, store: Store) -> service.Service:
     return replace(made, close=close)
 
 
-async def served(made: service.Service) -> None:
+async def served(made: service.Service, signs: Signs) -> None:
     """Serve until the end, and leave then, whoever still waits for an answer from outside."""
     code = 1
     try:
-        async with watched(made, Supervisor.of(os.environ)):
+        async with signs.given(made.watched):
             await serve(made.serving)
         code = 0
     finally:
+        await asyncio.to_thread(signs.close)
         leave_soon(code)
         await asyncio.to_thread(made.close)
 

@@ -20,11 +20,14 @@ from bot.people import owner
 from bot.runtime import Runtime, Work
 from bot.serve import Serving
 from bot.service import Service
-from bot.signs import STANDS_BY, Signs, watched
+from bot.settings import MetricsSettings
+from bot.signs import Signs
+from bot.standby import Waiting
 from tests.desk import make_world
 from tests.waiting import until
 
 PATIENCE = "3000000"
+NOWHERE = MetricsSettings(enabled=False)
 
 
 class Systemd:
@@ -59,34 +62,56 @@ def service() -> Service:
     room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
     runtime = Runtime(world.desk, (Work("exits", 0.05, (("exits", lambda: None),)),))
     serving = Serving(room, runtime, {}, Channels((), {}))
-    return Service(serving, lambda: None, Watched(world.desk, runtime), None)
+    return Service(serving, lambda: None, Watched(world.desk, runtime))
 
 
 def test_a_desk_is_ready_when_it_acts_and_says_when_it_ends(systemd: tuple[Systemd, Supervisor]) -> None:
     listening, supervisor = systemd
     made = service()
     began = time.monotonic()
-    signs = Signs(made, supervisor, began)
+    signs = Signs(NOWHERE, supervisor)
 
-    signs.give(began)
+    signs.give(made.watched, began)
     assert listening.heard() == ["WATCHDOG=1"]
     made.serving.runtime.start()
-    signs.give(began + 0.5)
+    signs.give(made.watched, began + 0.5)
     assert listening.heard() == ["READY=1", "STATUS=Acts for the desk."]
     made.serving.runtime.stop()
-    signs.give(began + 1.0)
-    signs.give(began + 1.1)
+    signs.give(made.watched, began + 1.0)
+    signs.give(made.watched, began + 1.1)
     assert listening.heard() == ["STOPPING=1", "STATUS=Ends.", "WATCHDOG=1"]
 
 
-def test_a_process_that_stands_by_is_ready_for_that(systemd: tuple[Systemd, Supervisor]) -> None:
+def test_a_process_that_stands_by_is_ready_for_that_and_once_when_it_leads(
+    systemd: tuple[Systemd, Supervisor],
+) -> None:
     listening, supervisor = systemd
-    began = time.monotonic()
-    signs = Signs(service(), supervisor, began)
-    signs.give(began)
-    signs.give(began + STANDS_BY)
+    made, began = service(), time.monotonic()
+    waiting = Waiting(made.serving.desk.store, made.serving.desk.now)
+    signs = Signs(NOWHERE, supervisor)
+    signs.give(waiting, began)
+    signs.give(waiting, began + 1.0)
+    assert listening.heard() == ["READY=1", "STATUS=Stands by.", "WATCHDOG=1", "WATCHDOG=1"]
 
-    assert listening.heard() == ["WATCHDOG=1", "READY=1", "STATUS=Stands by.", "WATCHDOG=1"]
+    signs.give(made.watched, began + 1.1)
+    made.serving.runtime.start()
+    signs.give(made.watched, began + 1.2)
+    made.serving.runtime.stop()
+
+    assert listening.heard() == ["STATUS=Acts for the desk."]
+
+
+def test_the_watchdog_hears_nothing_of_a_standby_whose_look_at_the_lease_hangs(
+    systemd: tuple[Systemd, Supervisor],
+) -> None:
+    listening, supervisor = systemd
+    world = make_world()
+    waiting = Waiting(world.store, world.clock)
+    waiting.looked.beat -= 46
+    Signs(NOWHERE, supervisor).give(waiting, time.monotonic())
+
+    assert listening.heard() == ["READY=1", "STATUS=Stands by."]
+    assert waiting.alive.words.startswith("not alive: looks: the lease was looked at 46.")
 
 
 def test_the_watchdog_hears_nothing_while_the_exits_hang(systemd: tuple[Systemd, Supervisor]) -> None:
@@ -94,7 +119,7 @@ def test_the_watchdog_hears_nothing_while_the_exits_hang(systemd: tuple[Systemd,
     made = service()
     made.serving.runtime.is_running = True
     made.serving.runtime._loops["exits"]._beat -= 46
-    Signs(made, supervisor, 0.0).give(time.monotonic())
+    Signs(NOWHERE, supervisor).give(made.watched, time.monotonic())
 
     assert listening.heard() == ["READY=1", "STATUS=Acts for the desk."]
 
@@ -110,7 +135,7 @@ async def test_signs_come_from_the_event_loop(systemd: tuple[Systemd, Supervisor
         heard.extend(listening.heard())
         return "WATCHDOG=1" in heard
 
-    async with watched(made, supervisor):
+    async with Signs(NOWHERE, supervisor).given(made.watched):
         assert await asyncio.to_thread(until, has_heard)
     made.serving.runtime.stop()
 

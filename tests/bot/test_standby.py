@@ -14,6 +14,8 @@ import pytest
 from bot import app
 from bot.cli import main, parse
 from bot.notify import Supervisor
+from bot.settings import MetricsSettings
+from bot.signs import Signs
 from bot.standby import stand_by
 from engine import backup, leadership
 from engine.errors import BackupFailed
@@ -25,6 +27,12 @@ from tests.desk import World, make_world
 from tests.older import made_at
 
 SOON = 5.0
+NOWHERE = MetricsSettings(enabled=False)
+
+
+def silent() -> Signs:
+    """Signs that nobody sees."""
+    return Signs(NOWHERE, Supervisor())
 
 
 def led_elsewhere() -> World:
@@ -37,7 +45,7 @@ def led_elsewhere() -> World:
 async def test_a_desk_that_nobody_runs_is_led_at_the_first_look() -> None:
     world = make_world()
 
-    await asyncio.wait_for(stand_by(world.store, world.clock, Supervisor(), world.store.revision), SOON)
+    await asyncio.wait_for(stand_by(world.store, world.clock, silent(), world.store.revision), SOON)
 
     assert (world.store.term.epoch, world.store.term.may_act) == (1, True)
 
@@ -47,7 +55,9 @@ async def test_a_desk_that_is_given_back_is_led_and_systemd_hears_of_the_wait(tm
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.bind(str(heard))
         out.settimeout(SOON)
-        waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor(str(heard)), world.store.revision))
+        waiting = asyncio.create_task(
+            stand_by(world.store, world.clock, Signs(NOWHERE, Supervisor(str(heard), 30.0)), world.store.revision)
+        )
         assert b"Stands by." in await asyncio.to_thread(out.recv, 100)
         assert await asyncio.to_thread(out.recv, 100) == b"WATCHDOG=1"
         with world.store.begin() as work:
@@ -62,7 +72,7 @@ async def test_a_signal_ends_the_wait_and_nothing_but_a_sign_of_life_was_written
     world = led_elsewhere()
     with world.store.read() as work:
         before = {setting.name for setting in work.settings()}
-    waiting = asyncio.create_task(stand_by(world.store, world.clock, Supervisor(), world.store.revision))
+    waiting = asyncio.create_task(stand_by(world.store, world.clock, silent(), world.store.revision))
     async with asyncio.timeout(SOON):
         while not _signs(world.store, world):
             await asyncio.sleep(0.01)
@@ -91,7 +101,7 @@ def test_an_older_desk_is_waited_for_then_backed_up_and_upgraded(tmp_path: Path)
             seen.append(Store.revision_at(url))
             backup.bring_up(url, rules, world.clock(), store.term.holder)
 
-        waiting = asyncio.create_task(stand_by(store, world.clock, Supervisor(), upgrade))
+        waiting = asyncio.create_task(stand_by(store, world.clock, silent(), upgrade))
         async with asyncio.timeout(SOON):
             while not _signs(store, world):
                 await asyncio.sleep(0.01)
@@ -116,7 +126,7 @@ async def test_a_desk_whose_upgrade_fails_is_given_back() -> None:
         raise BackupFailed("The disk is full.")
 
     with pytest.raises(BackupFailed):
-        await asyncio.wait_for(stand_by(world.store, world.clock, Supervisor(), fails), SOON)
+        await asyncio.wait_for(stand_by(world.store, world.clock, silent(), fails), SOON)
 
     with world.store.read() as work:
         held = work.lease(LEASE)

@@ -18,6 +18,7 @@ from bot import app, service
 from bot.console.output import note
 from bot.console.replay import load_config
 from bot.console.run import served
+from bot.signs import Signs
 from engine.errors import NotFound
 from engine.model.market import MarketSnapshot
 from engine.sessions import NEW_YORK
@@ -66,7 +67,7 @@ def main() -> None:
     now = FileClock(clock)
     config = load_config(config_file, os.environ)
     with app.open_store(config.database.url) as store:
-        asyncio.run(served(service.live(config, store, OneName(quotes, now), note, now)))
+        asyncio.run(served(service.live(config, store, OneName(quotes, now), note, now), Signs.of(config.metrics)))
 
 
 if __name__ == "__main__":

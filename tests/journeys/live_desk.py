@@ -14,6 +14,7 @@ from pathlib import Path
 from bot import app, service, sources
 from bot.console.replay import load_config
 from bot.console.run import served, teller
+from bot.signs import Signs
 from tests.journeys.chat_desk import FileClock
 
 
@@ -24,8 +25,9 @@ def main() -> None:
     config = load_config(config_file, os.environ)
     with app.open_store(config.database.url) as store:
         market = sources.build_live_market(config, store, now)
+        signs = Signs.of(config.metrics)
         try:
-            asyncio.run(served(service.live(config, store, market, teller(config), now, market.past())))
+            asyncio.run(served(service.live(config, store, market, teller(config), now, market.past()), signs))
         finally:
             market.close()
 

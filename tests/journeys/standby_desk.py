@@ -14,6 +14,7 @@ from bot import service
 from bot.console.output import note
 from bot.console.replay import load_config
 from bot.console.run import served, when_free
+from bot.signs import Signs
 from engine.errors import DeskError
 from tests.journeys.chat_desk import FileClock, OneName
 
@@ -23,12 +24,13 @@ def main() -> int:
     config_file, quotes, clock = map(Path, sys.argv[1:])
     now = FileClock(clock)
     config = load_config(config_file, os.environ)
-    begun = when_free(config, now)
+    signs = Signs.of(config.metrics)
+    begun = when_free(config, signs, now)
     if begun is None:
         return 0
     with begun as store:
         try:
-            asyncio.run(served(service.live(config, store, OneName(quotes, now), note, now)))
+            asyncio.run(served(service.live(config, store, OneName(quotes, now), note, now), signs))
         except DeskError as problem:
             sys.stderr.write(f"wsb: {problem}\n")
             return 1
