@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,28 +23,11 @@ from bot.settings import MetricsSettings
 from bot.signs import Signs
 from bot.standby import Waiting
 from tests.desk import make_world
+from tests.systemd import Systemd
 from tests.waiting import until
 
 PATIENCE = "3000000"
 NOWHERE = MetricsSettings(enabled=False)
-
-
-class Systemd:
-    """The other end of `NOTIFY_SOCKET`."""
-
-    def __init__(self, address: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(address)
-        self.socket.setblocking(False)
-
-    def heard(self) -> list[str]:
-        """Every line that came since the last time."""
-        lines: list[str] = []
-        while True:
-            try:
-                lines += self.socket.recv(4096).decode().split("\n")
-            except BlockingIOError:
-                return lines
 
 
 @pytest.fixture
@@ -53,7 +35,7 @@ def systemd(tmp_path: Path) -> Iterator[tuple[Systemd, Supervisor]]:
     address = str(tmp_path / "notify")
     made = Systemd(address)
     yield made, Supervisor.of({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": PATIENCE, "WATCHDOG_PID": str(os.getpid())})
-    made.socket.close()
+    made.close()
 
 
 def service() -> Service:
@@ -149,7 +131,7 @@ def test_an_abstract_address_begins_with_an_at_sign() -> None:
     Supervisor(f"@{name}").tell(READY="1")
 
     assert listening.heard() == ["READY=1"]
-    listening.socket.close()
+    listening.close()
 
 
 def test_without_systemd_and_with_one_that_is_gone_nothing_happens(tmp_path: Path) -> None:

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
-from prometheus_client.parser import text_string_to_metric_families
-
+from tests.journeys.asked import Numbers, free_port, numbers, told
 from tests.journeys.chats import SOON
 from tests.journeys.live_chats import live_chats
 from tests.standins.alpaca import SECRET
 from tests.standins.telegram_server import TOKEN
 
 WHEEL = (("strategy", "wheel"), ("ticker", "XYZ"))
-Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def numbers(port: int) -> Numbers:
-    """What /metrics says now."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
-    return {(each.name, tuple(sorted(each.labels.items()))): each.value for one in families for each in one.samples}
-
-
-def status(port: int, path: str) -> int:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return int(answer.status)
-    except HTTPError as refusal:
-        return refusal.code
 
 
 def asked_of(found: Numbers, provider: str) -> float:
@@ -43,14 +23,13 @@ def asked_of(found: Numbers, provider: str) -> float:
 
 
 def test_a_trade_is_in_the_numbers_and_every_line_of_the_log_about_it_names_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     sections = (f"[metrics]\nport = {port}", '[logging]\nformat = "json"')
     with live_chats(tmp_path, "alpaca", *sections) as here:
         chats, desk = here.chats, here.start()
         _, photo = chats.until_both("XYZ 44 put?")
         before = numbers(port)
-        assert status(port, "/healthz") == 200
+        assert told(port, "/healthz")[0] == 200
         chats.telegram.press_data(chats.bob, photo, photo.data("Approve")).answered(within=SOON).get()
         chats.until("the order at the wire", lambda: here.sent("sell_to_open"))
         here.broker.exchange.fill(here.sent("sell_to_open")[0]["client_order_id"], 2)
