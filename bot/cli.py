@@ -11,9 +11,11 @@ import difflib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 DESCRIPTION = "A trading desk in your chat: scans, sized and risk-checked proposals, taps, orders, fills and digests."
@@ -301,19 +303,29 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def tell_broken(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """A bug's traceback on standard error, without secrets: a library's error may name an address with a key."""
+    from engine.redaction import clean
+
+    sys.stderr.write(clean("".join(traceback.format_exception(kind, problem, trace))))
+
+
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """The entry point of the `wsb` command: an error a person can act on is one sentence on standard error."""
     args = parse(words)
     # The engine's errors and everything behind them load here, so that --help answers at once.
     from engine.errors import BadRequest, ConfigError, DeskError, NotFound
+    from engine.redaction import clean
 
+    sys.excepthook = tell_broken
     try:
         code = args.go(args)
     except DeskError as problem:
         code = 2 if isinstance(problem, BadRequest | ConfigError | NotFound) else 1
-        sys.stderr.write(f"wsb: {problem}\n")
+        said = clean(str(problem))
+        sys.stderr.write(f"wsb: {said}\n")
         if args.json:
             from bot.console.output import emit
 
-            emit({"error": str(problem)})
+            emit({"error": said})
     sys.exit(code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
@@ -37,8 +38,18 @@ SHAPES = re.compile(
 STAYS = ("header", "query", "named", "userinfo")
 
 
+def packed(secret: str) -> frozenset[str]:
+    """The letters of base64 that stand for a secret wherever it begins in what was packed (`user:secret`)."""
+    found = set()
+    for before in range(3):
+        text = b64encode(bytes(before) + secret.encode()).decode().rstrip("=")
+        whole = text[(0, 2, 3)[before] : len(text) - (1 if (before + len(secret.encode())) % 3 else 0)]
+        found |= {whole, whole.replace("+", "-").replace("/", "_")}
+    return frozenset(found)
+
+
 def spellings(secret: str) -> frozenset[str]:
-    """A secret as it is written in addresses, in JSON and in a Python literal."""
+    """A secret as it is written in addresses, in JSON, in a Python literal and in base64 (basic auth)."""
     return frozenset(
         {
             secret,
@@ -48,6 +59,7 @@ def spellings(secret: str) -> frozenset[str]:
             json.dumps(secret)[1:-1],
             repr(secret)[1:-1],
             json.dumps(repr(secret))[1:-1][1:-1],
+            *packed(secret),
         }
     )
 

@@ -11,6 +11,7 @@ from bot.doctor import Finding
 from bot.message import PLAIN, Card, Manner, MessageRef
 from bot.platforms.base import State
 from bot.platforms.web_app import WebApp, start_web
+from engine import redaction
 from engine.errors import ConfigError
 
 SOON = 1.0
@@ -38,6 +39,7 @@ class WebFront:
     async def run(self) -> None:
         """Serve the page until canceled."""
         app = await open_page(self._room, self._port, self._say)
+        redaction.keep(app.tokens.values())
         for name in app.tokens:
             self._say(f"The page for {name}: {app.login_url(name)}")
         self._app = app

@@ -61,8 +61,8 @@ def parse(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigError(f"DATABASE_URL “{url}” is not a database URL: expected sqlite:///wsb.db.") from error
+    except (ArgumentError, ValueError):  # whose words may name the password
+        raise ConfigError("DATABASE_URL is not a database URL: expected sqlite:///wsb.db.") from None
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
