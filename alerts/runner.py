@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from alerts.jobs import Job
 from alerts.planner import Missed, may_begin, next_due, plan
@@ -251,22 +252,27 @@ class Runner:
         return run
 
     def _carried_out(self, job: Job, run: Run) -> Run:
-        self._begun[job.name] = _Begun(run, time.monotonic())
-        try:
-            state, note = RunState.DONE, job.run()
-        except DeskError as problem:
-            state, note = RunState.FAILED, str(problem)
-            self._failed(job, problem, note, Severity.WARNING)
-        except Exception as bug:  # noqa: BLE001 - told with its traceback; the other jobs go on
-            state, note = RunState.FAILED, repr(bug)
-            self._failed(job, bug, note, Severity.URGENT)
-        finally:
-            del self._begun[job.name]
+        with bound_contextvars(job=job.name, run=run.id):
+            state, note = self._outcome(job, run)
         words = f"{run.note}: {note}" if run.note else note
         ended = replace(run, state=state, finished_at=self._desk.now(), note=words[:LONGEST_NOTE])
         self._unwritten[job.name] = run, ended
         self._write_ends(job.name)
         return ended
+
+    def _outcome(self, job: Job, run: Run) -> tuple[RunState, str]:
+        """What came of the run; what is logged meanwhile names it."""
+        self._begun[job.name] = _Begun(run, time.monotonic())
+        try:
+            return RunState.DONE, job.run()
+        except DeskError as problem:
+            self._failed(job, problem, str(problem), Severity.WARNING)
+            return RunState.FAILED, str(problem)
+        except Exception as bug:  # noqa: BLE001 - told with its traceback; the other jobs go on
+            self._failed(job, bug, repr(bug), Severity.URGENT)
+            return RunState.FAILED, repr(bug)
+        finally:
+            del self._begun[job.name]
 
     def _failed(self, job: Job, problem: Exception, words: str, severity: Severity) -> None:
         log.warning(

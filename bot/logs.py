@@ -2,7 +2,8 @@
 
 What the libraries log (discord.py, python-telegram-bot, aiohttp, APScheduler, Alembic) goes the same way; below a
 warning they are not heard, for some of them write whole addresses, with the key in it. Every line carries what was
-bound where its work began: `trade` (the proposal a trade began with), `request` (a message or a tap), `scan`, `loop`.
+bound where its work began: `trade` (the proposal a trade began with), `request` (a message or a tap), `scan`, `loop`,
+`job` with its `run`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -453,3 +454,19 @@ def test_over_random_downtimes_and_restarts_every_due_time_is_in_exactly_one_row
     assert [sum(first <= at <= last for first, last in spans) for at in due] == [1] * len(due)
     assert all(run.note for run in rows if run.state is MISSED)
     assert sum(run.state is DONE for run in rows) == len(here.ran)
+
+
+def test_what_is_logged_in_a_run_names_the_job_and_the_run_and_nothing_after_it_does() -> None:
+    bound: list[dict[str, object]] = []
+
+    def work() -> str:
+        bound.append(structlog.contextvars.get_contextvars())
+        raise DataUnavailable("no prices")
+
+    at = Scene(work=work)
+    at.at("10:10")
+    run = at.runner().look("test")
+
+    assert run is not None
+    assert bound == [{"job": "test", "run": run.id}]
+    assert structlog.contextvars.get_contextvars() == {}

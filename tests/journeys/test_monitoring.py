@@ -65,6 +65,8 @@ def the_log_tells_one_story(lines: list[dict[str, object]]) -> None:
     trade = proposed["trade"]
     scanned = next(line for line in happened if line["kind"] == "scan_finished")
     kinds = [line["kind"] for line in happened if line["trade"] == trade]
+    assert (proposed["job"], proposed["run"]) == (scanned["job"], scanned["run"])
+    assert str(proposed["job"]).startswith("scan ")
 
     assert trade
     assert proposed["scan"] == scanned["scan"] == scanned["about"]
