@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
+from engine.redaction import clean
+
 DESCRIPTION = "A trading desk in your chat: scans, sized and risk-checked proposals, taps, orders, fills and digests."
 CHOICE = re.compile(r"(?:argument (?P<name>\S+): )?invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)")
 
@@ -305,8 +307,6 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def tell_broken(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
     """A bug's traceback on standard error, without secrets: a library's error may name an address with a key."""
-    from engine.redaction import clean
-
     sys.stderr.write(clean("".join(traceback.format_exception(kind, problem, trace))))
 
 
@@ -315,7 +315,6 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     args = parse(words)
     # The engine's errors and everything behind them load here, so that --help answers at once.
     from engine.errors import BadRequest, ConfigError, DeskError, NotFound
-    from engine.redaction import clean
 
     sys.excepthook = tell_broken
     try:
