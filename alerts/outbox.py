@@ -160,6 +160,7 @@ class Outbox:
     async def _drive(self, destination: str) -> int:
         sent = passed = 0
         sick: list[Waiting] = []
+        told: list[Event] = []
         while (found := await self.run(partial(self._next, destination, sick))) is not None:
             card, event = found
             problem = await self._try(card, event)
@@ -171,10 +172,23 @@ class Outbox:
                 break
             else:
                 sick.append(card)
-        for card in sick:
+                told.append(event)
+        for card, event in zip(sick, told, strict=True):
             if card.first.attempts + 1 >= GIVES_UP and (passed or await self.run(partial(self._is_passed, card))):
-                await self._give_up(card, f"It failed {GIVES_UP} times while others got through.")
+                sent += await self._last_try(card, event)
         return sent
+
+    async def _last_try(self, card: Waiting, event: Event) -> bool:
+        """Whether a message that failed often gets through now, right after others did: else it is given up.
+
+        At the end of an outage its own try may have been the last to fail.
+        """
+        problem = await self._try(card, event)
+        if isinstance(problem, Later):
+            await self._holds_up(card, problem)
+        elif problem is not None:
+            await self._give_up(card, f"It failed {GIVES_UP} times while others got through.")
+        return problem is None
 
     def _next(self, destination: str, sick: Sequence[Waiting]) -> tuple[Waiting, Event] | None:
         """The next card with the latest event it tells of; None when there is none or its time has not come."""

@@ -329,6 +329,21 @@ def test_a_message_that_alone_fails_holds_the_others_up_for_seconds_and_is_given
     assert told == ["It failed 10 times while others got through."]
 
 
+def test_the_last_message_that_an_outage_hits_is_not_given_up_for_it() -> None:
+    """Ten tries failed with everything else; the platform is back right after the tenth, in the middle of the lane."""
+    store, clock = Store.memory(), FakeClock()
+    script = Script({"E1": [OSError("down")] * outbox.GIVES_UP, "E2": [OSError("down")] * 6})
+    add(store, "E1", ALIVE)
+    add(store, "E2", ALIVE)
+
+    for _ in range(2400):
+        deliver(store, clock, script)
+        clock.advance(seconds=1)
+
+    assert sorted(script.arrived) == ["E1", "E2"]
+    assert state(store, "E1")[0] is DeliveryState.SENT
+
+
 def test_messages_that_alone_fail_hold_up_none_that_come_later_and_are_given_up() -> None:
     """Three of them at the head of one lane, and new ones every minute: none of those waits for their next tries."""
     store, clock = Store.memory(), FakeClock()
