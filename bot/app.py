@@ -109,22 +109,39 @@ class CountedIds:
 class TimedIds:
     """Ids that sort by the time they were made: `P0K3ZQ4M`, one alphabet digit for five bits.
 
-    Events count milliseconds, everything else tenths of a second; within one process they never repeat. Over processes
-    they do not either, as long as the clock goes on; books that were restored have ids `after` all that were given.
+    Events count milliseconds, everything else tenths of a second; a burst of them runs ahead of the clock. They never
+    repeat: within one process they are counted, and with every lease that it takes it goes on after the newest that
+    the `store` knows. Books that were restored have ids `after` all that were given.
     """
 
-    def __init__(self, now: Callable[[], datetime], after: datetime | None = None) -> None:
+    def __init__(self, now: Callable[[], datetime], store: Store, after: datetime | None = None) -> None:
         self._now = now
+        self._store = store
         self._after = after or EPOCH
         self._last: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
+        """By prefix, under which lease the store was asked."""
         self._lock = threading.Lock()
 
     def __call__(self, prefix: str) -> str:
         unit, width = (1, 8) if prefix == "E" else (100, 7)
         with self._lock:
+            epoch = self._store.term.epoch
+            if self._epochs.get(prefix) != epoch:
+                self._last[prefix] = max(self._newest(prefix, width), self._last.get(prefix, 0))
+                self._epochs[prefix] = epoch
             ticks = int((max(self._now(), self._after) - EPOCH).total_seconds() * 1000) // unit
-            self._last[prefix] = max(ticks, self._last.get(prefix, 0) + 1)
+            self._last[prefix] = max(ticks, self._last[prefix] + 1)
             return prefix + _base32(self._last[prefix], width)
+
+    def _newest(self, prefix: str, width: int) -> int:
+        """The number of the newest id in the store, 0 where there is none of this form."""
+        with self._store.read() as work:
+            digits = work.newest_id(prefix, width).removeprefix(prefix)
+        number = 0
+        for digit in digits:
+            number = number * 32 + CROCKFORD.index(digit)
+        return number
 
 
 def _base32(number: int, width: int) -> str:
@@ -167,7 +184,7 @@ def build_practice_desk(config: Config, folder: Folder, start: datetime, store: 
     day = Sessions().today(start)
     made = build_replay_desk(folder, day, config.strategies, store, settings_of(config))
     made.clock.set(start)
-    return replace(made, desk=replace(made.desk, new_id=TimedIds(system_clock)))
+    return replace(made, desk=replace(made.desk, new_id=TimedIds(system_clock, store)))
 
 
 def build_replay_desk(
@@ -260,7 +277,7 @@ def build_desk(
         market=market,
         broker=broker,
         now=clock,
-        new_id=TimedIds(clock, restore.ids_after(store)),
+        new_id=TimedIds(clock, store, restore.ids_after(store)),
         sessions=sessions,
         strategies=config.strategies,
         limits=config.risk,

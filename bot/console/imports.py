@@ -20,7 +20,7 @@ def import_file(file: Path, config_file: Path | None, environment: Mapping[str, 
     """
     config = load_config(config_file, environment)
     with app.open_store(config.database.url, config.backup) as store:
-        report = import_portfolio(store, file, app.system_clock(), app.TimedIds(app.system_clock))
+        report = import_portfolio(store, file, app.system_clock(), app.TimedIds(app.system_clock, store))
     if as_json:
         emit(_report_json(report))
     else:

@@ -16,14 +16,27 @@ from engine.model.market import IvDay, Kind, Source
 from engine.model.records import EquityDay, Lease, Setting, StrategyDay
 from engine.model.trade import Scan, ScanOutcome
 from engine.schema.tables import (
+    adoptions,
+    alerts,
+    approvals,
+    envelopes,
     equity_history,
+    events,
     imports,
     iv_history,
     lease,
+    limit_changes,
+    locks,
     paper,
+    positions,
+    promotions,
+    risk_limits,
+    runs,
     scans,
+    sequences,
     settings,
     strategy_history,
+    trades,
     updates,
 )
 from engine.schema.types import Money
@@ -111,6 +124,20 @@ _RENEW = (
     .values(expires=bindparam("until_"))
 )
 _FREE = _RENEW.values(holder="")
+_NAMED_BY_US = (
+    approvals, positions, events, runs, alerts, scans, envelopes, locks, limit_changes, promotions, sequences,
+    adoptions, risk_limits, trades,
+)  # fmt: skip
+"""Tables whose rows have ids of the desk's own making."""
+_NEWEST_IDS = tuple(
+    select(table.c.id)
+    .where(table.c.id > bindparam("first_"))
+    .where(table.c.id < bindparam("beyond_"))
+    .where(func.length(table.c.id) == bindparam("length_"))
+    .order_by(table.c.id.desc())
+    .limit(1)
+    for table in _NAMED_BY_US
+)
 _IMPORT = select(imports.c.body).where(imports.c.hash == bindparam("hash_"))
 _PAPER = select(paper.c.kind, paper.c.key, paper.c.body).order_by(paper.c.kind, paper.c.key)
 _CLEAR_PAPER = delete(paper)
@@ -249,6 +276,12 @@ class Operations(Queries):
     def iv_seen(self, day: date) -> frozenset[str]:
         """The tickers whose volatility of `day` was seen, not reconstructed."""
         return frozenset(row[0] for row in self._rows(_IV_SEEN, {"day_": day}))
+
+    def newest_id(self, prefix: str, width: int) -> str:
+        """The highest id of this letter and so many digits that anything has; "" where nothing has."""
+        params = {"first_": prefix, "beyond_": chr(ord(prefix) + 1), "length_": 1 + width}
+        found = (self._row(statement, params) for statement in _NEWEST_IDS)
+        return max((str(row[0]) for row in found if row is not None), default="")
 
     def find_import(self, content_hash: str) -> str | None:
         """The stored report of an import of this very content, None when it was never imported."""

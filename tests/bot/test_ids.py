@@ -6,6 +6,9 @@ from bot.app import TimedIds
 from bot.catalogue import COMMANDS
 from bot.parse import values_of
 from engine import trail
+from engine.model.records import Run
+from engine.store import Store
+from tests import make
 from tests.bot.rooms import visit
 from tests.fakes import FakeClock
 
@@ -15,7 +18,7 @@ DIGITS = 40
 
 def timed(prefix: str) -> list[str]:
     clock, made = FakeClock(), []
-    new_id = TimedIds(clock)
+    new_id = TimedIds(clock, Store.memory())
     for _ in range(DIGITS):
         made.append(new_id(prefix))
         clock.advance(0.1)
@@ -33,3 +36,35 @@ def test_every_proposal_of_a_live_desk_can_be_tapped() -> None:
 def test_everything_a_live_desk_makes_is_known_as_an_id_in_what_people_type() -> None:
     for prefix in "APRVE":
         assert [id for id in timed(prefix) if not trail.ID.fullmatch(id)] == []
+
+
+def run(id: str, number: int) -> Run:
+    return Run(id, f"job {number}", make.NOW, make.NOW)
+
+
+def test_a_burst_of_ids_before_a_restart_is_never_given_again() -> None:
+    clock, store = FakeClock(), Store.memory()
+    first = TimedIds(clock, store)
+    with store.begin() as work:
+        given = [first("R") for _ in range(100)]
+        assert all(work.add_run(run(id, number)) for number, id in enumerate(given))
+
+    clock.advance(1.0)
+    second = TimedIds(clock, store)
+
+    assert second("R") > given[-1]
+    clock.advance(60.0)
+    assert second("R") == TimedIds(clock, Store.memory())("R")
+
+
+def test_a_standby_that_takes_over_gives_no_id_the_old_leader_gave() -> None:
+    clock, store = FakeClock(), Store.memory()
+    leader, standby = TimedIds(clock, store), TimedIds(clock, store)
+    standby("R")
+    with store.begin() as work:
+        given = [leader("R") for _ in range(100)]
+        assert all(work.add_run(run(id, number)) for number, id in enumerate(given))
+
+    store.term.begin("standby", 2, store.term.clock(), clock())
+
+    assert standby("R") > given[-1]

@@ -275,7 +275,7 @@ def ticks() -> Iterator[datetime]:
 def test_ids_of_restored_books_begin_after_every_one_that_was_given_even_by_a_clock_that_was_set_back(
     tmp_path: Path,
 ) -> None:
-    given = set(map(TimedIds(partial(next, ticks())), "A" * 600))
+    given = set(map(TimedIds(partial(next, ticks()), Store.memory()), "A" * 600))
     world = world_on(tmp_path)
     file = backed_up(tmp_path)
     with world.store.begin() as work:  # the last that happened before the loss
@@ -283,9 +283,9 @@ def test_ids_of_restored_books_begin_after_every_one_that_was_given_even_by_a_cl
     world.store.close()
     restore.restore(url_of(tmp_path), file, NOW)
     with Store.open(url_of(tmp_path)) as store:
-        fresh = TimedIds(lambda: NOW, restore.ids_after(store))
-    assert not given & {fresh("A") for _ in range(600)}
-    assert TimedIds(lambda: NOW)("A") in given  # what the clock alone would have given
+        fresh = TimedIds(lambda: NOW, store, restore.ids_after(store))
+        assert not given & {fresh("A") for _ in range(600)}
+    assert TimedIds(lambda: NOW, Store.memory())("A") in given  # what the clock alone would have given
 
 
 def test_an_older_backup_comes_back_at_its_own_revision(tmp_path: Path) -> None:
