@@ -80,8 +80,8 @@ def live(
     room = replace(app.build_live_room(config, desks, runtime, pools.run), parts=said)
     platforms = Parts()
     kept_well = store_jobs(desks.books, config.database.url, config.backup)
-    watching = _watching(config, desks.books, runtime, platforms, clock)
-    scheduler = app.build_scheduler(desks, runtime, (*watching, *kept_well))
+    watched = watching(config, desks.books, runtime, platforms, clock)
+    scheduler = app.build_scheduler(desks, runtime, (*watched, *kept_well))
     room = replace(room, doctor=lambda: checkup.findings(config), jobs=scheduler)
     fronts = app.build_fronts(config, room, say)
     shown = Fronts(room, fronts)
@@ -106,7 +106,7 @@ def live(
     return _watched(config, serving, close, app.sources_of(market))
 
 
-def _watching(
+def watching(
     config: Config, desk: Desk, runtime: Runtime, platforms: Parts, clock: Callable[[], datetime]
 ) -> tuple[Job, ...]:
     """The jobs of the alert rules; `platforms` are added to it when they are there."""

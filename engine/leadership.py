@@ -19,7 +19,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError, LeaseLost
 from engine.model.elapsed import elapsed
-from engine.model.leadership import LEASE_FOR
+from engine.model.leadership import LEASE_FOR, Term
 from engine.model.records import Lease
 from engine.store import Store, UnitOfWork
 from engine.store.operations import LEASE
@@ -83,14 +83,14 @@ def take(store: Store, now: datetime, name: str) -> None:
         return
     with store.begin_unfenced() as work:
         held = work.lease(LEASE)
-        if held is not None and held.expires > now and not _is_free(held, name):
-            raise ConfigError(
-                f"This desk is run by {shown(held.holder)} already: stop that one first, or give this one its own "
-                "database. `wsb run --standby` waits for its end."
-            )
-        asked = store.term.clock()
-        epoch = _taken(work, held, name, now)
-    store.term.begin(name, epoch, asked, now)
+        is_taken = held is not None and held.expires > now and not _is_free(held, name)
+        if not is_taken:
+            _begin(store.term, work, held, name, now)
+    if is_taken and held is not None:
+        raise ConfigError(
+            f"This desk is run by {shown(held.holder)} already: stop that one first, or give this one its own "
+            "database. `wsb run --standby` waits for its end."
+        )
 
 
 def require_nobody(work: UnitOfWork, now: datetime, name: str) -> None:
@@ -124,12 +124,13 @@ def _is_free(held: Lease, name: str) -> bool:
     return held.holder in (NOBODY, name) or is_gone(held.holder)
 
 
-def _taken(work: UnitOfWork, held: Lease | None, name: str, now: datetime) -> int:
-    """The epoch of a free lease, taken in the transaction that has seen so; it counts when that has committed."""
+def _begin(term: Term, work: UnitOfWork, held: Lease | None, name: str, now: datetime) -> None:
+    """Take a lease that is free, in a transaction that has seen so."""
+    asked = term.clock()
     taken = work.take_lease(LEASE, name, now if held is None else max(now, held.expires), now + LEASE_FOR)
     if taken is None:
         raise LeaseLost("The lease changed hands within a transaction.")
-    return taken.epoch
+    term.begin(name, taken.epoch, asked, now)
 
 
 def renew(store: Store, now: datetime) -> None:
@@ -190,14 +191,11 @@ class Standby:
 
     def _taken(self, seen: Lease | None) -> bool:
         """Whether it was ours to take: nobody renewed it or was quicker since it was looked at."""
-        now = self.now()
         with self.store.begin() as work:
             if work.lease(LEASE) != seen:
                 return False
-            asked = self.store.term.clock()
-            epoch = _taken(work, seen, self.name, now)
-            work.set_setting(STANDBY, "", "desk", now)
-        self.store.term.begin(self.name, epoch, asked, now)
+            _begin(self.store.term, work, seen, self.name, self.now())
+            work.set_setting(STANDBY, "", "desk", self.now())
         return True
 
     def tell(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from engine.errors import ConfigError, LeaseLost
 from engine.leadership import Standby, holder
 from engine.model.leadership import LEASE_FOR
 from engine.model.records import Lease
-from engine.store import Store, UnitOfWork
+from engine.store import Store
 from engine.store.operations import LEASE
 from tests.fakes import FakeClock
 
@@ -265,31 +265,3 @@ def test_a_process_that_gave_the_lease_back_may_take_it_again(processes: Process
 
     first.write()
     assert first.lease().epoch == 2
-
-
-class Uncommitted(Store):
-    """A database that goes away right before a commit, while `is_away`."""
-
-    is_away = True
-
-    @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
-        with super().begin() as work:
-            yield work
-            if self.is_away:
-                raise OSError("the database went away")
-
-
-def test_a_lease_whose_taking_was_not_committed_is_not_acted_under_and_taken_at_the_next_look(durable_url: str):
-    clock = FakeClock()
-    with Uncommitted.open(durable_url) as store:
-        assert isinstance(store, Uncommitted)
-        standby = Standby(store, clock, OTHER)
-        with pytest.raises(OSError, match="went away"):
-            standby()
-        assert not store.term.is_fenced
-        store.is_away = False
-
-        assert standby()
-
-        assert (store.term.holder, store.term.epoch) == (OTHER, 1)

@@ -1,0 +1,143 @@
+"""Weeks of a live desk in minutes, with everything going wrong around it: killed, unanswered, cut off, tapped twice.
+
+By default two sessions; thirty with `make soak`.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from engine.sessions import Sessions
+from engine.store import Store
+from tests.journeys.fast_world import MINUTE, Luck, World, world
+from tests.shared import needs_shared
+
+pytestmark = needs_shared
+
+FIRST = date(2019, 1, 3)
+GROWTH = 1.05
+"""What one life may hold more in its last session than in its fifth."""
+
+
+def lived(tmp_path: Path, count: int, seed: int, luck: Luck, every: timedelta, killed: int) -> World:
+    """What is left of `count` sessions, in the first `killed` of which the process is killed."""
+    sessions = Sessions()
+    days = sessions.upcoming(FIRST, count)
+    with world(tmp_path, sessions.at(FIRST, "07:30"), seed, luck) as here:
+        here.start()
+        for number, day in enumerate(days):
+            if number == killed:
+                here.luck = replace(luck, kills=0.0)
+            here.session(day, every)
+            print(day, here.count["lives"], f"{here.memory[-1] / 1e6:.0f} MB", flush=True)
+        here.calm()
+        here.end()
+        return here
+
+
+@pytest.mark.timeout(600)
+def test_two_sessions_with_everything_going_wrong(tmp_path: Path) -> None:
+    here = lived(tmp_path, 2, 7, Luck(fault=0.1, outage=0.01, kills=1.0), 10 * MINUTE, 2)
+
+    checked(here, tmp_path, 2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_thirty_sessions_with_everything_going_wrong(tmp_path: Path) -> None:
+    here = lived(tmp_path, 30, 11, Luck(), MINUTE, 15)
+
+    checked(here, tmp_path, 30)
+    assert here.growth() < GROWTH, here.memory
+    assert "Errors     ✗" not in here.health
+
+
+def checked(here: World, folder: Path, count: int) -> None:
+    """Everything that must be so after the last session, and the figures."""
+    with closing(sqlite3.connect(folder / "desk.db")) as database:
+        runs = every_due_time_is_accounted_for(here, database)
+        messages = every_event_arrived(here, database)
+        money = nothing_was_done_twice(here, database)
+        digests = one_digest_a_session(here, database, count)
+    print({**here.count, **runs, **messages, **money, "digests": digests})
+    print({"memory MB": [round(each / 1e6) for each in here.memory], "life": here.lives})
+    print(here.health)
+
+
+def every_due_time_is_accounted_for(here: World, database: sqlite3.Connection) -> dict[str, int]:
+    """Each due time of each job is run once, or in exactly one row that says why not."""
+    rows = database.execute("SELECT job, due_at, since, state, note FROM runs").fetchall()
+    states = Counter(f"runs {state}" for _, _, _, state, _ in rows)
+    assert set(states) <= {"runs done", "runs failed", "runs missed"}, states
+    assert all(note for *_, state, note in rows if state != "done")
+    wrong = []
+    for job, times in here.due.items():
+        mine = [(since or due, due) for name, due, since, *_ in rows if name == job]
+        for due in times:
+            found = sum(first <= due <= last for first, last in mine)
+            if found != 1:
+                wrong.append((job, due, found))
+    assert not wrong, wrong[:20]
+    return {**states, "due times": sum(map(len, here.due.values()))}
+
+
+def every_event_arrived(here: World, database: sqlite3.Connection) -> dict[str, int]:
+    """Nothing waits, nothing was given up that had a chance, and what came twice is explained by a lost answer."""
+    states = Counter(state for (state,) in database.execute("SELECT state FROM outbox"))
+    assert set(states) <= {"sent"}, states
+    unrouted = database.execute("SELECT count(*) FROM events WHERE routed = 0").fetchone()[0]
+    assert unrouted == 0
+    doubles = {
+        "telegram": doubled(message.text for message in here.chats.group.sent),
+        "discord": doubled(message.text for message in here.chats.channel.messages),
+    }
+    allowed = here.count["kills"] + here.count["lost answers of telegram"] + here.count["telegram down"]
+    assert doubles["telegram"] <= allowed, (doubles, here.count)
+    allowed = here.count["kills"] + here.count["lost answers of discord"] + here.count["discord down"]
+    assert doubles["discord"] <= allowed, (doubles, here.count)
+    return {"messages noted": states["sent"], **{f"twice on {name}": each for name, each in doubles.items()}}
+
+
+REFERENCE = re.compile(r"\b([A-MO-Z][0-9A-HJKMNP-TV-Z]{7,8})\s*$")
+"""Not those of alerts (N...): they are told anew, with sound, when nobody answers."""
+
+
+def doubled(texts: Iterable[str]) -> int:
+    """How many messages show a card whose reference, at their very end, another message shows too."""
+    found = Counter(match[1] for text in texts if (match := REFERENCE.search(text.strip())))
+    return sum(number - 1 for number in found.values())
+
+
+def nothing_was_done_twice(here: World, database: sqlite3.Connection) -> dict[str, int]:
+    """The broker holds what the books hold, and no order id came to it as two orders."""
+    exchange = here.alpaca.exchange
+    ids = [order.client_order_id for order in exchange.orders]
+    assert len(ids) == len(set(ids))
+    with (
+        Store.open(f"sqlite:///{database.execute('PRAGMA database_list').fetchone()[2]}") as store,
+        store.read() as work,
+    ):
+        ours: Counter[str] = Counter()
+        for position in work.open_positions():
+            for leg in position.legs:
+                ours[leg.instrument.symbol] += leg.quantity
+    theirs = {symbol: held.quantity for symbol, held in exchange.positions.items() if held.quantity}
+    assert {symbol: held for symbol, held in ours.items() if held} == theirs
+    return {"orders": len(ids), "held": len(theirs)}
+
+
+def one_digest_a_session(here: World, database: sqlite3.Connection, count: int) -> int:
+    """Each session has one digest event; the cards of each day are one on each platform, but for counted doubles."""
+    days = [day for (day,) in database.execute("SELECT subject FROM events WHERE kind = 'digest_ready'")]
+    daily = [day for day in days if re.fullmatch(r"\d{4}-\d\d-\d\d", day)]
+    assert len(daily) == len(set(daily)) == count, days
+    return len(days)
