@@ -188,7 +188,7 @@ ACT = (
             acts=True, place=Place.SAME),
     Command("seen", Role.TRADER, "say that you look after an alert: it is not told louder", alerts.seen,
             Group.SAFETY, (replace(ALERT, summary="an alert's id, such as N00012, or a test card's"),),
-            acts=True, place=Place.SAME, is_safe_late=True),
+            acts=True, place=Place.SAME),
     Command("size", Role.TRADER, "ask again with a smaller size", act.size, Group.TRADES,
             (SHOWN, Parameter("quantity", Kind.INT, "how many, fewer than the card's", low=1, example="1")),
             acts=True, place=Place.SAME),
