@@ -28,6 +28,8 @@ from bot.notify import Supervisor
 from bot.people import owner
 from bot.runtime import Runtime
 from bot.serve import Serving, serve
+from bot.settings import MetricsSettings
+from bot.signs import Signs
 from bot.standby import stand_by
 from engine import digests
 from engine.desk import Desk
@@ -106,8 +108,7 @@ def jobs(desk: Desk, diary: Diary) -> tuple[Job, ...]:
 
 async def lead(store: Store, now: FileClock, diary: Diary) -> None:
     """Stand by until nobody else leads, then serve."""
-    supervisor = Supervisor()
-    await stand_by(store, now, supervisor, lambda: None)
+    await stand_by(store, now, Signs(MetricsSettings(enabled=False), Supervisor()), lambda: None)
     clock: FakeClock = now  # type: ignore[assignment]  # called for the time, as that one
     numbers = count(1)
     desk = Desk(

@@ -211,8 +211,8 @@ def test_one_card_tells_a_trade_from_the_question_to_its_end() -> None:
     assert list(dict.fromkeys(states)) == ["asks", "order working", "filled", "closed"]
     assert [card.version for card in first] == sorted({card.version for card in first})
     digests = [card for card in reader.shown if card.key.startswith("digest:")]
-    days = [f"Digest 2009-02-0{day}" for day in (3, 4, 5, 6)]
-    assert [card.title for card in digests] == [*days, "Week 2009-W06"]
+    days = [f"Digest {day} Feb 09" for day in ("Tue 3", "Wed 4", "Thu 5", "Fri 6")]
+    assert [card.title for card in digests] == [*days, "Week of Mon 2 Feb 09"]
     assert [len(card.pictures) for card in digests[1:]] == [1, 1, 1, 1]
     assert all(card.banner.startswith("REPLAY 2009-02-0") for card in reader.shown)
     assert all("None" not in as_text(card) for card in reader.shown)
