@@ -74,7 +74,6 @@ class Heartbeat:
         desk = self.desk
         with desk.store.begin() as work:
             now = desk.now()
-            work.require_term(desk.term)
             work.beat(now, desk.term, is_last=is_last)
 
     def _tidy(self) -> None:
