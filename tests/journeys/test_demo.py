@@ -85,6 +85,6 @@ async def test_a_visitor_approves_a_card_sees_it_filled_and_reads_the_digest() -
     assert any(title.endswith("?") for title in titles)
     assert any(title.endswith("(order working)") for title in titles)
     assert any(title.endswith("(filled)") for title in titles)
-    assert titles[-1] == "Digest 2009-02-03"
+    assert titles[-1] == "Digest Tue 3 Feb 09"
     assert all(card["banner"].startswith("DEMO 2009-02-03") for card in shown)
     assert process.returncode == 0
