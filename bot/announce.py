@@ -8,17 +8,17 @@ from decimal import Decimal
 
 from alerts.routes import OF_ALERT, SILENT, card_key
 from bot import words
-from bot.adoption_cards import adoption_card
-from bot.alert_cards import alert_card
-from bot.cards import closed_position_card
-from bot.digest_cards import Beyond, digest_card
-from bot.life_cards import told_agenda_card
+from bot.cards.adoption import adoption_card
+from bot.cards.alerts import alert_card
+from bot.cards.digests import Beyond, digest_card
+from bot.cards.holdings import closed_position_card
+from bot.cards.life import told_agenda_card
+from bot.cards.panic import panic_card
+from bot.cards.rolls import roll_card
+from bot.cards.setup import channel_test, seen_by
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
-from bot.panic_cards import panic_card
 from bot.proposal import proposal_card, story
-from bot.roll_cards import roll_card
-from bot.setup_cards import channel_test, seen_by
 from engine import audit, digests, halts, mending, panic, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from bot.cards.setup import Step
 from bot.carry import carried_out
 from bot.command import Call, Command, Group, Handler, Kind, Parameter, Place
 from bot.gate import may
@@ -37,7 +38,6 @@ from bot.handlers import (
 from bot.message import Card
 from bot.parse import command_of, values_of, words_of
 from bot.people import Role
-from bot.setup_cards import Step
 from bot.wishes import WISHES
 from engine.errors import BadRequest
 

@@ -21,7 +21,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from bot import words as say
-from bot.alert_cards import is_alert, told_of
+from bot.cards.alerts import is_alert, told_of
 from bot.carry import carried_out, fits, line_of
 from bot.catalogue import COMMANDS
 from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard

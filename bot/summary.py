@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from bot.baseline_cards import figures, sentences
+from bot.cards.baseline import figures, sentences
 from engine import audit, baseline, portfolio
 from engine.baseline import Baseline
 from engine.desk import Desk

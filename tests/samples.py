@@ -14,8 +14,8 @@ import numpy as np
 
 from alerts.jobs import Job
 from alerts.schedules import AtClock
-from bot.alert_cards import alert_card, list_card
 from bot.announce import card_for, told_digest
+from bot.cards.alerts import alert_card, list_card
 from bot.message import Card
 from bot.notices import notice
 from bot.personal import compact

@@ -325,7 +325,7 @@ def complaints_about(folder: Path, files: dict[str, str]) -> list[str]:
         ("strategies/wheel.py", "from engine.desk import Desk"),
         ("strategies/wheel.py", "from engine.ports import MarketData"),
         ("strategies/wheel.py", "import engine.data.replay"),
-        ("alerts/jobs.py", "from bot.cards import card"),
+        ("alerts/jobs.py", "from bot.cards.holdings import card"),
         ("alerts/jobs.py", "from engine.brokers.paper import PaperBroker"),
         ("alerts/jobs.py", "from strategies import wheel"),
         ("bot/handlers/trade.py", "from engine.brokers.paper import PaperBroker"),
@@ -347,7 +347,7 @@ def test_import_against_the_direction_is_found(tmp_path: Path, path: str, line: 
         ("engine/brokers/paper.py", "from engine.store import Store\nfrom engine.ports import Broker"),
         ("strategies/wheel.py", "from engine import pricing, payoff\nfrom engine.model import trade\nimport numpy"),
         ("alerts/jobs.py", "from engine import scanning"),
-        ("bot/cards.py", "from engine import portfolio\nfrom strategies import CATALOGUE"),
+        ("bot/cards/holdings.py", "from engine import portfolio\nfrom strategies import CATALOGUE"),
         ("bot/app.py", "from engine.brokers.paper import PaperBroker\nimport engine.data.replay"),
     ],
 )

@@ -9,11 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot import app, sources
+from bot.cards.scans import scan_card
 from bot.console.output import emit, note, say
 from bot.console.replay import chosen, load_config
 from bot.message import as_text
 from bot.parse import nearest
-from bot.scan_cards import scan_card
 from bot.settings import Config
 from bot.summary import amount
 from bot.timetable import timetable

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot import words
-from bot.alert_cards import is_alert
+from bot.cards.alerts import is_alert
 from bot.command import Call
 from bot.handlers import alerts
 from bot.message import Card, Tone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from alerts import alerting
-from bot.alert_cards import SNOOZE_MINUTES, alert_card, history_card, is_alert, list_card, told_of
+from bot.cards.alerts import SNOOZE_MINUTES, alert_card, history_card, is_alert, list_card, told_of
 from bot.command import Call
 from bot.handlers import setup
 from bot.message import Card

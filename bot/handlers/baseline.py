@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot import baseline_cards, strategies_card, words
+from bot import words
+from bot.cards.baseline import baseline_card, strategy_card
+from bot.cards.strategies import strategies_card
 from bot.command import Call
 from bot.message import Card
 from bot.timetable import scan_times
@@ -21,8 +23,8 @@ def baseline(call: Call) -> Card:
     if told is None:
         raise NotFound("The baseline report is not enabled: [strategies.index_baseline] enabled says so.")
     if wanted:
-        return baseline_cards.strategy_card(told, wanted, call.room.banner())
-    return baseline_cards.baseline_card(told, call.room.banner())
+        return strategy_card(told, wanted, call.room.banner())
+    return baseline_card(told, call.room.banner())
 
 
 def strategies(call: Call) -> Card:
@@ -30,7 +32,7 @@ def strategies(call: Call) -> Card:
     desk = call.desk
     views, account = roster.strategies(desk)
     nexts = {view.strategy.name: _next_scan(desk, view.strategy) for view in views}
-    return strategies_card.card(views, account, nexts, tuple(desk.reports.values()), call.room.banner())
+    return strategies_card(views, account, nexts, tuple(desk.reports.values()), call.room.banner())
 
 
 def _next_scan(desk: Desk, strategy: Strategy) -> str:

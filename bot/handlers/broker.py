@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.adoption_cards import adoption_card, nothing_card
+from bot.cards.adoption import adoption_card, nothing_card
 from bot.command import Call
 from bot.message import Card
 from engine import adoption

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from alerts import levels
 from alerts.latency import latencies
 from bot import words
+from bot.cards.health import Health, every_part, health_card, levels_card
 from bot.command import Call
-from bot.health_cards import Health, every_part, health_card, levels_card
 from bot.message import Card
 from bot.parts import Part, sources
 from engine import halts

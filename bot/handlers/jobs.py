@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot import job_cards
+from bot.cards import jobs
 from bot.command import Call, Jobs
 from bot.message import Card
 from engine.errors import BadRequest, NotFound
@@ -21,13 +21,13 @@ def show(call: Call) -> Card:
     standings, wanted = _jobs(call).standings(), call.text("job")
     now, banner = call.desk.now(), call.room.banner()
     if not wanted:
-        return job_cards.card(standings, now, banner)
+        return jobs.card(standings, now, banner)
     found = next((each for each in standings if each.job.name == wanted.lower()), None)
     if found is None:
         raise NotFound(f"There is no job “{wanted}”: /jobs lists them all.")
     with call.desk.store.read() as work:
         runs = work.runs(found.job.name, limit=SHOWN)
-    return job_cards.one(found, runs, now, banner)
+    return jobs.one(found, runs, now, banner)
 
 
 def run(call: Call) -> Card:
@@ -39,9 +39,9 @@ def run(call: Call) -> Card:
     name = call.text("job").lower()
     asked = _jobs(call).run_now(name, call.user.name)
     try:
-        return job_cards.ended(asked.result(PATIENCE), call.room.banner())
+        return jobs.ended(asked.result(PATIENCE), call.room.banner())
     except TimeoutError:
-        return job_cards.begun(name, call.room.banner())
+        return jobs.begun(name, call.room.banner())
 
 
 def _jobs(call: Call) -> Jobs:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bot.cards.life import agenda_card, wheel_card
+from bot.cards.rolls import roll_card
 from bot.command import Call
-from bot.life_cards import agenda_card, wheel_card
 from bot.message import Card
-from bot.roll_cards import roll_card
 from engine import agenda as expiring
 from engine import rolls
 from engine import wheel as turning

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from bot import announce, cards, scan_cards, trail_card, words
+from bot import announce, words
+from bot.cards import holdings
+from bot.cards.scans import funnel_card, proposals_card, scan_card, why_card, whynot_card
+from bot.cards.trail import note_lines
 from bot.command import Call
 from bot.handlers.quote import closed
 from bot.message import Button, Card, Table, Tone
@@ -25,7 +28,7 @@ def positions(call: Call) -> Card:
     """Every open position."""
     with call.desk.store.read() as work:
         waiting = tuple(collars.notes(work).values())
-    card = cards.positions_card(portfolio.positions(call.desk), call.room.banner())
+    card = holdings.positions_card(portfolio.positions(call.desk), call.room.banner())
     return replace(card, lines=(*card.lines, *waiting))
 
 
@@ -36,14 +39,14 @@ def position(call: Call) -> Card:
         stored = work.position(wanted)
         tickets = work.tickets_of(wanted)
         waiting = collars.notes(work).get(wanted)
-        notes = (*((waiting,) if waiting else ()), *trail_card.note_lines(trail.notes(work, wanted)))
+        notes = (*((waiting,) if waiting else ()), *note_lines(trail.notes(work, wanted)))
     version = int((call.desk.now() - stored.opened_at).total_seconds()) * 10 + (0 if stored.is_open else 9)
     if not stored.is_open:
-        return _noted(cards.closed_position_card(stored, version, call.room.banner()), notes)
+        return _noted(holdings.closed_position_card(stored, version, call.room.banner()), notes)
     view = next((view for view in portfolio.positions(call.desk) if view.position.id == wanted), None)
     if view is None:
         raise NotFound(f"{wanted} was closed a moment ago.")
-    return _noted(cards.position_card(view, tickets, version, call.room.banner()), notes)
+    return _noted(holdings.position_card(view, tickets, version, call.room.banner()), notes)
 
 
 def _noted(card: Card, notes: tuple[str, ...]) -> Card:
@@ -88,7 +91,7 @@ def _order_row(order: Order) -> tuple[str, str, str, str]:
 
 def pnl(call: Call) -> Card:
     """Profit and loss."""
-    return cards.pnl_card(portfolio.pnl(call.desk), call.room.banner())
+    return holdings.pnl_card(portfolio.pnl(call.desk), call.room.banner())
 
 
 def digest(call: Call) -> Card:
@@ -121,7 +124,7 @@ def _span_of(wanted: str) -> tuple[Span, date | None]:
 
 def account(call: Call) -> Card:
     """Cash, equity and buying power."""
-    return cards.account_card(portfolio.account(call.desk), call.room.banner())
+    return holdings.account_card(portfolio.account(call.desk), call.room.banner())
 
 
 def proposals(call: Call) -> Card | tuple[Card, ...]:
@@ -129,7 +132,7 @@ def proposals(call: Call) -> Card | tuple[Card, ...]:
     with call.desk.store.read() as work:
         pending = work.pending_approvals()
         recent = tuple(a for a in work.approvals(limit=RECENT) if a.status is not ApprovalStatus.PENDING)
-    return scan_cards.proposals_card(pending, recent, call.room.banner())
+    return proposals_card(pending, recent, call.room.banner())
 
 
 def show(call: Call) -> Card:
@@ -143,7 +146,7 @@ def scan(call: Call) -> Card:
     """Run a strategy's rules now, without proposing anything."""
     tickets = call.words("tickers") or None
     found = scanning.preview(call.desk, call.text("strategy"), tickets, call.hear)
-    card = scan_cards.scan_card(found, call.room.banner())
+    card = scan_card(found, call.room.banner())
     return replace(card, lines=(*closed(call), *card.lines))
 
 
@@ -154,7 +157,7 @@ def funnel(call: Call) -> Card:
         latest = work.last_scan(name)
     if latest is None:
         raise NotFound(f"{name} has not been scanned yet; /scan {name} runs it.")
-    return scan_cards.funnel_card(latest, call.room.banner())
+    return funnel_card(latest, call.room.banner())
 
 
 def whynot(call: Call) -> Card:
@@ -162,7 +165,7 @@ def whynot(call: Call) -> Card:
     names = (call.text("strategy"),) if call.text("strategy") else tuple(call.desk.strategies)
     with call.desk.store.read() as work:
         scans = [scan for name in names if (scan := work.last_scan(name)) is not None]
-    return scan_cards.whynot_card(call.text("ticker"), scans, call.room.banner())
+    return whynot_card(call.text("ticker"), scans, call.room.banner())
 
 
 def why(call: Call) -> Card:
@@ -170,7 +173,7 @@ def why(call: Call) -> Card:
     with call.desk.store.read() as work:
         approval = work.approval(call.text("proposal").partition(".")[0])
         scan = work.last_scan(approval.plan.signal.strategy)
-    return scan_cards.why_card(approval, scan if _made(scan, approval) else None, call.room.banner())
+    return why_card(approval, scan if _made(scan, approval) else None, call.room.banner())
 
 
 def _made(scan: Scan | None, approval: Approval) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.cards.panic import asked_card, frozen_card, panic_card, which_card
 from bot.command import Call
 from bot.message import Card
-from bot.panic_cards import asked_card, frozen_card, panic_card, which_card
 from engine import panic as emergencies
 from engine.model.flatten import Flatten
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot import preferences
+from bot.cards.people import settings_card, users_card
 from bot.command import Call
 from bot.message import Card
 from bot.parse import clipped
-from bot.people_cards import settings_card, users_card
 from bot.preferences import Preferences
 from bot.tried import tried
 from bot.wishes import WISHES, wished

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot import cards, risk_cards
+from bot.cards import holdings, risks
 from bot.command import Call
 from bot.message import Button, Card
 from bot.risk_pictures import limits_picture, stress_picture
@@ -17,15 +17,15 @@ def risk(call: Call) -> Card:
     """Limits in use and net Greeks; or where the exposure is; or what may happen to what is held."""
     view, banner = call.text("view"), call.room.banner()
     if view == "exposure":
-        return risk_cards.exposure_card(risk_report.exposed(call.desk), banner)
+        return risks.exposure_card(risk_report.exposed(call.desk), banner)
     if view == "hazards":
-        return risk_cards.hazards_card(risk_report.endangered(call.desk), banner)
-    return cards.risk_card(portfolio.risk_view(call.desk), banner)
+        return risks.hazards_card(risk_report.endangered(call.desk), banner)
+    return holdings.risk_card(portfolio.risk_view(call.desk), banner)
 
 
 def stressed(call: Call) -> Card:
     """The 99 scenarios, VaR and expected shortfall."""
-    return risk_cards.stress_card(risk_report.stressed(call.desk), int(call.text("days", "0")), call.room.banner())
+    return risks.stress_card(risk_report.stressed(call.desk), int(call.text("days", "0")), call.room.banner())
 
 
 def bars(call: Call) -> Card:
@@ -46,7 +46,7 @@ def bars(call: Call) -> Card:
 def heat(call: Call) -> Card:
     """The scenarios of one day as a picture."""
     days = int(call.text("days", "0"))
-    when = risk_cards.WHEN[days]
+    when = risks.WHEN[days]
     return Card(
         f"Stress {when}",
         pictures=(stress_picture(risk_report.stressed(call.desk).grid, days, when),),
@@ -57,4 +57,4 @@ def heat(call: Call) -> Card:
 
 def greeks(call: Call) -> Card:
     """Greeks in dollars, by position and in all."""
-    return risk_cards.greeks_card(risk_report.greeks(call.desk), call.room.banner())
+    return risks.greeks_card(risk_report.greeks(call.desk), call.room.banner())

@@ -7,9 +7,9 @@ it was after a restart, and says nothing that did not happen.
 from __future__ import annotations
 
 from bot import words
+from bot.cards.setup import Step, channel_test, channels_card, checks_card, paper_card, seen_by
 from bot.command import Call
 from bot.message import Button, Card, Tone
-from bot.setup_cards import Step, channel_test, channels_card, checks_card, paper_card, seen_by
 from engine import scanning
 from engine.desk import Desk, Mode
 from engine.errors import NotAllowed, NotFound

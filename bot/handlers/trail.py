@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot import trail_card
+from bot.cards.trail import latest_card, trail_card
 from bot.command import Call
 from bot.message import Button, Card
 from engine import audit, trail
@@ -17,13 +17,13 @@ def tell(call: Call) -> Card:
     with call.desk.store.read() as work:
         found = trail.follow(work, call.text("id"))
         holds = trail.check(work, found)
-    return trail_card.trail_card(found, call.whole("page", 1), holds, call.room.banner())
+    return trail_card(found, call.whole("page", 1), holds, call.room.banner())
 
 
 def _latest(call: Call) -> Card:
     with call.desk.store.read() as work:
         trades, unsealed = trail.latest(work, TRADES), work.count_unsealed()
-    return trail_card.latest_card(trades, audit.head(call.desk.store), unsealed, call.room.banner())
+    return latest_card(trades, audit.head(call.desk.store), unsealed, call.room.banner())
 
 
 def note(call: Call) -> Card:

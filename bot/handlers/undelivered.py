@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.cards.undelivered import undelivered_card
 from bot.command import Call
 from bot.message import Button, Card
-from bot.undelivered_card import undelivered_card
 from engine.errors import NotFound
 
 BACK = ((Button("Undelivered", "refresh:/undelivered"),),)

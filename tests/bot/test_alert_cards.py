@@ -9,7 +9,7 @@ import pytest
 
 from alerts import alerting
 from alerts.routes import Topic
-from bot.alert_cards import HEALTH, HELPS, alert_card, history_card, list_card
+from bot.cards.alerts import HEALTH, HELPS, alert_card, history_card, list_card
 from bot.catalogue import COMMANDS
 from bot.message import Card, Tone, as_text, table_text
 from bot.preferences import Preferences

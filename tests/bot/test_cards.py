@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from alerts.routes import OF_ALERT, SILENT, Channels, routes
-from bot import announce, cards
+from bot import announce
+from bot.cards import holdings
 from bot.message import Card, Table, Tone, as_text, table_text
 from bot.proposal import Story, proposal_card
 from engine import audit, orders, portfolio
@@ -368,7 +369,7 @@ def test_an_account_the_desk_is_not_pinned_to_is_told() -> None:
     desk = filled()
     view = replace(portfolio.account(desk.world.desk), pinned="PA-OTHER")
 
-    card = cards.account_card(view, "LIVE PA-OTHER")
+    card = holdings.account_card(view, "LIVE PA-OTHER")
 
     assert card.tone is Tone.BAD
     assert "This is not the account the desk is pinned to (PA-OTHER): no live order is sent." in card.lines

@@ -18,9 +18,9 @@ from alerts.routes import Channels, Topic, routes
 from bot import deliver
 from bot.announce import card_for
 from bot.bulkheads import finish
+from bot.cards.digests import Beyond, digest_card
 from bot.command import Room
 from bot.deliver import Postman
-from bot.digest_cards import Beyond, digest_card
 from bot.dispatch import dispatch
 from bot.message import PLAIN, Card, Manner, MessageRef, Request, Table, as_text
 from bot.people import People, Role, User

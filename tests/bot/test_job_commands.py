@@ -10,7 +10,7 @@ from datetime import timedelta
 from alerts.jobs import Job
 from alerts.runner import Standing
 from alerts.schedules import AtClock
-from bot import job_cards
+from bot.cards.jobs import card
 from bot.completion import complete
 from bot.handlers import jobs as handlers
 from bot.message import Card, Tone, as_text
@@ -178,7 +178,7 @@ def test_a_run_nobody_will_end_says_so() -> None:
     job = jobs.runner.jobs["risk"]
     left = Run("R1", "risk", now, now - timedelta(minutes=1), "a killed process")
 
-    text = as_text(job_cards.card((Standing(job, None, left, None),), now, ""))
+    text = as_text(card((Standing(job, None, left, None),), now, ""))
 
     assert "cut" in text
     assert left.state is RunState.RUNNING

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.announce import card_for
+from bot.cards.rolls import roll_card
 from bot.message import Button, Card, as_text, table_text
-from bot.roll_cards import roll_card
 from engine import trail
 from engine.desk import Mode
 from engine.model.events import EventKind

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from bot.cards.scans import whynot_card
 from bot.proposal import title
-from bot.scan_cards import whynot_card
 from engine.model.legs import Leg, Structure
 from engine.model.trade import Scan, Step, Verdict
 from tests import make

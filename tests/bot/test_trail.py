@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 
-from bot import trail_card
 from bot.bulkheads import inline
+from bot.cards.trail import LINES, sentence
 from bot.command import Room
 from bot.message import Card, as_text, table_text
 from engine import activities, audit, exits, orders, scanning, trail
@@ -286,7 +286,7 @@ def test_a_story_says_what_the_numbers_were() -> None:
 
 def everything(desk: Visit, word: str) -> str:
     """The text of every page of a story."""
-    pages = -(-len(told(desk, word)) // trail_card.LINES)
+    pages = -(-len(told(desk, word)) // LINES)
     return "\n".join(as_text(desk.card(f"/audit {word} {page}")) for page in range(1, pages + 1))
 
 
@@ -415,7 +415,7 @@ def test_every_kind_of_event_reads_as_a_sentence(kind: EventKind) -> None:
     full = replace(bare, data={"words": "as agreed", "ticker": "XYZ", "quantity": 2, "limit": "-1.03", "code": None})
 
     for event in (bare, full):
-        line = trail_card.sentence(event)
+        line = sentence(event)
         assert line
         assert "None" not in line
         assert "{" not in line
@@ -473,6 +473,6 @@ def test_a_story_that_spans_too_much_of_the_chain_leaves_the_check_to_the_comman
 def test_an_order_without_a_limit_is_told_without_a_price() -> None:
     data = {"client_order_id": "P00001.net.1.1", "limit": "None", "quantity": 100}
 
-    line = trail_card.sentence(Event("V1", EventKind.ORDER_SENT, make.NOW, "P00001.net.1", data))
+    line = sentence(Event("V1", EventKind.ORDER_SENT, make.NOW, "P00001.net.1", data))
 
     assert line == "order P00001.net.1.1 is at the broker: 100"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.scan_cards import funnel_card, scan_card
+from bot.cards.scans import funnel_card, scan_card
 from engine import halts, scanning
 from engine.desk import Mode
 from engine.errors import DataUnavailable, NotFound

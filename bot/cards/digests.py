@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from bot import charts, words
-from bot.cards import ending
+from bot.cards.holdings import ending
 from bot.curves import DayBars, EquityCurve, IndexCurve
 from bot.message import Card, Picture, Table, Tone
 from engine import benchmark

@@ -13,7 +13,7 @@ from engine.roster import StrategyView
 NAME_WIDTH = 14
 
 
-def card(
+def strategies_card(
     views: tuple[StrategyView, ...],
     account: tuple[str, ...],
     nexts: Mapping[str, str],
