@@ -69,20 +69,20 @@ def digest(desk: Desk, span: Span = Span.DAY, day: date | None = None) -> Digest
         told = work.find_digest(period.subject)
     if told is not None:
         return told
-    if period.first <= today <= period.last and desk.sessions.is_session(today):
+    if period.first <= today <= period.last:
         return _so_far(desk, period)
     return _looked_back(desk, period)
 
 
 def _so_far(desk: Desk, period: Period) -> Digest:
-    """The period up to now, at the prices of now."""
-    taken = _take(desk)
+    """The period up to now, at the prices of now. What is booked on a day without trading is the last session's."""
+    taken, last = _take(desk), desk.sessions.last(desk.today)
     with desk.store.read() as work:
         base = work.close_before(period.first)
-    index = _index(desk, base, desk.today)
+    index = _index(desk, base, last)
     with desk.store.read() as work:
-        close = portfolio.close(desk, work, desk.today, taken.marks, taken.rate)
-        return reckon(work, desk.sessions, period, End(close, desk.now(), desk.today, taken.facts, index))
+        close = portfolio.close(desk, work, last, taken.marks, taken.rate)
+        return reckon(work, desk.sessions, period, End(close, desk.now(), last, taken.facts, index))
 
 
 def _looked_back(desk: Desk, period: Period) -> Digest:

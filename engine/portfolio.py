@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -18,7 +18,7 @@ from engine.model.instruments import Instrument, Option, Right, Stock
 from engine.model.legs import Structure
 from engine.model.market import NO_GREEKS, Greeks
 from engine.model.records import EquityDay, PnlLine, StrategyDay
-from engine.reckoning import Close
+from engine.reckoning import Close, made_by
 from engine.standing import Marks
 from engine.store import UnitOfWork
 
@@ -244,28 +244,20 @@ def pnl(desk: Desk) -> PnlView:
 
 
 def _pnl(desk: Desk, work: UnitOfWork, book: Book, marks: Marks) -> PnlView:
-    equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
-    if equity is None or unrealised is None:
+    row = _row(desk, book, desk.today, marks)
+    if row is None:
         missing = ", ".join(str(item) for item in marks.missing)
         raise DataUnavailable(f"No price for {missing}; P&L is not known right now.")
-    history = tuple(row for row in work.equity_history(limit=260) if row.day < desk.today)
+    made = made_by(work, row)
     return PnlView(
-        equity=equity,
+        equity=row.equity,
         totals=book.totals,
-        unrealised=unrealised,
-        day=_since(history, equity, book.totals, desk.sessions.previous(desk.today)),
-        week=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday() + 1)),
-        month=_since(history, equity, book.totals, desk.today.replace(day=1) - timedelta(days=1)),
+        unrealised=row.unrealised,
+        day=made.day,
+        week=made.week,
+        month=made.month,
         lines=results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices),
     )
-
-
-def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal | None:
-    """P&L since the last close on or before `day`, else since the account was opened; None where that is unknown."""
-    base = next((row for row in reversed(history) if row.day <= day), None)
-    if base is not None:
-        return equity - base.equity - (totals.flows - base.flows)
-    return equity - totals.start - totals.flows if totals.start else None
 
 
 def strategy_lines(desk: Desk) -> tuple[PnlLine, ...]:
@@ -297,11 +289,20 @@ def risk_view(desk: Desk) -> RiskView:
 def close(desk: Desk, work: UnitOfWork, day: date, marks: Marks, rate: float | None) -> Close | None:
     """The account as it stands in this transaction, as the close of `day`; None while something held has no price."""
     book = work.book()
+    row = _row(desk, book, day, marks)
+    if row is None:
+        return None
+    totals, held = work.strategy_totals(), book.positions.values()
+    return Close(replace(row, rate=rate), results.by_strategy(totals, held, marks.prices, desk.strategies))
+
+
+def _row(desk: Desk, book: Book, day: date, marks: Marks) -> EquityDay | None:
+    """The account now, as of `day`; None while something held has no price."""
     equity, unrealised = book.equity(marks.prices), book.unrealised(marks.prices)
     if equity is None or unrealised is None:
         return None
     totals = book.totals
-    row = EquityDay(
+    return EquityDay(
         day=day,
         at=desk.now(),
         equity=equity,
@@ -313,10 +314,6 @@ def close(desk: Desk, work: UnitOfWork, day: date, marks: Marks, rate: float | N
         flows=totals.flows,
         fees=totals.fees,
         liquidation=book.equity(marks.sides),
-        rate=rate,
-    )
-    return Close(
-        row, results.by_strategy(work.strategy_totals(), book.positions.values(), marks.prices, desk.strategies)
     )
 
 

@@ -69,6 +69,16 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """Dollars made up to one moment, flows taken out; None where the account was not opened or its worth not known."""
+
+    day: Decimal | None = None
+    week: Decimal | None = None
+    month: Decimal | None = None
+    total: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What only the moment itself can tell; see `Digest`."""
 
@@ -103,7 +113,7 @@ def period_of(sessions: Sessions, span: Span, day: date) -> Period:
         sessions.close(day)
         return Period(span, day, day)
     if span is Span.WEEK:
-        first = day - timedelta(days=day.weekday())
+        first = monday(day)
         days = sessions.between(first, first + timedelta(days=6))
     else:
         first = day.replace(day=1)
@@ -135,6 +145,7 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
     close, since = end.close, DAWN if base is None else base.at
     rows = () if close is None or before is None else _rows(work, period, before, close.row)
     events = work.events_between(COUNTED, since, end.until)
+    made = Made() if close is None else made_by(work, close.row)
     return Digest(
         period=period,
         since=None if base is None else base.day,
@@ -142,10 +153,10 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
         parts=None if close is None or before is None else _parts(work, before, close, is_opening=base is None),
         equity=None if close is None else close.row.equity,
         open=None if close is None else close.row.unrealised,
-        total=_in_all(work, close),
-        day=_since(work, close, None if close is None else close.row.day),
-        week=_since(work, close, None if close is None else _monday(close.row.day)),
-        month=_since(work, close, None if close is None else close.row.day.replace(day=1)),
+        total=made.total,
+        day=made.day,
+        week=made.week,
+        month=made.month,
         happened=_happened(work, events, since, end.until),
         health=_health(work, sessions, events, since, end.until),
         made=_over(rows, performance.cumulative),
@@ -183,21 +194,23 @@ def _made(before: EquityDay, after: EquityDay) -> Decimal:
     return after.equity - before.equity - (after.flows - before.flows)
 
 
-def _in_all(work: UnitOfWork, close: Close | None) -> Decimal | None:
-    opening = _opening(work)
-    return None if close is None or opening is None else _made(opening, close.row)
+def made_by(work: UnitOfWork, row: EquityDay) -> Made:
+    """What the account made up to `row` in its day, in its week from Monday on, in its month, and in all."""
+    day = row.day
+    firsts = (day, monday(day), day.replace(day=1), DAWN.date())
+    return Made(*(made_since(work, row.equity, row.flows, first) for first in firsts))
 
 
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
-
-
-def _since(work: UnitOfWork, close: Close | None, first: date | None) -> Decimal | None:
-    """What was made since the last close before `first`, or since the opening; None where that is not known."""
-    if close is None or first is None:
-        return None
+def made_since(work: UnitOfWork, equity: Decimal, flows: Decimal, first: date) -> Decimal | None:
+    """What an account of this equity made since the last close before `first`, or since its opening; `flows` are all
+    that was ever put in less what was taken out. Dollars; None before it was opened."""
     before = work.close_before(first) or _opening(work)
-    return None if before is None else _made(before, close.row)
+    return None if before is None else equity - before.equity - (flows - before.flows)
+
+
+def monday(day: date) -> date:
+    """The first day of the week of `day`."""
+    return day - timedelta(days=day.weekday())
 
 
 def _over(rows: Sequence[EquityDay], measure: Callable[[Floats], Floats]) -> float | None:

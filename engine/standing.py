@@ -21,8 +21,8 @@ from engine.model.instruments import Instrument, Option, instrument
 from engine.model.limits import DayTradeRule
 from engine.model.market import Quote
 from engine.model.orders import Ticket
-from engine.model.records import EquityDay
 from engine.model.trade import TradePlan
+from engine.reckoning import made_since, monday
 from engine.sensitivities import MARKET, Beta, beta
 from engine.shortfall import SESSIONS as YEAR
 from engine.store import UnitOfWork
@@ -36,8 +36,6 @@ MOVED = "account:moved"
 ACCOUNT_AGE = timedelta(seconds=60)
 DELTAS = "deltas"
 FALLS = "falls"
-HISTORY = 10
-"""Closes among which yesterday's and last week's are found."""
 PEAK = "peak"
 """Setting: when a drawdown was last forgiven, and the equity (flows taken out) it is measured from since."""
 READ = (ACCOUNT, DELTAS, FALLS, PEAK)
@@ -298,15 +296,14 @@ def state_at(
     """As `risk_state`, at an equity of one's own."""
     book = work.book()
     working = tuple(ticket for ticket in tickets if is_entry(ticket) and ticket.approval_id)
-    history = tuple(row for row in work.equity_history(limit=HISTORY) if row.day < desk.today)
     rule = daytrades.rule_of(desk)
     return risk.RiskState(
         equity=equity,
         buying_power=buying_power,
         held=held_exposures(book, _by_position(work, DELTAS), _by_position(work, FALLS)),
         reserved=desk.reservations.of(working, work.plans),
-        day_pnl=_since(history, equity, book.totals, desk.today),
-        week_pnl=_since(history, equity, book.totals, desk.today - timedelta(days=desk.today.weekday())),
+        day_pnl=_made(work, equity, book.totals, desk.today),
+        week_pnl=_made(work, equity, book.totals, monday(desk.today)),
         drawdown=_drawdown(_peak(work, book.totals), equity - book.totals.flows),
         levels={name: strategy.risk_level for name, strategy in desk.strategies.items()},
         correlations=desk.returns.known(desk.today),
@@ -337,15 +334,9 @@ def _by_position(work: UnitOfWork, name: str) -> dict[str, Decimal]:
     return {id: Decimal(dollars) for id, dollars in json.loads(work.setting(name) or "{}").items()}
 
 
-def _since(history: tuple[EquityDay, ...], equity: Decimal, totals: Totals, day: date) -> Decimal:
-    """Dollars made since the last close before `day`, deposits and withdrawals taken out.
-
-    Without such a close, since the account was opened: the first day has a limit too.
-    """
-    base = next((row for row in reversed(history) if row.day < day), None)
-    if base is not None:
-        return equity - base.equity - (totals.flows - base.flows)
-    return equity - totals.start - totals.flows if totals.start else ZERO
+def _made(work: UnitOfWork, equity: Decimal, totals: Totals, first: date) -> Decimal:
+    """Dollars made since the last close before `first`; since the account was opened, the first day has a limit too."""
+    return made_since(work, equity, totals.flows, first) or ZERO
 
 
 def _peak(work: UnitOfWork, totals: Totals) -> Decimal:
