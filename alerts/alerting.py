@@ -159,8 +159,11 @@ def _steps(desk: Desk, work: UnitOfWork, round_: _Round, rule: Rule[Facts], foun
         step = _named(desk, step, taken_by)
         round_.note(known, step)
         if step.telling is Telling.RAISED and step.alert is not None and not step.alert.card:
-            fresh.append(replace(step.alert, told_by=elsewhere.told(work, step.alert, round_.all)))
-    for alert in grouping.on_cards(fresh, before.values(), round_.now):
+            fresh.append(step.alert)
+    if not fresh:
+        return
+    new = elsewhere.attributed(work, fresh, round_.all)
+    for alert in grouping.on_cards(new, before.values(), round_.now):
         round_.keep(alert)
 
 

@@ -6,9 +6,9 @@ nobody does so in time. What fails of itself while the broker or the prices are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from engine.errors import BrokerUnavailable, DataUnavailable
 from engine.model.alerts import Alert
@@ -85,6 +85,8 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 }
 """By the name of a rule, the alerts it follows from. Of a failed job its error tells the kind."""
 
+_CAUSING = frozenset(rule for rules in (*CAUSES.values(), *COVERS.values()) for rule in rules)
+
 FOLLOWING = ("provider_down", "job_failed", "error_rate")
 """Rules whose alerts may follow from others', in the order in which they are to be read after all others."""
 
@@ -96,38 +98,37 @@ def turn(rule: str) -> int:
 
 def is_covered(work: UnitOfWork, kind: str) -> bool:
     """Whether an open alert tells what an error of this kind comes from."""
-    return bool(_open(work.open_alerts(), COVERS.get(kind, ())))
+    rules = COVERS.get(kind, ())
+    return any(alert.rule in rules for alert in work.open_alerts())
 
 
-def told(work: UnitOfWork, alert: Alert, known: Iterable[Alert]) -> str:
-    """What told this trouble already, "" where the alert is the first to tell it.
+def attributed(work: UnitOfWork, fresh: Sequence[Alert], known: Iterable[Alert]) -> tuple[Alert, ...]:
+    """Alerts of one rule that are to be told for the first time, each with what told its trouble already, if anything.
 
-    The id of an event that made a sound, or the card of an open one of the alerts `known`.
+    That is the id of an event that made a sound, or the card of an open one of the alerts `known`.
     """
-    return _event(work, alert) or _open(known, _causes(work, alert))
+    rule, since = fresh[0].rule, min(alert.opened_at for alert in fresh) - BEFORE
+    watch = WATCHES.get(rule)
+    events = () if watch is None else _recent(work, watch.kind, since)
+    causes = {each.rule: each.card for each in reversed(tuple(known)) if each.rule in _CAUSING and each.is_open}
+    tellers = ((alert, _told_by(alert, events, causes)) for alert in fresh)
+    return tuple(replace(alert, told_by=teller) if teller else alert for alert, teller in tellers)
 
 
-def _open(alerts: Iterable[Alert], rules: Iterable[str]) -> str:
-    """The card of an open alert of one of these rules."""
-    return next((each.card for each in alerts if each.is_open and each.rule in rules), "")
+def _told_by(alert: Alert, events: Sequence[Event], causes: Mapping[str, str]) -> str:
+    """`events`: those of the watch of the alert's rule, newest first. `causes`: cards by rule."""
+    about = [e for e in events if e.at >= alert.opened_at - BEFORE and WATCHES[alert.rule].is_about(e, alert.subject)]
+    loud = next((event.id for event in about if event.severity is not Severity.INFO), "")
+    return loud or next((causes[rule] for rule in _causes(alert, about) if rule in causes), "")
 
 
-def _causes(work: UnitOfWork, alert: Alert) -> tuple[str, ...]:
+def _causes(alert: Alert, about: Sequence[Event]) -> tuple[str, ...]:
+    """The rules whose alerts this one may follow from; of a failed job its latest error tells them."""
     if alert.rule != "job_failed":
         return CAUSES.get(alert.rule, ())
-    last = next((e for e in _recent(work, alert, EventKind.ERROR) if _of_job(e, alert.subject)), None)
-    return () if last is None else COVERS.get(str(last.data.get("kind", "")), ())
+    return COVERS.get(str(about[0].data.get("kind", "")), ()) if about else ()
 
 
-def _event(work: UnitOfWork, alert: Alert) -> str:
-    watch = WATCHES.get(alert.rule)
-    if watch is None:
-        return ""
-    loud = (event for event in _recent(work, alert, watch.kind) if event.severity is not Severity.INFO)
-    return next((event.id for event in loud if watch.is_about(event, alert.subject)), "")
-
-
-def _recent(work: UnitOfWork, alert: Alert, kind: EventKind) -> tuple[Event, ...]:
-    """What happened of a kind since shortly before the alert's rule found it, newest first."""
-    since = alert.opened_at - BEFORE
+def _recent(work: UnitOfWork, kind: EventKind, since: datetime) -> tuple[Event, ...]:
+    """What happened of a kind since then, newest first."""
     return tuple(event for event in work.newest_events([kind], RECENT) if event.at >= since)

@@ -146,7 +146,7 @@ def _waited(rule: Rule[Any], alert: Alert, now: datetime) -> Step:
 
 
 def _as_severe_as(rule: Rule[Any], alert: Alert) -> Alert:
-    return replace(alert, severity=max(alert.severity, rule.severity, key=RANKS.__getitem__))
+    return alert if alert.rank >= RANKS[rule.severity] else replace(alert, severity=rule.severity)
 
 
 def _running(rule: Rule[Any], alert: Alert, now: datetime) -> Step:

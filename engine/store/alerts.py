@@ -11,7 +11,7 @@ from engine.codec import dump, load_frozen
 from engine.errors import NotFound
 from engine.model.alerts import Alert, AlertState
 from engine.schema.tables import alerts
-from engine.store.work import Fields, Params, Queries
+from engine.store.work import Fields, Params, Queries, upsert
 
 _ONE = select(alerts.c.body).where(alerts.c.id == bindparam("id_"))
 _OVER = alerts.c.state == AlertState.RESOLVED.value
@@ -42,8 +42,7 @@ class Alerts(Queries):
 
     def save_alerts(self, changed: Iterable[Alert]) -> None:
         """Store new or changed alerts."""
-        for alert in changed:
-            self._upsert(alerts, _row(alert))
+        self._write(upsert(self._dialect, alerts), [_row(alert) for alert in changed])
 
     def drop_alerts(self, ids: Iterable[str]) -> None:
         """Forget alerts that were never told."""

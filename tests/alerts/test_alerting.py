@@ -10,6 +10,7 @@ from math import nan
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from alerts import alerting
 from alerts.findings import ALL, Finding
@@ -174,10 +175,10 @@ def test_an_escalation_reaches_the_urgent_channels_and_so_does_the_end() -> None
 
 
 def breach(here: Watched, words: str) -> str:
-    event = here.world.desk.event(EventKind.RISK_BREACHED, "L00001", {"words": words}, Severity.WARNING)
+    told = here.world.desk.event(EventKind.RISK_BREACHED, "L00001", {"words": words}, Severity.WARNING)
     with here.world.store.begin() as work:
-        work.add_event(event)
-    return event.id
+        work.add_event(told)
+    return told.id
 
 
 def test_what_an_event_told_already_opens_without_a_sound_and_is_heard_when_nobody_answers() -> None:
@@ -200,6 +201,22 @@ def test_what_an_event_told_of_something_else_or_long_ago_is_heard() -> None:
     here.look({"total risk": 1.03, "risk in aapl": 1.1}, minutes=30)
 
     assert len(here.sounds) == 2
+
+
+@pytest.mark.parametrize("name", ["limit_crossed", "stop_near"])
+def test_a_hundred_alerts_cost_the_database_as_much_as_ten(name: str) -> None:
+    costs = []
+    for number in (10, 100):
+        here, statements = watched(rule(name)), list[str]()
+        engine = here.world.store._engine
+        event.listen(engine, "before_cursor_execute", lambda *given, of=statements: of.append(given[2]))
+
+        here.look(many(number))
+        here.look(many(number, 1.2), minutes=6)
+        here.look()
+
+        costs.append(len(statements))
+    assert costs[0] == costs[1] > 0
 
 
 # What people answer.
@@ -302,6 +319,6 @@ def test_there_is_never_more_than_one_open_alert_for_a_rule_and_a_subject(
     with here.world.store.read() as work:
         assert all(alert.card for alert in work.latest_alerts())
     begun = set()
-    for event in here.told:
-        assert event.kind is EventKind.ALERT_RAISED or event.subject in begun
-        begun.add(event.subject)
+    for told in here.told:
+        assert told.kind is EventKind.ALERT_RAISED or told.subject in begun
+        begun.add(told.subject)
