@@ -11,7 +11,7 @@ from alerts.schedules import Schedule
 
 
 class Lane(StrEnum):
-    """Which thread runs a job: those of one lane take turns, and none waits for another lane."""
+    """Which thread runs a job: those of one lane take turns; none waits for another lane, or for one that hangs."""
 
     WATCH = "watch"
     """What watches over risk: short, and never behind anything slow."""
@@ -34,7 +34,7 @@ class Job:
             latest is run.
         catches_up: where it makes sense however late (a digest, a backup): the latest due time of the last days is
             run when the desk is back, instead of being missed.
-        patience: how long a run may take before people are told that it hangs.
+        patience: how long a run may take before people are told that it hangs and its lane goes on without it.
     """
 
     name: str

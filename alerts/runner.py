@@ -19,7 +19,7 @@ from types import MappingProxyType
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from alerts.jobs import Job
+from alerts.jobs import Job, Lane
 from alerts.planner import Missed, may_begin, next_due, plan
 from engine.desk import Desk
 from engine.errors import BadRequest, DeskError, LeaseLost, NotFound
@@ -45,12 +45,16 @@ def untold(step: str, kind: str, words: str, severity: Severity) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a job stands: when it is due next, its latest run, and since when it is being run (None: it is not)."""
+    """How a job stands: when it is due next, its latest run, and since when it is being run (None: it is not).
+
+    `is_hanging`: for longer than its patience.
+    """
 
     job: Job
     next_due: datetime | None
     last: Run | None
     running_since: datetime | None
+    is_hanging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,16 @@ class _Looked:
 
 @dataclass(slots=True)
 class _Begun:
-    """A run under way in this process. `began` is monotonic; people are told once that it hangs."""
+    """A run under way in this process, and from when on it hangs (monotonic); people are told once that it does."""
 
     run: Run
     began: float
+    until: float
     is_told: bool = False
+
+    @property
+    def is_hanging(self) -> bool:
+        return time.monotonic() > self.until
 
 
 class Runner:
@@ -115,7 +124,7 @@ class Runner:
 
     def due(self) -> tuple[str, ...]:
         """The jobs that are to be looked at now; cheap, asked of memory alone."""
-        return tuple(name for name in self.jobs if self._is_due(name))
+        return tuple(name for name in self.jobs if name not in self._begun and self._is_due(name))
 
     def run_now(self, name: str, by: str) -> Run:
         """Run a job now, whenever it is due, under a due time of its own; the ended run.
@@ -152,17 +161,24 @@ class Runner:
     def _standing(self, job: Job, now: datetime, last: Run | None) -> Standing:
         begun = self._begun.get(job.name)
         due = next_due(job.schedule, self._desk.sessions, now)
-        return Standing(job, due, last, None if begun is None else begun.run.started_at)
+        if begun is None:
+            return Standing(job, due, last, None)
+        return Standing(job, due, last, begun.run.started_at, begun.is_hanging)
+
+    def hanging(self) -> tuple[Run, ...]:
+        """The runs under way that take longer than their job's patience."""
+        return tuple(begun.run for begun in tuple(self._begun.values()) if begun.is_hanging)
 
     def tell_hanging(self) -> None:
-        """Tell people, once for each run, of those that take longer than their job's patience."""
+        """Tell people of those, once for each run; louder where it is what watches over risk."""
         for name, begun in tuple(self._begun.items()):
-            took = time.monotonic() - begun.began
-            if begun.is_told or took <= self.jobs[name].patience.total_seconds():
+            if begun.is_told or not begun.is_hanging:
                 continue
             begun.is_told = True
-            words = f"The job “{name}” has been running for {took / 60:.0f} min and is not done."
-            self._tell(f"job {name}", "hangs", words, Severity.WARNING)
+            minutes = (time.monotonic() - begun.began) / 60
+            words = f"The job “{name}” has been running for {minutes:.0f} min and is not done. The other jobs go on."
+            is_watch = self.jobs[name].lane is Lane.WATCH
+            self._tell(f"job {name}", "hangs", words, Severity.URGENT if is_watch else Severity.WARNING)
 
     @contextmanager
     def _turn(self, name: str) -> Iterator[bool]:
@@ -262,7 +278,8 @@ class Runner:
 
     def _outcome(self, job: Job, run: Run) -> tuple[RunState, str]:
         """What came of the run; what is logged meanwhile names it."""
-        self._begun[job.name] = _Begun(run, time.monotonic())
+        began = time.monotonic()
+        self._begun[job.name] = _Begun(run, began, began + job.patience.total_seconds())
         try:
             return RunState.DONE, job.run()
         except DeskError as problem:

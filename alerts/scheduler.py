@@ -3,6 +3,9 @@
 APScheduler only wakes: its own grace for late firings, its coalescing and its job store are not used, for what is due
 or missed is decided by the planner from what the database knows (`alerts.runner`). That also makes a firing that comes
 late, twice or not at all harmless: every second whatever is due is looked at in any case.
+
+A run that takes longer than its job's patience holds up nothing but its own job: its thread is set aside, and its lane
+goes on with another. No job is ever run twice at once (`Runner`), so a lane has at most as many threads as jobs.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ WATCH_EVERY = 1.0
 HEART_EVERY = 5.0
 AGAIN = 5.0
 """Seconds after which a job is looked at again whose look failed: the database was away."""
+HEART = "heart"
+"""The lane of the heart."""
 JUMP = 1.5
 """Seconds that the clock of the wall and the one that counts may part between two looks."""
 
@@ -49,30 +54,63 @@ class Due(BaseTrigger):  # type: ignore[misc]  # the library has no types
         return next_due(self._schedule, self._sessions, max(previous_fire_time or now, now))
 
 
-class _Thread:
-    """One thread that does what it is given in order, and of which the process's end does not wait."""
+class _Lane:
+    """A thread that does what it is given in order; one that hangs is set aside, and another goes on in its place.
+
+    The process's end waits for none of them.
+    """
 
     def __init__(self, name: str) -> None:
-        self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._name = name
+        self._work: queue.SimpleQueue[tuple[str, Callable[[], object]] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        """The last one does the lane's work; the others were set aside."""
+        self._at = ""
+        """What that one is at, "" while it waits."""
+        self._begin()
 
-    def do(self, work: Callable[[], object]) -> None:
+    def do(self, name: str, work: Callable[[], object]) -> None:
         """Have it done after everything that waits already."""
-        self._work.put(work)
+        self._work.put((name, work))
+
+    def go_on_without(self, name: str) -> bool:
+        """Set the thread aside that is at this work, and go on with what waits; False where the lane is not at it.
+
+        When the work is done after all, its thread ends.
+        """
+        with self._lock:
+            is_at_it = self._at == name
+            if is_at_it:
+                self._begin()
+            return is_at_it
 
     def end(self) -> None:
         """Begin nothing that comes after this."""
         self._work.put(None)
 
-    def join(self, seconds: float) -> bool:
-        """Whether it has ended within so many seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+    def join(self, until: float) -> bool:
+        """Whether all of it has ended by then (monotonic)."""
+        for thread in tuple(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _begin(self) -> None:
+        self._at = ""
+        thread = threading.Thread(target=self._run, name=f"jobs {self._name}", daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (given := self._work.get()) is not None:
+            name, work = given
+            with self._lock:
+                self._at = name
             work()
+            with self._lock:
+                if threading.current_thread() is not self._threads[-1]:
+                    return
+                self._at = ""
 
 
 class Scheduler:
@@ -91,9 +129,9 @@ class Scheduler:
         self._heart = heart
         self._tick = tick
         self._is_ending = False
-        self._threads: dict[str, _Thread] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._waiting: set[str] = set()
-        """The jobs that wait for their lane, and "heart"."""
+        """The jobs that wait for their lane, and `HEART`."""
         self._again: dict[str, float] = {}
         """When (`tick`) a job is looked at again whose look failed."""
         self._lock = threading.Lock()
@@ -104,7 +142,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin, in the running event loop: at first every job is looked at, for what came while the desk was down."""
         self._loop = asyncio.get_running_loop()
-        self._threads = {name: _Thread(f"jobs {name}") for name in (*Lane, "heart")}
+        self._lanes = {name: _Lane(name) for name in (*Lane, HEART)}
         self._timer.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
         for name, job in self.runner.jobs.items():
             self._timer.add_job(
@@ -130,10 +168,10 @@ class Scheduler:
         if self._loop is not None and self._watching is not None:
             self._loop.call_soon_threadsafe(self._watching.cancel)
             self._timer.shutdown(wait=False)
-        for thread in self._threads.values():
-            thread.end()
-        until = self._tick() + seconds
-        return tuple(name for name, each in self._threads.items() if not each.join(max(0.0, until - self._tick())))
+        for lane in self._lanes.values():
+            lane.end()
+        until = time.monotonic() + seconds
+        return tuple(name for name, lane in self._lanes.items() if not lane.join(until))
 
     def queue(self, name: str) -> None:
         """Have a job looked at by its lane, once however often it is asked for before its turn."""
@@ -148,19 +186,23 @@ class Scheduler:
         """
         asked: Future[Run] = Future()
         lane = self.runner.free(name).lane
-        self._threads[lane].do(lambda: _answered(asked, lambda: self.runner.run_now(name, by)))
+        self._lanes[lane].do(name, lambda: _answered(asked, lambda: self.runner.run_now(name, by)))
         return asked
 
     def standings(self) -> tuple[Standing, ...]:
         """How every job stands."""
         return self.runner.standings()
 
-    def _queue(self, thread: str, name: str, work: Callable[[], object]) -> None:
+    def hanging(self) -> tuple[Run, ...]:
+        """The runs under way that take longer than their job's patience."""
+        return self.runner.hanging()
+
+    def _queue(self, lane: str, name: str, work: Callable[[], object]) -> None:
         with self._lock:
             if name in self._waiting or self._is_ending:
                 return
             self._waiting.add(name)
-        self._threads[thread].do(lambda: self._take(name, work))
+        self._lanes[lane].do(name, lambda: self._take(name, work))
 
     def _take(self, name: str, work: Callable[[], object]) -> None:
         with self._lock:
@@ -191,12 +233,19 @@ class Scheduler:
             if abs(apart - before) > JUMP:
                 log.warning("scheduler.clock_jumped", seconds=round(apart - before, 1))
                 self._timer.wakeup()
+            self._set_aside()
             for name in self.runner.due():
                 if self._again.get(name, 0.0) <= tick():
                     self.queue(name)
             if tick() - beaten >= HEART_EVERY:
                 beaten = tick()
-                self._queue("heart", "heart", self._look_after)
+                self._queue(HEART, HEART, self._look_after)
+
+    def _set_aside(self) -> None:
+        """Let no run that hangs hold up the other jobs of its lane."""
+        for run in self.hanging():
+            if self._lanes[self.runner.jobs[run.job].lane].go_on_without(run.job):
+                log.warning("scheduler.set_aside", job=run.job, run=run.id)
 
     def _look_after(self) -> None:
         self._heart()

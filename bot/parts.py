@@ -10,6 +10,7 @@ from bot.runtime import Runtime
 from bot.serve import Feed
 from engine import leadership, redaction
 from engine.desk import Desk
+from engine.model.records import Run
 from engine.news import clean
 from engine.ports import SourceState
 
@@ -38,6 +39,11 @@ class Parts:
 def loops(runtime: Runtime) -> tuple[Part, ...]:
     """Every loop of a live desk."""
     return tuple((f"Loop {beat.name}", (not beat.is_stalled, beat.words)) for beat in runtime.beats)
+
+
+def jobs(hanging: Iterable[Run]) -> tuple[Part, ...]:
+    """Runs that take longer than they should; nothing while there are none."""
+    return tuple((f"Job {run.job}", (False, f"hangs: begun {words.moment(run.started_at)}")) for run in hanging)
 
 
 def streams(feeds: tuple[Feed, ...]) -> tuple[Part, ...]:

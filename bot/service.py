@@ -82,6 +82,7 @@ def live(
     kept_well = store_jobs(desks.books, config.database.url, config.backup)
     watched = watching(config, desks.books, runtime, platforms, clock)
     scheduler = app.build_scheduler(desks, runtime, (*watched, *kept_well))
+    said.add(lambda: parts.jobs(scheduler.hanging()))
     room = replace(room, doctor=lambda: checkup.findings(config), jobs=scheduler)
     fronts = app.build_fronts(config, room, say)
     shown = Fronts(room, fronts)

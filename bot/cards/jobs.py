@@ -56,18 +56,31 @@ def one(standing: Standing, runs: tuple[Run, ...], now: datetime, banner: str) -
     job, name = standing.job, standing.job.name
     facts = [("Due", job.schedule.words), ("Next", _exactly(standing.next_due)), ("Too late", _too_late(job))]
     if standing.running_since is not None:
-        facts.insert(0, ("Running", f"since {words.clock(standing.running_since)}"))
+        doing = "Hangs" if standing.is_hanging else "Running"
+        facts.insert(0, (doing, f"since {words.clock(standing.running_since)}"))
     rows = tuple((_soon(run.due_at, now), _took(run), _short(run, standing)) for run in runs)
     return Card(
         f"Job {name}",
         _tone([standing]),
-        lines=tuple(_told(run, now) for run in runs[:1]) or ("It has not run yet.",),
+        lines=(_going_on(standing),) if standing.running_since is not None else _latest(runs, now),
         facts=tuple(facts),
         tables=(Table(("Due", "Took", "Result"), rows, right=(1,)),) if rows else (),
         buttons=((Button("Run now", f"runjob:{name}", Tone.ASK), Button("Refresh", f"refresh:/jobs {name}")),),
         footer=f"Times: {words.zone(now)}.",
         banner=banner,
     )
+
+
+def _latest(runs: tuple[Run, ...], now: datetime) -> tuple[str, ...]:
+    return tuple(_told(run, now) for run in runs[:1]) or ("It has not run yet.",)
+
+
+def _going_on(standing: Standing) -> str:
+    """Of a run that is under way."""
+    since = "" if standing.running_since is None else f" since {words.clock(standing.running_since)}"
+    if not standing.is_hanging:
+        return f"It has been running{since}."
+    return f"It hangs{since} and is not begun again before that ends; the other jobs go on."
 
 
 def ended(run: Run, banner: str) -> Card:
@@ -94,31 +107,38 @@ def begun(name: str, banner: str) -> Card:
 
 
 def _gravity(standing: Standing) -> int:
-    """0 for what failed, more for less grave."""
+    """0 for what failed, more for less grave; below it what hangs."""
     last = standing.last
+    if standing.is_hanging:
+        return -1
     if last is None or standing.running_since is not None or last.state not in GRAVE:
         return len(GRAVE)
     return GRAVE.index(last.state)
 
 
 def _tone(standings: Iterable[Standing]) -> Tone:
-    states = {each.last.state for each in standings if each.last is not None and each.running_since is None}
+    told = tuple(standings)
+    if any(each.is_hanging for each in told):
+        return Tone.BAD
+    states = {each.last.state for each in told if each.last is not None and each.running_since is None}
     return next((tone for state, tone in TONES.items() if state in states), Tone.NEUTRAL)
 
 
 def _state(standing: Standing) -> str:
     if standing.running_since is not None:
-        return "runs"
+        return "HANGS" if standing.is_hanging else "runs"
     return "-" if standing.last is None else SHORT[standing.last.state]
 
 
 def _short(run: Run, standing: Standing) -> str:
     is_running = run.state is RunState.RUNNING and standing.running_since is not None
-    return "runs" if is_running else SHORT[run.state]
+    return _state(standing) if is_running else SHORT[run.state]
 
 
 def _sentence(standing: Standing, now: datetime) -> str:
     last = standing.last
+    if standing.is_hanging:
+        return f"{standing.job.name}: {_going_on(standing)}"
     return "" if last is None else f"{standing.job.name}: {_told(last, now)}"
 
 

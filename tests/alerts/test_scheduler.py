@@ -192,6 +192,47 @@ async def test_a_run_asked_for_runs_in_its_lane_and_is_answered() -> None:
     assert (run.state, run.note) == (RunState.DONE, "asked for by ann: jobs books")
 
 
+async def test_a_job_that_hangs_holds_up_itself_alone_and_goes_on_when_it_is_done() -> None:
+    here, leave, at_once = Scene(Wall(system_clock())), threading.Event(), []
+    inside = threading.Semaphore(1)
+
+    def hang() -> str:
+        at_once.append(inside.acquire(blocking=False))
+        try:
+            return str(leave.wait(PATIENCE))
+        finally:
+            inside.release()
+
+    hangs = job("hangs", EverySecond(), hang, patience=timedelta(0))
+
+    with running(here.scheduler(hangs, job("other", EverySecond()))) as made:
+        assert await until(lambda: len(here.runs("other")) >= 2)
+        assert [(run.job, run.state) for run in made.hanging()] == [("hangs", RunState.RUNNING)]
+        assert {each.job.name: each.is_hanging for each in made.standings()} == {"hangs": True, "other": False}
+        leave.set()
+        assert await until(lambda: sum(run.state is RunState.DONE for run in here.runs("hangs")) >= 2)
+
+    assert all(at_once)
+    assert {run.state for run in here.runs("other")} == {RunState.DONE}
+    assert [run.state for run in here.runs("hangs")][:3] == [RunState.DONE, RunState.MISSED, RunState.DONE]
+
+
+async def test_a_desk_that_ends_waits_for_no_thread_that_was_set_aside() -> None:
+    here, leave = Scene(Wall(system_clock())), threading.Event()
+    hangs = job("hangs", EverySecond(), lambda: str(leave.wait(PATIENCE)), patience=timedelta(0))
+    scheduler = here.scheduler(hangs, job("other", EverySecond()))
+    scheduler.start()
+    assert await until(lambda: bool(here.runs("other")))
+
+    began = time.monotonic()
+    busy = scheduler.stop(0.1)
+    took = time.monotonic() - began
+    leave.set()
+
+    assert (busy, took < 1) == (("books",), True)
+    assert await until(lambda: here.runs("hangs")[0].state is RunState.DONE)
+
+
 async def test_the_heart_is_beaten_while_every_lane_is_busy() -> None:
     here, leave, beats = Scene(Wall(system_clock())), threading.Event(), []
     busy = [job(lane, EverySecond(), lambda: str(leave.wait(2 * PATIENCE)), lane=lane) for lane in Lane]

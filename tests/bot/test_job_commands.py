@@ -10,7 +10,7 @@ from datetime import timedelta
 from alerts.jobs import Job
 from alerts.runner import Standing
 from alerts.schedules import AtClock
-from bot.cards.jobs import card
+from bot.cards.jobs import card, one
 from bot.completion import complete
 from bot.handlers import jobs as handlers
 from bot.message import Card, Tone, as_text
@@ -68,6 +68,24 @@ def test_what_failed_or_was_missed_comes_first_with_its_reason() -> None:
     assert "look" in [row[0] for row in table(card)][1:7]
     assert card.lines[0] == "copy: failed 10:10: No prices of XYZ."
     assert "look: missed 10:00: The desk was not running, asleep or held up." in card.lines
+
+
+def test_what_hangs_comes_first_and_says_that_the_others_go_on() -> None:
+    desk, jobs = here(Job("copy", AT_TEN, fails))
+    at(desk, "10:11")
+    jobs.runner.tick()
+    standings = jobs.runner.standings()
+    hanging = replace(standings[-2], running_since=desk.world.clock(), is_hanging=True)
+
+    found = card((*standings[:-2], hanging, standings[-1]), desk.world.clock(), "")
+    alone = one(hanging, (), desk.world.clock(), "")
+
+    name = hanging.job.name
+    said = "It hangs since 10:11:00 ET and is not begun again before that ends; the other jobs go on."
+    assert found.tone is alone.tone is Tone.BAD
+    assert found.lines[0] == f"{name}: {said}"
+    assert (name, "HANGS") in {(row[0], row[2]) for each in found.tables for row in each.rows}
+    assert (alone.lines, alone.facts[0]) == ((said,), ("Hangs", "since 10:11:00 ET"))
 
 
 def test_no_line_of_a_table_is_wider_than_a_message_of_discord_on_a_phone() -> None:

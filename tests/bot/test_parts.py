@@ -17,6 +17,7 @@ from bot.parts import Parts
 from bot.settings import Config
 from engine import leadership
 from engine.model.events import EventKind
+from engine.model.records import Run
 from engine.store import Store
 from engine.streams import StreamState
 from tests.desk import make_world
@@ -43,6 +44,15 @@ def test_a_stream_that_is_lost_is_not_well_and_says_why() -> None:
     assert parts.streams(feeds) == (
         ("Trade stream", (True, "listening, 7 messages")),
         ("Trade stream", (False, "Alpaca's stream was cut off.")),
+    )
+
+
+def test_a_job_that_hangs_is_not_well_and_the_others_are_not_named() -> None:
+    now = make_world().clock()
+
+    assert parts.jobs(()) == ()
+    assert parts.jobs((Run("R1", "backup", now, now),)) == (
+        ("Job backup", (False, "hangs: begun 2026-06-15 10:00 ET")),
     )
 
 
