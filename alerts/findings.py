@@ -11,6 +11,8 @@ from engine.model.events import Severity
 
 Facts = TypeVar("Facts")
 
+REDRAWS = timedelta(minutes=5)
+"""A value that changes redraws its card no more often."""
 ALL = "*"
 """The subject of a finding about every subject of its rule at once. Without a value it says that nobody knows now which
 subjects there are: whatever alerts of the rule are running go on, though none of them is found.
@@ -48,6 +50,7 @@ class Rule(Generic[Facts]):
         holds: how long the value must stay beyond `fires` before people are told.
         escalates: how long nobody may answer before it is told again one severity higher; None never.
         again: how long until a running alert is told once more, whether somebody has seen it or not; None never.
+        redraws: how long after its card was drawn a changed value may draw it again.
         worse: the name of the rule whose alert about the same subject takes this one's place while it is told; "" none.
     """
 
@@ -60,4 +63,5 @@ class Rule(Generic[Facts]):
     holds: timedelta = timedelta(0)
     escalates: timedelta | None = None
     again: timedelta | None = None
+    redraws: timedelta = REDRAWS
     worse: str = ""

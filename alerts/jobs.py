@@ -34,6 +34,7 @@ class Job:
             latest is run.
         catches_up: where it makes sense however late (a digest, a backup): the latest due time of the last days is
             run when the desk is back, instead of being missed.
+        leaps: where a clock leaps over due times (recorded days), the latest counts for all of them and none is missed.
         patience: how long a run may take before people are told that it hangs and its lane goes on without it.
     """
 
@@ -42,5 +43,6 @@ class Job:
     run: Callable[[], str]
     grace: timedelta = timedelta(minutes=5)
     catches_up: bool = False
+    leaps: bool = False
     patience: timedelta = timedelta(minutes=10)
     lane: Lane = Lane.BOOKS

@@ -56,7 +56,9 @@ def plan(job: Job, sessions: Sessions, settled: datetime, now: datetime, last: R
     if not due:
         return NOTHING
     if not may_begin(job, due[-1], now):
-        return Plan(None, _missed(due, last, TOO_LATE))
+        return NOTHING if job.leaps else Plan(None, _missed(due, last, TOO_LATE))
+    if job.leaps:
+        return Plan(due[-1])
     later = f"left to the one due on {due[-1]:%Y-%m-%d at %H:%M} UTC"
     return Plan(due[-1], _missed(due[:-1], last, later))
 

@@ -25,9 +25,6 @@ CONTINUES = timedelta(minutes=30)
 MOST_ESCALATIONS = 3
 """How often one alert is told again because nobody answers. One that is urgent already is only told again."""
 
-REDRAWS = timedelta(minutes=5)
-"""A value that changes redraws the card no more often."""
-
 
 class Telling(StrEnum):
     """What a step has to say about its alert."""
@@ -155,12 +152,12 @@ def _running(rule: Rule[Any], alert: Alert, now: datetime) -> Step:
         return _told(_as_severe_as(rule, alert), now)
     if alert.state is AlertState.SNOOZED:
         is_awake = alert.snoozed_until is None or now >= alert.snoozed_until
-        return _told(alert, now) if is_awake else _redrawn(alert, now)
+        return _told(alert, now) if is_awake else _redrawn(rule, alert, now)
     if _is_unanswered(rule, alert, now):
         return _escalated(alert, now)
     if _is_due_again(rule, alert, now):
         return _told(alert, now)
-    return _redrawn(alert, now)
+    return _redrawn(rule, alert, now)
 
 
 def _is_unanswered(rule: Rule[Any], alert: Alert, now: datetime) -> bool:
@@ -205,9 +202,9 @@ def _heard(alert: Alert, now: datetime) -> Alert:
     )
 
 
-def _redrawn(alert: Alert, now: datetime) -> Step:
+def _redrawn(rule: Rule[Any], alert: Alert, now: datetime) -> Step:
     """Drawn again when it reads otherwise than its card does, and not too often."""
-    is_fresh = alert.redrawn_at is not None and now - alert.redrawn_at < REDRAWS
+    is_fresh = alert.redrawn_at is not None and now - alert.redrawn_at < rule.redraws
     return Step(alert) if alert.words == alert.shown or is_fresh else _drawn(alert, now)
 
 

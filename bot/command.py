@@ -148,7 +148,8 @@ class Room:
         doctor: what `wsb check` would say now, for /setup.
         unhurried: around questions about many names that leave the providers' allowances to more urgent ones.
         max_age: seconds after which what acts is not carried out any more, unless it is safe late.
-        jobs: what runs at its times; None where no scheduler is (replay, practice, one command).
+        jobs: what runs at its times; None where nothing does (one command).
+        left_out: what this desk does without, and why, in a sentence; "" for nothing.
         denials, works, listed: who was turned away, the long work under way and the expiries of the chains that were
             looked at, since the desk was started.
     """
@@ -163,6 +164,7 @@ class Room:
     unhurried: Callable[[], AbstractContextManager[None]] = nullcontext
     max_age: float = 60.0
     jobs: Jobs | None = None
+    left_out: str = ""
     denials: Denials = field(default_factory=Denials)
     works: Works = field(default_factory=Works)
     listed: Listed = field(default_factory=Listed)

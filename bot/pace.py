@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -17,11 +18,27 @@ LONGEST_PAUSE = 2.0
 """Real seconds: nights and weekends are not waited for."""
 NIGHT = timedelta(hours=2)
 """Between two looks of a session there is less."""
+READING = 8.0
+"""Real seconds in which what has just been heard is read, before the days go on."""
 
 
 async def nothing_waits() -> bool:
     """Nobody is asked anything."""
     return False
+
+
+class Reading:
+    """Whether something heard is still being read; `tick` counts seconds."""
+
+    def __init__(self, tick: Callable[[], float] = time.monotonic) -> None:
+        self._tick = tick
+        self._since: dict[str, float] = {}
+
+    def __call__(self, heard: Iterable[str]) -> bool:
+        """Whether any of this came within the last seconds."""
+        now = self._tick()
+        self._since = {each: self._since.get(each, now) for each in heard}
+        return any(now - since < READING for since in self._since.values())
 
 
 class Pace:

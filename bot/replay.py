@@ -2,7 +2,8 @@
 
 At every moment, in this order: the clock, the exchange, orders, exits, scans, expiries, the outbox, the audit seal;
 then the simulated person answers the cards. Everything is ordered by time and catalogue, so the same inputs give the
-same bytes.
+same bytes. Where people look on, the jobs of a live desk take the place of the scans and of the day's end, the alert
+rules among them (`bot.day_jobs`); a fast replay does without.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import structlog
 
 from alerts import outbox
 from alerts.routes import Channels, routes
+from alerts.runner import Runner as Jobs
 from bot.app import ReplayDesk
 from bot.command import Pool, Room
 from bot.deliver import Postman
+from bot.jobs import REPORTS_AFTER_CLOSE
+from bot.loops import account_step
 from bot.platforms.base import Platform
 from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
@@ -77,7 +81,7 @@ async def no_pause(now: datetime, planned: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """A replay desk with its people: everything one run of the day loop needs."""
+    """A replay desk with its people: everything one run of the day loop needs. `jobs`: where people look on."""
 
     made: ReplayDesk
     room: Room
@@ -88,6 +92,7 @@ class Journey:
     tick_minutes: int = 30
     pace: Pace = no_pause
     post: Post = post_here
+    jobs: Jobs | None = None
 
     async def run(self, days: tuple[date, ...]) -> None:
         """Live through `days`, one session after the other; what an earlier run left unfinished is taken up first."""
@@ -99,6 +104,8 @@ class Journey:
         """One session from the opening bell, or from where the clock stands in it, to the digest."""
         desk = self.made.desk
         moments = timetable(desk.sessions, day, desk.strategies, self.tick_minutes)
+        if self.jobs is not None:
+            moments = (*moments, Moment(desk.sessions.close(day) + REPORTS_AFTER_CLOSE))
         agenda = [moment for moment in moments if moment.at >= desk.now()]
         extra = 0
         while agenda:
@@ -134,7 +141,7 @@ class Journey:
     async def look(self, moment: Moment) -> None:
         """Everything that is due at one moment."""
         answering = bool(self.person.unanswered())
-        await self.room.run(Pool.TRADE, lambda: work_at(self.made, moment))
+        await self.room.run(Pool.TRADE, lambda: work_at(self.made, moment, self.jobs))
         await self.post(self)
         if answering:
             await self._answer()
@@ -148,8 +155,8 @@ class Journey:
             await self.post(self)
 
 
-def work_at(made: ReplayDesk, moment: Moment) -> None:
-    """The desk's own work at one moment, without its people."""
+def work_at(made: ReplayDesk, moment: Moment, jobs: Jobs | None = None) -> None:
+    """The desk's own work at one moment, without its people; `jobs` do what is due at a time, where there are any."""
     desk = made.desk
     made.clock.set(moment.at)
     made.broker.advance()
@@ -163,13 +170,17 @@ def work_at(made: ReplayDesk, moment: Moment) -> None:
         ("exits", lambda: exits.supervise(desk)),
         ("agenda", lambda: agenda.run(desk)),
     ]
-    steps.append(("limits", lambda: watch.look(desk)))
-    steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
+    if jobs is None:
+        steps.append(("limits", lambda: watch.look(desk)))
+        steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
+    else:
+        steps.append(("account", lambda: account_step(desk)))
+        steps.append(("jobs", jobs.tick))
     steps.append(("collars", lambda: collars.advance(desk)))
     steps.append(("wake", lambda: approvals.wake_due(desk)))
     steps.append(("envelopes", lambda: envelopes.apply(desk)))
     steps.append(("expire", lambda: approvals.expire_due(desk)))
-    if moment.ends:
+    if moment.ends and jobs is None:
         steps.append(("holdings", lambda: holdings.reconcile(desk)))
         steps.append(("digest", lambda: digests.end_once(desk)))
     for name, step in steps:

@@ -16,10 +16,11 @@ from bot.channels import channels_of
 from bot.clocks import ClockWatch
 from bot.command import Pool, Room
 from bot.condition import Condition
+from bot.day_jobs import LEFT_OUT, day_jobs, heard
 from bot.fronts import Fronts
 from bot.jobs import store_jobs
 from bot.monitor import Pulse, Watched
-from bot.pace import Pace
+from bot.pace import Pace, Reading
 from bot.parts import Parts
 from bot.platforms.base import Front
 from bot.platforms.replay_chat import Person, ReplayChat
@@ -161,15 +162,17 @@ def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Servi
     said = Parts(lambda: parts.messages(made.desk))
     banner = app.replay_banner(made.desk, practice.LABEL)
     room = Room(made.desk, config.people, pace.run, banner, parts=said, doctor=lambda: checkup.findings(config))
-    room = replace(room, max_age=float(config.telegram.max_age))
-    pace.waiting = lambda: room.run(Pool.LOOK, lambda: _is_asking(store))
+    jobs = day_jobs(made.desk, config.alerts.thresholds, config.data.speed)
+    room = replace(room, max_age=float(config.telegram.max_age), jobs=jobs, left_out=LEFT_OUT)
+    reading = Reading()
+    pace.waiting = lambda: room.run(Pool.LOOK, lambda: reading(heard(store)) or _is_asking(store))
     fronts = app.build_fronts(config, room, say)
     kept = Fronts(room, fronts)
     said.add(lambda: kept.parts)
     chat = ReplayChat()
     person = Person(chat, "ask", 1)
     channels, ticks = channels_of(config), config.schedule.tick_minutes
-    journey = Journey(made, room, _by_name(fronts), channels, chat, person, ticks, pace, posted_elsewhere)
+    journey = Journey(made, room, _by_name(fronts), channels, chat, person, ticks, pace, posted_elsewhere, jobs.runner)
     serving = Serving(
         room,
         Runtime(made.desk, ()),

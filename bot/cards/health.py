@@ -33,6 +33,7 @@ KINDS = {"Loop": ("loop", "loops"), "Source": ("source", "sources")}
 """Parts of which there are many are counted where they are well: by the word they begin with."""
 OUTAGES = 8
 """The latest that are listed."""
+UNMEASURED = "Uptime and speed are not measured on recorded days: their clock leaps"
 BUTTONS = (
     (Button("Refresh", "refresh:/health"), Button("Levels", "refresh:/health levels")),
     (Button("Every part", "refresh:/health all"),),
@@ -41,21 +42,28 @@ BUTTONS = (
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Everything /health knows: each part, the service levels, and what is always said (entries, market, time)."""
+    """Everything /health knows: each part, the service levels (None: they have no meaning here), and what is always
+    said (entries, market, time).
+    """
 
     parts: tuple[Part, ...]
-    levels: Levels
+    levels: Levels | None
     always: tuple[Fact, ...]
 
     @property
     def bad(self) -> tuple[Fact, ...]:
         return tuple((name, text) for name, (fine, text) in self.parts if not fine)
 
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The service levels that are not kept."""
+        return () if self.levels is None else self.levels.missed
+
 
 def health_card(health: Health, banner: str) -> Card:
     """What is wrong, the levels, what is well in a line."""
     well = [name for name, (fine, _) in health.parts if fine]
-    facts = (*level_facts(health.levels), *health.bad, ("Well", _counted(well)), *health.always)
+    facts = (*_levels(health.levels), *health.bad, ("Well", _counted(well)), *health.always)
     return Card(_title(health), _tone(health), facts=facts, buttons=BUTTONS, banner=banner)
 
 
@@ -65,17 +73,26 @@ def every_part(health: Health, banner: str) -> Card:
     return Card(_title(health), _tone(health), facts=facts, buttons=BUTTONS, banner=banner)
 
 
+def unmeasured_card(banner: str) -> Card:
+    """The service levels of a desk whose clock is not ours."""
+    return Card("No service levels", lines=(f"{UNMEASURED}.",), buttons=BUTTONS, banner=banner)
+
+
+def _levels(found: Levels | None) -> tuple[Fact, ...]:
+    return (("Levels", UNMEASURED),) if found is None else level_facts(found)
+
+
 def _title(health: Health) -> str:
-    missed = f"missed: {', '.join(health.levels.missed)}"
+    missed = f"missed: {', '.join(health.missed)}"
     if health.bad:
         return f"Not well: {', '.join(name for name, _ in health.bad)}"
-    return f"All well; {missed}" if health.levels.missed else "All well"
+    return f"All well; {missed}" if health.missed else "All well"
 
 
 def _tone(health: Health) -> Tone:
     if health.bad:
         return Tone.BAD
-    return Tone.WARNING if health.levels.missed else Tone.GOOD
+    return Tone.WARNING if health.missed else Tone.GOOD
 
 
 def _counted(names: Iterable[str]) -> str:

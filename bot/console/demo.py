@@ -10,9 +10,11 @@ from datetime import date
 
 from alerts.routes import Channels
 from bot import app
+from bot.command import Pool
 from bot.console.output import note
 from bot.console.replay import ReplayOptions, load_config, make_journey, run_days, tell
-from bot.pace import Pace
+from bot.day_jobs import LEFT_OUT, day_jobs, heard
+from bot.pace import Pace, Reading
 from bot.people import owner
 from bot.platforms.replay_chat import DESTINATION, IDENTITY, Answer
 from bot.platforms.web_app import WebApp
@@ -63,12 +65,19 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     people = owner([f"web:{NAME}", IDENTITY])
     journey = make_journey(config, replayed, Store.memory())
     room = replace(journey.room, people=people, run=pace.run)
+    jobs = day_jobs(room.desk, config.alerts.thresholds, options.speed)
+    room = replace(room, jobs=jobs, left_out=LEFT_OUT)
     page = await open_page(room, config.web.port, note)
-    journey = _on_the_page(replace(journey, room=room, pace=pace), page)
+    journey = _on_the_page(replace(journey, room=room, pace=pace, jobs=jobs.runner), page)
     desk = journey.made.desk
 
+    reading = Reading()
+
     async def waiting() -> bool:
-        return options.approve == "ask" and (bool(journey.chat.waiting()) or page.is_asking(desk.now()))
+        if options.approve != "ask":
+            return False
+        is_read = reading(await room.run(Pool.LOOK, lambda: heard(desk.store)))
+        return is_read or bool(journey.chat.waiting()) or page.is_asking(desk.now())
 
     pace.waiting = waiting
     note(f"The desk is open: {page.login_url(NAME)}")

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from alerts import levels
 from alerts.latency import latencies
 from bot import words
-from bot.cards.health import Health, every_part, health_card, levels_card
+from bot.cards.health import Health, every_part, health_card, levels_card, unmeasured_card
 from bot.command import Call
 from bot.message import Card
 from bot.parts import Part, sources
 from engine import halts
+from engine.desk import Mode
 from engine.errors import BrokerError, DataError, NotFound
 from engine.model.instruments import Stock
 
@@ -25,14 +26,23 @@ def health(call: Call) -> Card:
     view, banner = call.text("view"), call.room.banner()
     if view == "levels":
         return _levels(call)
-    with call.desk.store.read() as work:
-        measured = levels.measure(call.desk, work)
-    found = Health(_parts(call), measured, _always(call))
+    found = Health(_parts(call), _measured(call), _always(call))
     return every_part(found, banner) if view == "all" else health_card(found, banner)
+
+
+def _measured(call: Call) -> levels.Levels | None:
+    """The service levels; None on recorded days."""
+    desk = call.desk
+    if desk.mode is Mode.REPLAY:
+        return None
+    with desk.store.read() as work:
+        return levels.measure(desk, work)
 
 
 def _levels(call: Call) -> Card:
     desk = call.desk
+    if desk.mode is Mode.REPLAY:
+        return unmeasured_card(call.room.banner())
     with desk.store.read() as work:
         measured = levels.measure(desk, work)
         done = work.deliveries_since(desk.now() - LATELY)
@@ -51,7 +61,8 @@ def _always(call: Call) -> tuple[tuple[str, str], ...]:
         standing = halts.current(work)
     entries = "allowed" if standing is None else standing.words
     market = "open" if desk.sessions.is_open(now) else "closed"
-    return (("Entries", entries), ("Market", market), ("Desk time", _exact(now)))
+    left_out = (("Left out", call.room.left_out),) if call.room.left_out else ()
+    return (("Entries", entries), ("Market", market), ("Desk time", _exact(now)), *left_out)
 
 
 def _exact(now: datetime) -> str:

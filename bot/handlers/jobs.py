@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.cards import jobs
 from bot.command import Call, Jobs
 from bot.message import Card
@@ -21,7 +23,7 @@ def show(call: Call) -> Card:
     standings, wanted = _jobs(call).standings(), call.text("job")
     now, banner = call.desk.now(), call.room.banner()
     if not wanted:
-        return jobs.card(standings, now, banner)
+        return _with_what_is_left_out(call, jobs.card(standings, now, banner))
     found = next((each for each in standings if each.job.name == wanted.lower()), None)
     if found is None:
         raise NotFound(f"There is no job “{wanted}”: /jobs lists them all.")
@@ -44,9 +46,13 @@ def run(call: Call) -> Card:
         return jobs.begun(name, call.room.banner())
 
 
+def _with_what_is_left_out(call: Call, card: Card) -> Card:
+    return replace(card, lines=(*card.lines, *((call.room.left_out,) if call.room.left_out else ())))
+
+
 def _jobs(call: Call) -> Jobs:
     if call.room.jobs is None:
         raise BadRequest(
-            "Nothing runs at set times here: jobs belong to a desk that runs live, not to practice or a single command."
+            "Nothing runs at set times here: jobs belong to a desk that is being run, not to a single command."
         )
     return call.room.jobs

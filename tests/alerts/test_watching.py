@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.findings import Finding, Rule
-from alerts.watching import CONTINUES, MOST_ESCALATIONS, REDRAWS, RESTS, Step, Telling, step
+from alerts.findings import REDRAWS, Finding, Rule
+from alerts.watching import CONTINUES, MOST_ESCALATIONS, RESTS, Step, Telling, step
 from engine.codec import dump, load
 from engine.model.alerts import RANKS, Alert, AlertState
 from engine.model.events import Severity

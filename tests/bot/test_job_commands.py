@@ -118,7 +118,7 @@ def test_a_job_nobody_knows_and_a_desk_without_a_scheduler_are_told_in_words() -
 
     assert desk.told("/jobs nonsense") == "There is no job “nonsense”: /jobs lists them all."
     assert desk.told("/runjob nonsense") == "There is no job “nonsense”: /jobs lists them all."
-    assert "a desk that runs live" in visit().told("/jobs")
+    assert "a desk that is being run" in visit().told("/jobs")
 
 
 def test_runjob_runs_it_and_says_what_came_of_it() -> None:
