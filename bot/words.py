@@ -147,6 +147,11 @@ def soon(at: datetime, now: datetime) -> str:
     return f"{there:%a %H:%M}" if is_near else f"{there.day} {there:%b}"
 
 
+def date_of(at: datetime) -> date:
+    """The calendar date where it is told."""
+    return at.astimezone(_ZONE.get()).date()
+
+
 def zone(at: datetime) -> str:
     """The zone in which times are told: `ET`."""
     return _zone_name(at.astimezone(_ZONE.get()), _ZONE.get())

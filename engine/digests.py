@@ -20,7 +20,7 @@ from engine.benchmark import Beside, beside
 from engine.desk import Desk
 from engine.errors import BadRequest, BrokerError, DataError, NotFound
 from engine.model.book import Position
-from engine.model.digests import Ahead, Digest, Index, Period, Span, UsedLimit
+from engine.model.digests import Ahead, Digest, Index, Old, Period, Span, UsedLimit
 from engine.model.events import EventKind
 from engine.model.instruments import Option
 from engine.model.market import Bars, Dividend
@@ -28,7 +28,6 @@ from engine.model.records import EquityDay
 from engine.performance import total_return
 from engine.reckoning import AFTER_CLOSE, Close, End, Facts, kept_close, period_of, reckon
 from engine.risk import Unit
-from engine.sessions import NEW_YORK
 from engine.standing import Marks
 from engine.store import UnitOfWork
 
@@ -64,7 +63,7 @@ def digest(desk: Desk, span: Span = Span.DAY, day: date | None = None) -> Digest
         day = today if span is not Span.DAY or desk.sessions.is_session(today) else desk.sessions.previous(today)
     period = period_of(desk.sessions, span, day)
     if period.first > today:
-        raise BadRequest(f"{period.subject} has not begun: there is nothing to tell of it yet.")
+        raise BadRequest(f"{period.subject} has not begun: its first session is {period.first}.")
     with desk.store.read() as work:
         told = work.find_digest(period.subject)
     if told is not None:
@@ -99,7 +98,9 @@ def _from_kept(desk: Desk, work: UnitOfWork, period: Period, close: Close | None
     last = due if close is None else close.row.day
     until = desk.sessions.close(last) + AFTER_CLOSE if close is None else close.row.at
     told = work.find_digest(last.isoformat())
-    facts = Facts(notes=(UNKEPT,)) if told is None else Facts(told.held, told.decay, told.uses, told.ahead)
+    facts = Facts(unknown=(UNKEPT,)) if told is None else Facts(told.held, told.decay, told.uses, told.ahead)
+    if close is not None and desk.sessions.today(close.row.at) != close.row.day:
+        facts = replace(facts, is_late=True)
     return reckon(work, desk.sessions, period, End(close, until, due, facts, index))
 
 
@@ -172,10 +173,7 @@ def _taken_for(desk: Desk, day: date) -> Taken | None:
     if desk.now() >= desk.sessions.open(desk.sessions.next(day)):
         return None
     taken = _take(desk)
-    if desk.today == day:
-        return taken
-    late = f"Taken late, at {desk.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET, at the prices of then."
-    return replace(taken, facts=replace(taken.facts, notes=(late, *taken.facts.notes)))
+    return replace(taken, facts=replace(taken.facts, is_late=desk.today != day))
 
 
 def _tell_day(
@@ -237,13 +235,16 @@ def _take(desk: Desk) -> Taken:
     decay = portfolio.decay(desk, book, marks)
     uses, unused = _uses(desk)
     coming, unheard = _ahead(desk, held)
-    notes = [f"No price for {item}." for item in marks.missing]
-    notes += [
-        f"{item} is priced as of {at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET."
-        for item, at in sorted(marks.stale.items(), key=str)
-    ]
-    notes += ["The theta of what is held is not known."] if decay is None else []
-    facts = Facts(len(held), decay, uses, coming, (*notes, *unused, *unheard))
+    missing = ", ".join(map(str, marks.missing))
+    facts = Facts(
+        len(held),
+        decay,
+        uses,
+        coming,
+        old=tuple(Old(str(item), at) for item, at in sorted(marks.stale.items(), key=str)),
+        notes=(f"No price for {missing}.",) if missing else (),
+        unknown=(*(("The theta of what is held is not known.",) if decay is None else ()), *unused, *unheard),
+    )
     return Taken(marks, portfolio.short_rate(desk), facts)
 
 

@@ -16,7 +16,7 @@ from math import isnan
 
 from engine import performance
 from engine.errors import NotFound
-from engine.model.book import ZERO
+from engine.model.book import ZERO, Position
 from engine.model.digests import (
     ACCOUNT,
     Ahead,
@@ -26,6 +26,7 @@ from engine.model.digests import (
     Happened,
     Health,
     Index,
+    Old,
     Parts,
     Period,
     Span,
@@ -86,7 +87,10 @@ class Facts:
     decay: float | None = None
     uses: tuple[UsedLimit, ...] = ()
     ahead: tuple[Ahead, ...] = ()
+    is_late: bool = False
+    old: tuple[Old, ...] = ()
     notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,10 @@ def reckon(work: UnitOfWork, sessions: Sessions, period: Period, end: End) -> Di
         uses=end.facts.uses,
         ahead=end.facts.ahead,
         days=tuple(DayMade(after.day, _made(first, after)) for first, after in pairwise(rows)),
+        is_late=end.facts.is_late,
+        old=end.facts.old,
         notes=(*_notes(sessions, period, base, end), *_gaps(sessions, rows), *end.facts.notes),
+        unknown=end.facts.unknown,
     )
 
 
@@ -321,10 +328,16 @@ def _ended(work: UnitOfWork, closed: Sequence[Event]) -> tuple[Ended, ...]:
     """Positions that ended, first ended first; one that a late fill has opened again is none of them."""
     found = (work.find_position(id) for id in dict.fromkeys(e.subject for e in closed))
     return tuple(
-        Ended(x.id, x.ticker, x.structure.value, x.close_reason, x.realised + x.dividends - x.fees)
+        Ended(x.id, x.ticker, _kind(work, x), x.close_reason, x.realised + x.dividends - x.fees)
         for x in found
         if x is not None and not x.is_open
     )
+
+
+def _kind(work: UnitOfWork, position: Position) -> str:
+    """What it was opened as: a spread whose sold leg expired first ends as the other leg alone."""
+    approval = None if position.approval_id is None else work.find_approval(position.approval_id)
+    return str((position if approval is None else approval.plan.signal).structure)
 
 
 def _options(events: Iterable[Event]) -> int:

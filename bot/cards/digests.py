@@ -21,6 +21,8 @@ from engine.model.records import EquityDay
 
 LISTED = 6
 """Positions that ended, and events to come, that are told one by one."""
+OLD = 3
+"""Old prices that are told one by one."""
 HALF_A_CENT = Decimal("0.005")
 WIDTH, GAP = 32, 2
 """Characters of a table that Discord on a phone does not break, and between two columns."""
@@ -41,10 +43,12 @@ def digest_card(told: Digest, banner: str, beyond: Beyond) -> Card:
     made = told.parts.total if told.parts is not None else None
     lines = (
         _headline(told),
+        *_gap_lines(told.parts),
+        *_price_lines(told),
+        *told.notes,
         *_ended_lines(told.happened.ended),
         *_ahead_lines(told.ahead),
-        *told.notes,
-        *_gap_lines(told.parts),
+        *told.unknown,
         *_no_lines(told.parts),
         *_no_curve(told, beyond.history),
     )
@@ -216,6 +220,15 @@ def _first(what: Iterable[str]) -> str:
     each = list(dict.fromkeys(what))
     more = f" and {len(each) - LISTED} more" if len(each) > LISTED else ""
     return ", ".join(each[:LISTED]) + more
+
+
+def _price_lines(told: Digest) -> list[str]:
+    """Prices that are not those of the close, whose each line says the time of: many in one."""
+    late = [f"Taken late, at {words.moment(told.until)}, at the prices of then."] if told.is_late else []
+    if len(told.old) <= OLD:
+        return [*late, *(f"{each.what} is priced as of {words.moment(each.at)}." for each in told.old)]
+    oldest = min(told.old, key=lambda each: each.at)
+    return [*late, f"{len(told.old)} prices are old; the oldest, {oldest.what}'s, is of {words.moment(oldest.at)}."]
 
 
 def _gap_lines(parts: Parts | None) -> tuple[str, ...]:

@@ -29,6 +29,13 @@ Fact = tuple[str, str]
 
 MISSED = "✗ "
 """Before a service level that is not kept."""
+NO_FIGURE = {
+    "uptime": "not measured yet",
+    "execution": "no entries yet",
+    "errors": "nothing done yet",
+    "recovery": "not measured yet",
+}
+"""What is said of a service level without a figure."""
 KINDS = {"Loop": ("loop", "loops"), "Source": ("source", "sources")}
 """Parts of which there are many are counted where they are well: by the word they begin with."""
 OUTAGES = 8
@@ -83,10 +90,10 @@ def _levels(found: Levels | None) -> tuple[Fact, ...]:
 
 
 def _title(health: Health) -> str:
-    missed = f"missed: {', '.join(health.missed)}"
     if health.bad:
         return f"Not well: {', '.join(name for name, _ in health.bad)}"
-    return f"All well; {missed}" if health.missed else "All well"
+    missed = ", ".join(health.missed)
+    return f"All parts well, targets missed: {missed}" if missed else "All well"
 
 
 def _tone(health: Health) -> Tone:
@@ -104,45 +111,47 @@ def _counted(names: Iterable[str]) -> str:
 
 
 def level_facts(levels: Levels) -> tuple[Fact, ...]:
-    """The four service levels with their targets, a mark where one is missed."""
-    marks = {name: MISSED if name in levels.missed else "" for name in ("uptime", "recovery", "execution", "errors")}
+    """The four service levels: what was measured, whether that keeps the target, and the target."""
     return (
-        ("Uptime", f"{marks['uptime']}{_uptime(levels.uptime)}"),
-        ("Execution", f"{marks['execution']}{_execution(levels.speed)}"),
-        ("Errors", f"{marks['errors']}{_errors(levels)}"),
-        ("Recovery", f"{marks['recovery']}{_recovery(levels.uptime)}"),
+        ("Uptime", _level(levels, "uptime", _uptime(levels.uptime), words.percent(UPTIME))),
+        ("Execution", _level(levels, "execution", _execution(levels.speed), _milliseconds(EXECUTION))),
+        ("Errors", _level(levels, "errors", _errors(levels), words.percent(ERRORS))),
+        ("Recovery", _level(levels, "recovery", _recovery(levels.uptime), lasted(RECOVERY))),
     )
 
 
-def _uptime(found: Uptime | None) -> str:
-    if found is None or found.ratio is None:
-        return "not measured yet"
-    return f"{words.percent(found.ratio, 3)}, target over {words.percent(UPTIME)}"
+def _level(levels: Levels, name: str, measured: str | None, target: str) -> str:
+    """`95 % within 20 ms: met (target 100 ms)`; what was not measured yet is neither met nor missed."""
+    if measured is None:
+        return f"{NO_FIGURE[name]} (target {target})"
+    is_missed = name in levels.missed
+    return f"{MISSED if is_missed else ''}{measured}: {'missed' if is_missed else 'met'} (target {target})"
 
 
-def _execution(found: Speed) -> str:
-    target = f"target under {_milliseconds(EXECUTION)}"
-    if not found.executions:
-        return f"no entries yet, {target}"
-    return f"95 of 100 within {_milliseconds(found.at(0.95))}, {target}"
+def _uptime(found: Uptime | None) -> str | None:
+    return None if found is None or found.ratio is None else words.percent(found.ratio, 3)
 
 
-def _errors(levels: Levels) -> str:
+def _execution(found: Speed) -> str | None:
+    return f"95 % within {_milliseconds(found.at(0.95))}" if found.executions else None
+
+
+def _errors(levels: Levels) -> str | None:
     """The worse of the two spans is the one that is told."""
     found = max((levels.errors, levels.day), key=lambda each: each.ratio or 0.0)
-    target = f"target under {words.percent(ERRORS)}"
     if found.ratio is None:
-        return f"nothing done yet, {target}"
+        return None
     since = " in 24 h" if found is levels.day and found.failed else ""
-    return f"{words.percent(found.ratio, 3)}{since}, {target}"
+    return f"{words.percent(found.ratio, 3)}{since}"
 
 
-def _recovery(found: Uptime | None) -> str:
-    target = f"target under {lasted(RECOVERY)}"
-    if found is None or found.longest is None:
-        return f"no outage, {target}"
+def _recovery(found: Uptime | None) -> str | None:
+    if found is None or found.ratio is None:
+        return None
+    if found.longest is None:
+        return "no outage"
     planned = ", a planned stop" if found.longest.is_planned else ""
-    return f"{lasted(found.longest.took)} at most{planned}, {target}"
+    return f"{lasted(found.longest.took)} at most{planned}"
 
 
 def lasted(span: timedelta) -> str:
@@ -163,7 +172,7 @@ def _milliseconds(seconds: float) -> str:
 
 def levels_card(levels: Levels, latencies: Sequence[Latency], banner: str) -> Card:
     """The service levels in full: over what, how long each outage was, whose part of the time it was, which errors."""
-    title = f"Missed: {', '.join(levels.missed)}" if levels.missed else "Service levels kept"
+    title = f"Targets missed: {', '.join(levels.missed)}" if levels.missed else "All targets met"
     is_unmeasured = levels.uptime is None and not levels.speed.executions and not levels.errors.done
     if is_unmeasured and not levels.missed:
         title = "Nothing was measured yet"
@@ -195,10 +204,12 @@ def _of_the_speed(found: Speed) -> tuple[Fact, ...]:
     refused = (("Refused", f"{words.count(found.refused, 'first order')}"),) if found.refused else ()
     if not found.executions:
         return refused
-    shown = ", ".join(f"{_milliseconds(found.at(rank / 100))} p{rank}" for rank in (50, 95, 99))
     return (
         ("Entries", f"{words.count(len(found.executions), 'order')}, {words.percent(found.share)} in time"),
-        ("All of it", shown),
+        (
+            "All of it",
+            f"{_half_and_most([x.took for x in found.executions])}, 99 % within {_milliseconds(found.at(0.99))}",
+        ),
         ("Our part", _half_and_most([each.ours for each in found.executions])),
         ("Broker's part", _half_and_most([each.theirs for each in found.executions])),
         *refused,
@@ -206,7 +217,9 @@ def _of_the_speed(found: Speed) -> tuple[Fact, ...]:
 
 
 def _half_and_most(seconds: Sequence[float]) -> str:
-    return f"{_milliseconds(percentile(seconds, 0.5))} p50, {_milliseconds(percentile(seconds, 0.95))} p95"
+    return (
+        f"half within {_milliseconds(percentile(seconds, 0.5))}, 95 % within {_milliseconds(percentile(seconds, 0.95))}"
+    )
 
 
 def _messages(latencies: Sequence[Latency]) -> tuple[Fact, ...]:
@@ -216,7 +229,7 @@ def _messages(latencies: Sequence[Latency]) -> tuple[Fact, ...]:
 
 def _latency(found: Latency) -> str:
     half, most = found.at(0.5), found.at(0.99)
-    at_once = "" if half is None or most is None else f"{half:.1f} s p50, {most:.1f} s p99"
+    at_once = "" if half is None or most is None else f"half within {half:.1f} s, 99 % within {most:.1f} s"
     held = f"{len(found.held_up)} held up, {max(found.held_up):.0f} s at most" if found.held_up else ""
     twice = f"{found.unanswered} may stand there twice" if found.unanswered else ""
     return "; ".join(part for part in (at_once, held, twice) if part)

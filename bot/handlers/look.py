@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
-from bot import announce, words
+from bot import announce, spans, words
 from bot.cards import holdings
 from bot.cards.scans import funnel_card, proposals_card, scan_card, why_card, whynot_card
 from bot.cards.trail import note_lines
 from bot.command import Call
 from bot.handlers.quote import closed
 from bot.message import Button, Card, Table, Tone
-from bot.parse import clipped
 from bot.proposal import proposal_card, story
 from engine import collars, digests, portfolio, scanning, trail
-from engine.errors import BadRequest, NotFound
-from engine.model.digests import Span, named
+from engine.errors import NotFound
 from engine.model.instruments import Option
 from engine.model.orders import Order, Ticket
 from engine.model.trade import Approval, ApprovalStatus, Scan
@@ -96,30 +93,15 @@ def pnl(call: Call) -> Card:
 
 def digest(call: Call) -> Card:
     """A day, week or month as it was told, or as far as it has come; the card that was posted stays as it is."""
-    wanted = call.text("when", "day")
-    span, day = _span_of(wanted)
-    made = digests.digest(call.desk, span, day)
-    with call.desk.store.read() as work:
+    desk = call.desk
+    span, day = spans.span_of(call.text("when"), desk.sessions, desk.today, words.date_of(desk.now()))
+    made = digests.digest(desk, span, day)
+    with desk.store.read() as work:
         told = work.find_digest(made.period.subject) is not None
-    card = announce.told_digest(call.desk, made, call.room.banner(), digests.published(call.desk, made))
-    title = card.title if told or made.period.last < call.desk.today else f"{card.title} so far"
-    return replace(card, title=title, key="", buttons=((Button("Refresh", f"refresh:/digest {wanted}"),),))
-
-
-def _span_of(wanted: str) -> tuple[Span, date | None]:
-    """
-    Raises:
-        BadRequest: neither a span nor a day, week or month.
-    """
-    if wanted.lower() in tuple(Span):
-        return Span(wanted.lower()), None
-    try:
-        return named(wanted.upper())
-    except ValueError as error:
-        raise BadRequest(
-            f"“{clipped(wanted)}” is no day, week or month: say day, week or month, a date such as 2026-11-20, a week "
-            "such as 2026-W48 or a month such as 2026-11."
-        ) from error
+    card = announce.told_digest(desk, made, call.room.banner(), digests.published(desk, made))
+    title = card.title if told or made.period.last < desk.today else f"{card.title} so far"
+    again = span.value if day is None else made.period.subject
+    return replace(card, title=title, key="", buttons=((Button("Refresh", f"refresh:/digest {again}"),),))
 
 
 def account(call: Call) -> Card:

@@ -105,6 +105,14 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class Old:
+    """A price that was not of the moment: that of `what` is of `at`."""
+
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How the desk itself did: runs of jobs that were missed or failed, errors told, messages never delivered.
 
@@ -196,6 +204,8 @@ class Digest:
         made: the same as a return, a decimal. drawdown: the largest fall from a peak in the span, a negative decimal.
         held: positions open at the end. decay: the model's theta of them, dollars a calendar day.
         days: what each session made (weeks and months).
+        is_late: whether it ended on a later day than its last session, at the prices of then. old: prices not of the
+            end. notes: what limits its money. unknown: what else of it is not known, in sentences as well.
     """
 
     period: Period
@@ -219,4 +229,7 @@ class Digest:
     uses: tuple[UsedLimit, ...] = ()
     ahead: tuple[Ahead, ...] = ()
     days: tuple[DayMade, ...] = ()
+    is_late: bool = False
+    old: tuple[Old, ...] = ()
     notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The gate: who may, what was meant, once only, and every error in words."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -331,6 +331,22 @@ def test_a_process_that_may_not_act_for_the_desk_answers_nothing_but_that() -> N
         ("2026-06-12", "Digest Fri 12 Jun 26"),
         ("2026-w24", "Week of Mon 8 Jun 26"),
         ("2026-05", "May 2026"),
+        ("today", "Digest Mon 15 Jun 26 so far"),
+        ("Yesterday", "Digest Fri 12 Jun 26"),
+        ("this week", "Week of Mon 15 Jun 26 so far"),
+        ("Last week", "Week of Mon 8 Jun 26"),
+        ("last  month", "May 2026"),
+        ("friday", "Digest Fri 12 Jun 26"),
+        ("thu", "Digest Thu 11 Jun 26"),
+        ("monday", "Digest Mon 15 Jun 26 so far"),
+        ("last monday", "Digest Mon 8 Jun 26"),
+        ("12 jun", "Digest Fri 12 Jun 26"),
+        ("June 12th, 2026", "Digest Fri 12 Jun 26"),
+        ("Digest Fri 12 Jun 26".removeprefix("Digest "), "Digest Fri 12 Jun 26"),
+        ("Week of Mon 8 Jun 26", "Week of Mon 8 Jun 26"),
+        ("may", "May 2026"),
+        ("dec", "December 2025"),
+        ("May 2026", "May 2026"),
     ],
 )
 def test_any_day_week_or_month_is_told_when_it_is_asked_for(words: str, title: str) -> None:
@@ -343,6 +359,35 @@ def test_what_can_be_put_to_sleep_is_named_where_an_id_is_neither() -> None:
     assert "A00004.1, or N00012 of an alert." in visit().told("/snooze blah")
 
 
-@pytest.mark.parametrize("words", ["yesterday", "2026-W60", "2026-13", "2026-02-30", "W25"])
-def test_what_is_no_day_week_or_month_is_refused_with_examples(words: str) -> None:
-    assert "2026-W48" in visit().told(f"/digest {words}")
+@pytest.mark.parametrize(
+    "words", ["tomorrow", "2026-W60", "2026-13", "2026-02-30", "W25", "31 feb", "12 jun 26 x", "11/20", "last", "ma"]
+)
+def test_what_is_no_day_week_or_month_is_refused_with_what_there_is(words: str) -> None:
+    told = visit().told(f"/digest {words}")
+
+    assert told.startswith(f"“{words}” is no day, week or month: say today, yesterday, week, last week, month")
+    assert "2026-W48" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"), [("saturday", "not a trading day"), ("2026-06-16", "its first session is 2026-06-16")]
+)
+def test_a_day_without_a_digest_is_said_to_be_so(words: str, answer: str) -> None:
+    assert answer in visit().told(f"/digest {words}")
+
+
+@pytest.mark.parametrize(("zone", "title"), [("America/New_York", "Fri 12 Jun 26"), ("Asia/Tokyo", "Mon 15 Jun 26")])
+def test_yesterday_is_the_last_session_before_the_day_it_is_where_somebody_asks(zone: str, title: str) -> None:
+    """Monday evening in New York is Tuesday morning in Tokyo."""
+    desk = visit()
+    desk.world.clock.set(desk.world.desk.sessions.at(date(2026, 6, 15), "18:00"))
+    desk.card(f"/settings zone {zone}")
+
+    assert desk.card("/digest yesterday").title.startswith(f"Digest {title}")
+
+
+@pytest.mark.parametrize(("words", "again"), [("yesterday", "2026-06-12"), ("last week", "2026-W24"), ("", "day")])
+def test_a_digest_is_refreshed_as_the_one_it_is_whenever_that_is(words: str, again: str) -> None:
+    (button,) = (button for row in visit().card(f"/digest {words}".strip()).buttons for button in row)
+
+    assert button.action == f"refresh:/digest {again}"

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from bot.announce import told_digest
 from bot.message import Card, table_text
-from engine import digests, ledger
+from bot.words import told_in
+from engine import digests, ledger, standing
 from engine.errors import BadRequest
 from engine.model.book import Posting, PostingKind
-from engine.model.digests import ACCOUNT, Digest, Health, Index, Span
+from engine.model.digests import ACCOUNT, Digest, Health, Index, Old, Span
 from engine.model.events import EventKind
 from engine.model.legs import Leg
 from engine.model.market import Bar, Dividend
@@ -127,6 +128,11 @@ def test_what_became_of_positions_is_counted_once() -> None:
     assert happened.proposals == {"approved": 4}
 
 
+def test_a_spread_whose_legs_expire_one_after_the_other_ends_as_a_spread() -> None:
+    ended = told(Span.MONTH, MONDAY).happened.ended
+    assert [x.structure for x in ended] == ["cash-secured put", "credit spread", "long call"]
+
+
 def card(span: Span, day: date) -> Card:
     return told_digest(story().world.desk, told(span, day), "PAPER")
 
@@ -188,7 +194,7 @@ def test_theta_is_the_model_s_of_the_close_before_times_the_days_to_this_one() -
     assert monday.theta is not None
     assert monday.theta.dollars == pytest.approx(3 * friday.decay)
     assert told(Span.DAY, date(2026, 6, 18)).theta is None
-    assert "The theta of what is held is not known." in told(Span.DAY, date(2026, 6, 18)).notes
+    assert "The theta of what is held is not known." in told(Span.DAY, date(2026, 6, 18)).unknown
 
 
 def test_theta_of_a_month_says_of_how_many_sessions_it_is_known() -> None:
@@ -298,8 +304,13 @@ def test_after_three_days_down_only_the_latest_session_is_told_at_the_prices_of_
     made = digests.digest(world.desk, Span.DAY, date(2026, 6, 18))
     assert made.parts is not None
     assert (made.parts.total, made.since) == (D(200), MONDAY)
-    assert made.notes[0] == "Counted from the close of 2026-06-15: none was kept since."
-    assert "Taken late" in made.notes[1]
+    assert told_digest(world.desk, made, "PAPER").lines[:3] == (
+        "Made +200.00 (+0.20 %).",
+        "Taken late, at 2026-06-19 09:00 ET, at the prices of then.",
+        "Counted from the close of 2026-06-15: none was kept since.",
+    )
+    week = digests.digest(world.desk, Span.WEEK, MONDAY)
+    assert (week.is_late, week.until) == (True, made.until)
     with world.store.read() as work:
         assert [row.day for row in work.equity_history()] == [MONDAY, date(2026, 6, 18)]
 
@@ -381,13 +392,42 @@ def test_a_day_without_a_price_says_whose_and_the_next_one_counts_from_the_close
     assert (known.parts.total, known.since) == (D(50), MONDAY)
 
 
+@pytest.mark.parametrize(
+    ("zone", "lines"),
+    [
+        ("America/New_York", ["Taken late, at 2026-06-16 08:00 ET, at the prices of then.",
+                              "XYZ is priced as of 2026-06-15 16:15 ET."]),
+        ("Europe/Berlin", ["Taken late, at 2026-06-16 14:00 CEST, at the prices of then.",
+                           "XYZ is priced as of 2026-06-15 22:15 CEST."]),
+    ],
+)  # fmt: skip
+def test_times_of_a_digest_are_those_of_whoever_reads_it(zone: str, lines: list[str]) -> None:
+    world = ended(holding(make_world()), date(2026, 6, 12))
+    with world.store.begin() as work:
+        marks = standing.Marks({make.share(): D(48)}, {}, {}, ())
+        standing.save_marks(work, marks, world.desk.sessions.at(MONDAY, "16:15"))
+    world.market.drop_quote(make.share())
+    world.clock.set(world.desk.sessions.at(date(2026, 6, 16), "08:00"))
+    digests.end_once(world.desk)
+    with told_in(zone):
+        shown = told_digest(world.desk, digests.digest(world.desk, Span.DAY, MONDAY), "PAPER")
+    assert list(shown.lines[1:3]) == lines
+
+
+def test_many_old_prices_are_one_line_that_names_the_oldest() -> None:
+    made = told(Span.DAY, MONDAY)
+    old = tuple(Old(f"X{hour}", datetime(2026, 6, 12, hour, tzinfo=UTC)) for hour in (19, 17, 18, 20))
+    shown = told_digest(story().world.desk, replace(made, old=old), "PAPER")
+    assert shown.lines[1] == "4 prices are old; the oldest, X17's, is of 2026-06-12 13:00 ET."
+
+
 def test_limits_that_the_broker_does_not_answer_for_are_said_and_the_day_ends_all_the_same() -> None:
     world = make_world()
     world.broker.is_mute = True
     made = digests.digest(ended(world, MONDAY).desk, Span.DAY, MONDAY)
     assert announced(world) == ["2026-06-15"]
     assert made.uses == ()
-    assert any("limits in use are not known" in note for note in made.notes)
+    assert any("limits in use are not known" in note for note in made.unknown)
 
 
 def test_strategies_of_a_close_kept_without_them_are_not_known() -> None:
