@@ -197,10 +197,8 @@ class Store:
     @classmethod
     def memory(cls) -> Store:
         """An empty store that lives in this process and ends with it (replay, tests); threads take turns."""
-        engine = database.connect_memory()
-        store = cls(engine)
+        store = cls(database.memory())
         store._reading = store._writing
-        database.create_tables(engine)
         return store
 
     def revision(self) -> str:

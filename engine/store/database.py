@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from select import select
 from typing import Any
@@ -101,9 +102,38 @@ def connect(url: URL) -> Engine:
         raise ConfigError('PostgreSQL needs its driver: pip install "wallstreetbots[postgres]".') from error
 
 
-def connect_memory() -> Engine:
-    """A SQLite database that lives in this process, on the single connection all threads share."""
-    return _sqlite(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+def memory() -> Engine:
+    """A SQLite database of its own that lives in this process, on the single connection all threads share.
+
+    It has all tables and is marked with the newest revision: a copy of one that was created once. Statements are
+    compiled once for all of them.
+    """
+    first = _first_memory()
+    options = {"compiled_cache": _COMPILED}
+    engine = Engine(first.pool.recreate(), first.dialect, first.url, execution_options=options)
+    with first.connect() as whole, engine.connect() as empty:
+        _driver(whole).backup(_driver(empty))
+    return engine
+
+
+_COMPILED: dict[Any, Any] = {}
+"""The statements as SQLite gets them: as many as this program has."""
+
+
+@cache
+def _first_memory() -> Engine:
+    """The one that others are copied from."""
+    engine = _sqlite(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+    with transaction(writer(engine)) as connection:
+        metadata.create_all(connection)
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    return engine
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection under SQLAlchemy's."""
+    return connection.connection.driver_connection
 
 
 def _sqlite(engine: Engine) -> Engine:
@@ -179,8 +209,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     the driver itself: through SQLAlchemy, or from its event, it would cost as much as the rest of a short transaction.
     """
     with engine.begin() as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute(engine.get_execution_options()[BEGIN])
+        _driver(connection).execute(engine.get_execution_options()[BEGIN])
         yield connection
 
 
@@ -246,14 +275,6 @@ def check_not_newer(found: str | None, name: str, known: tuple[str, ...] = REVIS
             f"The database {name} has revision {found}, newer than this program's {known[-1]}; nothing was changed. "
             "Upgrade wallstreetbots, or restore the backup made before the database was upgraded."
         )
-
-
-def create_tables(engine: Engine) -> None:
-    """All tables at once, marked with the newest revision (for a database in memory)."""
-    with transaction(writer(engine)) as connection:
-        metadata.create_all(connection)
-        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def upgrade(engine: Engine, allow: Callable[[Connection], object]) -> str:
