@@ -285,18 +285,25 @@ def upgrade(engine: Engine, allow: Callable[[Connection], object]) -> str:
     Raises:
         ConfigError: it is newer than this program, or not ours.
     """
+    with reached(engine), transaction(writer(engine)) as connection:
+        found = revision_of(connection)
+        check_not_newer(found, engine.url.render_as_string(hide_password=True))
+        if found == HEAD:
+            return HEAD
+        if found is not None:
+            allow(connection)
+        _migrate(connection)
+    return HEAD
+
+
+def _migrate(connection: Connection) -> None:
+    """Take every step to the newest revision."""
     # Alembic is needed here alone and takes a tenth of a second to import.
     from alembic import command
     from alembic.config import Config
 
-    with reached(engine), transaction(writer(engine)) as connection:
-        found = revision_of(connection)
-        check_not_newer(found, engine.url.render_as_string(hide_password=True))
-        if found not in (None, HEAD):
-            allow(connection)
-        config = Config()
-        config.set_main_option("script_location", "engine:schema")
-        attributes: dict[str, Any] = config.attributes
-        attributes["connection"] = connection
-        command.upgrade(config, HEAD)
-    return HEAD
+    config = Config()
+    config.set_main_option("script_location", "engine:schema")
+    attributes: dict[str, Any] = config.attributes
+    attributes["connection"] = connection
+    command.upgrade(config, HEAD)

@@ -72,9 +72,9 @@ MISTAKES = (
 
 
 def copy_of(folder: Path, mistake: Mistake | None) -> Path:
-    """The program in another place, with the mistake in it."""
+    """The program in another place, with the mistake in it; what Python has compiled of the other files still fits."""
     for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, folder / part)
     if mistake is not None:
         file = folder / mistake.file
         text = file.read_text(encoding="utf-8")
