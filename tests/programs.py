@@ -30,11 +30,18 @@ def chromium() -> Path:
     missing("needs Chromium (on Debian: apt-get install chromium)")
 
 
-def promtool() -> Path:
-    """Prometheus' program that checks configurations and tests rules."""
-    if found := shutil.which("promtool"):
+def prometheus(name: str) -> Path:
+    """A program of Prometheus: `prometheus` itself, or `promtool`, which checks configurations and tests rules."""
+    if found := shutil.which(name):
         return Path(found)
-    missing("needs promtool (on Debian: apt-get install prometheus)")
+    missing(f"needs {name} (on Debian: apt-get install prometheus)")
+
+
+def alertmanager(name: str) -> Path:
+    """A program of Alertmanager: `prometheus-alertmanager`, as Debian calls it, or `amtool`."""
+    if found := shutil.which(name) or shutil.which(name.removeprefix("prometheus-")):
+        return Path(found)
+    missing(f"needs {name} (on Debian: apt-get install prometheus-alertmanager)")
 
 
 def systemd_analyze() -> Path:

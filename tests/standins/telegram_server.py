@@ -26,6 +26,7 @@ Webhooks: `updates.webhook_to = "http://127.0.0.1:PORT"` is where the bot really
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 import threading
@@ -310,6 +311,10 @@ async def _call(request: web.Request) -> Call:
     """The parameters of a request: https://core.telegram.org/bots/api#making-requests"""
     parameters: dict[str, str] = dict(request.query)
     files: dict[str, tuple[str, bytes]] = {}
+    if request.content_type == "application/json":
+        for name, value in (await request.json()).items():
+            parameters[name] = value if isinstance(value, str) else json.dumps(value)
+        return Call(parameters, files)
     for name, value in (await request.post()).items():
         if isinstance(value, web.FileField):
             files[name] = (value.filename, value.file.read())
