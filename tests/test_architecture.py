@@ -36,6 +36,7 @@ LAYERS = {
         "engine.happenings",
         "engine.hazards",
         "engine.indicators",
+        "engine.latest",
         "engine.ledger",
         "engine.news",
         "engine.packages",

@@ -15,10 +15,12 @@ from bot.message import Card, MessageRef
 from bot.platforms.discord_refs import NAME, place_of
 from bot.platforms.discord_text import clipped, plain
 from bot.platforms.discord_wire import THREAD_EXISTS
+from engine.latest import Latest
 
 log = structlog.get_logger()
 
 THREAD_NAME = 100
+REMEMBERED = 5_000
 
 
 class Threads:
@@ -26,8 +28,8 @@ class Threads:
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
-        self._open: set[int] = set()
-        """Threads that are known to be there."""
+        self._open: Latest[int, None] = Latest(REMEMBERED)
+        """Threads that are known to be there; of one that is not remembered Discord says so."""
 
     async def post(
         self, client: discord.Client, under: MessageRef, card: Card, arguments: dict[str, Any]
@@ -64,7 +66,7 @@ class Threads:
             if problem.code != THREAD_EXISTS:
                 log.warning("discord.no_thread", channel=channel, message=message, problem=repr(problem))
                 return False
-        self._open.add(message)
+        self._open[message] = None
         return True
 
 

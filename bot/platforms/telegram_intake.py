@@ -22,6 +22,7 @@ from bot.platforms.telegram_updates import (
     number_of,
     read,
 )
+from engine.latest import Latest
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class Intake:
         self._max_age = max_age
         self._moved = moved
         self._joined = joined
-        self._seen: dict[int, None] = {}
+        self._seen: Latest[int, None] = Latest(REMEMBERED)
 
     def take(self, raws: Iterable[Raw], gap: float) -> None:
         """Take what came together, `gap` seconds after it was last calm."""
@@ -102,6 +103,4 @@ class Intake:
             log.info("telegram.update_ignored", update=number)
             return False
         self._seen[number] = None
-        if len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
         return True

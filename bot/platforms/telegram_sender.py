@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
@@ -20,6 +19,7 @@ from bot.platforms.telegram_chats import Address, Chats
 from bot.platforms.telegram_queue import Outgoing
 from bot.platforms.telegram_render import Album, Drawn, Piece, Sheet, Text, may_be_sent, sheet_of
 from bot.platforms.telegram_wire import BadPhoto, Moved, Trouble, Unchanged, Unsent, Wire
+from engine.latest import Latest
 
 log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ class Sender:
         self._wire = wire
         self._chats = chats
         self._queue = queue
-        self._edits: Counter[Spot] = Counter()
-        self._shown: dict[Spot, tuple[str, int]] = {}
+        self._edits: Latest[Spot, int] = Latest(REMEMBERED)
+        self._shown: Latest[Spot, tuple[str, int]] = Latest(REMEMBERED)
         """Key and version of the live card that was drawn there last."""
 
     async def post(self, chat: str, card: Card, way: Way = ANSWER) -> MessageRef:
@@ -93,7 +93,7 @@ class Sender:
         """
         ids = message.split(",")
         spot = self._spot(chat, message)
-        self._edits[spot] += 1
+        self._edits[spot] = self._edits.get(spot, 0) + 1
         if len(ids) != sheet.messages:
             await self.remove(chat, message)
             raise MessageGone(f"The card at {message} has another number of parts now.")
@@ -121,10 +121,8 @@ class Sender:
     def _note(self, spot: Spot, card: Card | None) -> None:
         if card is None:
             return
-        key, version = self._shown.pop(spot, ("", 0))
+        key, version = self._shown.get(spot, ("", 0))
         self._shown[spot] = card.key, max(card.version, version if key == card.key else 0)
-        if len(self._shown) > REMEMBERED:
-            del self._shown[next(iter(self._shown))]
 
     def _spot(self, chat: str, message: str) -> Spot:
         return self._chats.address(chat).chat, message.split(",")[-1]
@@ -138,7 +136,7 @@ class Sender:
 
     def edits(self, chat: str, message: str) -> int:
         """How often the message was drawn again since the desk is connected: to tell whether it was meanwhile."""
-        return self._edits[self._spot(chat, message)]
+        return self._edits.get(self._spot(chat, message), 0)
 
     async def rekey(self, chat: str, message: str, rows: tuple[tuple[Button, ...], ...]) -> None:
         """Put fresh buttons under a message that stays as it is."""

@@ -17,6 +17,7 @@ from engine.brokers import alpaca_activities, alpaca_hosts, alpaca_refusals, alp
 from engine.brokers.alpaca_http import AlpacaHttp, Refused
 from engine.brokers.alpaca_wire import Payload, text
 from engine.errors import BrokerUnavailable, ConfigError, OrderRejected, Refusal
+from engine.latest import Latest
 from engine.model.book import Account, Holding
 from engine.model.orders import Activity, Fill, Order, OrderStatus
 from engine.ports import Ability, Capabilities
@@ -30,6 +31,8 @@ OVER = frozenset({"filled", "canceled", "expired", "rejected"})
 """Statuses that no order leaves again, so that what was read of it once stays true."""
 WORTH_A_PAGE = 3
 """Orders to look up from which on one list of those that ended is cheaper than a question each."""
+REMEMBERED = 20_000
+"""Ids of orders and legs kept at hand: months of them. One that is not is asked for."""
 LATE = timedelta(days=5)
 """How long after its day an activity may be reported: a long weekend and the morning after."""
 MARGIN = timedelta(minutes=1)
@@ -65,7 +68,8 @@ class AlpacaBroker:
         url = checked.removesuffix("/v2") if checked else None
         self._http = AlpacaHttp(key, secret, paper=paper, url=url, timeouts=timeouts or Timeouts())
         self._paper = paper
-        self._parents: dict[str, str] = {}
+        self._parents: Latest[str, str] = Latest(REMEMBERED)
+        """By the id of an order or a leg, the client_order_id it is booked under."""
         self._ended: Mapping[str, Payload] = {}
         self._memory = memory
         self._found = (memory.recall() if memory is not None else {}) | {Ability.STOP_SHARES: True}
@@ -285,7 +289,8 @@ class AlpacaBroker:
         parent = text(payload, "client_order_id")
         ids = [text(payload, "id"), *(text(leg, "id") for leg in payload.get("legs") or ())]
         with self._lock:
-            self._parents.update(dict.fromkeys(ids, parent))
+            for id in ids:
+                self._parents[id] = parent
 
     def _order_pages(self, status: str) -> Iterator[list[Payload]]:
         """Orders, newest first, legs inside their packages; every page is remembered before it is given out."""

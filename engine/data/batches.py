@@ -13,6 +13,8 @@ from engine.errors import DataError
 K = TypeVar("K")
 T = TypeVar("T")
 
+FORGOTTEN = 10.0
+"""Times an answer's life after which it is dropped: long after it was last given to anybody."""
 SHARED_FAILURE = 1.0
 """Seconds for which those who ask next are told of the same failure: a scan must not wait for each of its names."""
 
@@ -62,6 +64,8 @@ class Batched(Generic[K, T]):
         self._kept: dict[K, _Kept[T]] = {}
         self._failed: tuple[float, DataError] | None = None
         self._loading = threading.Lock()
+        self._keeping = threading.Lock()
+        self._tidied = tick()
 
     def get(self, keys: Collection[K], along: Iterable[K] = ()) -> dict[K, T]:
         """The answers for `keys`, in their order, without those there are none for.
@@ -90,8 +94,18 @@ class Batched(Generic[K, T]):
     def put(self, found: Mapping[K, T], keys: Iterable[K]) -> None:
         """Keep what was found for these keys elsewhere; those that are not in `found` have none."""
         now = self._tick()
-        for key in keys:
-            self._kept[key] = _Kept(found.get(key), now)
+        with self._keeping:
+            for key in keys:
+                self._kept[key] = _Kept(found.get(key), now)
+            self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Drop, now and then, what nobody asks for any more: contracts end, and a process runs for months."""
+        if now - self._tidied < FORGOTTEN * self._ttl:
+            return
+        self._tidied = now
+        for key in [key for key, kept in self._kept.items() if now - kept.at >= FORGOTTEN * self._ttl]:
+            del self._kept[key]
 
     def is_due(self, keys: Iterable[K]) -> bool:
         """Whether one of them has not been asked about for `ttl` seconds."""

@@ -76,8 +76,15 @@ class _Errands:
             except Exception as bug:
                 log.error("beforehand.broken", about=key, exc_info=bug)
                 continue
-            with self.lock:
-                self.kept[key] = _Kept(found, self.tick())
+            self._keep(key, found)
+
+    def _keep(self, key: str, found: object) -> None:
+        """An answer, and no longer those that are too old to be given: chains are large, and names come and go."""
+        with self.lock:
+            now = self.tick()
+            self.kept = {each: kept for each, kept in self.kept.items() if now - kept.at < OLDEST}
+            self.asked = {each: at for each, at in self.asked.items() if now - at < OLDEST}
+            self.kept[key] = _Kept(found, now)
 
     def _next(self) -> tuple[str, Callable[[], object]] | None:
         with self.lock:

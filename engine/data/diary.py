@@ -53,8 +53,10 @@ class Diary:
         """Seconds since each request, the oldest first; one of the future (the clock was set back) is of now."""
         now = self._now().astimezone(UTC)
         days = [now.date() + timedelta(days=ahead) for ahead in (-1, 0, 1)]
+        paths = [self._path(day) for day in days]
+        self._read = {path: read for path, read in tuple(self._read.items()) if path in paths}
         return sorted(
-            (max(0.0, (now - at).total_seconds()) for day in days for at in self._times(self._path(day))), reverse=True
+            (max(0.0, (now - at).total_seconds()) for path in paths for at in self._times(path)), reverse=True
         )
 
     def tidy(self) -> None:

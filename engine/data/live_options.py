@@ -18,11 +18,14 @@ from engine.data.live_shares import ALONG_FOR, ORDER_GRADE, QUICK, QUOTE_LIFE, T
 from engine.data.panel import Panel
 from engine.data.providers.port import Listings, Offer, Provider
 from engine.errors import DataUnavailable, NotFound
+from engine.latest import Latest
 from engine.model.instruments import Option
 from engine.model.market import Quote
 
 log = structlog.get_logger()
 
+REMEMBERED = 5_000
+"""Contracts whose last quote is held against the next; those that ended are forgotten in time."""
 CHAIN_DEADLINE = 15.0
 """Seconds: a chain of thousands of contracts comes in pages."""
 
@@ -48,7 +51,7 @@ class LiveOptions:
         self._now = now
         self._market = market
         self._spot = spot
-        self._last: dict[Option, tuple[Quote, float | None]] = {}
+        self._last: Latest[Option, tuple[Quote, float | None]] = Latest(REMEMBERED)
         self._wanted: Lately[Option] = Lately(ALONG_FOR, tick)
         self._quotes: Batched[Option, Best] = Batched(self._load_quotes, QUOTE_LIFE, TOGETHER, tick)
 

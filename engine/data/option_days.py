@@ -27,9 +27,9 @@ class OptionDays:
     def __init__(self, recorded: RecordedChains, sessions: Sessions) -> None:
         self._recorded = recorded
         self._sessions = sessions
-        self._expiries: dict[tuple[date, bool], tuple[date, ...]] = {}
+        self._expiries: tuple[date, dict[bool, tuple[date, ...]]] = (date.min, {})
         self._made: tuple[datetime | None, dict[str, Chain | None]] = (None, {})
-        self._completed: dict[tuple[str, datetime], Chain] = {}
+        self._completed: tuple[date, dict[tuple[str, datetime], Chain]] = (date.min, {})
 
     def recorded_chain(self, ticker: str, now: datetime, rate: float, dividends: Expected = ()) -> Chain | None:
         """The chain recorded last at or before `now` today, completed; None when there is none."""
@@ -74,10 +74,12 @@ class OptionDays:
         return modelled_chain(*known, expiries, rate, day.expected_dividends, close=day.close_at)
 
     def _listed(self, today: date, has_weeklies: bool) -> tuple[date, ...]:
-        key = (today, has_weeklies)
-        if key not in self._expiries:
-            self._expiries[key] = expiries_of(today, self._sessions, has_weeklies)
-        return self._expiries[key]
+        if self._expiries[0] != today:
+            self._expiries = (today, {})
+        made = self._expiries[1]
+        if has_weeklies not in made:
+            made[has_weeklies] = expiries_of(today, self._sessions, has_weeklies)
+        return made[has_weeklies]
 
     def _up_to(self, ticker: str, now: datetime) -> tuple[Moment, ...]:
         """Today's recorded moments up to `now`, the latest first."""
@@ -90,11 +92,14 @@ class OptionDays:
         return min(at, self._sessions.close(moment.wall.date()))
 
     def _chain_of(self, ticker: str, moment: Moment, rate: float, dividends: Expected) -> Chain:
-        key = (ticker, moment.wall)
-        if key not in self._completed:
+        key, day = (ticker, moment.wall), moment.wall.date()
+        if self._completed[0] != day:
+            self._completed = (day, {})
+        made = self._completed[1]
+        if key not in made:
             chain = self._recorded.chain(ticker, moment, self._instant(moment), rate, dividends)
-            self._completed[key] = complete(chain, self._sessions.close(moment.wall.date()))
-        return self._completed[key]
+            made[key] = complete(chain, self._sessions.close(day))
+        return made[key]
 
 
 def _known(day: ShareDay, now: datetime) -> tuple[str, datetime, date, float, float] | None:

@@ -30,6 +30,7 @@ class RecordedQuarters:
         self._splits = folder.splits
         self._sessions = sessions
         self._days: dict[tuple[str, date], tuple[Timed, ...]] = {}
+        self._today = date.min
 
     def bars(self, ticker: str, today: date, now: datetime) -> IntradayBars | None:
         """The last 21 sessions and today's bars that are over at `now`, in the shares of `today`.
@@ -39,6 +40,9 @@ class RecordedQuarters:
         if (ticker, today) not in self._minutes:
             return None
         days = self._sessions.between(self._sessions.previous(today, SESSIONS), today)
+        if self._today != today:
+            self._today = today
+            self._days = {key: rows for key, rows in tuple(self._days.items()) if key[1] >= days[0]}
         if not all(self._day(ticker, day) for day in days):
             return None
         rows = (row for day in days for row in self._in_shares(ticker, day, today))

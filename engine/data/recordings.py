@@ -289,6 +289,8 @@ class Recordings:
         if not body:
             return None
         if day not in self._chains:
+            while len(self._chains) >= KEPT_DAYS:
+                self._chains.pop(next(iter(self._chains)))
             self._chains[day] = _chain_index([path for path in self._pieces(CHAINS) if _named_day(path) == day])
         place = self._chains[day].get((ticker, int(body)))
         if place is None:

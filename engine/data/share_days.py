@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -129,7 +128,7 @@ class ShareDays:
         """
         series = self._folder.series.get(ticker)
         if series is None:
-            raise NotFound(f"“{ticker}” is not in the recorded data{_suggestion(ticker, self._folder.series)}")
+            raise NotFound(f"“{ticker}” is not in the recorded data{_suggestion(ticker, tuple(self._folder.series))}")
         return series
 
     def bars(self, ticker: str, today: date) -> Bars:
@@ -210,7 +209,8 @@ class ShareDays:
         return reports if behind and ahead else None
 
 
-def _suggestion(ticker: str, known: Iterable[str]) -> str:
+@lru_cache(maxsize=256)  # a configured name that is not recorded is asked for at every scan
+def _suggestion(ticker: str, known: tuple[str, ...]) -> str:
     """The nearest known ticker as the end of a sentence; one with the same first letter goes before others."""
     wanted = ticker.upper()
     near = sorted(get_close_matches(wanted, known, n=5), key=lambda name: name[:1] != wanted[:1])

@@ -49,12 +49,13 @@ from engine.model.trade import Unknown
 from engine.sessions import Sessions
 from engine.store import Store
 
-FACTOR = 50.0
+FACTOR = 400.0
 """How much faster than Telegram's own its limits are kept here: the clock of the desk is faster still."""
 CONNECTED_WITHIN = 6.0
 """A platform that is down when a life begins is waited for no longer."""
 DELIVERED_WITHIN = 3.0
-BEAT = timedelta(seconds=10)
+BEAT = timedelta(seconds=30)
+"""The longest silence that is no down time."""
 
 
 def fast() -> float:
@@ -95,7 +96,7 @@ class Life:
 
     def _work(self, until: datetime) -> None:
         """One look of every loop and every job, and the signs of life of the time before it."""
-        while until - self.clock() > BEAT:
+        while until - self.clock() >= BEAT:
             self.clock.set(self.clock() + BEAT)
             self.heartbeat.beat()
         self.clock.set(until)
