@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ALERT = "alert id"
     SLEEPER = "proposal or alert id"
     INT = "whole number"
+    MINUTES = "number of minutes"
     DECIMAL = "number"
     CHOICE = "choice"
     DATE = "date"

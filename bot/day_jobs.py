@@ -27,15 +27,15 @@ from engine.model.records import Run
 from engine.store import Store
 
 LEFT_OUT = (
-    "Recorded days: disk, clock, database, chat platforms and stalled loops are not watched; backups, the clean-up and "
-    "the history of volatilities do not run."
+    "On recorded days nobody watches this machine (disk, clock, database, chats, loops), no backup, tidy, audit head "
+    "or iv history runs, and service levels are not measured."
 )
 """What has no meaning where days are replayed: these machines' troubles would be told at the time of other years."""
 NO_RULES = frozenset(
     {"exits_stalled", "undelivered", "platform_down", "disk", "clock_skew", "backup_old", "database_slow"}
 )
-NO_JOBS = frozenset({"iv history"})
-"""Modelled chains show the volatility that was put in, recorded ones bring theirs."""
+NO_JOBS = frozenset({"audit head", "iv history"})
+"""Heads in the log bound what could be rewritten of money. Modelled chains show the volatility that was put in."""
 REDRAWN = timedelta(seconds=5)
 """Of people's time, between two drawings of the card of an alert that goes on."""
 

@@ -26,8 +26,11 @@ LONGEST_TEXT = 600
 LONGEST_VALUE = 100
 MOST_DIGITS = 20
 """Digits before or after the point of a number that somebody means."""
-SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT})
-VALUES = frozenset({Kind.DATE, Kind.DECIMAL, Kind.INT})
+SKIPPED = frozenset({Kind.CHOICE, Kind.DECIMAL, Kind.INT, Kind.MINUTES})
+VALUES = frozenset({Kind.DATE, Kind.DECIMAL, Kind.INT, Kind.MINUTES})
+SPAN = re.compile(r"([0-9]{1,6}) ?(|m|min|mins|minutes?|h|hours?|d|days?)")
+MINUTES_IN = {"h": 60, "d": 24 * 60}
+"""By the first letter of a unit; minutes without one."""
 
 MEANT: Mapping[str, str] = MappingProxyType(
     {
@@ -305,6 +308,17 @@ def _whole(parameter: Parameter, word: str, desk: Desk) -> int:
     return number
 
 
+def _minutes(parameter: Parameter, word: str, desk: Desk) -> int:
+    """`90`, `90m`, `2h`, in minutes."""
+    del desk
+    found = SPAN.fullmatch(word.lower())
+    if found is None:
+        raise BadRequest(f"{parameter.name}: “{clipped(word)}” is no length of time: write minutes, such as 90, or 2h.")
+    number = int(found[1]) * MINUTES_IN.get(found[2][:1], 1)
+    _bounded(parameter, word, Decimal(number))
+    return number
+
+
 def _decimal(parameter: Parameter, word: str, desk: Desk) -> Decimal:
     del desk
     if LONE_COMMA.search(word):
@@ -385,6 +399,7 @@ READERS: Mapping[Kind, Callable[[Parameter, str, Desk], Value]] = {
     Kind.ALERT: _alert,
     Kind.SLEEPER: _approval,
     Kind.INT: _whole,
+    Kind.MINUTES: _minutes,
     Kind.DECIMAL: _decimal,
     Kind.CHOICE: _choice,
     Kind.DATE: _date,

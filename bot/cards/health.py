@@ -40,7 +40,6 @@ KINDS = {"Loop": ("loop", "loops"), "Source": ("source", "sources")}
 """Parts of which there are many are counted where they are well: by the word they begin with."""
 OUTAGES = 8
 """The latest that are listed."""
-UNMEASURED = "Uptime and speed are not measured on recorded days: their clock leaps"
 BUTTONS = (
     (Button("Refresh", "refresh:/health"), Button("Levels", "refresh:/health levels")),
     (Button("Every part", "refresh:/health all"),),
@@ -49,13 +48,14 @@ BUTTONS = (
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Everything /health knows: each part, the service levels (None: they have no meaning here), and what is always
-    said (entries, market, time).
+    """Everything /health knows: each part, the service levels (None: they have no meaning here), what is always said
+    (entries, market, time), and what this desk does without.
     """
 
     parts: tuple[Part, ...]
     levels: Levels | None
     always: tuple[Fact, ...]
+    left_out: str = ""
 
     @property
     def bad(self) -> tuple[Fact, ...]:
@@ -70,23 +70,25 @@ class Health:
 def health_card(health: Health, banner: str) -> Card:
     """What is wrong, the levels, what is well in a line."""
     well = [name for name, (fine, _) in health.parts if fine]
-    facts = (*_levels(health.levels), *health.bad, ("Well", _counted(well)), *health.always)
-    return Card(_title(health), _tone(health), facts=facts, buttons=BUTTONS, banner=banner)
+    levels = () if health.levels is None else level_facts(health.levels)
+    facts = (*levels, *health.bad, ("Well", _counted(well)), *health.always)
+    return Card(_title(health), _tone(health), _said(health.left_out), facts, buttons=BUTTONS, banner=banner)
 
 
 def every_part(health: Health, banner: str) -> Card:
     """Each part in its own words."""
     facts = (*((name, text) for name, (_, text) in health.parts), *health.always)
-    return Card(_title(health), _tone(health), facts=facts, buttons=BUTTONS, banner=banner)
+    return Card(_title(health), _tone(health), _said(health.left_out), facts, buttons=BUTTONS, banner=banner)
 
 
-def unmeasured_card(banner: str) -> Card:
+def unmeasured_card(left_out: str, banner: str) -> Card:
     """The service levels of a desk whose clock is not ours."""
-    return Card("No service levels", lines=(f"{UNMEASURED}.",), buttons=BUTTONS, banner=banner)
+    why = "Recorded days pass in leaps: how long the desk was up and how fast it was says nothing there."
+    return Card("No service levels", lines=_said(why, left_out), buttons=BUTTONS, banner=banner)
 
 
-def _levels(found: Levels | None) -> tuple[Fact, ...]:
-    return (("Levels", UNMEASURED),) if found is None else level_facts(found)
+def _said(*lines: str) -> tuple[str, ...]:
+    return tuple(line for line in lines if line)
 
 
 def _title(health: Health) -> str:

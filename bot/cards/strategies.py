@@ -1,8 +1,8 @@
-"""Every strategy on one card: what stops it, what it holds and made, when it scans next, what of it is unproven."""
+"""Every strategy on one card, a line for each; and one in full: what stops it, when it scans next, what is unproven."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from bot import words
 from bot.message import Button, Card, Table
@@ -11,26 +11,47 @@ from engine.percent import as_percent
 from engine.roster import StrategyView
 
 NAME_WIDTH = 14
+UNKNOWN = "not known"
+EXPLAINED = "Risk: counted, of equity, orders at work included. Won: of closed campaigns. P&L: after fees."
 
 
 def strategies_card(
-    views: tuple[StrategyView, ...],
-    account: tuple[str, ...],
-    nexts: Mapping[str, str],
-    reports: Iterable[Report],
-    banner: str,
+    views: tuple[StrategyView, ...], account: tuple[str, ...], reports: Iterable[Report], banner: str
 ) -> Card:
-    """`account`: what stops all of them. `nexts`: when each is scanned next, in words."""
+    """A line for each. `account`: what stops all of them."""
     rows = tuple(_row(view) for view in views)
-    told = tuple(line for view in views for line in view.why_not)
-    shown = tuple((each.name, f"a report: /{each.command}") for each in reports)
     return Card(
         "Strategies",
-        lines=(*account, *told),
-        facts=(*(_fact(view, nexts[view.strategy.name]) for view in views), *shown),
+        lines=(*account, *(line for view in views for line in view.why_not)),
+        facts=tuple((each.name, f"a report: /{each.command}") for each in reports),
         tables=(Table(("Strategy", "Risk", "Won", "P&L"), rows, right=(1, 2, 3)),) if rows else (),
         buttons=((Button("Baseline", "refresh:/baseline"), Button("Refresh", "refresh:/strategies")),),
-        footer="Risk: counted, of equity, orders at work included. Won: of closed campaigns. P&L: after fees.",
+        footer=f"{EXPLAINED} /strategies wheel shows one with its next scan and what is unproven.",
+        banner=banner,
+    )
+
+
+def one_strategy_card(view: StrategyView, account: tuple[str, ...], next_scan: str, banner: str) -> Card:
+    """One in full. `next_scan`: when, in words."""
+    name = view.strategy.name
+    return Card(
+        f"Strategy {name}",
+        lines=(*account, *view.why_not),
+        facts=(
+            ("State", _state(view)),
+            ("Risk level", str(view.strategy.risk_level)),
+            *((("Next scan", next_scan),) if view.is_on else ()),
+            ("Open", words.count(view.open, "position")),
+            ("Risk", UNKNOWN if view.risk is None else f"{as_percent(view.risk)} of equity"),
+            ("Won", f"{view.won} of {words.count(view.campaigns, 'closed campaign')}"),
+            ("P&L", words.whole(view.pnl)),
+            *((("Unproven", _unproven(view)),) if view.unproven else ()),
+        ),
+        buttons=(
+            (Button("All", "refresh:/strategies"), Button("Baseline", f"refresh:/baseline {name}")),
+            (Button("Refresh", f"refresh:/strategies {name}"),),
+        ),
+        footer=EXPLAINED,
         banner=banner,
     )
 
@@ -41,13 +62,9 @@ def _row(view: StrategyView) -> tuple[str, ...]:
     return view.strategy.name[:NAME_WIDTH], risk, won, words.whole(view.pnl)
 
 
-def _fact(view: StrategyView, next_scan: str) -> tuple[str, str]:
-    """`low risk, on, 2 open; next scan 2026-06-15 12:00 ET; unproven: ...`."""
-    held = f", {view.open} open" if view.open else ""
-    parts = [f"{view.strategy.risk_level} risk, {_state(view)}{held}"]
-    if view.is_on:
-        parts.append(f"next scan {next_scan}")
-    return view.strategy.name, "; ".join((*parts, *view.unproven))
+def _unproven(view: StrategyView) -> str:
+    """Why, where the label before it says what."""
+    return "; ".join(line.removeprefix("unproven").lstrip(": ") for line in view.unproven)
 
 
 def _state(view: StrategyView) -> str:

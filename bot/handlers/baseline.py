@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot import words
 from bot.cards.baseline import baseline_card, strategy_card
-from bot.cards.strategies import strategies_card
+from bot.cards.strategies import one_strategy_card, strategies_card
 from bot.command import Call
 from bot.message import Card
 from bot.timetable import scan_times
@@ -28,11 +28,13 @@ def baseline(call: Call) -> Card:
 
 
 def strategies(call: Call) -> Card:
-    """Every strategy: on, off, paused or locked and why, what is open, what it made, when it scans next."""
-    desk = call.desk
+    """Every strategy: what stops it, what it risks and made; or one in full, with its next scan."""
+    desk, wanted, banner = call.desk, call.text("strategy"), call.room.banner()
     views, account = roster.strategies(desk)
-    nexts = {view.strategy.name: _next_scan(desk, view.strategy) for view in views}
-    return strategies_card(views, account, nexts, tuple(desk.reports.values()), call.room.banner())
+    view = next((each for each in views if each.strategy.name == wanted), None)
+    if view is not None:
+        return one_strategy_card(view, account, _next_scan(desk, view.strategy), banner)
+    return strategies_card(views, account, tuple(desk.reports.values()), banner)
 
 
 def _next_scan(desk: Desk, strategy: Strategy) -> str:

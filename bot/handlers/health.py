@@ -26,7 +26,7 @@ def health(call: Call) -> Card:
     view, banner = call.text("view"), call.room.banner()
     if view == "levels":
         return _levels(call)
-    found = Health(_parts(call), _measured(call), _always(call))
+    found = Health(_parts(call), _measured(call), _always(call), call.room.left_out)
     return every_part(found, banner) if view == "all" else health_card(found, banner)
 
 
@@ -42,7 +42,7 @@ def _measured(call: Call) -> levels.Levels | None:
 def _levels(call: Call) -> Card:
     desk = call.desk
     if desk.mode is Mode.REPLAY:
-        return unmeasured_card(call.room.banner())
+        return unmeasured_card(call.room.left_out, call.room.banner())
     with desk.store.read() as work:
         measured = levels.measure(desk, work)
         done = work.deliveries_since(desk.now() - LATELY)
@@ -61,8 +61,7 @@ def _always(call: Call) -> tuple[tuple[str, str], ...]:
         standing = halts.current(work)
     entries = "allowed" if standing is None else standing.words
     market = "open" if desk.sessions.is_open(now) else "closed"
-    left_out = (("Left out", call.room.left_out),) if call.room.left_out else ()
-    return (("Entries", entries), ("Market", market), ("Desk time", _exact(now)), *left_out)
+    return (("Entries", entries), ("Market", market), ("Desk time", _exact(now)))
 
 
 def _exact(now: datetime) -> str:

@@ -104,7 +104,7 @@ def _field(parameter: Parameter) -> discord.ui.Label[FormModal]:
 
 
 def _bounds(parameter: Parameter) -> str:
-    if parameter.kind not in {Kind.INT, Kind.DECIMAL}:
+    if parameter.kind not in {Kind.INT, Kind.MINUTES, Kind.DECIMAL}:
         return f" ({', '.join(parameter.choices)})" if parameter.choices else ""
     least = f", at least {parameter.low}" if parameter.low is not None else ""
     return least + (f", at most {parameter.high}" if parameter.high is not None else "")

@@ -17,7 +17,7 @@ from bot.platforms.discord_text import clipped, plain
 Payload = dict[str, Any]
 
 TEXT, WHOLE, NUMBER = 3, 4, 10
-TYPES: Mapping[Kind, int] = {Kind.INT: WHOLE, Kind.DECIMAL: NUMBER}
+TYPES: Mapping[Kind, int] = {Kind.INT: WHOLE, Kind.MINUTES: WHOLE, Kind.DECIMAL: NUMBER}
 DESCRIPTION = 100
 CHOICES = 25
 CHOICE_NAME = 100

@@ -287,6 +287,21 @@ def test_a_snooze_of_an_hour_and_one_until_the_next_bell() -> None:
     assert night.facts[-1] == ("Asleep until", "2026-06-16 09:30 ET, by ann")
 
 
+@pytest.mark.parametrize(("words", "until"), [("5", "10:05"), ("90m", "11:30"), ("2h", "12:00"), ("1H", "11:00")])
+def test_a_snooze_is_as_long_as_somebody_in_a_hurry_says(words: str, until: str) -> None:
+    card = told().card(f"/snooze n00012 {words}")
+
+    assert card.facts[-1] == ("Asleep until", f"2026-06-15 {until} ET, by ann")
+
+
+def test_what_is_no_length_of_time_is_named_with_what_would_be_one() -> None:
+    here = told()
+
+    said = "minutes: “soon” is no length of time: write minutes, such as 90, or 2h."
+    assert here.told("/snooze N00012 soon") == said
+    assert here.told("/snooze N00012 2d") == "minutes: “2d” is too large, the most is 1440."
+
+
 def test_a_viewer_may_look_and_not_answer() -> None:
     here = told()
 

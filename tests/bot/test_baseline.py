@@ -100,31 +100,44 @@ def test_who_takes_the_report_for_a_strategy_is_shown_where_it_is(line: str) -> 
 # /strategies
 
 
-def state(here: Visit, name: str = "wheel") -> str:
-    return facts(here.card("/strategies"))[name]
+def one(here: Visit, name: str = "wheel") -> dict[str, str]:
+    return facts(here.card(f"/strategies {name}"))
 
 
-def test_every_strategy_is_listed_with_its_risk_level_its_next_scan_and_what_is_unproven() -> None:
+def test_every_strategy_is_a_line_that_a_phone_does_not_break() -> None:
+    card = visit().card("/strategies")
+    assert [line.split()[0] for line in table(card)[1:]] == [name[:14] for name in CATALOGUE]
+    assert max(len(line.rstrip()) for line in table(card)) <= 36
+    assert facts(card) == {"index_baseline": "a report: /baseline"}
+
+
+def test_one_strategy_is_told_with_its_risk_level_its_next_scan_and_what_is_unproven() -> None:
     here = visit()
-    card = here.card("/strategies")
-    assert set(facts(card)) == {*CATALOGUE, "index_baseline"}
-    assert facts(card)["wheel"] == (
-        "low risk, on; next scan 2026-06-16 10:00 ET; unproven: 0 of 30 campaigns, 0 of 60 daily marks"
-    )
-    assert facts(card)["wsb_dip"].startswith("high risk, on; next scan 2026-06-15 15:30 ET; ")
-    assert facts(card)["index_baseline"] == "a report: /baseline"
+    assert one(here) == {
+        "State": "on",
+        "Risk level": "low",
+        "Next scan": "2026-06-16 10:00 ET",
+        "Open": "0 positions",
+        "Risk": "0 % of equity",
+        "Won": "0 of 0 closed campaigns",
+        "P&L": "+0",
+        "Unproven": "0 of 30 campaigns, 0 of 60 daily marks",
+    }
+    assert one(here, "WSB_DIP")["Next scan"] == "2026-06-15 15:30 ET"
+    assert here.told("/strategies whel").startswith("“whel” is not a strategy here. Did you mean wheel?")
 
 
 def test_the_next_scan_of_a_friday_evening_is_on_monday() -> None:
     here = visit()
     here.world.clock.advance(days=4, hours=9)
-    assert "next scan 2026-06-22 10:00 ET" in state(here)
+    assert one(here)["Next scan"] == "2026-06-22 10:00 ET"
 
 
 def test_a_disabled_strategy_is_off_scans_no_more_and_says_how_to_turn_it_on() -> None:
     here = visit()
     locks.switch(here.world.desk, "wheel", DISABLED, "ann")
-    assert state(here).startswith("low risk, off; unproven")
+    assert one(here)["State"] == "off"
+    assert "Next scan" not in one(here)
     assert "wheel is disabled: /enable wheel lets it trade again." in here.card("/strategies").lines
 
 
@@ -133,8 +146,8 @@ def test_a_locked_strategy_opens_nothing_and_says_why_and_the_others_are_on() ->
     desk = here.world.desk
     with here.world.store.begin() as work:
         locks.impose(desk, work, Scope.STRATEGY, "wheel", LockKind.PAUSE, "its own equity fell 11.0 % from its peak")
-    assert state(here).startswith("low risk, opens nothing now; next scan")
-    assert state(here, "wsb_dip").startswith("high risk, on;")
+    assert one(here)["State"] == "opens nothing now"
+    assert one(here, "wsb_dip")["State"] == "on"
     (line,) = here.card("/strategies").lines
     assert line.startswith("Nothing is opened in wheel (L")
     assert "its own equity fell 11.0 % from its peak" in line
@@ -164,7 +177,7 @@ def test_what_is_held_counts_with_its_risk_and_its_open_result() -> None:
     row = next(line.split() for line in table(here.card("/strategies")) if line.startswith("wheel"))
     # A fall of a fifth of 5,000 dollars of shares is 1 % of the account.
     assert row == ["wheel", "1", "%", "-", "+200"]
-    assert state(here).startswith("low risk, on, 1 open; ")
+    assert (one(here)["State"], one(here)["Open"], one(here)["Risk"]) == ("on", "1 position", "1 % of equity")
 
 
 def test_without_a_price_the_result_is_not_known() -> None:
@@ -199,7 +212,7 @@ def test_closed_campaigns_and_how_many_won_are_counted() -> None:
             work.save_position(ended(number, made))
     row = next(line.split() for line in table(here.card("/strategies")) if line.startswith("wheel"))
     assert row[3] == "2/3"
-    assert "unproven: 3 of 30 campaigns" in state(here)
+    assert one(here)["Unproven"].startswith("3 of 30 campaigns")
 
 
 @pytest.mark.parametrize(("name", "campaigns", "days"), [("wheel", 30, 60), ("leaps", 10, 120)])
@@ -213,9 +226,9 @@ def test_a_strategy_is_unproven_until_it_has_its_campaigns_and_its_days(name: st
                 work.save_position(replace(ended(number, 5), strategy=name))
             for day in make.weekdays(days):
                 work.add_strategy_day(StrategyDay(day, name, fees=D(1)))
-        return state(Visit(here.world, replace(here.room, desk=desk), here.sources), name)
+        return one(Visit(here.world, replace(here.room, desk=desk), here.sources), name).get("Unproven", "")
 
-    assert "unproven" not in told_of(campaigns, days)
+    assert told_of(campaigns, days) == ""
     assert f"{campaigns - 1} of {campaigns} campaigns, {days} of {days}" in told_of(campaigns - 1, days)
     assert f"{campaigns} of {campaigns} campaigns, {days - 1} of {days}" in told_of(campaigns, days - 1)
 
@@ -225,7 +238,7 @@ def test_rules_that_the_last_scan_could_not_check_are_named() -> None:
     scan = Scan("S1", "wheel", make.NOW, 1, (), ("earnings", "sector"), (), ())
     with here.world.store.begin() as work:
         work.add_scan(scan)
-    assert state(here).endswith("unproven without what its last scan could not check: earnings, sector")
+    assert one(here)["Unproven"].endswith("; without what its last scan could not check: earnings, sector")
 
 
 # On the command line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from alerts.jobs import Job
@@ -113,11 +113,19 @@ def test_one_job_has_its_schedule_in_words_and_its_last_ten_runs() -> None:
     assert table(card)[0] == ("10:11", "0.0 s", "done")
 
 
+def test_a_scan_is_found_by_the_name_the_list_gives_it() -> None:
+    desk, _ = here()
+
+    assert desk.card("/jobs Wheel").title == "Job scan wheel"
+    assert desk.card("/runjob wheel").title.startswith("Job scan wheel: ")
+
+
 def test_a_job_nobody_knows_and_a_desk_without_a_scheduler_are_told_in_words() -> None:
     desk, _ = here()
 
-    assert desk.told("/jobs nonsense") == "There is no job “nonsense”: /jobs lists them all."
-    assert desk.told("/runjob nonsense") == "There is no job “nonsense”: /jobs lists them all."
+    assert desk.told("/jobs nonsense") == "There is no job “nonsense”. /jobs lists them all."
+    assert desk.told("/runjob nonsense") == "There is no job “nonsense”. /jobs lists them all."
+    assert desk.told("/runjob sterss") == "There is no job “sterss”. Did you mean stress? /jobs lists them all."
     assert "a desk that is being run" in visit().told("/jobs")
 
 
@@ -162,25 +170,29 @@ def test_runjob_refuses_what_is_being_run() -> None:
     assert table(shown)[0][2] == "runs"
 
 
+@dataclass
 class Waiting:
     """Jobs whose lane is busy."""
 
+    known: tuple[Standing, ...]
+
     def standings(self) -> tuple[Standing, ...]:
-        return ()
+        return self.known
 
     def run_now(self, name: str, by: str) -> Future[Run]:
         return Future()
 
 
 def test_a_run_that_takes_long_is_answered_before_it_is_over() -> None:
-    desk, _ = here()
+    desk, jobs = here()
+    waiting = Waiting(jobs.standings())
     patience, handlers.PATIENCE = handlers.PATIENCE, 0.01
     try:
-        card = Visit(desk.world, replace(desk.room, jobs=Waiting()), desk.sources).card("/runjob backup")
+        card = Visit(desk.world, replace(desk.room, jobs=waiting), desk.sources).card("/runjob stress")
     finally:
         handlers.PATIENCE = patience
 
-    assert card.title == "Job backup: asked for"
+    assert card.title == "Job stress: asked for"
 
 
 def test_names_of_jobs_are_completed() -> None:

@@ -9,10 +9,27 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from alerts.rules import RULES
+from alerts.rules.thresholds import Thresholds
+from bot import app
+from bot.bulkheads import finish
+from bot.command import Reply
+from bot.config import load
+from bot.console.replay import ReplayOptions, make_journey
+from bot.day_jobs import LEFT_OUT, NO_RULES, day_jobs, rules
+from bot.dispatch import dispatch
+from bot.message import Card, Request
+from bot.platforms.replay_chat import IDENTITY
+from bot.replay import Journey
+from engine.model.events import EventKind
+from engine.store import Store
 
 ROOT = Path(__file__).parents[2]
 LOGIN = re.compile(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)")
@@ -88,3 +105,80 @@ async def test_a_visitor_approves_a_card_sees_it_filled_and_reads_the_digest() -
     assert titles[-1] == "Digest Tue 3 Feb 09"
     assert all(card["banner"].startswith("DEMO 2009-02-03") for card in shown)
     assert process.returncode == 0
+
+
+# The desk of a demo watches itself, as a live one does. In one process, without pauses.
+
+
+@dataclass
+class Visitor:
+    """Somebody who approves what is proposed and answers the first alert."""
+
+    journey: Journey
+    answer: Reply | None = None
+
+    def ask(self, text: str = "", action: str = "") -> Reply:
+        """A command or a tap of theirs."""
+        room = self.journey.room
+        return finish(dispatch(room, Request(IDENTITY, text, action, f"test:{room.desk.new_id('U')}")))
+
+    def card(self, text: str) -> Card:
+        (card,) = self.ask(text).cards
+        return card
+
+    async def pace(self, now: datetime, planned: datetime) -> datetime:
+        """No pause; what is told as an alert is seen at once."""
+        del now
+        told = next((card for card in self.journey.chat.messages.values() if card.title.startswith("Limit near")), None)
+        if told is not None and self.answer is None:
+            seen = Request(IDENTITY, action=told.buttons[0][0].action, source="test:seen")
+            self.answer = await dispatch(self.journey.room, seen)
+        return planned
+
+
+def three_sessions() -> Visitor:
+    """Spreads are bought on a Friday, lose nearly what a day may lose on Tuesday, and live on."""
+    config = load(None, {})
+    first, last = date(2009, 2, 13), date(2009, 2, 18)
+    options = ReplayOptions(app.demo_prices(), first, last, strategies=("debit_spreads",), label="DEMO")
+    made = make_journey(config, options, Store.memory())
+    jobs = day_jobs(made.made.desk, config.alerts.thresholds, speed=600)
+    room = replace(made.room, jobs=jobs, left_out=LEFT_OUT)
+    visitor = Visitor(replace(made, room=room, jobs=jobs.runner))
+    finish(replace(visitor.journey, pace=visitor.pace).run(room.desk.sessions.between(first, last)))
+    return visitor
+
+
+def test_an_alert_comes_is_seen_and_ends_and_jobs_and_digests_run_at_the_clock_of_the_days() -> None:
+    visitor = three_sessions()
+
+    assert visitor.answer is not None
+    seen = dict(visitor.answer.cards[0].facts)
+    assert (seen["Since"], seen["Seen by"]) == ("2009-02-17 14:00 ET", "you, 14:00:00 ET")
+    over = visitor.card(f"/alerts {visitor.answer.cards[0].footer}")
+    assert over.title == "Over: Limit near: day's loss"
+    assert "It is over after 19 h 30 min." in over.lines[0]
+    jobs = visitor.card("/jobs")
+    rows = {row[0]: row[1:] for table in jobs.tables for row in table.rows}
+    assert rows["alerts"] == ("16:21", "done")
+    assert rows["weekly report"] == ("Fri 16:20", "done")
+    assert {last for _, last in rows.values()} <= {"done", "-"}
+    assert visitor.card("/jobs alerts").tables[0].rows[0] == ("16:20", "0.0 s", "done")
+    told = visitor.journey.room.desk.store
+    with told.read() as work:
+        kinds = [event.kind for event in work.events(kinds=(EventKind.DIGEST_READY, EventKind.REPORT_READY))]
+    assert kinds == [EventKind.DIGEST_READY, EventKind.REPORT_READY, EventKind.DIGEST_READY, EventKind.DIGEST_READY]
+
+
+def test_what_a_demo_does_without_is_said_where_it_is_looked_for() -> None:
+    config = load(None, {})
+    day = date(2009, 2, 3)
+    made = make_journey(config, ReplayOptions(app.demo_prices(), day, day), Store.memory())
+    jobs = day_jobs(made.made.desk, config.alerts.thresholds, speed=600)
+    visitor = Visitor(replace(made, room=replace(made.room, jobs=jobs, left_out=LEFT_OUT)))
+
+    assert visitor.card("/health").lines == (LEFT_OUT,)
+    assert LEFT_OUT in visitor.card("/health levels").lines
+    told = " ".join(visitor.ask("/runjob backup").cards[0].lines)
+    assert told == f"There is no job “backup”. {LEFT_OUT} /jobs lists them all."
+    assert {rule.name for rule in rules(Thresholds(), 600)} == {rule.name for rule in RULES} - NO_RULES
