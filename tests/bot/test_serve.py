@@ -50,6 +50,10 @@ def serving(world: World, *works: Work) -> tuple[Serving, ReplayChat]:
     return Serving(room, Runtime(world.desk, works), {chat.name: chat}, Channels((DESTINATION,), {})), chat
 
 
+LOOKS = Work("exits", 0.01, (("look", lambda: None),))
+"""A loop that looks and does nothing."""
+
+
 def alike(world: World) -> Desks:
     """One desk for every kind of work."""
     return Desks(*[world.desk] * 5)
@@ -190,13 +194,9 @@ async def test_a_chat_that_hangs_holds_up_neither_the_exits_nor_the_alerts_elsew
 
 async def test_a_process_that_lost_the_desk_ends_and_says_so() -> None:
     world = make_world()
-    served, _ = serving(world)
+    served, _ = serving(world, LOOKS)
     task = asyncio.create_task(serve(replace(served, renew_every=0.01)))
-    while True:
-        with world.store.read() as work:
-            if work.lease(LEASE) is not None:
-                break
-        await asyncio.sleep(0.01)
+    assert await _within(lambda: _has_started(served))
     with world.store.begin() as work:
         work.take_lease(
             LEASE, "elsewhere:1:0", world.clock() + timedelta(minutes=1), world.clock() + timedelta(minutes=2)
@@ -229,9 +229,9 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_desk() -> N
     world = make_world()
     store = AwayStore(world.store)
     world = replace(world, desk=replace(world.desk, store=store))  # type: ignore[arg-type]
-    served, _ = serving(world)
+    served, _ = serving(world, LOOKS)
     task = asyncio.create_task(serve(replace(served, renew_every=0.01)))
-    await _within(lambda: _leased(world))
+    assert await _within(lambda: _has_started(served))
     store.failing = 3
 
     assert await _within(lambda: store.failed == 3)
@@ -240,6 +240,11 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_desk() -> N
     assert not task.done()
     task.cancel()
     await task
+
+
+def _has_started(served: Serving) -> bool:
+    """Whether its start is over: its loops begin when the lease is taken and the books are open."""
+    return served.runtime.beats[0].looks > 0
 
 
 def _leased(world: World) -> bool:
@@ -252,9 +257,9 @@ async def test_the_books_of_an_account_at_a_broker_begin_with_its_own_cash() -> 
     world.broker.cash = Decimal("12345.67")
 
     for _ in range(2):
-        served, _ = serving(world, Work("exits", 0.01, (("look", lambda: None),)))
+        served, _ = serving(world, LOOKS)
         task = asyncio.create_task(serve(served))
-        assert await _within(lambda served=served: served.runtime.beats[0].looks > 0)  # type: ignore[misc]
+        assert await _within(lambda served=served: _has_started(served))  # type: ignore[misc]
         task.cancel()
         await task
         world.broker.cash += 1000
@@ -306,14 +311,21 @@ def test_a_desk_at_alpaca_is_not_opened_with_the_configured_account_size() -> No
 
 
 async def test_an_update_of_the_stream_is_booked_long_before_the_next_look() -> None:
+    looks: list[int] = []
+
+    def look() -> None:
+        listening = server.listening
+        orders.reconcile(world.desk)
+        looks.append(listening)
+
     with wire_world() as world, AlpacaStream(world.exchange, KEY, SECRET) as server:
-        runtime = Runtime(world.desk, [Work("fills", 600, (("fills", lambda: orders.reconcile(world.desk)),))])
+        runtime = Runtime(world.desk, [Work("fills", 600, (("fills", look),))])
         stream = TradeStream(KEY, SECRET, runtime.wake, np.random.default_rng(7), url_override=server.url)
         room = Room(world.desk, owner(["test:1"]), inline, lambda: "PAPER")
         served = Serving(room, runtime, {}, Channels((DESTINATION,), {}), feeds=(stream,))
         task = asyncio.create_task(serve(served))
         world.approve()
-        assert await _within(lambda: server.listening == 1 and runtime.beats[0].looks >= 2)
+        assert await _within(lambda: looks[-1:] == [1]), "no look that began when it listened"
 
         world.exchange.fill("A00001.1.1", 2)
 
@@ -346,15 +358,22 @@ def test_a_desk_at_alpaca_listens_where_the_environment_says() -> None:
 
 
 class SlowChat(ReplayChat):
-    """A platform that takes a while to take a message."""
+    """A platform that has a message taken when the desk is ending."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.taking = asyncio.Event()
+        self.taking, self.ending = asyncio.Event(), asyncio.Event()
+
+    async def day(self) -> None:
+        """Canceled when the desk begins to end."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ending.set()
 
     async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         self.taking.set()
-        await asyncio.sleep(0.3)
+        await self.ending.wait()
         return await super().post(chat, card, manner)
 
 
@@ -364,7 +383,7 @@ async def test_a_message_on_its_way_arrives_before_the_desk_ends_and_no_further_
     with world.store.begin() as work:
         for number in (1, 2):
             work.add_event(Event(f"E{number}", EventKind.HALTED, world.clock(), "desk", {"by": "ann"}))
-    task = asyncio.create_task(serve(replace(served, platforms={chat.name: chat})))
+    task = asyncio.create_task(serve(replace(served, platforms={chat.name: chat}, day=chat.day)))
     await asyncio.wait_for(chat.taking.wait(), 5)
 
     os.kill(os.getpid(), signal.SIGTERM)

@@ -156,6 +156,10 @@ class DiscordServer:
     async def _stop(self) -> None:
         await self._close()
         await self._runner.cleanup()
+        unanswered = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unanswered:
+            task.cancel()
+        await asyncio.gather(*unanswered, return_exceptions=True)
 
     def _ask(self, work: Coroutine[Any, Any, T]) -> Asked[T]:
         return Asked(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -46,9 +46,9 @@ class Loopback:
 
     @property
     def knows_its_channel(self) -> bool:
-        """Whether the bot is on the gateway and was told of the server."""
+        """Whether the bot is on the gateway, has heard so itself, and was told of the server."""
         client = self.app._client
-        return client is not None and client.get_channel(DESK) is not None
+        return client is not None and client.down_since is None and client.get_channel(DESK) is not None
 
     async def asked(self) -> Approval:
         """A proposal whose card stands in the channel, as the outbox puts it there."""
