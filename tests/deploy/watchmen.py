@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from bot.app import system_clock
@@ -140,9 +142,27 @@ def telling(folder: Path) -> Iterator[Told]:
         yield Told(port, telegram, group, discord)
 
 
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """Prometheus on this port."""
+
+    port: int
+
+    def ask(self, expression: str) -> list[dict[str, Any]]:
+        """The series that this gives now; none is an empty list."""
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?{urlencode({'query': expression})}"
+        with urlopen(url, timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        return found
+
+    def until(self, expression: str) -> None:
+        """Wait until this gives something."""
+        assert until(lambda: bool(self.ask(expression))), expression
+
+
 @contextmanager
-def looking(folder: Path, desk: int, told: Told) -> Iterator[int]:
-    """Prometheus, which looks at the desk on this port and tells Alertmanager; the port on which it answers."""
+def looking(folder: Path, desk: int, told: Told) -> Iterator[Prometheus]:
+    """Prometheus, which looks at the desk on this port and tells Alertmanager."""
     for file in (DEPLOY / "prometheus").glob("*.yml"):
         (folder / file.name).write_bytes(file.read_bytes())
     shorten(folder / "prometheus.yml", r"((?:scrape|evaluation)_interval: )(\w+)$")
@@ -154,7 +174,7 @@ def looking(folder: Path, desk: int, told: Told) -> Iterator[int]:
     flags = (f"--storage.tsdb.path={folder / 'metrics'}", f"--web.listen-address=127.0.0.1:{port}")
     with running(folder, prometheus("prometheus"), f"--config.file={folder / 'prometheus.yml'}", *flags):
         assert until(lambda: answers(port)), (folder / "prometheus.log").read_text()
-        yield port
+        yield Prometheus(port)
 
 
 def shorten(file: Path, pattern: str) -> None:
