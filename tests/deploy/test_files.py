@@ -15,6 +15,7 @@ from alerts.rules import RULES as OWN_RULES
 from bot.catalogue import COMMANDS
 from bot.cli import parse
 from engine import meters
+from tests.journeys.program import MEMORY
 from tests.programs import dev_tool, prometheus, systemd_analyze
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,12 @@ def test_the_service_is_one_that_systemd_takes(tmp_path: Path) -> None:
     done = subprocess.run([program, "verify", here], capture_output=True, text=True, check=False)
     assert (done.returncode, "Unknown" in done.stderr, "wallstreetbots.service:" in done.stderr) == (0, False, False)
     assert {"Type=notify", "WatchdogSec=60", "Restart=on-failure", "NoNewPrivileges=yes"} <= set(unit.splitlines())
+
+
+@pytest.mark.parametrize("file", ["systemd/wallstreetbots.service", "Containerfile"])
+def test_a_process_that_runs_for_weeks_gives_freed_memory_back(file: str) -> None:
+    text = (DEPLOY / file).read_text(encoding="utf-8")
+    assert [f"{name}={value}" for name, value in MEMORY.items() if f"{name}={value}" not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alerts import levels
 from alerts.outbox import Lanes, Outbox
 from alerts.planner import due_times
 from alerts.routes import routes
 from alerts.scheduler import Scheduler
 from bot import app
 from bot.bulkheads import Bulkheads
+from bot.cards.health import level_facts
 from bot.channels import channels_of, chats_of
 from bot.command import Pool, Room
 from bot.console.replay import load_config
@@ -32,7 +34,7 @@ from bot.dispatch import dispatch
 from bot.fronts import Fronts
 from bot.heartbeat import Heartbeat
 from bot.jobs import store_jobs
-from bot.message import Request, as_text
+from bot.message import Card, Request, as_text
 from bot.parts import Parts
 from bot.platforms.base import Front
 from bot.platforms.discord_app import DiscordApp
@@ -113,7 +115,11 @@ class Life:
         }
         request = Request(next(iter(self.room.people.by_identity)), "/health", source=f"report:{desk.now()}")
         reply = await dispatch(self.room, request)
-        return {"due": due, "health": "\n\n".join(map(as_text, reply.cards))}
+        with desk.store.read() as work:
+            measured = levels.measure(desk, work)  # by its own clock: /health tells none of recorded days
+        card = Card("Service levels", facts=level_facts(measured))
+        told = "\n\n".join(map(as_text, (*reply.cards, card)))
+        return {"due": due, "health": told, "missed": measured.missed}
 
     async def _delivered(self, seconds: float) -> bool:
         """Bring what gets through, and whether every lane came to its end within so many seconds."""
@@ -198,15 +204,15 @@ def secret(config: Config, name: str) -> str:
     return config.secrets[name].get_secret_value()
 
 
-async def live(config: Config, start: datetime, store: Store, folder: RecordedFolder) -> None:
-    """Serve until standard input ends."""
+async def live(config: Config, start: datetime, store: Store, folder: RecordedFolder, held: int) -> None:
+    """Serve until standard input ends; `held` is what the recorded days take of the memory."""
     life = born(config, start, store, folder)
     life.fronts.start()
     try:
         until = time.monotonic() + CONNECTED_WITHIN
         while not all(front.state.is_well for front in life.chats) and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        say({"ready": os.getpid()})
+        say({"recorded": held})
         while line := await asyncio.to_thread(sys.stdin.readline):
             say(await life.answer(json.loads(line)))
         await life.lanes.stop(5.0)
@@ -224,9 +230,11 @@ def say(body: dict[str, Any]) -> None:
 def main() -> None:
     """One life."""
     config = load_config(Path(sys.argv[1]), os.environ)
+    before = resident()
     folder = RecordedFolder.open(Path(sys.argv[3]))
+    held = resident() - before
     with app.open_store(config.database.url) as store:
-        asyncio.run(live(config, datetime.fromisoformat(sys.argv[2]), store, folder))
+        asyncio.run(live(config, datetime.fromisoformat(sys.argv[2]), store, folder, held))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ from engine.data.replay import ReplayMarket
 from engine.model.instruments import Instrument, Stock, instrument
 from engine.sessions import Sessions
 from tests.journeys.chats import Chats, chats
-from tests.journeys.program import DATA, environment
+from tests.journeys.program import DATA, MEMORY, environment
 from tests.standins import alpaca_events
 from tests.standins.alpaca import KEY, SECRET, AlpacaStandin
 from tests.standins.alpaca_book import contract
@@ -71,6 +71,8 @@ class World:
     memory: list[int] = field(default_factory=list)
     """Bytes the process held at the end of each session, with the life it was in."""
     lives: list[int] = field(default_factory=list)
+    recorded: int = 0
+    """Bytes of the recorded days in the process: a desk on live prices has none of them."""
     process: subprocess.Popen[str] | None = None
     dark: dict[str, int] = field(default_factory=dict)
     """Platforms that are down, and for how many looks more."""
@@ -79,6 +81,8 @@ class World:
     """By job, every due time from the first look to the last, as the database writes instants."""
     health: str = ""
     """What the desk said of itself in the end."""
+    missed: tuple[str, ...] = ()
+    """The service levels that it did not keep."""
 
     def __post_init__(self) -> None:
         self.market = ReplayMarket(RecordedFolder.open(DATA), self.clock, self.sessions)
@@ -100,6 +104,7 @@ class World:
             "ALPACA_TRADING_URL": self.alpaca.url,
             "WSB__DESK__BROKER": "alpaca",
             "WSB__LOGGING__LEVEL": "warning",
+            **MEMORY,
         }
         log = (self.chats.folder / f"life{number}.log").open("w", encoding="utf-8")
         self.process = subprocess.Popen(
@@ -113,7 +118,7 @@ class World:
         )
         self.chats.processes.append(self.process)
         log.close()
-        self._heard()
+        self.recorded = int(self._heard()["recorded"])
 
     def ask(self, **order: Any) -> dict[str, Any]:
         """Give the desk one order and wait for its answer."""
@@ -187,15 +192,14 @@ class World:
         if self._people():
             self.ask(deliver=5.0)
 
-    def session(self, day: date, every: timedelta = MINUTE) -> None:
-        """One session from before the bell into the night."""
+    def session(self, day: date, pace: Sequence[int]) -> None:
+        """One session from before the bell into the night; minutes between two looks are drawn from `pace`."""
         opens, closes = self.sessions.open(day), self.sessions.close(day)
-        deaths = {
-            int(each) for each in self.rng.integers(0, (closes - opens) // every, self.rng.poisson(self.luck.kills))
-        }
+        steps = tuple(self._steps(opens, closes, pace))
+        deaths = {int(each) for each in self.rng.integers(0, len(steps), self.rng.poisson(self.luck.kills))}
         for at in (opens - 90 * MINUTE, opens - 30 * MINUTE):
             self.look(at)
-        for number, at in enumerate(_steps(opens, closes, every)):
+        for number, at in enumerate(steps):
             if at <= self.now:
                 continue  # it was down then
             self.look(at)
@@ -229,13 +233,22 @@ class World:
                 break
         assert self.first is not None
         told = self.ask(report=[self.first.isoformat(), looked.isoformat()])
-        self.due, self.health = told["due"], told["health"]
+        self.due, self.health, self.missed = told["due"], told["health"], tuple(told["missed"])
+
+    def _steps(self, start: datetime, end: datetime, pace: Sequence[int]) -> Iterator[datetime]:
+        at = start
+        while at < end:
+            yield at
+            at += int(self.rng.choice(pace)) * MINUTE
 
     def growth(self) -> float:
-        """The most memory growth of one life from the end of its fifth session to its last, as a ratio."""
+        """The most memory growth of one life from the end of its fifth session to its last, as a ratio.
+
+        Of what the desk itself holds: the recorded days, which never change, would hide some of it.
+        """
         ratios = [1.0]
         for life in set(self.lives):
-            own = [held for held, of in zip(self.memory, self.lives, strict=True) if of == life][4:]
+            own = [held - self.recorded for held, of in zip(self.memory, self.lives, strict=True) if of == life][4:]
             ratios += [own[-1] / own[0]] if len(own) > 1 else []
         return max(ratios)
 
@@ -368,13 +381,6 @@ class World:
         self.count[f"discord {button}"] += 1
         threading.Event().wait(0.1)
         return True
-
-
-def _steps(start: datetime, end: datetime, every: timedelta) -> Iterator[datetime]:
-    at = start
-    while at < end:
-        yield at
-        at += every
 
 
 @contextmanager

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = SHARED / "data"
 HALF_YEAR = ("--from", "2019-01-02", "--to", "2019-06-28", "--strategies", "wheel,wsb_dip", "--seed", "7")
 THREE_WEEKS = ("--from", "2019-01-02", "--to", "2019-01-23", "--strategies", "wheel,wsb_dip", "--seed", "7")
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""How the service and the image have glibc give freed memory back (`deploy`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.data.folder import RecordedFolder
 from engine.data.recorder import Note, Recorder
 from engine.data.recording import BARS, CHAINS, INTRADAY, SNAPSHOTS, Part
 from engine.data.recording_market import RecordingMarket
+from engine.data.recordings import KEPT_DAYS
 from engine.data.replay import ReplayMarket
 from engine.errors import ConfigError, DataInvalid, DataUnavailable, NotFound
 from engine.model.instruments import Stock
@@ -250,6 +251,17 @@ def test_a_day_later_only_the_new_bar_is_added(desk: Desk) -> None:
     assert_same_bars(desk.read().snapshot("XYZ").bars, later.bars)
     assert sorted(rows(desk.folder, BARS)) == [1, 260]
     assert_same_bars(desk.read(make.NOW).snapshot("XYZ").bars, bars)
+
+
+def test_the_chains_of_a_few_days_are_at_hand_and_no_more(desk: Desk) -> None:
+    instants = [make.NOW + timedelta(days=ahead) for ahead in range(KEPT_DAYS + 2)]
+    for at in instants:
+        desk.clock.set(at)
+        desk.seen(rich_snapshot(asof=at, today=at.date()))
+    desk.recorder.flush()
+    recordings = RecordedFolder.open(desk.folder).recordings
+    assert all(recordings.chain("XYZ", at) is not None for at in instants)
+    assert len(recordings._chains) == KEPT_DAYS
 
 
 def test_a_split_between_two_days_leaves_each_day_its_own_shares(desk: Desk) -> None:
