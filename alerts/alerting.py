@@ -289,7 +289,7 @@ def see(desk: Desk, id: str, by: str) -> tuple[Alert, ...]:
         if all(alert.state is AlertState.SNOOZED for alert in answered):
             raise AlreadyDecided(f"{id} sleeps {_until(answered[0])}.")
         if all(alert.seen_by for alert in answered):
-            raise AlreadyDecided(f"{answered[0].seen_by} has answered {id} already.")
+            raise AlreadyDecided(f"{id} was answered already, by {answered[0].seen_by}.")
         seen = [replace(alert, seen_by=by, seen_at=now) for alert in answered if not alert.seen_by]
         return _answer(desk, work, seen, by)
 

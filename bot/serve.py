@@ -320,7 +320,7 @@ class Mail:
             return
         self._digests = time.monotonic() + DIGESTS_EVERY
         room, channels = self._serving.room, self._serving.channels
-        await room.run(Pool.LOOK, lambda: digest_times.send_due(self._serving.desk, room.people, channels))
+        await room.run(Pool.LOOK, lambda: digest_times.send_due(room.desk, room.people, channels))
 
     async def stop(self, seconds: float) -> None:
         """Begin no further message, and let those on their way arrive: one cut off would be sent twice."""

@@ -20,13 +20,13 @@ def strategies_card(
 ) -> Card:
     """A line for each. `account`: what stops all of them."""
     rows = tuple(_row(view) for view in views)
+    told = "".join(f" {each.name} is a report: /{each.command}." for each in reports)
     return Card(
         "Strategies",
         lines=(*account, *(line for view in views for line in view.why_not)),
-        facts=tuple((each.name, f"a report: /{each.command}") for each in reports),
         tables=(Table(("Strategy", "Risk", "Won", "P&L"), rows, right=(1, 2, 3)),) if rows else (),
         buttons=((Button("Baseline", "refresh:/baseline"), Button("Refresh", "refresh:/strategies")),),
-        footer=f"{EXPLAINED} /strategies wheel shows one with its next scan and what is unproven.",
+        footer=f"{EXPLAINED} /strategies wheel shows one with its next scan and what is unproven.{told}",
         banner=banner,
     )
 
@@ -59,7 +59,9 @@ def one_strategy_card(view: StrategyView, account: tuple[str, ...], next_scan: s
 def _row(view: StrategyView) -> tuple[str, ...]:
     risk = "?" if view.risk is None else as_percent(view.risk)
     won = f"{view.won}/{view.campaigns}" if view.campaigns else "-"
-    return view.strategy.name[:NAME_WIDTH], risk, won, words.whole(view.pnl)
+    name = view.strategy.name
+    short = name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+    return short, risk, won, words.whole(view.pnl)
 
 
 def _unproven(view: StrategyView) -> str:

@@ -239,7 +239,7 @@ def test_who_comes_too_late_is_told_so() -> None:
     here.look({"XYZ": 1.1})
     alerting.see(here.world.desk, "N00001", "tom")
 
-    with pytest.raises(AlreadyDecided, match="tom has answered N00001 already"):
+    with pytest.raises(AlreadyDecided, match="N00001 was answered already, by tom"):
         alerting.see(here.world.desk, "N00001", "ann")
     alerting.snooze(here.world.desk, "N00001", "ann", until)
     with pytest.raises(AlreadyDecided, match="N00001 sleeps until 2026-06-15 13:00 ET, ann wished it"):

@@ -273,7 +273,7 @@ def test_a_tap_on_a_stale_card_is_answered_in_words_and_with_the_card_as_it_is()
 
     reply = here.ask(action="seen:N00012")
 
-    assert (reply.error, reply.cards[0].lines) == ("already decided", ("tom has answered N00012 already.",))
+    assert (reply.error, reply.cards[0].lines) == ("already decided", ("N00012 was answered already, by tom.",))
     assert ("Seen by", "tom, 10:00:00 ET") in reply.cards[1].facts
 
 

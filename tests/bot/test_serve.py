@@ -137,6 +137,28 @@ async def test_a_served_desk_brings_a_digest_at_a_person_s_own_time() -> None:
     assert [card.title for card in chat.messages.values()] == ["Digest Mon 15 Jun 26"]
 
 
+async def test_a_digest_of_recorded_days_waits_for_the_person_s_time_on_their_clock() -> None:
+    world = make_world()
+    served, chat = serving(world)
+    years_later = world.clock() + timedelta(days=6000)
+    room = replace(served.room, people=owner([DESTINATION]))
+    with world.store.begin() as work:
+        save(work, "you", Preferences(digest_at=time(18)), "you", world.clock())
+    world.clock.set(world.desk.sessions.close(world.desk.today) + timedelta(minutes=15))
+    digests.end_day_once(world.desk)
+    with world.store.read() as work:
+        (event,) = work.newest_events((EventKind.DIGEST_READY,))
+    task = asyncio.create_task(serve(replace(served, room=room, clock=lambda: years_later)))
+    while not _is_routed(world, event):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await task
+
+    with world.store.read() as work:
+        assert [each.version for each in work.deliveries(event.id)] == [0]
+    assert chat.messages == {}
+
+
 def _is_routed(world: World, event: Event) -> bool:
     with world.store.read() as work:
         return any(each.sent_at is not None for each in work.deliveries(event.id))
