@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from alerts.routes import OF_ALERT, SILENT, card_key
+from alerts.watching import RESTS
 from bot import words
 from bot.cards.adoption import adoption_card
 from bot.cards.alerts import alert_card
@@ -19,12 +21,13 @@ from bot.cards.setup import channel_test, seen_by
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import audit, digests, halts, mending, panic, rolls
+from engine import alarms, audit, digests, halts, mending, panic, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.digests import Digest, named
 from engine.model.events import Event, EventKind
 from engine.model.orders import MANUAL, NET
+from engine.store import UnitOfWork
 
 Draw = Callable[[Desk, Event, str], Card | None]
 
@@ -124,6 +127,7 @@ def _filled(desk: Desk, event: Event, banner: str) -> Card | None:
         return _proposal(desk, str(data["approval"]), banner)
     with desk.store.read() as work:
         position = work.find_position(event.subject)
+        sounded = _sounded(work, event)
     if position is not None and not position.is_open:
         return None
     facts = (("Filled", f"{data.get('filled')} of {data.get('quantity')}"), ("At", _net(data.get("average"))))
@@ -135,12 +139,27 @@ def _filled(desk: Desk, event: Event, banner: str) -> Card | None:
         footer=event.subject,
         banner=banner,
         key=_key(event),
+        sounded=sounded,
     )
 
 
-def _exit_started(desk: Desk, event: Event, banner: str) -> Card:
-    del desk
+def _sounded(work: UnitOfWork, event: Event) -> int | None:
+    """0 (`Card.sounded`) for the fill of an exit that made its sound a moment ago: one trouble is heard once.
+
+    Who closed it by hand waits for the fill and hears it, and so does who was told that it does not get done.
+    """
+    about = [each for each in work.events_about(event.subject) if timedelta(0) <= event.at - each.at <= RESTS]
+    has_failed = any(each.kind is EventKind.EXIT_FAILED for each in about)
+    is_told = any(each.kind is EventKind.EXIT_STARTED and each.data.get("reason") != MANUAL for each in about)
+    return 0 if is_told and not has_failed else None
+
+
+def _exit_started(desk: Desk, event: Event, banner: str) -> Card | None:
+    """Nothing while its alarm runs: every try is counted there, and answered there."""
     data = event.data
+    with desk.store.read() as work:
+        if data.get("reason") != MANUAL and alarms.running(work, event.subject, Trouble.EXIT) is not None:
+            return None
     facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
     return Card(
         f"Closing {data.get('ticker')}" + ("" if data.get("reason") == MANUAL else f": {data.get('reason')}"),
@@ -165,8 +184,8 @@ def _position_button(event: Event) -> tuple[tuple[Button, ...], ...]:
 
 def _closed(desk: Desk, event: Event, banner: str) -> Card:
     with desk.store.read() as work:
-        position = work.position(event.subject)
-    return closed_position_card(position, 1, banner)
+        position, sounded = work.position(event.subject), _sounded(work, event)
+    return replace(closed_position_card(position, 1, banner), sounded=sounded)
 
 
 def _roll(desk: Desk, event: Event, banner: str) -> Card:

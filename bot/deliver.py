@@ -169,7 +169,8 @@ class Postman:
         if card is None or (standing is not None and card.version <= standing.version):
             return Drawn(None, standing)
         is_quiet = card.sounded == 0 or (wishes.is_quiet(now) and not delivery.urgent)
-        manner = Manner(is_quiet, None if under is None else _place(under), delivery.urgent)
+        is_heard = not is_quiet and event.severity is not Severity.INFO
+        manner = Manner(is_quiet, is_heard, None if under is None else _place(under), delivery.urgent)
         return Drawn(referenced(replace(personal(card, wishes), key=key), event), standing, manner)
 
     async def _show(self, platform: Platform, chat: str, card: Card, drawn: Drawn) -> str:

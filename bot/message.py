@@ -169,11 +169,13 @@ class Manner:
 
     Attributes:
         silent: without sound or vibration (quiet hours).
+        heard: it has to be heard: not where only those hear it who follow one trade.
         urgent: before everything else that waits on the platform.
         under: the card of the same trade that stands in this chat: the message goes into its thread, or answers it.
     """
 
     silent: bool = False
+    heard: bool = False
     under: MessageRef | None = None
     urgent: bool = False
 

@@ -25,7 +25,7 @@ from engine.model.events import Event, EventKind, Severity
 from engine.model.instruments import Instrument, Stock
 from engine.model.legs import Leg, Structure
 from engine.model.market import Quote
-from engine.model.orders import MANUAL, ROLL, Order, Purpose, Ticket, TicketStatus
+from engine.model.orders import MANUAL, ROLL, STOPS, Order, Purpose, Ticket, TicketStatus
 from engine.model.trade import Exit, Working
 from engine.modelled import GoodQuote, Modelled
 from engine.protection import (
@@ -424,7 +424,8 @@ def _started(desk: Desk, position: Position, ticket: Ticket, words: str) -> Even
         "quantity": ticket.quantity,
         "limit": str(ticket.limit),
     }
-    return desk.event(EventKind.EXIT_STARTED, position.id, data, correlation=position.story)
+    severity = Severity.WARNING if ticket.reason in STOPS else Severity.INFO
+    return desk.event(EventKind.EXIT_STARTED, position.id, data, severity, position.story)
 
 
 @dataclass(frozen=True, slots=True)

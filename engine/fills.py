@@ -12,9 +12,9 @@ from engine.attempts import story_of
 from engine.desk import Desk
 from engine.exposures import plan_exposure
 from engine.model.book import ZERO, Position
-from engine.model.events import Event, EventKind
+from engine.model.events import Event, EventKind, Severity
 from engine.model.legs import ExitPlan, Leg, Structure
-from engine.model.orders import DONE, Fill, Order, OrderStatus, Purpose, Ticket, TicketStatus
+from engine.model.orders import DONE, STOPS, Fill, Order, OrderStatus, Purpose, Ticket, TicketStatus
 from engine.model.trade import TradePlan
 from engine.store import UnitOfWork
 
@@ -187,6 +187,6 @@ def closed(desk: Desk, work: UnitOfWork, position: Position) -> None:
         "fees": str(position.fees),
         "reason": position.close_reason,
     }
-    event = desk.event(EventKind.POSITION_CLOSED, position.id, data, correlation=position.story)
-    work.add_event(event)
+    severity = Severity.WARNING if position.close_reason in STOPS else Severity.INFO
+    work.add_event(desk.event(EventKind.POSITION_CLOSED, position.id, data, severity, position.story))
     alarms.over(desk, work, position, f"{position.ticker} is closed: {position.close_reason}.")

@@ -267,7 +267,8 @@ class DiscordApp:
         arguments = shown.new(view_of(shown.rows)) | {"silent": manner.silent}
         try:
             if manner.under is not None:
-                return await self._threads.post(client, manner.under, card, arguments)
+                under = self._threads.answer if manner.heard else self._threads.post
+                return await under(client, manner.under, card, arguments)
             sent = await client.get_partial_messageable(int(chat)).send(**arguments)
         except discord.HTTPException as problem:
             if manner.under is not None and problem.code in NO_THREAD:

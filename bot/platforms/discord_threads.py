@@ -40,14 +40,25 @@ class Threads:
         if not is_in_thread and self._enabled and await self._opened(client, channel, message, card):
             channel, is_in_thread = message, True
         elif not is_in_thread:
-            return await self._answered(client, under, arguments)
+            return await self.answer(client, under, card, arguments)
         sent = await client.get_partial_messageable(channel).send(**arguments)
         return MessageRef(NAME, under.chat, f"{channel}/{sent.id}")
 
-    async def _answered(self, client: discord.Client, under: MessageRef, arguments: dict[str, Any]) -> MessageRef:
+    async def answer(
+        self, client: discord.Client, under: MessageRef, card: Card, arguments: dict[str, Any]
+    ) -> MessageRef:
+        """Post in the channel, as an answer to the message `under` where that stands there.
+
+        Nobody hears what is posted in a thread but those who have joined it:
+        https://support.discord.com/hc/en-us/articles/4403205878423-Threads-FAQ.
+        """
+        del card
         channel, message = place_of(under)
-        above = discord.MessageReference(message_id=message, channel_id=channel, fail_if_not_exists=False)
-        sent = await client.get_partial_messageable(channel).send(reference=above, **arguments)
+        if "/" in under.message:
+            sent = await client.get_partial_messageable(int(under.chat)).send(**arguments)
+        else:
+            above = discord.MessageReference(message_id=message, channel_id=channel, fail_if_not_exists=False)
+            sent = await client.get_partial_messageable(channel).send(reference=above, **arguments)
         return MessageRef(NAME, under.chat, str(sent.id))
 
     async def _opened(self, client: discord.Client, channel: int, message: int, card: Card) -> bool:

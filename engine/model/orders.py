@@ -75,6 +75,8 @@ PANIC = "panic"
 """Reason of an exit that closes everything at an admin's word."""
 NET = "net"
 """Reason of an exit that only rests at the broker, a stop order under our own stop."""
+STOPS = frozenset({"stop", NET})
+"""Reasons of exits by which a stop is carried out: people hear of it wherever warnings go."""
 
 
 class TicketStatus(StrEnum):

@@ -221,6 +221,20 @@ async def test_later_cards_of_a_trade_go_into_its_thread() -> None:
         world.server.assert_valid()
 
 
+async def test_what_has_to_be_heard_answers_in_the_channel_for_nobody_hears_a_thread() -> None:
+    async with connected(threads=True) as world:
+        first = await world.app.post(CHAT, Card("sell 2 × XYZ 44 put"))
+        inside = await world.app.post(CHAT, Card("Filled"), Manner(under=first))
+        await world.app.post(CHAT, Card("Stop hit"), Manner(heard=True, under=first))
+        await world.app.post(CHAT, Card("Not done"), Manner(heard=True, under=inside))
+
+        hit, not_done = world.desk.messages[1:]
+        assert [each.text.splitlines()[-1] for each in (hit, not_done)] == ["Stop hit", "Not done"]
+        assert hit.row["message_reference"]["message_id"] == first.message
+        assert len(world.server.threads[0].messages) == 1
+        world.server.assert_valid()
+
+
 async def test_a_thread_that_is_there_already_is_used() -> None:
     async with connected(threads=True) as world:
         first = await world.app.post(CHAT, Card("sell 2 × XYZ 44 put"))
