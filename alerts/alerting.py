@@ -35,7 +35,7 @@ PREFIX = "N"
 
 MONEY = frozenset({
     "limit_near", "limit_crossed", "margin", "drawdown", "delta_drift", "vega_drift", "stop_near", "target_near",
-    "expiry", "assignment", "ex_dividend", "earnings",
+    "exit_failed", "expiry", "assignment", "ex_dividend", "earnings",
 })  # fmt: skip
 """Rules about what is held; the others are about the desk itself."""
 
@@ -66,9 +66,7 @@ def look(desk: Desk, rules: Sequence[Rule[Facts]], facts: Facts) -> tuple[Alert,
     found, failures = _read(rules, facts)
     now = desk.now()
     with desk.store.begin() as work:
-        round_ = _Round(now)
-        for alert in work.living_alerts(now - watching.CONTINUES):
-            round_.of(alert.rule)[alert.subject] = alert
+        round_ = _begun(work, now)
         for rule in sorted(rules, key=lambda each: (bool(each.worse), elsewhere.turn(each.name))):
             if rule.name in found:
                 _steps(desk, work, round_, rule, found[rule.name])
@@ -77,6 +75,27 @@ def look(desk: Desk, rules: Sequence[Rule[Facts]], facts: Facts) -> tuple[Alert,
     if failures:
         raise failures[0]
     return tuple(alert for alert in round_.all if alert.is_open)
+
+
+def opened(desk: Desk, rule: Rule[Facts], finding: Finding) -> Alert:
+    """The open alert about what was found between two looks: opened now where there is none yet, as at a look."""
+    with desk.store.begin() as work:
+        round_ = _begun(work, desk.now())
+        known = round_.of(rule.name).get(finding.subject)
+        if known is not None and known.is_open:
+            return known
+        others = Finding(ALL, None, "")
+        _steps(desk, work, round_, rule, {ALL: others, finding.subject: finding})
+        _write(desk, work, round_)
+        return round_.of(rule.name)[finding.subject]
+
+
+def _begun(work: UnitOfWork, now: datetime) -> _Round:
+    """A look at what there is."""
+    round_ = _Round(now)
+    for alert in work.living_alerts(now - watching.CONTINUES):
+        round_.of(alert.rule)[alert.subject] = alert
+    return round_
 
 
 def _read(rules: Iterable[Rule[Facts]], facts: Facts) -> tuple[Readings, list[Exception]]:
@@ -158,12 +177,14 @@ def _steps(desk: Desk, work: UnitOfWork, round_: _Round, rule: Rule[Facts], foun
             continue
         step = _named(desk, step, taken_by)
         round_.note(known, step)
-        if step.telling is Telling.RAISED and step.alert is not None and not step.alert.card:
+        was_open = known is not None and known.is_open
+        if step.telling is Telling.RAISED and step.alert is not None and not was_open:
             fresh.append(step.alert)
     if not fresh:
         return
-    new = elsewhere.attributed(work, fresh, round_.all)
-    for alert in grouping.on_cards(new, before.values(), round_.now):
+    told = elsewhere.attributed(work, fresh, round_.all)
+    new = grouping.on_cards([alert for alert in told if not alert.card], before.values(), round_.now)
+    for alert in (*new, *(alert for alert in told if alert.card)):
         round_.keep(alert)
 
 
@@ -290,7 +311,7 @@ def see(desk: Desk, id: str, by: str) -> tuple[Alert, ...]:
             raise AlreadyDecided(f"{id} sleeps {_until(answered[0])}.")
         if all(alert.seen_by for alert in answered):
             raise AlreadyDecided(f"{id} was answered already, by {answered[0].seen_by}.")
-        seen = [replace(alert, seen_by=by, seen_at=now) for alert in answered if not alert.seen_by]
+        seen = [replace(alert, seen_by=by, seen_at=now, escalated=0) for alert in answered if not alert.seen_by]
         return _answer(desk, work, seen, by)
 
 
@@ -302,10 +323,8 @@ def snooze(desk: Desk, id: str, by: str, until: datetime) -> tuple[Alert, ...]:
     """
     now = desk.now()
     with desk.store.begin() as work:
-        asleep = [
-            replace(alert, state=AlertState.SNOOZED, snoozed_until=until, snoozed_by=by, seen_by=by, seen_at=now)
-            for alert in _open_with(work, id)
-        ]
+        seen = [replace(alert, seen_by=by, seen_at=now, escalated=0) for alert in _open_with(work, id)]
+        asleep = [replace(a, state=AlertState.SNOOZED, snoozed_until=until, snoozed_by=by) for a in seen]
         return _answer(desk, work, asleep, by)
 
 

@@ -50,6 +50,10 @@ def _of_job(event: Event, subject: str) -> bool:
     return event.subject == f"{JOB}{subject}"
 
 
+def _of_position(event: Event, subject: str) -> bool:
+    return event.subject == subject.split(" ")[0]
+
+
 def _either_side(event: Event, subject: str) -> bool:
     return subject in f"{event.data.get('broker')} {event.data.get('desk')}"
 
@@ -64,6 +68,7 @@ WATCHES: Mapping[str, Watch] = {
     "drawdown": Watch(EventKind.RISK_BREACHED, _is_drawdown),
     "position_mismatch": Watch(EventKind.POSITION_MISMATCH, _either_side),
     "data_stale": Watch(EventKind.DATA_STALE, _any),
+    "exit_failed": Watch(EventKind.EXIT_FAILED, _of_position),
     "exits_stalled": Watch(EventKind.ERROR, _same),
     "job_failed": Watch(EventKind.ERROR, _of_job),
     "provider_down": Watch(EventKind.DATA_STALE, _any),
@@ -81,13 +86,14 @@ COVERS: Mapping[str, tuple[str, ...]] = {
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "provider_down": ("data_stale",),
+    "broker_rejects": ("exit_failed",),
     "error_rate": ("broker_down", "data_stale", "provider_down"),
 }
 """By the name of a rule, the alerts it follows from. Of a failed job its error tells the kind."""
 
 _CAUSING = frozenset(rule for rules in (*CAUSES.values(), *COVERS.values()) for rule in rules)
 
-FOLLOWING = ("provider_down", "job_failed", "error_rate")
+FOLLOWING = ("provider_down", "broker_rejects", "job_failed", "error_rate")
 """Rules whose alerts may follow from others', in the order in which they are to be read after all others."""
 
 
@@ -103,11 +109,11 @@ def is_covered(work: UnitOfWork, kind: str) -> bool:
 
 
 def attributed(work: UnitOfWork, fresh: Sequence[Alert], known: Iterable[Alert]) -> tuple[Alert, ...]:
-    """Alerts of one rule that are to be told for the first time, each with what told its trouble already, if anything.
+    """Alerts of one rule that begin now, some of them again, each with what told its trouble already, if anything.
 
     That is the id of an event that made a sound, or the card of an open one of the alerts `known`.
     """
-    rule, since = fresh[0].rule, min(alert.opened_at for alert in fresh) - BEFORE
+    rule, since = fresh[0].rule, min(alert.since for alert in fresh) - BEFORE
     watch = WATCHES.get(rule)
     events = () if watch is None else _recent(work, watch.kind, since)
     causes = {each.rule: each.card for each in reversed(tuple(known)) if each.rule in _CAUSING and each.is_open}
@@ -117,7 +123,7 @@ def attributed(work: UnitOfWork, fresh: Sequence[Alert], known: Iterable[Alert])
 
 def _told_by(alert: Alert, events: Sequence[Event], causes: Mapping[str, str]) -> str:
     """`events`: those of the watch of the alert's rule, newest first. `causes`: cards by rule."""
-    about = [e for e in events if e.at >= alert.opened_at - BEFORE and WATCHES[alert.rule].is_about(e, alert.subject)]
+    about = [e for e in events if e.at >= alert.since - BEFORE and WATCHES[alert.rule].is_about(e, alert.subject)]
     loud = next((event.id for event in about if event.severity is not Severity.INFO), "")
     return loud or next((causes[rule] for rule in _causes(alert, about) if rule in causes), "")
 

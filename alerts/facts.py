@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from engine.alarms import Trouble
 from engine.drift import Moved
 from engine.model.market import ReportTime
 from engine.model.records import LatestRun, Queue
@@ -89,6 +90,22 @@ class Watched:
         if self.target is None or self.value is None or self.entry is None or self.target <= self.entry:
             return None
         return (self.value - self.entry) / (self.target - self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A protective action that does not get done: of which position, how often it failed, and why the last time."""
+
+    position: str
+    ticker: str
+    trouble: Trouble
+    count: int
+    note: str
+
+    @property
+    def subject(self) -> str:
+        """`P00001`, `P00001 net`."""
+        return self.position if self.trouble is Trouble.EXIT else f"{self.position} {self.trouble}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +230,7 @@ class Facts:
             is judged.
         uses: the limits on sums, the day's and the week's loss; None while something held has no price. drawdown:
             likewise, against the limit that halts the desk.
+        failing: exits and nets that do not get done.
         quotes: when the share quote of each held name was made, None where there is none now.
         jobs: by job. errors: of the last hour; acts: what was done in it, errors included.
     """
@@ -226,6 +244,7 @@ class Facts:
     money: Money = field(default_factory=Money)
     drift: Moved = field(default_factory=Moved)
     positions: tuple[Watched, ...] = ()
+    failing: tuple[Failing, ...] = ()
     sold: tuple[Sold, ...] = ()
     reports: tuple[Reporting, ...] = ()
     quotes: tuple[tuple[str, datetime | None], ...] = ()

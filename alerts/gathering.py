@@ -6,18 +6,32 @@ broker is not asked at all: what it said last is taken, and how long ago. What c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from alerts.facts import Broker, Facts, Look, Money, Process, Reporting, Sold, Watched
-from engine import activities, agenda, attempts, bounds, coming, drift, happenings, holdings, quoted, risk, standing
+from alerts.facts import Broker, Facts, Failing, Look, Money, Process, Reporting, Sold, Watched
+from engine import (
+    activities,
+    agenda,
+    alarms,
+    attempts,
+    bounds,
+    coming,
+    drift,
+    happenings,
+    holdings,
+    quoted,
+    risk,
+    standing,
+)
+from engine.alarms import Trouble
 from engine.attempts import Act
 from engine.coming import Known
 from engine.desk import Desk
 from engine.model.book import ZERO, Book, Position
-from engine.model.events import EventKind
+from engine.model.events import Event, EventKind
 from engine.model.instruments import INDEX_ROOTS, Instrument, Option, Right, Stock, Style
 from engine.model.legs import Structure
 from engine.model.market import Quote
@@ -103,6 +117,7 @@ def _facts(desk: Desk, work: UnitOfWork, seen: _Seen, process: Process) -> Facts
         money=_money(desk, work, seen, state, account),
         drift=drift.moved(desk, work, seen.book.positions.values()),
         positions=tuple(_watched(desk, seen, tickets)),
+        failing=failing(work, seen.book.positions.values()),
         sold=tuple(_sold(desk, seen, dated)),
         reports=tuple(_reports(desk, seen, dated)),
         quotes=tuple((name, _quoted_at(seen, name)) for name in seen.names if name not in INDICES),
@@ -165,6 +180,19 @@ def _watched(desk: Desk, seen: _Seen, tickets: tuple[Ticket, ...]) -> Iterator[W
             is_held_to_expiry=position.structure in HELD_TO_EXPIRY,
             is_closing=position.id in closing,
         )
+
+
+def failing(work: UnitOfWork, positions: Iterable[Position]) -> tuple[Failing, ...]:
+    """What does not get done of these positions."""
+    return tuple(failed(event) for event in alarms.going_on(work, positions))
+
+
+def failed(event: Event) -> Failing:
+    """What an event of an alarm (`exit_failed`) says."""
+    data = event.data
+    count = int(str(data.get("count", 1)))
+    trouble = Trouble(str(data.get("trouble", Trouble.EXIT)))
+    return Failing(event.subject, str(data.get("ticker", "")), trouble, count, str(data.get("note", "")))
 
 
 def _words(position: Position) -> str:

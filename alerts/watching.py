@@ -22,8 +22,9 @@ RESTS = timedelta(minutes=15)
 CONTINUES = timedelta(minutes=30)
 """For how long after it was over an alert goes on, on its card, when its trouble is back."""
 
-MOST_ESCALATIONS = 3
-"""How often one alert is told again because nobody answers. One that is urgent already is only told again."""
+MOST_ESCALATIONS = 6
+"""How often one alert is told again because nobody answers, after twice as long each time. One that is urgent already
+is only told again."""
 
 
 class Telling(StrEnum):
@@ -164,7 +165,7 @@ def _is_unanswered(rule: Rule[Any], alert: Alert, now: datetime) -> bool:
     """Whether nobody has answered for so long that it has to be told louder."""
     if rule.escalates is None or alert.seen_by or alert.told_at is None or alert.escalated >= MOST_ESCALATIONS:
         return False
-    return now - alert.told_at >= rule.escalates
+    return now - alert.told_at >= rule.escalates * float(1 << alert.escalated)
 
 
 def _is_due_again(rule: Rule[Any], alert: Alert, now: datetime) -> bool:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from alerts.gathering import failed
 from alerts.routes import OF_ALERT, SILENT, card_key
+from alerts.rules.positions import EXIT_FAILED
 from alerts.watching import RESTS
 from bot import words
 from bot.cards.adoption import adoption_card
-from bot.cards.alerts import alert_card
+from bot.cards.alerts import alert_card, answered
 from bot.cards.digests import Beyond, digest_card
 from bot.cards.holdings import closed_position_card
 from bot.cards.life import told_agenda_card
@@ -249,10 +251,13 @@ def _repair_label(repair: mending.Repair) -> str:
     return repair.words[0].upper() + repair.words[1:]
 
 
-def _alarm(desk: Desk, event: Event, banner: str) -> Card:
-    """A protective action that does not get done: how often it failed, why last, and what a person can do."""
-    del desk
-    data = event.data
+def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
+    """A protective action that does not get done: how often it failed, why last, who looks after it, what to do."""
+    data, subject = event.data, failed(event).subject
+    with desk.store.read() as work:
+        alert = next((a for a in work.open_alerts() if (a.rule, a.subject) == (EXIT_FAILED.name, subject)), None)
+    answer = None if alert is None else answered(alert)
+    seen = (Button("Seen", f"seen:{event.subject}", Tone.ASK),) if answer is None else ()
     what = "The net of" if data.get("trouble") == Trouble.NET else "An exit of"
     count = int(str(data.get("count", 1)))
     retry = Button("Retry", f"retry:{event.subject}", Tone.ASK)
@@ -262,8 +267,8 @@ def _alarm(desk: Desk, event: Event, banner: str) -> Card:
         f"URGENT: {what} {data.get('ticker')} is not getting done",
         Tone.BAD,
         lines=(_sentence(data.get("note")),),
-        facts=(("Failed", "once" if count == 1 else f"{count} times"),),
-        buttons=((retry, look), (close,)),
+        facts=(("Failed", "once" if count == 1 else f"{count} times"), *((answer,) if answer else ())),
+        buttons=((*seen, retry), (look, close)),
         footer=event.subject,
         banner=banner,
         key=card_key(event),
@@ -304,7 +309,7 @@ DRAWN: Mapping[EventKind, Draw] = {
     EventKind.FILLED: _filled,
     EventKind.EXIT_STARTED: _exit_started,
     EventKind.POSITION_CLOSED: _closed,
-    EventKind.EXIT_FAILED: _alarm,
+    EventKind.EXIT_FAILED: alarm_card,
     EventKind.EXIT_RECOVERED: _recovered,
     EventKind.DIGEST_READY: _digest,
     EventKind.REPORT_READY: _digest,

@@ -21,7 +21,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from bot import words as say
-from bot.cards.alerts import is_alert, told_of
+from bot.cards.alerts import is_alert, is_position, told_of
 from bot.carry import carried_out, fits, line_of
 from bot.catalogue import COMMANDS
 from bot.command import Call, Command, Kind, Parameter, Place, Pool, Reply, Room, Tell, unheard
@@ -255,7 +255,7 @@ def _lost(room: Room, request: Request, command: Command, words: list[str], late
     values = values_of(command, words, room.desk, request.options)
     names = [str(values[p.name]) for p in command.parameters if p.kind in HAVE_CARDS and p.name in values]
     with room.desk.store.read() as work:
-        cards = [_as_it_stands(room, work, name.partition(".")[0]) for name in names]
+        cards = [_as_it_stands(room, work, name.partition(".")[0]) for name in names if not is_position(name)]
     return replace(told, cards=(*told.cards, *cards))
 
 

@@ -6,6 +6,7 @@ Every failure of the same trouble is told on the same card, with its number; the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,6 +55,17 @@ def running(work: UnitOfWork, position_id: str, trouble: Trouble) -> Alarm | Non
         return None
     id, count, told_at = json.loads(text)
     return Alarm(id, count, datetime.fromisoformat(told_at))
+
+
+def going_on(work: UnitOfWork, positions: Iterable[Position]) -> tuple[Event, ...]:
+    """The latest event of every alarm that is running about these positions (`exit_failed`)."""
+    names = {_name(position.id, trouble): position.id for position in positions for trouble in Trouble}
+    alarms = {name: json.loads(text)[0] for name, text in work.settings_named(names).items() if text}
+    found = []
+    for name, id in alarms.items():
+        told = (e for e in reversed(work.events_about(names[name])) if e.kind is EventKind.EXIT_FAILED)
+        found += [event for event in told if event.data.get("alarm") == id][:1]
+    return tuple(found)
 
 
 def tell(desk: Desk, work: UnitOfWork, position: Position, note: str, trouble: Trouble = Trouble.EXIT) -> None:

@@ -1,12 +1,18 @@
-"""Stops and targets that are near. That one was reached and what is done about it is told by the exit itself."""
+"""Stops and targets that are near, and exits that do not get done.
+
+That a stop or target was reached and what is done about it is told by the exit itself, and so is the first failure: the
+alert opens beside it without a second sound, to be answered, and is heard when nobody does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from alerts.facts import Facts, Watched
+from alerts.facts import Facts, Failing, Watched
 from alerts.findings import ALL, Finding, Rule
 from alerts.rules.thresholds import Thresholds, back
+from engine.alarms import Trouble
 from engine.model.events import Severity
 from engine.percent import as_percent
 
@@ -19,9 +25,10 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     stop, target = 1.0 - bounds.stop_near, 1.0 - bounds.target_near
     return (
         # The desk closes it by itself; who wants something else (roll, hedge) has to act before.
-        Rule("stop_near", "Stop near", Severity.WARNING, _stops, stop, back(stop, BACK)),
+        Rule("stop_near", "Stop near", Severity.WARNING, _stops, stop, back(stop, BACK), worse=EXIT_FAILED.name),
         # Good news that needs nobody.
-        Rule("target_near", "Target near", Severity.INFO, _targets, target, back(target, BACK)),
+        Rule("target_near", "Target near", Severity.INFO, _targets, target, back(target, BACK), worse=EXIT_FAILED.name),
+        EXIT_FAILED,
     )
 
 
@@ -76,3 +83,22 @@ def _target(position: Watched) -> Finding:
         f"{as_percent(gone)} of the way is gone."
     )
     return Finding(position.id, float(gone), words, "The desk takes the profit at the target.", position.ticker)
+
+
+def not_done(failing: Failing) -> Finding:
+    """An exit or a net that fails, as a finding."""
+    what = "An exit" if failing.trouble is Trouble.EXIT else "The net"
+    often = "once" if failing.count == 1 else f"{failing.count} times"
+    note = failing.note.rstrip(".")
+    words = f"{what} of {failing.ticker} ({failing.position}) has failed {often}: {note}."
+    advice = "The desk goes on trying. Close it by hand at the broker if that cannot wait."
+    return Finding(failing.subject, 1.0, words, advice, failing.ticker)
+
+
+def _failing(facts: Facts) -> Iterator[Finding]:
+    for each in facts.failing:
+        yield not_done(each)
+
+
+EXIT_FAILED = Rule("exit_failed", "Exit not done", Severity.URGENT, _failing, escalates=timedelta(minutes=2))
+"""Money is lost with every minute: nothing else makes somebody look as soon."""

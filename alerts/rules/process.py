@@ -48,7 +48,7 @@ def _work(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             float(bounds.exits_seconds),
             bounds.exits_seconds / 6,
             escalates=timedelta(minutes=2),
-            again=timedelta(minutes=5),
+            again=timedelta(minutes=30),
         ),
         # The next due time makes up for most of them.
         Rule("job_missed", "Job missed", Severity.WARNING, _missed, 1.0, 0.0, holds=LASTS),

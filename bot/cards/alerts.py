@@ -14,6 +14,8 @@ from engine.store import UnitOfWork
 
 TONES = {Severity.INFO: Tone.NEUTRAL, Severity.WARNING: Tone.WARNING, Severity.URGENT: Tone.BAD}
 SNOOZE_MINUTES = 60
+POSITION = "P"
+"""Of the ids of positions."""
 SHOWN = 12
 """Rows of one table: what a phone shows without much scrolling."""
 WIDEST = 17
@@ -29,6 +31,7 @@ HELPS: Mapping[str, tuple[str, str]] = {
     "vega_drift": ("Greeks", "greeks:"),
     "stop_near": ("Position", "position:{position}"),
     "target_near": ("Position", "position:{position}"),
+    "exit_failed": ("Position", "position:{position}"),
     "expiry": ("Position", "position:{position}"),
     "assignment": ("Position", "position:{position}"),
     "ex_dividend": ("Position", "position:{position}"),
@@ -49,6 +52,11 @@ LIST = Button("All alerts", "alerts:")
 def is_alert(id: str) -> bool:
     """Whether an id is one of an alert."""
     return id.upper().startswith(PREFIX)
+
+
+def is_position(id: str) -> bool:
+    """Whether an id is one of a position: its alarm is answered by it."""
+    return id.upper().startswith(POSITION)
 
 
 def told_of(work: UnitOfWork, id: str, banner: str) -> Card:
@@ -132,12 +140,17 @@ def _story(alert: Alert) -> list[str]:
 def _facts(alert: Alert) -> tuple[tuple[str, str], ...]:
     if _is_over(alert):
         return ()
-    facts = [("Since", words.moment(alert.since))]
+    answer = answered(alert)
+    return (("Since", words.moment(alert.since)), *((answer,) if answer else ()))
+
+
+def answered(alert: Alert) -> tuple[str, str] | None:
+    """Who looks after it or put it to sleep, as a fact; None while nobody has answered."""
     if alert.state is AlertState.SNOOZED and alert.snoozed_until is not None:
-        facts.append(("Asleep until", f"{words.moment(alert.snoozed_until)}, by {alert.snoozed_by}"))
-    elif alert.seen_by and alert.seen_at is not None:
-        facts.append(("Seen by", f"{alert.seen_by}, {words.clock(alert.seen_at)}"))
-    return tuple(facts)
+        return "Asleep until", f"{words.moment(alert.snoozed_until)}, by {alert.snoozed_by}"
+    if alert.seen_by and alert.seen_at is not None:
+        return "Seen by", f"{alert.seen_by}, {words.clock(alert.seen_at)}"
+    return None
 
 
 def _members(alerts: Sequence[Alert]) -> Table:

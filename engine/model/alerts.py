@@ -34,7 +34,7 @@ class Alert:
         redrawn_at, shown: when its card was drawn last, and the words it has.
         told_by: the event, or the card it shares, that told the same trouble before; "" where it made its own sound.
         seen_by, seen_at: who answered since the last sound. snoozed_by: who put it to sleep.
-        escalated: how often it was told again because nobody had answered.
+        escalated: how often it was told again because nobody had answered, since somebody did.
         card: the id of the alert on whose card it is told: its own, or the first one's of a group.
         version: of that card. sounded: the version from which on the card is a message of its own, with a sound.
     """

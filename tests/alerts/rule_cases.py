@@ -11,6 +11,7 @@ from typing import Any
 from alerts.facts import (
     Broker,
     Facts,
+    Failing,
     Front,
     Loop,
     Money,
@@ -19,6 +20,7 @@ from alerts.facts import (
     Sold,
     Watched,
 )
+from engine.alarms import Trouble
 from engine.drift import Moved
 from engine.model.market import ReportTime
 from engine.model.records import LatestRun, Queue, RunState
@@ -236,6 +238,13 @@ CASES: Mapping[str, Case] = {
         ("2 × XYZ 20 Jul 26 44 put sold", "worth -1.91", "stop at -2.06", "15 % of the way"),
         marked("-1.85"),
         marked(None),
+    ),
+    "exit_failed": Case(
+        "P00001",
+        facts(failing=(Failing("P00001", "XYZ", Trouble.EXIT, 3, "order P00001.stop.3: no buying power."),)),
+        facts(),
+        facts(),
+        ("An exit of XYZ (P00001) has failed 3 times: order P00001.stop.3: no buying power.",),
     ),
     "target_near": Case(
         "P00001",

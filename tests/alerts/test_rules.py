@@ -40,8 +40,9 @@ def value(name: str, facts: Facts) -> float:
 def test_the_rules_are_those_that_are_promised():
     promised = (
         "limit_near limit_crossed drawdown margin delta_drift vega_drift stop_near target_near expiry assignment "
-        "ex_dividend earnings data_stale provider_down broker_down broker_rejects position_mismatch exits_stalled "
-        "job_missed job_failed disk clock_skew error_rate undelivered platform_down backup_old database_slow"
+        "exit_failed ex_dividend earnings data_stale provider_down broker_down broker_rejects position_mismatch "
+        "exits_stalled job_missed job_failed disk clock_skew error_rate undelivered platform_down backup_old "
+        "database_slow"
     )
     assert sorted(rule.name for rule in RULES) == sorted(promised.split())
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from alerts.facts import Front, Loop, Process
-from engine import holdings
+from engine import alarms, holdings
 from engine.model.book import Posting, PostingKind
 from engine.model.events import EventKind, Severity
 from engine.model.legs import Structure
@@ -181,6 +181,26 @@ def test_a_target_that_is_near_and_far_again() -> None:
 
     assert (near, after) == ({"target_near"}, set())
     assert "worth -0.55 a share, target at -0.52" in words
+
+
+def test_an_exit_that_fails_is_an_alert_beside_its_alarm_and_is_heard_when_nobody_answers() -> None:
+    it = watched(put())
+    desk = it.world.desk
+    with desk.store.begin() as work:
+        alarms.tell(desk, work, put(), "order P00001.stop.1: refused")
+        alarms.tell(desk, work, put(), "the order is lost", alarms.Trouble.NET)
+    told = len(it.sounds)
+
+    first, alert = it.look(), it.open[0]
+    it.look(minutes=6)
+    heard = it.sounds[told:]
+    with desk.store.begin() as work:
+        alarms.over(desk, work, put(), "It is closed.")
+
+    assert (first, it.look(minutes=1)) == ({"exit_failed"}, set())
+    assert alert.told_by.startswith("E")
+    assert alert.words == "An exit of XYZ (P00001) has failed once: order P00001.stop.1: refused."
+    assert heard == [EventKind.ALERT_ESCALATED] * 4
 
 
 def test_a_stop_near_is_over_when_its_position_is_gone() -> None:

@@ -114,16 +114,22 @@ def test_what_nobody_answers_is_escalated_though_the_value_is_unknown() -> None:
     assert told(walked([(11, None), (12, None)], alert=firing())) == [(12, Telling.ESCALATED)]
 
 
-def test_nobody_answers_and_it_is_told_one_severity_higher_once_for_each_level() -> None:
+def test_nobody_answers_and_it_is_told_one_severity_higher_after_twice_as_long_each_time() -> None:
     steps = walked([(minute, 1.1) for minute in range(120)])
 
     assert told(steps) == [
         (2, Telling.RAISED),
         (12, Telling.ESCALATED),
-        (22, Telling.ESCALATED),
         (32, Telling.ESCALATED),
+        (72, Telling.ESCALATED),
     ]
     assert last(steps).severity is Severity.URGENT
+
+
+def test_a_night_in_which_nobody_answers_is_told_six_times_more() -> None:
+    steps = walked([(minute, 1.1) for minute in range(24 * 60)])
+
+    assert [minute for minute, _ in told(steps)] == [2, 12, 32, 72, 152, 312, 632]
 
 
 def test_an_answer_stops_the_escalation() -> None:
@@ -313,7 +319,7 @@ def test_sounds_keep_their_distance(watched: Rule[None], looks: list[tuple[int, 
     for (earlier, _), (later, telling) in pairwise(heard):
         if telling is Telling.ESCALATED:
             assert watched.escalates is not None
-            assert later - earlier >= watched.escalates
+            assert later - earlier >= watched.escalates  # and twice that, four times that
         elif later not in woken | first | fresh:
             assert later - earlier >= min(RESTS, watched.again or RESTS)
 

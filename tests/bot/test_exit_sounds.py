@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from alerts import outbox
+from alerts import alerting, gathering, outbox
 from alerts.routes import Channels, Topic, routes
+from alerts.rules import RULES
 from bot.bulkheads import finish
 from bot.deliver import Postman
 from bot.preferences import Preferences, save
-from engine import orders
+from engine import orders, standing
 from engine.sessions import NEW_YORK
 from tests.bot.rooms import Visit, visit
 from tests.bot.test_deliver import BEN, PEOPLE, Chat
@@ -38,6 +39,13 @@ class Scene:
     def falls(self, seconds: float = 10) -> list[tuple[str, str, bool]]:
         """Some seconds later the calls are far below their stop: what is posted of it."""
         look(self.here.world, "1.40", "1.50", seconds)
+        return self.posted()
+
+    def minute(self) -> list[tuple[str, str, bool]]:
+        """A minute later the exits look, and the alert rules."""
+        look(self.here.world, "1.40", "1.50", 60)
+        standing.refresh_account(self.here.world.desk)
+        alerting.look(self.here.world.desk, RULES, gathering.gather(self.here.world.desk))
         return self.posted()
 
     def filled(self, order: str = "P00001.stop.1.1") -> list[tuple[str, str, bool]]:
@@ -94,6 +102,35 @@ def test_a_stop_that_fails_again_and_again_is_one_card_and_its_end_is_heard() ->
     assert {title for _, title, _ in first} == {"URGENT: An exit of XYZ is not getting done"}
     assert later == [[], [], []]
     assert sorted(done) == [(where, "Closed: XYZ long call", True) for where in sorted(("5", "77", WARNED))]
+
+
+def test_whoever_taps_seen_on_the_alarm_stops_the_ringing_and_is_named_on_it() -> None:
+    at = Scene()
+    at.here.world.broker.faults = [Fault.REFUSE] * 30
+    at.falls() or at.falls()
+
+    card = at.here.card("/seen P00001")
+    rung = [at.minute() for _ in range(30)]
+
+    assert card.title == "URGENT: An exit of XYZ is not getting done"
+    assert dict(card.facts)["Seen by"].startswith("ann, ")
+    assert [button.label for row in card.buttons for button in row] == ["Retry", "Position", "Close"]
+    assert {each for told in rung for each in told if each[2]} == set()
+    assert at.here.told("/seen P00001").startswith("ann has answered N")
+
+
+def test_an_alarm_that_nobody_answers_rings_after_longer_and_longer() -> None:
+    at = Scene()
+    at.here.world.broker.faults = [Fault.REFUSE] * 30
+    at.falls() or at.falls()
+
+    rung = [minute for minute in range(70) if ("7", "URGENT: Exit not done: XYZ", True) in at.minute()]
+
+    assert rung == [2, 6, 14, 30, 62]
+
+
+def test_nothing_in_trouble_is_seen_by_nobody() -> None:
+    assert Scene().here.told("/seen P00001") == "Nothing of P00001 is in trouble any more."
 
 
 def test_who_closes_by_hand_hears_the_fill() -> None:
