@@ -30,6 +30,7 @@ class Finding:
         words: the state in one sentence with its numbers, for the card.
         advice: what one can do about it, one sentence; "" where there is nothing.
         ticker: the name it is about, "" where it is about none.
+        figure: the number that matters, at most nine signs for a row among others: `12 % left`; "" where there is none.
     """
 
     subject: str
@@ -37,6 +38,7 @@ class Finding:
     words: str
     advice: str = ""
     ticker: str = ""
+    figure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,12 @@ def _known(at: datetime | None) -> datetime:
 def _read(alert: Alert, finding: Finding) -> Alert:
     """With the latest reading."""
     return replace(
-        alert, value=finding.value, words=finding.words, advice=finding.advice, ticker=finding.ticker or alert.ticker
+        alert,
+        value=finding.value,
+        words=finding.words,
+        advice=finding.advice,
+        figure=finding.figure,
+        ticker=finding.ticker or alert.ticker,
     )
 
 

@@ -268,7 +268,7 @@ def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
         Tone.BAD,
         lines=(_sentence(data.get("note")),),
         facts=(("Failed", "once" if count == 1 else f"{count} times"), *((answer,) if answer else ())),
-        buttons=((*seen, retry), (look, close)),
+        buttons=((*seen, retry, look), (close,)),
         footer=event.subject,
         banner=banner,
         key=card_key(event),

@@ -305,7 +305,11 @@ def _over() -> Card:
 
 def _several_alerts() -> tuple[Alert, ...]:
     names = ("XYZ", "AAPL", "MSFT", "NVDA", "BRK.B", "SPY", "QQQ", "KO", "PEP", "AMD", "F", "TSLA", "IWM", "GLD")
-    told = [alerted.alert(f"N{n:05}", ticker=name, card="N00000") for n, name in enumerate(names)]
+    told = [
+        alerted.alert(f"N{n:05}", ticker=name, card="N00000", value=0.86 + n / 100, figure=f"{14 - n} % left")
+        for n, name in enumerate(names)
+    ]
+    told[-1] = replace(told[-1], ticker="XYZ", subject="P0VAAC2J", value=1.02, figure="reached")
     return tuple(replace(each, seen_by="tom", seen_at=make.NOW) if each.ticker == "KO" else each for each in told)
 
 

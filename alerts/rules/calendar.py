@@ -59,7 +59,7 @@ def _expiry(facts: Facts, position: Watched) -> Finding:
     when = "" if position.cutoff is None else f"{position.cutoff.astimezone(NEW_YORK):%H:%M} ET"
     words = f"{position.words} expires today, should be closed from {when} on and is still held {late:.0f} min later."
     advice = "Close it by hand at the broker if its exit does not get done: what is in the money is exercised tonight."
-    return Finding(position.id, late, words, advice, position.ticker)
+    return Finding(position.id, late, words, advice, position.ticker, f"{late:.0f} min")
 
 
 def _assignments(facts: Facts) -> Iterator[Finding]:
@@ -87,6 +87,7 @@ def _assignment(sold: Sold) -> Finding:
         words,
         "Without time value that may be any evening: buy it back or roll it if you do not want that.",
         sold.ticker,
+        f"{sold.time_value:.2f} left",
     )
 
 
@@ -113,7 +114,7 @@ def _ex_dividend(sold: Sold, dividend: Decimal) -> Finding:
         f"{sold.time_value:.2f} of time value left: its holder will exercise the evening before."
     )
     advice = "Buy it back or roll it by then, or the shares are delivered and the dividend is missed."
-    return Finding(_call(sold), float(dividend - sold.forgone), words, advice, sold.ticker)
+    return Finding(_call(sold), float(dividend - sold.forgone), words, advice, sold.ticker, f"{sold.ex_date:%d %b}")
 
 
 def _reports(facts: Facts) -> Iterator[Finding]:
@@ -124,10 +125,10 @@ def _reports(facts: Facts) -> Iterator[Finding]:
             continue
         is_last = report.acts_from <= facts.now < report.ends
         is_next = report.tells_from <= facts.now < report.ends
-        yield Finding(report.ticker, float(is_next), _report_words(report), _report_advice(report), report.ticker)
-        words = f"{_report_words(report)} Last chance to act before it."
-        last = f"{report.ticker} {LAST_CHANCE}"
-        yield Finding(last, float(is_last), words, _report_advice(report), report.ticker)
+        words, advice, day = _report_words(report), _report_advice(report), f"{report.day:%d %b}"
+        yield Finding(report.ticker, float(is_next), words, advice, report.ticker, day)
+        words = f"{words} Last chance to act before it."
+        yield Finding(f"{report.ticker} {LAST_CHANCE}", float(is_last), words, advice, report.ticker, day)
 
 
 def _report_words(report: Reporting) -> str:

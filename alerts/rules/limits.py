@@ -100,7 +100,8 @@ def _use(use: LimitUse) -> Finding:
         f"{use.unit.shown(use.limit)}."
     )
     advice = "Past it nothing is opened that adds to it; exits go on. /risk shows what counts, /limits the limits."
-    return Finding(use.name, share, words, advice, use.subject if use.key == "one_underlying" else "")
+    ticker = use.subject if use.key == "one_underlying" else ""
+    return Finding(use.name, share, words, advice, ticker, as_percent(share) if use.limit else use.unit.shown(use.used))
 
 
 def _drawdown(facts: Facts) -> Iterator[Finding]:

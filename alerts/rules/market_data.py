@@ -87,4 +87,5 @@ def _provider(facts: Facts, state: SourceState) -> Finding:
     trouble = f": {state.trouble}" if state.trouble and not state.is_up else "."
     words = f"{state.name} is {'up' if state.is_up else 'down'}{lasting}{trouble}"
     advice = "Others stand in where they can. Check its keys and its status page if it lasts."
-    return Finding(state.name, 0.0 if state.is_up else 1.0, words, advice)
+    figure = "" if since is None else age(since.total_seconds())
+    return Finding(state.name, 0.0 if state.is_up else 1.0, words, advice, figure=figure)

@@ -50,7 +50,8 @@ def _stop(position: Watched) -> Finding:
     left = "the stop is reached" if gone >= 1 else f"{as_percent(1 - gone)} of the way to the stop is left"
     words = f"{position.words}: {_where(position)}; {left}."
     advice = "The desk closes it at the stop. Close or roll it now if you want something else."
-    return Finding(position.id, float(gone), words, advice, position.ticker)
+    figure = "reached" if gone >= 1 else f"{as_percent(1 - gone)} left"
+    return Finding(position.id, float(gone), words, advice, position.ticker, figure)
 
 
 def _where(position: Watched) -> str:
@@ -82,7 +83,8 @@ def _target(position: Watched) -> Finding:
         f"{position.words}: worth {position.value:.2f} a share, target at {position.target:.2f}; "
         f"{as_percent(gone)} of the way is gone."
     )
-    return Finding(position.id, float(gone), words, "The desk takes the profit at the target.", position.ticker)
+    figure = "reached" if gone >= 1 else f"{as_percent(1 - gone)} left"
+    return Finding(position.id, float(gone), words, "The desk takes the profit at the target.", position.ticker, figure)
 
 
 def not_done(failing: Failing) -> Finding:
@@ -92,7 +94,7 @@ def not_done(failing: Failing) -> Finding:
     note = failing.note.rstrip(".")
     words = f"{what} of {failing.ticker} ({failing.position}) has failed {often}: {note}."
     advice = "The desk goes on trying. Close it by hand at the broker if that cannot wait."
-    return Finding(failing.subject, 1.0, words, advice, failing.ticker)
+    return Finding(failing.subject, 1.0, words, advice, failing.ticker, often)
 
 
 def _failing(facts: Facts) -> Iterator[Finding]:

@@ -132,19 +132,23 @@ def _exits(facts: Facts) -> Iterator[Finding]:
             yield Finding(loop, None, f"Whether the loop “{loop}” runs is not known.")
             continue
         words = f"The loop “{loop}” finished its last look {age(seconds)} ago."
-        yield Finding(loop, seconds, words, STALLED)
+        yield Finding(loop, seconds, words, STALLED, figure=age(seconds))
 
 
 def _missed(facts: Facts) -> Iterator[Finding]:
     for run in facts.jobs:
         advice = f"/runjob {run.job} does it now where that makes sense."
-        yield Finding(run.job, float(run.state is RunState.MISSED), _run_words(run), advice)
+        yield Finding(run.job, float(run.state is RunState.MISSED), _run_words(run), advice, figure=_due(run))
 
 
 def _failed(facts: Facts) -> Iterator[Finding]:
     for run in facts.jobs:
         advice = f"/jobs shows its runs; /runjob {run.job} tries it again."
-        yield Finding(run.job, float(run.state is RunState.FAILED), _run_words(run), advice)
+        yield Finding(run.job, float(run.state is RunState.FAILED), _run_words(run), advice, figure=_due(run))
+
+
+def _due(run: LatestRun) -> str:
+    return f"{run.due_at.astimezone(NEW_YORK):%a %H:%M}"
 
 
 def _run_words(run: LatestRun) -> str:
@@ -191,7 +195,8 @@ def _waiting(facts: Facts) -> Iterator[Finding]:
         waited = (facts.since(each.since) or timedelta(0)).total_seconds()
         count = "1 message waits" if each.count == 1 else f"{each.count} messages wait"
         words = f"{count} for {each.destination}, the oldest for {age(waited)}."
-        yield Finding(each.destination, waited / 60, words, "/health shows how that platform does; nothing is lost.")
+        advice = "/health shows how that platform does; nothing is lost."
+        yield Finding(each.destination, waited / 60, words, advice, figure=age(waited))
 
 
 def _fronts(facts: Facts) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -21,6 +22,8 @@ SHOWN = 12
 WIDEST = 17
 """Characters of what an alert is about, beside its id and its age."""
 WIDEST_BESIDE_A_TIME = 15
+WIDEST_BESIDE_A_FIGURE, FIGURE, STATE = 13, 9, 8
+"""Columns of a card of many: 34 with the room between them."""
 
 HELPS: Mapping[str, tuple[str, str]] = {
     "limit_near": ("Risk", "risk:"),
@@ -154,20 +157,38 @@ def answered(alert: Alert) -> tuple[str, str] | None:
 
 
 def _members(alerts: Sequence[Alert]) -> Table:
-    """What is still open first, then by age."""
-    ordered = sorted(alerts, key=lambda each: (_is_over(each), -each.rank, each.opened_at, each.id))
-    rows = [(_short(alert.ticker or alert.subject or alert.rule), _state(alert)) for alert in ordered[:SHOWN]]
+    """What each is about, its number and who has answered: what is still open first, the worst of it before all."""
+    ordered = sorted(alerts, key=lambda each: (_is_over(each), -each.rank, -_badness(each), each.opened_at, each.id))
+    tickers = Counter(alert.ticker for alert in alerts)
+    rows = [
+        (_short(_about(alert, tickers[alert.ticker]), WIDEST_BESIDE_A_FIGURE), alert.figure[:FIGURE], _state(alert))
+        for alert in ordered[:SHOWN]
+    ]
     if len(ordered) > SHOWN:
-        rows.append((f"and {len(ordered) - SHOWN} more", ""))
-    return Table(("What", "State"), tuple(rows))
+        rows.append((f"and {len(ordered) - SHOWN} more", "", ""))
+    return Table(("What", "Now", "State"), tuple(rows), right=(1,))
+
+
+def _badness(alert: Alert) -> float:
+    """Its value: the higher the worse."""
+    return float("-inf") if alert.value is None else alert.value
+
+
+def _about(alert: Alert, namesakes: int) -> str:
+    """Its name, and of several of one name the position."""
+    subject = alert.subject.split(" ")[0]
+    if not alert.ticker:
+        return alert.subject or alert.rule
+    return alert.ticker if namesakes == 1 or subject == alert.ticker else f"{alert.ticker} {subject}"
 
 
 def _state(alert: Alert) -> str:
+    """In at most eight signs."""
     if _is_over(alert):
-        return f"over, {lasted(alert)}"
+        return f"over {_age((alert.resolved_at or alert.since) - alert.since)}"
     if alert.state is AlertState.SNOOZED:
         return "asleep"
-    return f"seen by {alert.seen_by}"[:WIDEST] if alert.seen_by else "open"
+    return _short(f"✓ {alert.seen_by}", STATE) if alert.seen_by else "open"
 
 
 def _short(text: str, most: int = WIDEST) -> str:

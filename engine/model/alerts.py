@@ -28,7 +28,7 @@ class Alert:
         id: "" until it is stored. rule, title, subject, ticker: as the rule and its finding name them.
         severity: what it is told at; an escalation raises it, nothing lowers it.
         opened_at: when the bound was passed for the first time. since: when it was passed last.
-        value, words, advice: the latest known reading.
+        value, words, advice, figure: the latest known reading.
         count: how often it has fired, once more each time it comes back soon after it was over.
         told_at: when it last made a sound, or when that was left to `told_by`; None while nobody was told.
         redrawn_at, shown: when its card was drawn last, and the words it has.
@@ -51,6 +51,7 @@ class Alert:
     value: float | None = None
     words: str = ""
     advice: str = ""
+    figure: str = ""
     count: int = 1
     told_at: datetime | None = None
     told_by: str = ""

@@ -118,6 +118,20 @@ def test_many_on_one_card_are_a_table_that_fits_a_phone() -> None:
     assert [line.split()[-1] for line in lines[1:6]] == ["open"] * 5
 
 
+def test_each_of_many_says_its_number_and_the_worst_comes_first() -> None:
+    told = [alert(f"N{n}", subject=f"P{n}", ticker=name, value=value, figure=f"{(1 - value):.0%} left", card="N0")
+            for n, (name, value) in enumerate((("XYZ", 0.88), ("AAPL", 0.97), ("XYZ", 0.91)))]  # fmt: skip
+    seen = replace(told[1], seen_by="alexandra", seen_at=make.NOW)
+
+    (table,) = alert_card((told[0], seen, told[2]), "PAPER").tables
+
+    assert table.rows == (
+        ("AAPL", "3% left", "✓ alexa…"),
+        ("XYZ P2", "9% left", "open"),
+        ("XYZ P0", "12% left", "open"),
+    )
+
+
 def test_the_lists_fit_a_phone() -> None:
     told = [
         alert(f"N{n:02}VAAC2J", ticker="BRK.B", severity=severity, since=make.NOW - timedelta(days=n, minutes=79))
