@@ -64,7 +64,7 @@ def look(desk: Desk) -> None:
     """One look: locks whose time is over end; while the market is open every limit is read.
 
     While something held has no price at all, or the books have no opening balance yet, nothing is judged: a number
-    would be made up.
+    would be made up. Two looks at once (the loop's and the job's) tell nothing twice: the slower one gives way.
     """
     locks.expire_due(desk)
     if not desk.sessions.is_open(desk.now()):
@@ -81,7 +81,9 @@ def look(desk: Desk) -> None:
     falls = _falls(desk, book, marks) if greeks is not None else {}
     equity = max(mid, liquidation)
     with desk.store.begin() as work:
-        memory, before = _memory(work), _memory(work)
+        before = _memory(work)
+        if before != memory:  # another look has judged since, by newer prices than were read here
+            return
         if greeks is not None:
             standing.save_deltas(desk, work, greeks.deltas)
             standing.save_falls(desk, work, falls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,14 +15,17 @@ from hypothesis import strategies as st
 from engine import bounds, locks, standing, watch
 from engine.model.book import PositionStatus, Posting, PostingKind
 from engine.model.events import Event, EventKind, Severity
+from engine.model.instruments import Instrument
 from engine.model.legs import Leg, Structure
 from engine.model.limits import Limits
 from engine.model.locks import Lock, LockKind, LockStatus, Scope
+from engine.model.market import Quote
 from engine.model.records import EquityDay
 from engine.model.trade import Campaign
 from strategies import CATALOGUE
 from tests import make
 from tests.desk import World, make_world
+from tests.fakes import FakeMarket
 
 D = Decimal
 SHARES = make.share()
@@ -130,6 +133,38 @@ def test_a_limit_is_told_once_and_free_only_well_inside_again() -> None:
     assert [(event.subject, event.data["status"], event.severity) for event in told] == [
         (held[0].id, "lifted", Severity.INFO)
     ]
+
+
+class Overtaken(FakeMarket):
+    """A market whose next answer is on its way for so long that `meanwhile` happens before it arrives."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
+        answer, meanwhile = super().quotes(instruments), self.meanwhile
+        self.meanwhile = None
+        if meanwhile is not None:
+            meanwhile()
+        return answer
+
+
+def test_a_look_that_another_has_overtaken_lifts_no_lock_and_tells_nothing_again() -> None:
+    made = world(300, "66")
+    assert look(made) == ()
+    made.clock.advance(700)
+    slow = Overtaken(made.clock)
+    slow.set_quote(SHARES, "65.99", "66.01")
+
+    def another() -> None:
+        reprice(made, "72")
+        watch.look(made.desk)
+
+    slow.meanwhile = another
+    watch.look(replace(made.desk, market=slow))
+    (lock,) = look(made, 15)
+
+    assert (lock.kind, lock.subject, lock.id) == (LockKind.BREACH, "XYZ", "L00001")
+    assert len(breaches(made)) == 1
 
 
 def test_a_breach_that_a_person_unlocked_is_not_locked_again_while_it_lasts() -> None:
