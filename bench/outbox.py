@@ -59,7 +59,7 @@ class Instant:
         self.taken.append(card.key)
         return MessageRef(self.name, chat, str(next(self._numbers)))
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         raise AssertionError("A notice is posted once.")
 
 

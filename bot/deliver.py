@@ -182,9 +182,9 @@ class Postman:
         if not self.room.desk.term.may_act:
             raise Later(ANSWER_FIRST)
         if drawn.standing is not None and not drawn.is_anew:
-            ref = _place(drawn.standing)
+            ref, manner = _place(drawn.standing), drawn.manner
             try:
-                await draw(self.room, ref, card, lambda each: self._in_time(lambda: platform.edit(ref, each)))
+                await draw(self.room, ref, card, lambda each: self._in_time(lambda: platform.edit(ref, each, manner)))
             except MessageGone:
                 pass
             else:
@@ -193,14 +193,14 @@ class Postman:
         placed = MessageRef(platform.name, chat, posted.message)
         await self.room.run(Pool.PROTECT, lambda: _place_anew(self.room, card, placed))
         if drawn.standing is not None and drawn.is_anew:
-            await self._point_on(platform, _place(drawn.standing), card)
+            await self._point_on(platform, _place(drawn.standing), card, drawn.manner)
         return posted.message
 
-    async def _point_on(self, platform: Platform, old: MessageRef, card: Card) -> None:
+    async def _point_on(self, platform: Platform, old: MessageRef, card: Card, manner: Manner) -> None:
         """Leave at the old place of a card that it goes on below, and nothing to tap."""
         left = Card(card.title, lines=("Told again below.",), footer=card.footer, banner=card.banner, key=card.key)
         try:
-            await self._in_time(lambda: platform.edit(old, replace(left, version=card.version)))
+            await self._in_time(lambda: platform.edit(old, replace(left, version=card.version), manner))
         except MessageGone:
             log.info("deliver.old_card_gone", platform=old.platform, chat=old.chat, key=card.key)
 

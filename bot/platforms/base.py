@@ -41,8 +41,8 @@ class Platform(Protocol):
     async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
         """Put a new message into `chat` and say where it is."""
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
-        """Draw the message at `ref` again.
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
+        """Draw the message at `ref` again; of `manner` only its urgency counts, for nobody hears it.
 
         Raises:
             MessageGone: somebody deleted it.

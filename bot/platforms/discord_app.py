@@ -279,7 +279,7 @@ class DiscordApp:
             return await self._posted(client, chat, in_words(card), manner)
         return MessageRef(NAME, chat, str(sent.id))
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         """Draw a message again.
 
         Raises:

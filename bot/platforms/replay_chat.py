@@ -36,7 +36,8 @@ class ReplayChat:
         self.messages[message] = card
         return MessageRef(self.name, chat, message)
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
+        del manner
         self.messages[ref.message] = card
 
     def waiting(self) -> tuple[Card, ...]:

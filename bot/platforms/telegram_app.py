@@ -34,8 +34,6 @@ log = structlog.get_logger()
 PATIENCE = 3.0
 """Seconds a card of the outbox waits for its turn here; longer waits are the outbox's own."""
 FORGET_EVERY = 86_400.0
-URGENT = frozenset({Tone.BAD})
-"""The colours of cards that go before others: what went wrong, what was stopped."""
 
 
 class TelegramApp:
@@ -143,17 +141,16 @@ class TelegramApp:
             Later: the chat has had its share for now. Undeliverable: it will never take it. Trouble: not now.
         """
         under = manner.under.message.split(",")[0] if manner.under is not None else ""
-        urgency = Urgency.PERSON if manner.urgent else Urgency.CARD
-        way = Way(urgency, PATIENCE, manner.silent, under)
+        way = Way(_urgency(manner), PATIENCE, manner.silent, under)
         return await self._connected().post(chat, card, way)
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         """Draw the card at `ref` again.
 
         Raises:
             MessageGone: it is not there any more. Later, Undeliverable, Trouble: as `post`.
         """
-        await self._connected().edit(ref.chat, ref.message, card, Way(_urgency(card), PATIENCE))
+        await self._connected().edit(ref.chat, ref.message, card, Way(_urgency(manner), PATIENCE))
 
     def _connected(self) -> Sender:
         if self._sender is None:
@@ -196,5 +193,5 @@ async def _aside(work: Coroutine[Any, Any, None]) -> None:
         log.error("telegram.aside_failed", exc_info=problem)
 
 
-def _urgency(card: Card) -> Urgency:
-    return Urgency.PERSON if card.tone in URGENT else Urgency.CARD
+def _urgency(manner: Manner) -> Urgency:
+    return Urgency.PERSON if manner.urgent else Urgency.CARD

@@ -105,8 +105,9 @@ class WebApp:
             raise NotFound(f"The page has no chat “{chat}”.")
         return MessageRef(self.name, chat, self._feed.post(chat, card).id)
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         """Draw a message again; an older version than the one shown changes nothing."""
+        del manner
         self._feed.edit(ref.message, ref.chat, card)
 
     async def start(self, listener: socket.socket) -> None:

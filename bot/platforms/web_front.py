@@ -58,9 +58,9 @@ class WebFront:
         """Put a card into `desk` or into one person's chat."""
         return await self._opened().post(chat, card, manner)
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         """Draw a message again."""
-        await self._opened().edit(ref, card)
+        await self._opened().edit(ref, card, manner)
 
     def _opened(self) -> WebApp:
         if self._app is None:

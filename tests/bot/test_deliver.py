@@ -22,7 +22,7 @@ from bot.cards.digests import Beyond, digest_card
 from bot.command import Room
 from bot.deliver import Postman
 from bot.dispatch import dispatch
-from bot.message import PLAIN, Card, Manner, MessageRef, Request, Table, as_text
+from bot.message import PLAIN, Card, Manner, MessageRef, Request, Table, Tone, as_text
 from bot.people import People, Role, User
 from bot.personal import compact
 from bot.platforms.base import MessageGone, Platform
@@ -49,6 +49,8 @@ class Chat:
     name: str = "chat"
     posted: list[tuple[str, Card, Manner]] = field(default_factory=list)
     edited: list[tuple[str, Card]] = field(default_factory=list)
+    hurried: list[bool] = field(default_factory=list)
+    """Whether each of them was urgent."""
     gone: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
     numbers: Any = field(default_factory=lambda: count(1))
@@ -59,10 +61,11 @@ class Chat:
         self.posted.append((chat, card, manner))
         return MessageRef(self.name, chat, f"m{next(self.numbers)}")
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         if ref.message in self.gone:
             raise MessageGone("deleted")
         self.edited.append((ref.message, card))
+        self.hurried.append(manner.urgent)
 
     def titles(self, chat: str = "5") -> list[str]:
         return [card.title for where, card, _ in self.posted if where == chat]
@@ -245,6 +248,18 @@ def test_later_cards_of_a_trade_come_under_its_proposal_where_that_stands() -> N
         ("5", MessageRef("chat", "5", "m0")),
         ("6", None),
     ]
+
+
+def test_what_is_drawn_again_goes_first_when_its_event_is_urgent_whatever_its_colour() -> None:
+    at = scene()
+    id = propose(at.here.world).id
+    with at.room.desk.store.begin() as work:
+        work.save_ref(f"approval:{id}", "chat", "5", "m1", 0)
+
+    at.tell(EventKind.APPROVAL_REQUESTED, id, Severity.URGENT, correlation=id)
+
+    assert at.chat.hurried == [True]
+    assert at.chat.edited[0][1].tone is not Tone.BAD
 
 
 def test_the_proposal_itself_comes_under_nothing() -> None:

@@ -95,7 +95,7 @@ class LineChat:
         self.tell(card=card.title, key=card.key)
         return MessageRef(self.name, chat, str(self._count))
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         self.tell(card=card.title, key=card.key)
 
     def tell(self, **what: object) -> None:

@@ -297,7 +297,7 @@ class Failing:
         self.cards.append(as_text(card))
         raise self.problem
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         raise self.problem
 
 

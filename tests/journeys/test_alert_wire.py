@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -94,11 +94,7 @@ async def _ended(running: list[asyncio.Task[None]]) -> None:
     for task in running:
         task.cancel()
         with suppress(asyncio.CancelledError):
-            await _outcome(task)
-
-
-async def _outcome(task: Awaitable[None]) -> None:
-    await task
+            await task
 
 
 async def test_a_price_near_its_stop_is_heard_on_both_answered_on_one_and_over_on_both(tmp_path: Path) -> None:

@@ -194,9 +194,9 @@ class Reader:
         self.shown.append(card)
         return await self._chat.post(chat, card, manner)
 
-    async def edit(self, ref: MessageRef, card: Card) -> None:
+    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
         self.shown.append(card)
-        await self._chat.edit(ref, card)
+        await self._chat.edit(ref, card, manner)
 
 
 def test_one_card_tells_a_trade_from_the_question_to_its_end() -> None:
