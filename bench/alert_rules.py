@@ -29,7 +29,7 @@ from statistics import median
 
 import structlog
 
-from alerts import alerting, gathering, watching
+from alerts import alerting, findings, gathering, watching
 from alerts.facts import Facts, Sold
 from alerts.rules import RULES
 from bench.reconcile import timed
@@ -45,7 +45,7 @@ PART = 10
 EVENTS, JOBS, RUNS = 20_000, 40, 500
 OPEN = 1000
 ANEW = (watching.CONTINUES + timedelta(minutes=1)).total_seconds()
-REDRAWN = watching.REDRAWS.total_seconds()
+REDRAWN = findings.REDRAWS.total_seconds()
 
 
 def desk_of(positions: int, folder: Path) -> Book:
