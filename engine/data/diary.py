@@ -71,11 +71,12 @@ class Diary:
         """The lines of a file; read again when it has grown."""
         try:
             size = path.stat().st_size
-            if path not in self._read or self._read[path][0] != size:
-                self._read[path] = (size, tuple(_times(path.read_text(encoding="utf-8", errors="replace"))))
+            read = self._read.get(path)
+            if read is None or read[0] != size:
+                read = self._read[path] = (size, tuple(_times(path.read_text(encoding="utf-8", errors="replace"))))
         except OSError:
             return ()
-        return self._read[path][1]
+        return read[1]
 
     def _path(self, day: date) -> Path:
         return self._folder / f"{self._provider} {day}.log"

@@ -56,11 +56,12 @@ class RecordedQuarters:
     def _day(self, ticker: str, day: date) -> tuple[Timed, ...]:
         """The bars of a regular session, as traded; empty where it is not recorded."""
         key = (ticker, day)
-        if key not in self._days:
+        made = self._days.get(key)
+        if made is None:
             minutes = self._minutes.get(key)
             starts = regular_starts(day, MINUTES, self._sessions)
-            self._days[key] = () if minutes is None else tuple(_quarters(day, minutes, starts))
-        return self._days[key]
+            made = self._days[key] = () if minutes is None else tuple(_quarters(day, minutes, starts))
+        return made
 
 
 def _quarters(day: date, minutes: Minutes, starts: range) -> Iterator[Timed]:

@@ -43,6 +43,7 @@ from engine.data.recording import (
 )
 from engine.data.series import Series, read_series
 from engine.errors import DataInvalid
+from engine.latest import Latest
 from engine.model.instruments import Instrument
 from engine.model.market import Bars, Chain, Earnings, Fundamentals, IntradayBars, Level, MarketSnapshot, Quote
 from engine.model.news import News
@@ -111,7 +112,7 @@ class Recordings:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._days: dict[date, _Day] = {}
-        self._chains: dict[date, dict[tuple[str, int], tuple[Path, int]]] = {}
+        self._chains: Latest[date, dict[tuple[str, int], tuple[Path, int]]] = Latest(KEPT_DAYS)
 
     @cached_property
     def days(self) -> tuple[date, ...]:
@@ -288,11 +289,10 @@ class Recordings:
         """The chain a row of `snapshots` refers to."""
         if not body:
             return None
-        if day not in self._chains:
-            while len(self._chains) >= KEPT_DAYS:
-                self._chains.pop(next(iter(self._chains)))
-            self._chains[day] = _chain_index([path for path in self._pieces(CHAINS) if _named_day(path) == day])
-        place = self._chains[day].get((ticker, int(body)))
+        index = self._chains.get(day)
+        if index is None:
+            index = self._chains[day] = _chain_index([path for path in self._pieces(CHAINS) if _named_day(path) == day])
+        place = index.get((ticker, int(body)))
         if place is None:
             raise DataInvalid(f"The recording of {day} lacks the chain of {ticker} of {instant(int(body))}.")
         path, group = place
