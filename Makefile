@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON ?=
 ARGS ?=
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 install: .venv/.project-installed  ## prepare .venv: dependencies from the lock, then this project (what `make` alone does)
 

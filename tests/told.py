@@ -119,6 +119,7 @@ def history(count: int = 252, reconstructed: int = 100) -> tuple[IvDay, ...]:
     )
 
 
+@lru_cache
 def news(*extra: Headline, empty: bool = False) -> News:
     """Three stories of the last hours, or none."""
     written = [

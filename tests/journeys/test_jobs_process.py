@@ -148,7 +148,7 @@ def sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'desk.db'}"
 
 
-@pytest.mark.parametrize("seconds", [5, 12, pytest.param(90, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [12, *(pytest.param(other, marks=pytest.mark.soak) for other in (5, 90))])
 def test_a_process_that_was_stopped_goes_on_by_itself_and_what_came_meanwhile_is_one_missed_row(
     tmp_path: Path, seconds: int
 ) -> None:
@@ -216,7 +216,7 @@ def test_a_run_that_was_killed_twice_has_failed_and_is_not_begun_a_third_time(tm
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.soak), signal.SIGSTOP])
 def test_over_a_takeover_every_due_time_has_one_row_and_the_day_one_digest(
     tmp_path: Path, postgres_url: str, how: signal.Signals
 ) -> None:
