@@ -20,6 +20,7 @@ from alpaca.trading.client import TradingClient
 
 from engine import meters
 from engine.errors import BrokerUnavailable
+from engine.redaction import clean
 from engine.transport import Timeouts, prepare
 
 log = structlog.get_logger()
@@ -121,10 +122,13 @@ def _asked(method: str, path: str, call: Callable[[], Any]) -> Any:
 
 
 def _verdict(error: APIError, request: str) -> Refused | Temporary:
-    """A refusal is Alpaca's own word, which is a JSON object; a page of HTML came from something on the way."""
+    """A refusal is Alpaca's own word, which is a JSON object; a page of HTML came from something on the way.
+
+    Its words are kept with the order and told: a server or a proxy that echoes the request would have the keys in them.
+    """
     status = error.status_code or 0
     details = _explained(str(error))
-    code, message = _code(details), str(details.get("message") or _one_line(str(error)))
+    code, message = _code(details), clean(str(details.get("message") or _one_line(str(error))))
     if not details or status >= 500 or status < 400 or status in NO_VERDICT:
         log.warning("alpaca.no_answer", request=request, status=status, code=code, message=message)
         return Temporary(f"Alpaca cannot answer now ({status}, {request}): {message}")

@@ -1,7 +1,6 @@
 """Every secret of a desk, planted, and every adapter failing in every way: none of them is written anywhere.
 
-Whatever is asked echoes the secrets as a careless server would: plain, percent-encoded, as basic auth, in a header, a
-page and an address. What comes of it goes the ways of a running desk (loop, job, message, command, /health, monitor).
+What comes of a failure goes the ways of a running desk (loop, job, message, command, /health, monitor).
 """
 
 from __future__ import annotations
@@ -9,177 +8,60 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
-import socket
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from urllib.error import HTTPError
-from urllib.parse import quote, unquote_plus
-from urllib.request import urlopen
+from urllib.parse import quote
 
 import pytest
+import stamina
 import structlog
 
-from alerts import outbox
-from alerts.jobs import Job
-from alerts.metrics import Vitals
-from alerts.routes import Channels, routes
-from alerts.runner import Runner
-from alerts.schedules import Always
 from bot import app, cli, logs, sources
-from bot.bulkheads import finish, inline
+from bot.bulkheads import inline
 from bot.command import Room
 from bot.config import load
-from bot.console.output import reply_text
-from bot.deliver import Postman
-from bot.dispatch import dispatch
 from bot.fronts import Fronts, Patience, examined
-from bot.message import PLAIN, Card, Manner, MessageRef, Request, as_text
-from bot.monitor import Monitor, Watched
 from bot.parts import Parts
 from bot.platforms.base import Front
 from bot.platforms.web_front import WebFront
-from bot.runtime import Runtime, Troubles
-from bot.settings import Config, LoggingSettings, MetricsSettings
+from bot.settings import Config, LoggingSettings
 from engine import redaction
 from engine.data.probe import _questions
-from engine.errors import ConfigError, DeskError
+from engine.errors import ConfigError
 from engine.redaction import spellings
 from engine.store import Store
 from tests.bot.rooms import PEOPLE, visit
-from tests.desk import World, make_world
+from tests.desk import make_world
+from tests.faults.planted import EVERY, PASSWORD, PLANTED, careless, configured, leaks, spoken, told_of
 
-PLANTED = {
-    "ALPACA_API_KEY": "PKQ7XW2M9ZV4TLRB83KD",
-    "ALPACA_SECRET_KEY": "sQ8/vB3+nM5kXw2R=zT7yLp4Jd9",
-    "DISCORD_TOKEN": "MTE4NTc3MjY1OTQ2MzAxMjM0.GkVwQz.h7Lr2Xn9Tb4Wm8Kc3Vf6Zp1Sd5Yj0Qg",
-    "TELEGRAM_TOKEN": "6482917350:AAHw5Kq8ZbN3xTv7Rm2Ly9Pc4Jf6Dg1Se",
-    "POLYGON_API_KEY": "pOlY9gWn4kVt7zXq2mBs5rLd",
-    "ALPHA_VANTAGE_API_KEY": "8VN5Q2KX7ZB4+T/W",
-    "FINNHUB_API_KEY": "fHb3c9q8z7x6w5v4u2t1",
-    "FMP_API_KEY": "Fm7Pq4Rz9Xk2Wn5Tb8Lv",
-    "NEWSAPI_API_KEY": "n3w5a9f27c84e16bd05c",
-}
-PASSWORD = "dB9/w@rD x7+Kq3Zn5"
-EVERY = (*PLANTED.values(), PASSWORD)
 WAYS = ("refused", "401", "redirect", "html", "silence")
-PART = 9
-"""Characters of a secret of which no more may be left in a row."""
+FORMATS = ("json", "console")
+EACH = tuple(zip(WAYS[:-1], FORMATS * 2, strict=True))
+"""Each failure once, in one of the two formats of the log; the others take long and come with the soak."""
+CROSSED = [
+    pytest.param(way, form, marks=() if (way, form) in EACH else pytest.mark.soak) for way in WAYS for form in FORMATS
+]
 
 
-class Careless(BaseHTTPRequestHandler):
-    """Says everything it knows, in the way the test wants."""
-
-    way = ""
-    ended: threading.Event
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        said = f"{self.path} {dict(self.headers.items())} {spoken()}"
-        match self.way:
-            case "401":
-                error = {"message": said, "error": said, "status": "error", "ok": False, "description": said}
-                self.reply(401, json.dumps(error | {"code": 0, "error_code": 401}), "application/json")
-            case "redirect":
-                self.reply(302, "", "text/plain", quote(said, safe="/?=&+"))
-            case "html":
-                self.reply(200, f"<html><a href='{self.path}'>{said}</a></html>", "text/html")
-            case _:
-                self.ended.wait(30)
-                self.close_connection = True
-
-    def reply(self, status: int, body: str, kind: str, there: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body.encode())))
-        if there:
-            self.send_header("Location", f"http://127.0.0.1:9/{there}")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing on standard error."""
-
-
-def spoken() -> str:
-    """Every secret as a server may write it."""
-    return " ".join(
-        f"{quote(one, safe='')} {base64.b64encode(f'desk:{one}'.encode()).decode()} {one!r} {one}" for one in EVERY
-    )
-
-
-@contextmanager
-def careless(way: str) -> Iterator[str]:
-    """The address of a server that fails in this way."""
-    if way == "refused":
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-        return
-    ended = threading.Event()
-    handler = type("Handler", (Careless,), {"way": way, "ended": ended})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
-
-
-def configured(url: str, folder: Path) -> Config:
-    """Every adapter at `url`, under the planted secrets."""
-    file = folder / "wsb.toml"
-    file.write_text('[[users]]\nname = "ann"\nrole = "admin"\nids = ["discord:1", "telegram:2"]\n', encoding="utf-8")
-    wire = url.replace("http", "ws")
-    there = {f"WSB__DATA__{name}_URL": url for name in ("FINNHUB", "FMP", "MASSIVE", "ALPHAVANTAGE", "NEWSAPI")}
-    for name in ("ALPACA_TRADING_URL", "ALPACA_DATA_URL", "DISCORD_API_URL", "TELEGRAM_API_URL"):
-        there[name] = url
-    for name in ("ALPACA_STREAM_URL", "ALPACA_DATA_STREAM_URL", "DISCORD_GATEWAY_URL"):
-        there[name] = wire
-    there |= {f"WSB__DATA__{name}": "false" for name in ("YAHOO", "CBOE", "STOCKTWITS")}
-    there |= {"WSB__DESK__BROKER": "alpaca", "WSB__DATA__SOURCE": "live", "WSB__DATA__CACHE": str(folder / "cache")}
-    there |= {"WSB__DATA__TREASURY_URL": url, "DATABASE_URL": database_url(url)}
-    return load(file, PLANTED | there)
-
-
-def database_url(url: str) -> str:
-    """A PostgreSQL that is not one."""
-    return f"postgresql://wsb:{quote(PASSWORD, safe='')}@{url.removeprefix('http://')}/wsb?connect_timeout=2"
-
-
-@pytest.fixture(params=["json", "console"])
-def log_format(request: pytest.FixtureRequest) -> Iterator[str]:
-    """How the log is written while every adapter fails."""
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """However the log is written while everything fails."""
     before = structlog.get_config()
-    yield str(request.param)
+    yield
     structlog.configure(**before)
 
 
-@pytest.mark.parametrize("way", [*WAYS[:-1], pytest.param("silence", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("way", "log_format"), CROSSED)
 def test_no_secret_is_written_anywhere_however_an_adapter_fails(
     way: str, log_format: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with careless(way) as url:
+    with careless(way) as url, stamina.set_testing(True, attempts=2, cap=True):
         config = configured(url, tmp_path)
         logs.configure(LoggingSettings(level="debug", format=log_format))
         logs.keep_secrets(config)
         problems = failures(config)
-        told = "\n".join([*asyncio.run(platforms(config)), *map(spread, problems)])
+        told = "\n".join([*asyncio.run(platforms(config)), told_of(problems)])
     written = capfd.readouterr()
 
     assert len(problems) >= (4 if way == "html" else 8), [type(each) for each in problems]
@@ -230,101 +112,6 @@ async def platforms(config: Config) -> list[str]:
     return [*words, *(redaction.clean(each) for each in checked), *events]
 
 
-def spread(problem: Exception) -> str:
-    """What a desk tells and keeps of a failure: of a loop, a job, a message, a command, and /health."""
-    with TemporaryDirectory() as folder, Store.create(f"sqlite:///{folder}/desk.db") as store:
-        here = visit(store=store)
-        desk = here.world.desk
-        troubles = Troubles(desk)
-        if isinstance(problem, DeskError):
-            troubles.expected("planted", problem)
-        troubles.bug("planted bug", problem)
-
-        def fail() -> str:
-            raise problem
-
-        runner = Runner(desk, [Job("planted", Always(timedelta(hours=1)), fail)], troubles.tell)
-        runner.run_now("planted", "ann")
-        failing = Failing(problem)
-        channels, postman = Channels(("failing:1",), {}), Postman(here.room, {"failing": failing})
-        finish(outbox.pump(desk.store, desk.now, lambda event: routes(event, channels), postman, postman.lost))
-        said = [f"{card}" for card in failing.cards]
-        room = replace(here.room, parts=Parts(lambda: (("Planted", (False, str(problem))),)))
-        said += [reply_text(finish(dispatch(room, Request("web:ann", "/health all", source="test:1"))))]
-        broken = replace(room, parts=fail)
-        said += [reply_text(finish(dispatch(broken, Request("web:ann", "/health all", source="test:2"))))]
-        said += monitored(here.world, problem)
-        with closing(sqlite3.connect(f"{folder}/desk.db")) as kept:
-            return "\n".join([*said, *kept.iterdump()])
-
-
-def monitored(world: World, problem: Exception) -> list[str]:
-    """What programs are told of a desk whose database fails so."""
-
-    def fail(work: object) -> dict[str, float | None]:
-        raise problem
-
-    runtime = Runtime(world.desk, ())
-    watched = Watched(world.desk, runtime, vitals=Vitals(levels=fail))
-    monitor = Monitor(MetricsSettings(port=0), watched)
-    monitor.start()
-    assert monitor.at is not None
-    try:
-        return [answer(f"http://127.0.0.1:{monitor.at[1]}{path}") for path in ("/metrics", "/readyz", "/healthz")]
-    finally:
-        monitor.stop()
-
-
-def answer(url: str) -> str:
-    """The body, whatever the status."""
-    try:
-        with urlopen(url, timeout=10) as found:
-            return str(found.read().decode())
-    except HTTPError as refusal:
-        return refusal.read().decode()
-
-
-@dataclass
-class Failing:
-    """A platform that fails with `problem` whatever it is to post."""
-
-    problem: Exception
-    name: str = "failing"
-    cards: list[str] = field(default_factory=list)
-
-    async def post(self, chat: str, card: Card, manner: Manner = PLAIN) -> MessageRef:
-        del chat, manner
-        self.cards.append(as_text(card))
-        raise self.problem
-
-    async def edit(self, ref: MessageRef, card: Card, manner: Manner = PLAIN) -> None:
-        raise self.problem
-
-
-def leaks(text: str) -> list[str]:
-    """Secrets that stand in the text, in whatever form; one is known by a few of its characters in a row."""
-    plain = text + unquote_plus(text)
-    joined = re.sub(r"[\"'\s\\]+", "", plain)
-    packed = "\n".join(unpacked(word) for word in re.findall(r"[A-Za-z0-9+/_-]{8,}", joined))
-    found = []
-    for name, secret in {**PLANTED, "password": PASSWORD}.items():
-        parts = {secret[at : at + PART] for at in range(len(secret) - PART + 1)}
-        forms = {form for part in parts for form in (part, re.sub(r"[\"'\s\\]+", "", part)) if len(form) >= PART - 1}
-        found += [f"{name}: {form}" for form in sorted(forms) if any(form in each for each in (plain, joined, packed))]
-    return found
-
-
-def unpacked(word: str) -> str:
-    """What base64 hides in a word, wherever it begins in it."""
-    words = [word[at:] for at in range(4)]
-    return "\n".join(
-        base64.b64decode(f"{each[: len(each) // 4 * 4]}", b"-_" if "_" in each or "-" in each else None).decode(
-            "latin1"
-        )
-        for each in words
-    )
-
-
 def test_the_test_knows_a_leak_in_every_form() -> None:
     secret = PLANTED["ALPACA_SECRET_KEY"]
     forms = [secret, quote(secret, safe=""), base64.b64encode(f"u:{secret}".encode()).decode(), secret[:12]]
@@ -350,7 +137,7 @@ def test_no_secret_of_the_page_is_written_though_whoever_starts_the_desk_is_told
         problem = RuntimeError(f"it said {token}, {base64.b64encode(f'a:{token}'.encode()).decode()}")
         logs.configure(LoggingSettings())
         structlog.get_logger().error("page.broken", exc_info=problem, words=repr({"token": token}))
-        said = await asyncio.to_thread(spread, problem)
+        said = await asyncio.to_thread(told_of, [problem])
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert len(token) > 20
