@@ -30,6 +30,13 @@ TIME = "%Y%m%dT%H%M%SZ"
 PART = ".part"
 ROOM = 16 * 1024 * 1024
 """Bytes that must stay free on the disk beside a backup."""
+PROOF = {
+    ".db": "Each was checked before it got its name: every page is sound, and it has the rows of each table and the "
+    "last event of the chain that the database had at that moment.",
+    ".dump": "Each was checked before it got its name: it was read back whole by pg_restore, and has the rows of each "
+    "table that the database had at that moment. The chain is checked when it is restored.",
+}
+"""What was verified of a backup, by the ending of its name."""
 LEFT_OVER = timedelta(days=1)
 """After which the unfinished file of a process that was killed is removed."""
 
@@ -71,14 +78,17 @@ def _stem(url: str) -> str:
 def outdated(backups: Iterable[Backup], now: datetime, rules: BackupRules) -> tuple[Backup, ...]:
     """Those that are kept no longer, the newest first.
 
-    All of the last days stay, then the last one of each week, the last few made before a migration, and the newest.
+    All of the latest days that have any stay, then the last one of each of the latest weeks, the last few made before a
+    migration, and the newest. It is counted how many came after one, never how old it is: a clock that runs years ahead
+    makes no backup old. One stamped after `now`, by a clock that was wrong then or is now, stays and stands for no day.
     """
-    newest = sorted(backups, key=lambda backup: backup.at, reverse=True)
+    newest = sorted((each for each in backups if each.at <= now), key=lambda backup: backup.at, reverse=True)
+    days = list(dict.fromkeys(each.at.date() for each in newest))[: rules.keep_days]
     stay = newest[:1]
-    stay += [each for each in newest if now - each.at <= timedelta(days=rules.keep_days)]
+    stay += [each for each in newest if each.at.date() in days]
     stay += [each for each in newest if each.occasion is Occasion.UPGRADE][: rules.keep_upgrades]
     weeks = {each.at.isocalendar()[:2]: each for each in reversed(newest)}
-    stay += [each for each in weeks.values() if now - each.at <= timedelta(weeks=rules.keep_weeks)]
+    stay += list(reversed(weeks.values()))[: rules.keep_weeks]
     return tuple(each for each in newest if each not in stay)
 
 
@@ -145,17 +155,9 @@ def _write(url: str, part: Path) -> None:
 
 def _publish(part: Path, final: Path) -> None:
     """Give a finished file its name once it is on the disk; never over another file."""
-    _sync(part)
+    copies.sync(part)
     os.link(part, final)
-    _sync(final.parent)
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    copies.sync(final.parent)
 
 
 def _remove(part: Path) -> None:

@@ -76,8 +76,10 @@ def _into_file(place: Path, file: Path, now: datetime) -> Restored:
         words = _words(file, now)
         _mark(f"sqlite:///{part}", left, words, now)
         copies.settle(part)
+        copies.sync(part)
         aside = _put_aside(place, now) if place.exists() else None
         os.replace(part, place)
+        copies.sync(place.parent)
     finally:
         for rest in (part, *copies.logs(part)):
             rest.unlink(missing_ok=True)

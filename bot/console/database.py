@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,17 +54,27 @@ def back_up(config_file: Path | None, environment: Mapping[str, str], as_json: b
 
 
 def backups(config_file: Path | None, environment: Mapping[str, str], as_json: bool) -> int:
-    """List the backups there are, the newest first."""
+    """List the backups there are, the newest first; last those that a clock ahead of ours has stamped."""
     config = load_config(config_file, environment)
-    found = backup.listed(config.database.url, config.backup)
+    now = app.system_clock()
+    found = sorted(backup.listed(config.database.url, config.backup), key=lambda each: each.at > now)
     if as_json:
-        emit({"backups": [_as_json(each) for each in found]})
+        emit({"backups": [_as_json(each) | {"is_ahead": each.at > now} for each in found], "proof": _proofs(found)})
         return 0
     if not found:
         say(f"No backup in {backup.folder_of(config.database.url, config.backup)}: `wsb db backup` makes one.")
     for each in found:
-        say(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.occasion:<7}  {each.revision}  {_size(each.size):>9}  {each.file}")
+        ahead = "  (stamped ahead of this clock)" if each.at > now else ""
+        size = _size(each.size)
+        say(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.occasion:<7}  {each.revision}  {size:>9}  {each.file}{ahead}")
+    for proof in _proofs(found):
+        say(proof)
     return 0
+
+
+def _proofs(found: Iterable[Backup]) -> list[str]:
+    """What was verified of these, a sentence for each kind."""
+    return [backup.PROOF[ending] for ending in dict.fromkeys(each.file.suffix for each in found)]
 
 
 def _as_json(each: Backup) -> dict[str, object]:

@@ -26,9 +26,9 @@ class BackupRules:
     folder: str = ""
     """Empty is the folder `backups` beside a SQLite database, or in the working folder for PostgreSQL."""
     keep_days: int = 14
-    """Days for which every backup stays."""
+    """Of how many of the latest days that have backups every one stays."""
     keep_weeks: int = 8
-    """Weeks for which one of each week stays."""
+    """Of how many of the latest weeks that have backups the last one stays."""
     keep_upgrades: int = 5
     """How many of those made before a migration stay, however old."""
 

@@ -95,6 +95,15 @@ def size(file: Path) -> int:
     return sum(each.stat().st_size for each in (file, *logs(file)[:1]) if each.exists())
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk when this returns."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
 def _opened(file: Path, mode: str) -> sqlite3.Connection:
     """A connection that never makes a file."""
     return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, isolation_level=None, timeout=30)

@@ -227,6 +227,12 @@ def test_backups_are_made_listed_and_put_back_from_the_command_line(wsb: Shell, 
     made = wsb.json("db", "backup", "--config", path)
     (found,) = wsb.json("db", "backups", "--config", path)["backups"]
     assert (found["file"], found["revision"], found["occasion"]) == (made["file"], HEAD, "hand")
+    ahead = Path(made["file"]).with_name(f"wallstreetbots-22001231T235959Z-{HEAD}-hand.db")
+    ahead.touch()
+    first, last, proof = wsb("db", "backups", "--config", path)[1].strip().splitlines()
+    assert first.endswith(made["file"])
+    assert last.endswith(f"{ahead.name}  (stamped ahead of this clock)")
+    assert proof.startswith("Each was checked before it got its name: every page is sound")
     code, out, _ = wsb("db", "restore", made["file"], "--config", path)
     assert code == 0
     assert "What was there before is now" in out

@@ -177,8 +177,8 @@ def test_days_then_weeks_then_nothing_but_those_made_before_an_upgrade() -> None
     upgrades = [of(days, Occasion.UPGRADE) for days in (200, 210, 220, 230, 240, 250)]
     gone = backup.outdated([*daily, *upgrades], NOW, RULES)
     kept = [each for each in daily if each not in gone]
-    assert [(NOW - each.at).days for each in kept[:15]] == list(range(15))
-    weeks = [each.at.isocalendar()[:2] for each in kept[15:]]
+    assert [(NOW - each.at).days for each in kept[:14]] == list(range(14))
+    weeks = [each.at.isocalendar()[:2] for each in kept[14:]]
     assert len(weeks) == len(set(weeks))
     assert 5 <= len(weeks) <= 7
     assert [each for each in upgrades if each in gone] == upgrades[5:]
@@ -188,17 +188,54 @@ def test_the_newest_backup_stays_however_old_it_is() -> None:
     assert backup.outdated([of(500)], NOW, RULES) == ()
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=20), timedelta(days=40), timedelta(days=4000)])
+def test_a_clock_that_runs_ahead_makes_no_backup_old(ahead: timedelta) -> None:
+    """It stamps one a day for a week; then it is right again, and goes on for another."""
+    kept = [of(days) for days in range(30)]
+    for day in range(7):
+        now = NOW + ahead + timedelta(days=day)
+        kept = rotated([*kept, Backup(Path(f"ahead-{day}"), now, HEAD, Occasion.DAILY, 1)], now)
+    true = {each.file.name for each in kept if each.at <= NOW}
+    assert {f"daily-{days}" for days in range(7)} <= true
+    for day in range(1, 8):
+        now = NOW + timedelta(days=day)
+        kept = rotated([*kept, Backup(Path(f"again-{day}"), now, HEAD, Occasion.DAILY, 1)], now)
+    assert {f"again-{day}" for day in range(1, 8)} <= {each.file.name for each in kept}
+    assert {f"daily-{days}" for days in range(7)} <= {each.file.name for each in kept}
+
+
+def test_a_clock_that_runs_behind_deletes_nothing_it_takes_for_a_later_one() -> None:
+    daily = [of(days) for days in range(30)]
+    behind = [
+        Backup(Path(f"behind-{day}"), datetime(1970, 1, 1 + day, tzinfo=UTC), HEAD, Occasion.DAILY, 1) for day in (0, 1)
+    ]
+    assert backup.outdated([*daily, *behind], behind[-1].at, RULES) == ()
+
+
+def test_a_desk_that_was_off_for_a_year_keeps_what_it_had() -> None:
+    daily = [of(days) for days in range(14)]
+    assert backup.outdated(daily, NOW + timedelta(days=365), RULES) == ()
+
+
+def rotated(backups: list[Backup], now: datetime) -> list[Backup]:
+    """What is left of them."""
+    gone = backup.outdated(backups, now, RULES)
+    return [each for each in backups if each not in gone]
+
+
 def test_rotation_deletes_the_outdated_files_of_this_database_only(url: str) -> None:
-    old, new = (backup.make(url, RULES, at, Occasion.DAILY) for at in (NOW - timedelta(days=400), NOW))
+    rules = BackupRules(keep_days=1, keep_weeks=1)
+    old, new = (backup.make(url, rules, at, Occasion.DAILY) for at in (NOW - timedelta(days=400), NOW))
     other = old.file.with_name(f"other-20250101T000000Z-{HEAD}-daily.db")
     other.touch()
-    assert backup.rotate(url, RULES, NOW) == 1
+    assert backup.rotate(url, rules, NOW) == 1
     assert (old.file.exists(), new.file.exists(), other.exists()) == (False, True, True)
 
 
 def test_the_backup_of_the_day_says_what_it_did(url: str) -> None:
-    backup.make(url, RULES, NOW - timedelta(days=400), Occasion.DAILY)
-    words = backup.daily(url, RULES, NOW)
+    rules = BackupRules(keep_days=1, keep_weeks=1)
+    backup.make(url, rules, NOW - timedelta(days=400), Occasion.DAILY)
+    words = backup.daily(url, rules, NOW)
     assert words.startswith(f"desk-20261127T220000Z-{HEAD}-daily.db, 0.")
     assert words.endswith(" MB, 1 old ones removed")
 

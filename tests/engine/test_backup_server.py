@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from engine import audit, backup, halts, missing, restore
@@ -48,6 +50,8 @@ def test_a_dump_comes_back_into_an_empty_database_and_into_no_other(url: str, em
     done = restore.restore(empty, made.file, NOW + timedelta(hours=1))
 
     assert (done.revision, done.aside) == (HEAD, None)
+    assert dumps.rows(parse(url), made.file) == rows_of(url)
+    assert rows_of(empty) == rows_of(url) | {"settings": rows_of(empty)["settings"]}
     with Store.open(url) as before, Store.open(empty) as after, before.read() as old, after.read() as new:
         assert new.fills() == old.fills()
         assert new.open_positions() == old.open_positions()
@@ -57,6 +61,50 @@ def test_a_dump_comes_back_into_an_empty_database_and_into_no_other(url: str, em
         assert halts.current(old) is None
         assert all(missing.units(new, position) == 0 for position in new.open_positions())
         assert audit.verify(after).ok
+
+
+def rows_of(url: str) -> dict[str, int]:
+    """How many rows every table has, counted here."""
+    with psycopg.connect(url.replace("+psycopg", "")) as books:
+        names = [row[0] for row in books.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        return {name: books.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # type: ignore[index]
+
+
+def test_a_dump_is_of_the_moment_it_was_counted_at_whoever_writes_meanwhile(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row is written between the count and the dump: it is in neither."""
+    dump = dumps.run
+
+    def late(*arguments: Any) -> str:
+        with Store.open(url) as store:
+            writer.write(store, 99)
+        return dump(*arguments)
+
+    monkeypatch.setattr(dumps, "run", late)
+    made = backup.make(url, BackupRules(folder=str(tmp_path)), NOW, Occasion.HAND)
+    assert (dumps.rows(parse(url), made.file)["fills"], rows_of(url)["fills"]) == (5, 6)
+
+
+def test_a_dump_that_lacks_rows_is_not_kept(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pg_dump that leaves out the rows of one table."""
+    dump = dumps.run
+
+    def without(at: Any, path: Path, words: list[str]) -> str:
+        return dump(at, path, [*words, "--exclude-table-data=fills"])
+
+    monkeypatch.setattr(dumps, "run", without)
+    with pytest.raises(BackupFailed, match="The dump has the table fills not at all"):
+        backup.make(url, BackupRules(folder=str(tmp_path)), NOW, Occasion.HAND)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_look_like_the_end_of_a_table_are_counted(url: str, tmp_path: Path) -> None:
+    with Store.open(url) as store, store.begin() as work:
+        for number, value in enumerate(("\\.", "a\nb", "\\.\n\\.", "COPY public.fills (id) FROM stdin;")):
+            work.set_setting(f"odd {number}", value, "ann", NOW)
+    made = backup.make(url, BackupRules(folder=str(tmp_path)), NOW, Occasion.HAND)
+    assert dumps.rows(parse(url), made.file) == rows_of(url)
 
 
 def test_an_upgrade_on_a_server_makes_its_dump_first(postgres_url: str, tmp_path: Path) -> None:
