@@ -40,7 +40,7 @@ RISK_EVERY = MINUTE
 STRESS_BEFORE_CLOSE = timedelta(minutes=30)
 COMPARE_BEFORE_OPEN = "09:00"
 REPORTS_AFTER_CLOSE = AFTER_CLOSE + timedelta(minutes=5)
-"""After the day's own, whose numbers they sum up."""
+"""After the day's own, whose numbers they sum up. As the day's they get a second look: each is told once."""
 IV_AFTER_CLOSE = timedelta(minutes=5)
 EARNINGS_AT = "08:30"
 BACKUP_AT, TIDY_AT = "17:00", "17:30"
@@ -51,6 +51,10 @@ EXITS_WITHIN = 20.0
 """Seconds without a finished look at the exits after which people are told, whatever the runtime thinks of itself."""
 NAMED = 8
 """Names that a note lists before it counts."""
+
+
+def _twice(report: type[AfterWeek] | type[AfterMonth]) -> AnyOf:
+    return AnyOf((report(REPORTS_AFTER_CLOSE), report(REPORTS_AFTER_CLOSE + HOUR)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,8 @@ def book_jobs(desks: Desks) -> tuple[Job, ...]:
     return (
         Job("reconcile", compare_at, lambda: once_begun(desk, lambda: compare(desks)), grace=HOUR),
         told("day end", AnyOf((AfterClose(AFTER_CLOSE), AfterClose(AFTER_CLOSE + HOUR))), desk, digests.end_day_once),
-        told("weekly report", AfterWeek(REPORTS_AFTER_CLOSE), desk, digests.end_week_once),
-        told("monthly report", AfterMonth(REPORTS_AFTER_CLOSE), desk, digests.end_month_once),
+        told("weekly report", _twice(AfterWeek), desk, digests.end_week_once),
+        told("monthly report", _twice(AfterMonth), desk, digests.end_month_once),
         Job("audit head", Always(HEAD_EVERY), lambda: str(audit.publish(desk.store)), grace=HOUR),
     )
 

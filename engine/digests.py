@@ -192,6 +192,8 @@ def _end_span_once(desk: Desk, span: Span) -> bool:
             return False
     end_day_once(desk)
     with desk.store.read() as work:
+        if period.last == last_ended(desk) and not _is_told(work, Span.DAY, period.last.isoformat()):
+            return False  # its last close may still be taken; told without it, no week would ever have what it made
         base, close = work.close_before(period.first), kept_close(work, period)
     if close is None:
         return False

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from engine.desk import Desk
 from engine.store import UnitOfWork
 
-RUNS = timedelta(days=30)
+RUNS = timedelta(days=50)
+"""Longer than the 30 sessions of which /health counts how many runs failed: with three holidays they are 46 days."""
 STEPS = timedelta(days=7)
 """How long the steps of every name are kept: /whynot and /funnel read a strategy's latest scan, which keeps its own."""
 SCANS = timedelta(days=60)

@@ -42,12 +42,12 @@ def test_a_process_tells_its_loops_platforms_disk_and_database(tmp_path: Path) -
     assert (told.since, told.backup, told.skew) == (make.NOW, None, None)
 
 
-def test_the_newest_backup_is_told(tmp_path: Path) -> None:
+def test_the_newest_backup_is_told_and_none_that_a_clock_ahead_has_stamped(tmp_path: Path) -> None:
     it = condition(tmp_path)
-    for hours in (1, 9):
+    for hours in (-9, -1, 9000):
         backup.make(it.url, it.backups, make.NOW + timedelta(hours=hours), Occasion.DAILY)
 
-    assert it().backup == make.NOW + timedelta(hours=9)
+    assert it().backup == make.NOW - timedelta(hours=1)
 
 
 def test_a_folder_that_is_not_there_yet_is_measured_where_it_will_be(tmp_path: Path) -> None:

@@ -257,12 +257,12 @@ Wed 25 16:15 day end | Wed 25 16:15 reconcile | Wed 25 17:00 backup | Wed 25 17:
 Thu 26 17:00 backup | Thu 26 17:30 tidy
 Fri 27 08:30 earnings | Fri 27 09:00 reconcile | Fri 27 10:00 scan wheel | Fri 27 12:30 stress | Fri 27 13:05 iv history
 Fri 27 13:15 day end | Fri 27 13:15 reconcile | Fri 27 13:20 weekly report | Fri 27 14:15 day end
-Fri 27 17:00 backup | Fri 27 17:30 tidy
+Fri 27 14:20 weekly report | Fri 27 17:00 backup | Fri 27 17:30 tidy
 Sat 28 17:00 backup | Sat 28 17:30 tidy
 Sun 29 17:00 backup | Sun 29 17:30 tidy
 Mon 30 08:30 earnings | Mon 30 09:00 reconcile | Mon 30 10:00 scan wheel | Mon 30 15:30 stress | Mon 30 16:05 iv history
 Mon 30 16:15 day end | Mon 30 16:15 reconcile | Mon 30 16:20 monthly report
-Mon 30 17:00 backup | Mon 30 17:15 day end | Mon 30 17:30 tidy
+Mon 30 17:00 backup | Mon 30 17:15 day end | Mon 30 17:20 monthly report | Mon 30 17:30 tidy
 """
 """What is due once or twice a day, 25 to 30 November 2026 in New York: a holiday, an early close, a month's end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,21 +14,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts import levels
 from bot.announce import told_digest
 from bot.message import Card, table_text
 from bot.words import told_in
-from engine import digests, ledger, standing
+from engine import digests, ledger, portfolio, standing
 from engine.errors import BadRequest
 from engine.model.book import Posting, PostingKind
 from engine.model.digests import ACCOUNT, Digest, Health, Index, Old, Span
 from engine.model.events import EventKind
+from engine.model.instruments import Instrument
 from engine.model.legs import Leg
-from engine.model.market import Bar, Dividend
+from engine.model.market import Bar, Dividend, Quote
 from engine.model.orders import Fill
 from engine.model.records import EquityDay, Run, RunState
+from engine.store import Store
+from strategies import CATALOGUE
 from tests import make
 from tests.desk import World, make_world
-from tests.engine.own_books import Story, Told, two_weeks
+from tests.engine.own_books import Story, Told, first_week, second_week, two_weeks
+from tests.fakes import FakeMarket
 
 D = make.D
 PHONE = 36
@@ -292,6 +298,38 @@ def test_over_both_changes_of_the_clocks_every_session_ends_once_at_a_quarter_pa
         assert [event.at for event in events] == [world.desk.sessions.at(day, "16:15") for day in sessions]
 
 
+class Trading(FakeMarket):
+    """A market in which something new is held each time its prices have been told."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self.world, self.number = world, 0
+
+    def quotes(self, instruments: Iterable[Instrument]) -> Mapping[Instrument, Quote]:
+        self.number += 1
+        told = super().quotes(instruments)
+        what = make.share(f"N{self.number}")
+        position = make.position(
+            id=f"P9{self.number:04d}", ticker=what.ticker, approval_id=None, unit=(Leg(what, 1),),
+            lots=(make.held(what, 1, 1),),
+        )  # fmt: skip
+        with self.world.store.begin() as work:
+            work.save_position(position)
+        self.set_quote(what, "0.99", "1.01")
+        return told
+
+
+def test_a_week_is_not_told_before_its_last_close_is_taken() -> None:
+    """Else the next week would count from that close, and what Thursday made would be in no week."""
+    world = make_world()
+    world.market.set_quote(make.share(), "47.99", "48.01")
+    ended(holding(world), date(2026, 6, 17))
+    world.clock.set(world.desk.sessions.close(date(2026, 6, 18)) + timedelta(minutes=20))
+    busy = replace(world.desk, market=Trading(world))
+    assert [digests.end_day_once(busy), digests.end_week_once(busy)] == [False, False]
+    assert announced(world)[-1] == "2026-06-17"
+
+
 # A desk that was down
 
 
@@ -528,6 +566,19 @@ def test_on_a_weekend_the_last_session_is_told() -> None:
     ended(world, date(2026, 6, 18))
     world.clock.advance(days=2)
     assert digests.digest(world.desk).period.subject == "2026-06-18"
+
+
+def test_a_server_tells_the_same_digests_and_levels(postgres_url: str) -> None:
+    with Store.create(postgres_url) as store:
+        other = Story(make_world(dict(CATALOGUE), store=store))
+        first_week(other)
+        second_week(other)
+        desk = other.world.desk
+        for span, day in [(Span.DAY, day) for day in SESSIONS] + [(Span.WEEK, MONDAY), (Span.MONTH, MONDAY)]:
+            assert digests.digest(desk, span, day) == told(span, day)
+        assert portfolio.pnl(desk) == portfolio.pnl(story().world.desk)
+        with store.read() as work, story().world.store.read() as own:
+            assert levels.measure(desk, work) == levels.measure(story().world.desk, own)
 
 
 # Random trades

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerts import levels
 from engine import audit, tidying
 from engine.desk import Desk
 from engine.errors import NotFound
 from engine.model.alerts import Alert, AlertState
 from engine.model.events import Severity
 from engine.model.records import KeptButton, Run, RunState
+from engine.sessions import Sessions
 from engine.store import Store
 from tests import make
 from tests.desk import make_world
@@ -66,17 +68,25 @@ def run(id: str, started: datetime, job: str = "backup", state: RunState = RunSt
     return Run(id, job, started, started, "me", 1, state, started)
 
 
-def test_runs_of_a_month_ago_go_but_the_newest_of_each_job_and_outcome_stays(store: Store) -> None:
+def test_runs_are_kept_for_as_long_as_the_service_levels_count_them() -> None:
+    sessions = Sessions()
+    now = datetime(2021, 1, 1, 23, tzinfo=UTC)
+    for day in range(3650):
+        at = now + timedelta(days=day)
+        assert at - levels.span(sessions, at) < tidying.RUNS
+
+
+def test_runs_of_long_ago_go_but_the_newest_of_each_job_and_outcome_stays(store: Store) -> None:
     desk = desk_on(store)
     with store.begin() as work:
-        for days in range(25, 1000):
+        for days in range(45, 1000):
             work.add_run(run(f"R{days}", ago(days=days)))
         work.add_run(run("quarter", ago(days=90), "rebalance"))
-        work.add_run(run("failed", ago(days=50, hours=1), state=RunState.FAILED))
-    assert tidying.tidy(desk).gone["runs"] == 969
+        work.add_run(run("failed", ago(days=70, hours=1), state=RunState.FAILED))
+    assert tidying.tidy(desk).gone["runs"] == 949
     with store.read() as work:
         assert [each.id for each in work.runs(limit=1000)] == [
-            "R25", "R26", "R27", "R28", "R29", "R30", "failed", "quarter",
+            "R45", "R46", "R47", "R48", "R49", "R50", "failed", "quarter",
         ]  # fmt: skip
 
 
