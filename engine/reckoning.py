@@ -304,6 +304,7 @@ def _happened(work: UnitOfWork, events: Sequence[Event], since: datetime, until:
         assigned=_options(of[EventKind.ASSIGNED]),
         called_away=_options(of[EventKind.CALLED_AWAY]),
         expired=_options(of[EventKind.EXPIRED]),
+        delivered=(*_named(of[EventKind.ASSIGNED], "assigned"), *_named(of[EventKind.CALLED_AWAY], "called away")),
         premium=_premium(work, of[EventKind.FILLED], since, until),
         proposals=work.proposed_between(since, until),
     )
@@ -343,6 +344,12 @@ def _kind(work: UnitOfWork, position: Position) -> str:
 def _options(events: Iterable[Event]) -> int:
     """How many option positions these tell of: the shares they became are told as well."""
     return len({str(event.data.get("option") or event.subject) for event in events})
+
+
+def _named(events: Iterable[Event], what: str) -> tuple[str, ...]:
+    """The options these tell of, each once, with what became of it; one that was told without its name is left out."""
+    names = (event.data.get("instrument") for event in events)
+    return tuple(f"{name} {what}" for name in dict.fromkeys(names) if name)
 
 
 def _premium(work: UnitOfWork, filled: Sequence[Event], since: datetime, until: datetime) -> Decimal:

@@ -47,6 +47,7 @@ def digest_card(told: Digest, banner: str, beyond: Beyond) -> Card:
         *_price_lines(told),
         *told.notes,
         *_ended_lines(told.happened.ended),
+        *_delivered_lines(told),
         *_ahead_lines(told.ahead),
         *told.unknown,
         *_no_lines(told.parts),
@@ -79,6 +80,8 @@ def _headline(told: Digest) -> str:
     """`Made +235.45 (+0.24 %). SPY +0.10 %.`"""
     if told.parts is None:
         return "What was made is not known."
+    if is_still(told):
+        return f"Made 0.00: nothing was held or traded.{_beside_words(told.index)}"
     share = "" if told.made is None else f" ({told.made * 100:+.2f} %)"
     return f"Made {words.gain(told.parts.total)}{share}.{_beside_words(told.index)}"
 
@@ -99,6 +102,8 @@ def _money_facts(told: Digest) -> list[tuple[str, str]]:
     if told.parts is None:
         return facts
     parts = told.parts
+    if is_still(told):
+        return [*facts, *_flow_facts(parts), ("Since start", words.gain(told.total))]
     facts += [
         ("Realised", words.gain(parts.realised)),
         ("Open", f"change {words.gain(parts.unrealised)}, now {words.gain(told.open)}"),
@@ -109,10 +114,26 @@ def _money_facts(told: Digest) -> list[tuple[str, str]]:
         if each
     ]
     facts.append(("Fees", words.money(parts.fees)))
-    if parts.flows:
-        facts.append(("Paid in" if parts.flows > 0 else "Paid out", f"{words.gain(parts.flows)}, not counted as made"))
-    facts.append(("Since start", words.gain(told.total)))
+    facts += [*_flow_facts(parts), ("Since start", words.gain(told.total))]
     return [*facts, *_days_facts(told)]
+
+
+def is_still(told: Digest) -> bool:
+    """Whether nothing was held or moved: then there are no parts to tell of."""
+    parts = told.parts
+    moved = told.happened.opened or told.happened.ended
+    return (
+        parts is not None
+        and told.held == 0
+        and not moved
+        and not any((parts.total, parts.realised, parts.unrealised, parts.dividends, parts.interest, parts.fees))
+    )
+
+
+def _flow_facts(parts: Parts) -> list[tuple[str, str]]:
+    if not parts.flows:
+        return []
+    return [("Paid in" if parts.flows > 0 else "Paid out", f"{words.gain(parts.flows)}, not counted as made")]
 
 
 def _days_facts(told: Digest) -> list[tuple[str, str]]:
@@ -206,6 +227,13 @@ def _ended_lines(ended: tuple[Ended, ...]) -> list[str]:
     lines = [f"{x.ticker} {x.structure}, {ending(x.reason)}: {words.gain(x.net)} net" for x in ended[:LISTED]]
     more = len(ended) - len(lines)
     return [*lines, f"and {more} more ended"] if more > 0 else lines
+
+
+def _delivered_lines(told: Digest) -> list[str]:
+    """The options of a day that became shares; of longer spans their number is told alone."""
+    delivered = told.happened.delivered if told.period.span is Span.DAY else ()
+    more = len(delivered) - LISTED
+    return [*delivered[:LISTED], f"and {more} more assigned or called away"] if more > 0 else list(delivered)
 
 
 def _ahead_lines(ahead: tuple[Ahead, ...]) -> list[str]:

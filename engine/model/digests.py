@@ -150,6 +150,7 @@ class Happened:
     Attributes:
         opened: ids of positions with their first fill. ended: positions that ended, each with its reason.
         rolled: rolls done. assigned, called_away, expired: option positions, exercised ones among the assigned.
+        delivered: the options that became shares, each with what became of it (`XYZ 17 Jul 26 44 put assigned`).
         premium: dollars received, before fees, for packages of options opened for a net credit.
         proposals: those made in the span by what had become of them at its end.
     """
@@ -160,6 +161,7 @@ class Happened:
     assigned: int = 0
     called_away: int = 0
     expired: int = 0
+    delivered: tuple[str, ...] = ()
     premium: Decimal = Decimal(0)
     proposals: Mapping[str, int] = field(default_factory=dict)
 

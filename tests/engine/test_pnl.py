@@ -67,7 +67,7 @@ class Box:
                 self.cash -= 4400
             case "prices":
                 self.quote(SHARE, amount)
-                self.quote(PUT, amount / 50)
+                self.quote(PUT, max(amount / 50, D("0.01")))  # an ask of nothing would be no price
             case "deposit":
                 self.post(PostingKind.FLOW, amount)
                 self.flows += amount
