@@ -97,6 +97,18 @@ def failures(config: Config) -> list[Exception]:
     return found
 
 
+@pytest.mark.parametrize("way", ["403", "422"])
+def test_the_words_of_a_refused_question_are_told_on_without_the_keys(way: str, tmp_path: Path) -> None:
+    """They are kept with the scan that asked, and nothing takes them out there."""
+    with careless(way) as url, stamina.set_testing(True, attempts=1):
+        config = configured(url, tmp_path)
+        logs.keep_secrets(config)
+        quoted = [str(problem) for problem in failures(config) if "alpaca" in str(problem).lower()]
+
+    assert any("[redacted]" in words for words in quoted)
+    assert leaks("\n".join(quoted)) == []
+
+
 async def platforms(config: Config) -> list[str]:
     """What is told of the chats, which cannot be reached."""
     world = make_world()

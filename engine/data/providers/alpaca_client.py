@@ -27,6 +27,7 @@ from engine.data.providers.fields import Fields, Row
 from engine.data.providers.reader import TIMEOUTS, invalid, trouble_of
 from engine.data.providers.trouble import NotEntitled, Refused, Throttled, Unreachable
 from engine.errors import ConfigError
+from engine.redaction import clean
 from engine.transport import Timeouts, prepare
 
 log = structlog.get_logger()
@@ -243,10 +244,13 @@ def _with_pause(headers: Mapping[str, str], now: datetime) -> Mapping[str, str]:
 
 
 def _words(body: str) -> str:
-    """The message of an error body, in one line of at most 200 characters; "" for a page of HTML."""
+    """The message of an error body, in one line of at most 200 characters; "" for a page of HTML.
+
+    It is told and kept with what was looked for: a server or a proxy that echoes the request has the keys in it.
+    """
     try:
         parsed = json.loads(body)
     except ValueError:
         return ""
     message = parsed.get("message") if isinstance(parsed, dict) else None
-    return " ".join(str(message or "").split())[:200]
+    return clean(" ".join(str(message or "").split()))[:200]
