@@ -18,7 +18,7 @@ from alerts.rules.thresholds import Thresholds
 from alerts.runner import Runner, Standing
 from bot.alert_jobs import look_job
 from bot.jobs import background_jobs, book_jobs, risk_job, scan_jobs
-from bot.loops import Desks
+from bot.loops import ACCOUNT_EVERY, Desks, Paced, account_step
 from bot.runtime import Troubles
 from engine.desk import Desk
 from engine.model.alerts import Alert, AlertState
@@ -42,9 +42,14 @@ REDRAWN = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class DayJobs:
-    """What /jobs and /runjob ask where a day loop runs the jobs: a run that is asked for is done at once."""
+    """What /jobs and /runjob ask where a day loop runs the jobs: a run that is asked for is done at once.
+
+    Attributes:
+        account: asks the broker for its account, when it is time.
+    """
 
     runner: Runner
+    account: Paced
 
     def standings(self) -> tuple[Standing, ...]:
         """How every job stands."""
@@ -72,7 +77,8 @@ def day_jobs(desk: Desk, bounds: Thresholds, speed: float) -> DayJobs:
         look_job(desk, rules(bounds, speed), nothing_known),
     )
     kept = (replace(job, leaps=True) for job in jobs if job.name not in NO_JOBS)
-    return DayJobs(Runner(desk, kept, Troubles(desk).tell))
+    account = Paced(desk, ACCOUNT_EVERY, lambda: account_step(desk))
+    return DayJobs(Runner(desk, kept, Troubles(desk).tell), account)
 
 
 def rules(bounds: Thresholds, speed: float) -> tuple[Rule[Facts], ...]:

@@ -16,12 +16,11 @@ import structlog
 
 from alerts import outbox
 from alerts.routes import Channels, routes
-from alerts.runner import Runner as Jobs
 from bot.app import ReplayDesk
 from bot.command import Pool, Room
+from bot.day_jobs import DayJobs
 from bot.deliver import Postman
 from bot.jobs import REPORTS_AFTER_CLOSE
-from bot.loops import account_step
 from bot.platforms.base import Platform
 from bot.platforms.replay_chat import Person, ReplayChat
 from bot.timetable import Moment, timetable
@@ -92,7 +91,7 @@ class Journey:
     tick_minutes: int = 30
     pace: Pace = no_pause
     post: Post = post_here
-    jobs: Jobs | None = None
+    jobs: DayJobs | None = None
 
     async def run(self, days: tuple[date, ...]) -> None:
         """Live through `days`, one session after the other; what an earlier run left unfinished is taken up first."""
@@ -155,12 +154,14 @@ class Journey:
             await self.post(self)
 
 
-def work_at(made: ReplayDesk, moment: Moment, jobs: Jobs | None = None) -> None:
+def work_at(made: ReplayDesk, moment: Moment, jobs: DayJobs | None = None) -> None:
     """The desk's own work at one moment, without its people; `jobs` do what is due at a time, where there are any."""
     desk = made.desk
     made.clock.set(moment.at)
     made.broker.advance()
     steps: list[tuple[str, Callable[[], object]]] = []
+    if jobs is not None:
+        steps.append(("account", jobs.account))  # before orders are sent: it is told without those of this moment
     if moment.settles:
         steps.append(("settle", lambda: activities.settle(desk)))
     steps += [
@@ -174,8 +175,7 @@ def work_at(made: ReplayDesk, moment: Moment, jobs: Jobs | None = None) -> None:
         steps.append(("limits", lambda: watch.look(desk)))
         steps += [(f"scan {name}", lambda name=name: scanning.run(desk, name)) for name in moment.scans]  # type: ignore[misc]
     else:
-        steps.append(("account", lambda: account_step(desk)))
-        steps.append(("jobs", jobs.tick))
+        steps.append(("jobs", jobs.runner.tick))
     steps.append(("collars", lambda: collars.advance(desk)))
     steps.append(("wake", lambda: approvals.wake_due(desk)))
     steps.append(("envelopes", lambda: envelopes.apply(desk)))

@@ -172,7 +172,7 @@ def rehearsal(config: Config, store: Store, say: Callable[[str], None]) -> Servi
     chat = ReplayChat()
     person = Person(chat, "ask", 1)
     channels, ticks = channels_of(config), config.schedule.tick_minutes
-    journey = Journey(made, room, _by_name(fronts), channels, chat, person, ticks, pace, posted_elsewhere, jobs.runner)
+    journey = Journey(made, room, _by_name(fronts), channels, chat, person, ticks, pace, posted_elsewhere, jobs)
     serving = Serving(
         room,
         Runtime(made.desk, ()),

@@ -29,7 +29,8 @@ CALMER = 0.7
 def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
     """Those about the account as a whole."""
     return (
-        # Nothing is lost yet and nothing stops: a warning that entries will be.
+        # Nothing is lost yet and nothing stops: a warning that entries will be. An order is counted while it is worked,
+        # which is over in a minute or two where it does not fill.
         Rule(
             "limit_near",
             "Limit near",
@@ -37,6 +38,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             _near,
             bounds.limit_near,
             back(bounds.limit_near, BACK),
+            holds=timedelta(minutes=2),
             worse="limit_crossed",
         ),
         # Beyond what people agreed to risk; the lock it made stops entries only.

@@ -68,7 +68,7 @@ async def _show(config: Config, replayed: ReplayOptions, options: DemoOptions, a
     jobs = day_jobs(room.desk, config.alerts.thresholds, options.speed)
     room = replace(room, jobs=jobs, left_out=LEFT_OUT)
     page = await open_page(room, config.web.port, note)
-    journey = _on_the_page(replace(journey, room=room, pace=pace, jobs=jobs.runner), page)
+    journey = _on_the_page(replace(journey, room=room, pace=pace, jobs=jobs), page)
     desk = journey.made.desk
 
     reading = Reading()

@@ -144,7 +144,7 @@ def three_sessions() -> Visitor:
     made = make_journey(config, options, Store.memory())
     jobs = day_jobs(made.made.desk, config.alerts.thresholds, speed=600)
     room = replace(made.room, jobs=jobs, left_out=LEFT_OUT)
-    visitor = Visitor(replace(made, room=room, jobs=jobs.runner))
+    visitor = Visitor(replace(made, room=room, jobs=jobs))
     finish(replace(visitor.journey, pace=visitor.pace).run(room.desk.sessions.between(first, last)))
     return visitor
 
@@ -154,7 +154,7 @@ def test_an_alert_comes_is_seen_and_ends_and_jobs_and_digests_run_at_the_clock_o
 
     assert visitor.answer is not None
     seen = dict(visitor.answer.cards[0].facts)
-    assert (seen["Since"], seen["Seen by"]) == ("2009-02-17 14:00 ET", "you, 14:00:00 ET")
+    assert (seen["Since"], seen["Seen by"]) == ("2009-02-17 14:00 ET", "you, 14:30:00 ET")
     over = visitor.card(f"/alerts {visitor.answer.cards[0].footer}")
     assert over.title == "Over: Limit near: day's loss"
     assert "It is over after 19 h 30 min." in over.lines[0]
