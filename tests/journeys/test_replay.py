@@ -63,6 +63,15 @@ def month() -> tuple[Json, Store]:
     return summary(desk), desk.store
 
 
+NINE_DAYS = (START, date(2009, 2, 13))
+
+
+@cache
+def nine_days() -> tuple[Json, Store]:
+    """The first of them, lived through once for all that compare another life with it."""
+    return replayed(days=NINE_DAYS)
+
+
 def every_event(store: Store) -> list[object]:
     with store.read() as work:
         return list(work.events(limit=1_000_000))
@@ -119,9 +128,7 @@ def test_the_books_and_the_exchange_agree_on_cash_and_holdings() -> None:
 
 
 def test_the_same_inputs_give_the_same_events_cards_and_summary() -> None:
-    days = (START, date(2009, 2, 13))
-
-    (first, one), (second, two) = replayed(days=days), replayed(days=days)
+    (first, one), (second, two) = nine_days(), replayed(days=NINE_DAYS)
 
     assert json.dumps(first) == json.dumps(second)
     assert every_event(one) == every_event(two)
@@ -134,7 +141,7 @@ def test_another_seed_changes_nothing_when_everything_is_approved() -> None:
 
 
 def test_without_approval_there_is_no_order_and_cards_are_rejected_or_expire() -> None:
-    body, store = replayed("none")
+    body, store = replayed("none", days=(START, date(2009, 2, 20)))
 
     assert (body["orders"], body["fills"], body["positions"]) == (0, 0, 0)
     assert int(str(body["rejected"])) > 0
@@ -239,10 +246,9 @@ def proposed(store: Store) -> list[Approval]:
 
 def test_altered_bars_after_a_day_change_nothing_proposed_up_to_that_day() -> None:
     last = date(2009, 2, 9)
-    days = (START, date(2009, 2, 12))
 
-    _, real = replayed(days=days)
-    _, other = replayed(folder=cut(prices(), last), days=days)
+    _, real = nine_days()
+    _, other = replayed(folder=cut(prices(), last), days=NINE_DAYS)
 
     def until(store: Store) -> list[Approval]:
         return [a for a in proposed(store) if a.created_at.date() <= last]
