@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.errors import BrokerUnavailable, DataUnavailable
-from engine.model.alerts import Alert
-from engine.model.events import Event, EventKind, Severity
+from engine.model.alerts import RANKS, Alert
+from engine.model.events import Event, EventKind
 from engine.model.locks import LockKind
 from engine.store import UnitOfWork
 
@@ -122,9 +122,12 @@ def attributed(work: UnitOfWork, fresh: Sequence[Alert], known: Iterable[Alert])
 
 
 def _told_by(alert: Alert, events: Sequence[Event], causes: Mapping[str, str]) -> str:
-    """`events`: those of the watch of the alert's rule, newest first. `causes`: cards by rule."""
+    """`events`: those of the watch of the alert's rule, newest first. `causes`: cards by rule.
+
+    An event that is less severe than the alert did not reach everybody whom the alert has to reach.
+    """
     about = [e for e in events if e.at >= alert.since - BEFORE and WATCHES[alert.rule].is_about(e, alert.subject)]
-    loud = next((event.id for event in about if event.severity is not Severity.INFO), "")
+    loud = next((event.id for event in about if RANKS[event.severity] >= max(alert.rank, 1)), "")
     return loud or next((causes[rule] for rule in _causes(alert, about) if rule in causes), "")
 
 

@@ -187,8 +187,8 @@ def routes(event: Event, channels: Channels) -> tuple[Route, ...]:
     key = card_key(event)
     names = _destinations(event, channels)
     reached = tuple(name for name in names if not _is_about(event, name))
-    if event.kind is EventKind.UNDELIVERED and not reached:  # the one platform there is: its other chats may be well
-        reached = tuple(name for name in names if name != event.subject)
+    if _unreached(event) and not reached:  # the one platform there is: its other chats may be well
+        reached = tuple(name for name in names if name != _unreached(event))
     return tuple(Route(name, key) for name in reached)
 
 
@@ -222,6 +222,14 @@ def _is_about(event: Event, destination: str) -> bool:
         return platform_of(str(event.data.get("unreached", ""))) == platform_of(destination)
     about = platform_of(event.subject) if event.kind is EventKind.UNDELIVERED else event.subject
     return event.kind in OF_PLATFORM and about == platform_of(destination)
+
+
+def _unreached(event: Event) -> str:
+    """The one destination that an event says takes no messages; "" where it is about none."""
+    if event.kind is EventKind.UNDELIVERED:
+        return event.subject
+    about = str(event.data.get("unreached", "")) if event.kind in OF_ALERT else ""
+    return about if ":" in about else ""
 
 
 def platform_of(destination: str) -> str:

@@ -95,6 +95,7 @@ def _on_this_clock(alert: Alert, now: datetime) -> Alert:
         told_at=back(alert.told_at),
         seen_at=back(alert.seen_at),
         redrawn_at=back(alert.redrawn_at),
+        snoozed_until=back(alert.snoozed_until),
         resolved_at=back(alert.resolved_at),
     )
 

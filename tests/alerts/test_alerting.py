@@ -174,8 +174,8 @@ def test_an_escalation_reaches_the_urgent_channels_and_so_does_the_end() -> None
 # What was told already.
 
 
-def breach(here: Watched, words: str) -> str:
-    told = here.world.desk.event(EventKind.RISK_BREACHED, "L00001", {"words": words}, Severity.WARNING)
+def breach(here: Watched, words: str, severity: Severity = Severity.URGENT) -> str:
+    told = here.world.desk.event(EventKind.RISK_BREACHED, "L00001", {"words": words}, severity)
     with here.world.store.begin() as work:
         work.add_event(told)
     return told.id
@@ -201,6 +201,29 @@ def test_what_an_event_told_of_something_else_or_long_ago_is_heard() -> None:
     here.look({"total risk": 1.03, "risk in aapl": 1.1}, minutes=30)
 
     assert len(here.sounds) == 2
+
+
+def test_what_comes_back_and_is_told_by_an_event_again_makes_no_second_sound() -> None:
+    here = watched(rule("limit_crossed", severity=Severity.URGENT))
+    words = "Nothing is opened at all (L00001): total risk 31.0 % is past its limit of 30.0 %."
+    breach(here, words)
+    here.look({"total risk": 1.03})
+    here.look({"total risk": 0.1})
+    here.world.clock.advance(minutes=20)
+    again = breach(here, words)
+
+    (alert,) = here.look({"total risk": 1.03})
+
+    assert (alert.told_by, alert.count, here.sounds) == (again, 2, [])
+
+
+def test_an_event_that_is_less_severe_than_the_alert_has_not_told_it() -> None:
+    here = watched(rule("limit_crossed", severity=Severity.URGENT))
+    breach(here, "Nothing is opened at all (L00001): total risk 31.0 %.", Severity.WARNING)
+
+    here.look({"total risk": 1.03})
+
+    assert [event.severity for event in here.sounds] == [Severity.URGENT]
 
 
 @pytest.mark.parametrize("name", ["limit_crossed", "stop_near"])

@@ -214,6 +214,14 @@ def test_a_clock_set_back_tells_nothing_again_and_delays_nothing_for_longer() ->
     assert told(steps) == [(-48, Telling.ESCALATED)]
 
 
+def test_a_clock_set_back_makes_no_snooze_longer() -> None:
+    asleep = seen(snoozed(firing(), 63), 3)
+
+    steps = walked([(minute, 1.1) for minute in range(-57, 20)], rule(escalates=None), asleep)
+
+    assert told(steps) == [(3, Telling.RAISED)]
+
+
 # Whatever the values, the answers and the moments of a restart are.
 
 VALUES = st.sampled_from([0.0, 0.7, 0.8, 0.9, 1.0, 1.3, None, "gone"])

@@ -86,6 +86,18 @@ def test_warnings_go_where_warnings_go_and_urgent_cards_there_and_further(tmp_pa
     assert "telegram:2" in channels.everywhere
 
 
+def test_with_one_platform_an_alert_about_a_chat_that_takes_nothing_is_told_in_its_other_chats() -> None:
+    told = Channels(("telegram:1", "telegram:2"), {})
+
+    def reached(unreached: str) -> list[str]:
+        data = {"topic": "desk", "reach": "warning", "unreached": unreached}
+        event = make.event(EventKind.ALERT_RAISED, "N00001", data=data, severity=Severity.WARNING)
+        return [route.destination for route in routes(event, told)]
+
+    assert reached("telegram:1") == ["telegram:2"]
+    assert reached("telegram") == []
+
+
 def test_a_chat_that_takes_nothing_is_told_of_on_the_other_platforms(tmp_path: Path) -> None:
     channels = channels_of(configured(tmp_path))
 
