@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from alerts.gathering import failed
-from alerts.routes import OF_ALERT, SILENT, card_key
+from alerts.routes import OF_ALARM, OF_ALERT, SILENT, card_key
 from alerts.rules.positions import EXIT_FAILED
 from alerts.watching import RESTS
 from bot import words
@@ -23,7 +23,7 @@ from bot.cards.setup import channel_test, seen_by
 from bot.message import Button, Card, Tone
 from bot.notices import TITLES, notice
 from bot.proposal import proposal_card, story
-from engine import alarms, audit, digests, halts, mending, panic, rolls
+from engine import audit, digests, halts, mending, panic, rolls
 from engine.alarms import Trouble
 from engine.desk import Desk
 from engine.model.digests import Digest, named
@@ -150,17 +150,25 @@ def _sounded(work: UnitOfWork, event: Event) -> int | None:
 
     Who closed it by hand waits for the fill and hears it, and so does who was told that it does not get done.
     """
-    about = [each for each in work.events_about(event.subject) if timedelta(0) <= event.at - each.at <= RESTS]
-    has_failed = any(each.kind is EventKind.EXIT_FAILED for each in about)
-    is_told = any(each.kind is EventKind.EXIT_STARTED and each.data.get("reason") != MANUAL for each in about)
-    return 0 if is_told and not has_failed else None
+    about = work.events_about(event.subject)
+    begun = [e for e in about if e.kind is EventKind.EXIT_STARTED and timedelta(0) <= event.at - e.at <= RESTS]
+    return 0 if any(each.data.get("reason") != MANUAL and not _is_alarmed(about, each) for each in begun) else None
+
+
+def _is_alarmed(about: Sequence[Event], begun: Event) -> bool:
+    """Whether an exit began while its position's alarm ran, or to fail: then that alarm tells it. `about`: by time."""
+    turns = [each for each in about if each.kind in OF_ALARM and each.data.get("trouble") == Trouble.EXIT]
+    before = [each for each in turns if (each.at, each.id) < (begun.at, begun.id)]
+    after = turns[len(before) :]
+    ran = bool(before) and before[-1].kind is EventKind.EXIT_FAILED
+    return ran or (bool(after) and after[0].kind is EventKind.EXIT_FAILED and after[0].at - begun.at <= RESTS)
 
 
 def _exit_started(desk: Desk, event: Event, banner: str) -> Card | None:
-    """Nothing while its alarm runs: every try is counted there, and answered there."""
+    """Nothing where its alarm tells it: every try is counted there, and answered there."""
     data = event.data
     with desk.store.read() as work:
-        if data.get("reason") != MANUAL and alarms.running(work, event.subject, Trouble.EXIT) is not None:
+        if data.get("reason") != MANUAL and _is_alarmed(work.events_about(event.subject), event):
             return None
     facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
     return Card(
@@ -289,6 +297,7 @@ def _recovered(desk: Desk, event: Event, banner: str) -> Card:
         banner=banner,
         key=card_key(event),
         version=int(str(data.get("count", 1))),
+        sounded=0,
     )
 
 

@@ -104,6 +104,21 @@ def test_a_stop_that_fails_again_and_again_is_one_card_and_its_end_is_heard() ->
     assert sorted(done) == [(where, "Closed: XYZ long call", True) for where in sorted(("5", "77", WARNED))]
 
 
+def test_what_was_over_before_a_chat_was_reached_is_one_sound_there() -> None:
+    at = Scene()
+    at.here.world.broker.faults = [Fault.REFUSE]
+    for seconds in (10, 10, 301):
+        look(at.here.world, "1.40", "1.50", seconds)
+
+    told = sorted(at.filled("P00001.stop.2.1"))
+
+    assert [each for each in told if each[0] == GROUP] == [
+        (GROUP, "Closed: XYZ long call", True),
+        (GROUP, "Done: XYZ", False),
+    ]
+    assert [each for each in told if each[0] == WOKEN] == [(WOKEN, "Done: XYZ", False)]
+
+
 def test_whoever_taps_seen_on_the_alarm_stops_the_ringing_and_is_named_on_it() -> None:
     at = Scene()
     at.here.world.broker.faults = [Fault.REFUSE] * 30
