@@ -198,7 +198,7 @@ def topic_of(event: Event) -> Topic:
 
 
 def reach_of(event: Event) -> Severity:
-    """How far an event is told. All of an alert or alarm is told where its loudest part was, also what makes no sound."""
+    """How far an event is told. All of an alert or alarm is told where its loudest part was, also what is silent."""
     if event.kind is EventKind.EXIT_RECOVERED:
         return Severity.URGENT
     return Severity(str(event.data["reach"])) if event.kind in OF_ALERT else event.severity
