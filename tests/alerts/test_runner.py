@@ -12,7 +12,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.jobs import Job
+from alerts.jobs import Job, Lane
 from alerts.planner import due_times
 from alerts.runner import LEFT, TAKEN_UP, Runner
 from alerts.schedules import AfterClose, AtClock, Every, Schedule
@@ -397,7 +397,10 @@ def test_a_job_nobody_knows_is_not_found() -> None:
         runner.run_now("digest", "ann")
 
 
-def test_a_run_that_hangs_is_told_once() -> None:
+@pytest.mark.parametrize(
+    ("lane", "severity"), [(Lane.WATCH, Severity.URGENT), (Lane.BACKGROUND, Severity.WARNING)], ids=["watch", "others"]
+)
+def test_a_run_that_hangs_is_told_once_and_louder_where_it_watches_over_risk(lane: Lane, severity: Severity) -> None:
     here, _ = started()
     inside, leave = threading.Event(), threading.Event()
 
@@ -406,7 +409,7 @@ def test_a_run_that_hangs_is_told_once() -> None:
         leave.wait(10)
         return ""
 
-    job = Job("test", here.schedule, hang, patience=timedelta(0))
+    job = Job("test", here.schedule, hang, patience=timedelta(0), lane=lane)
     runner = Runner(here.world.desk, (job,), lambda *words: here.told.append(words))
     here.at("10:10")
     thread = threading.Thread(target=runner.tick)
@@ -418,7 +421,7 @@ def test_a_run_that_hangs_is_told_once() -> None:
     leave.set()
     thread.join()
 
-    assert [(step, kind) for step, kind, *_ in here.told] == [("job test", "hangs")]
+    assert [(step, kind, how) for step, kind, _, how in here.told] == [("job test", "hangs", severity)]
 
 
 def test_standings_say_when_a_job_is_due_next_and_how_it_went() -> None:
