@@ -336,9 +336,14 @@ def _ended(work: UnitOfWork, closed: Sequence[Event]) -> tuple[Ended, ...]:
 
 
 def _kind(work: UnitOfWork, position: Position) -> str:
-    """What it was opened as: a spread whose sold leg expired first ends as the other leg alone."""
+    """What it was opened as: a spread whose sold leg expired first ends as the other leg alone.
+
+    Shares that an option became have its proposal too, and are no part of what that was to open.
+    """
     approval = None if position.approval_id is None else work.find_approval(position.approval_id)
-    return str((position if approval is None else approval.plan.signal).structure)
+    legs = () if approval is None else approval.plan.signal.legs
+    is_part = {leg.instrument for leg in position.unit} <= {leg.instrument for leg in legs}
+    return str(position.structure if approval is None or not is_part else approval.plan.signal.structure)
 
 
 def _options(events: Iterable[Event]) -> int:

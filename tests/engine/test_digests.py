@@ -17,11 +17,11 @@ from alerts import levels
 from bot.announce import told_digest
 from engine import digests, ledger, portfolio
 from engine.errors import BadRequest
-from engine.model.book import Posting, PostingKind
+from engine.model.book import PositionStatus, Posting, PostingKind
 from engine.model.digests import ACCOUNT, Digest, Span
 from engine.model.events import EventKind
 from engine.model.instruments import Instrument
-from engine.model.legs import Leg
+from engine.model.legs import Leg, Structure
 from engine.model.market import Quote
 from engine.model.orders import Fill
 from engine.store import Store
@@ -133,6 +133,20 @@ def test_what_became_of_positions_is_counted_once() -> None:
 def test_a_spread_whose_legs_expire_one_after_the_other_ends_as_a_spread() -> None:
     ended = told(Span.MONTH, MONDAY).happened.ended
     assert [x.structure for x in ended] == ["cash-secured put", "credit spread", "long call"]
+
+
+def test_shares_that_a_put_became_end_as_shares() -> None:
+    world = make_world()
+    shares = make.position(
+        approval_id="A00001", unit=(Leg(make.share(), 1),), structure=Structure.SHARES,
+        status=PositionStatus.CLOSED, closed_at=world.clock(), close_reason="target",
+    )  # fmt: skip
+    with world.store.begin() as work:
+        work.add_approval(make.approval(id="A00001"))
+        work.save_position(shares)
+        work.add_event(world.desk.event(EventKind.POSITION_CLOSED, shares.id, {}))
+    (last,) = digests.digest(ended(world, MONDAY).desk, Span.DAY, MONDAY).happened.ended
+    assert last.structure == "shares"
 
 
 def test_a_past_day_is_told_again_as_it_was_whatever_happened_since() -> None:
