@@ -64,7 +64,8 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             holds=timedelta(minutes=2),
             escalates=timedelta(minutes=30),
         ),
-        # A deficit makes the broker sell, at its own choice and price.
+        # A deficit makes the broker sell, at its own choice and price. An order that moved a step on its ladder since
+        # the broker was asked is taken off twice, until it is asked again: that is over within the two minutes.
         Rule(
             "margin",
             "Margin",
@@ -72,6 +73,7 @@ def rules(bounds: Thresholds) -> tuple[Rule[Facts], ...]:
             lambda facts: _margin(facts, bounds),
             1.0,
             1.0 - BACK,
+            holds=timedelta(minutes=2),
             escalates=timedelta(minutes=10),
         ),
         # Nobody decided it and no limit forbids it: worth a look, not worth a night.

@@ -115,10 +115,11 @@ def test_puts_that_the_cash_does_not_cover_any_more_are_told() -> None:
     with it.world.store.begin() as work:
         work.add_postings((Posting("out", PostingKind.FLOW, make.NOW, D(-92_000)),))
 
-    short = it.look(minutes=1)
+    soon, short = it.look(minutes=1), it.look(minutes=2)
     close(it)
     after = it.look(minutes=1)
 
+    assert "margin" not in soon
     assert "margin" in short
     assert "margin" not in after
 
