@@ -57,7 +57,7 @@ def span_of(wanted: str, sessions: Sessions, today: date, there: date) -> Meant:
         return before
     try:
         return _dated(text, today)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadRequest(f"“{clipped(wanted)}” is no day, week or month: say {CHOICES}.") from error
 
 

@@ -111,11 +111,12 @@ def period_of(sessions: Sessions, span: Span, day: date) -> Period:
     """The day, week (Monday to Sunday) or month that `day` lies in.
 
     Raises:
-        BadRequest: no session on that day.
+        BadRequest: no session on that day. DataUnavailable: the calendar does not reach that far.
     """
     if span is Span.DAY:
         sessions.close(day)
         return Period(span, day, day)
+    sessions.is_session(day)  # refuses what the calendar does not reach, where days cannot be counted on
     if span is Span.WEEK:
         first = monday(day)
         days = sessions.between(first, first + timedelta(days=6))

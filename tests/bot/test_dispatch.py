@@ -360,7 +360,20 @@ def test_what_can_be_put_to_sleep_is_named_where_an_id_is_neither() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["tomorrow", "2026-W60", "2026-13", "2026-02-30", "W25", "31 feb", "12 jun 26 x", "11/20", "last", "ma"]
+    "words",
+    [
+        "tomorrow",
+        "2026-W60",
+        "2026-13",
+        "2026-02-30",
+        "W25",
+        "31 feb",
+        "12 jun 26 x",
+        "11/20",
+        "last",
+        "ma",
+        "nov 99999999999",
+    ],
 )
 def test_what_is_no_day_week_or_month_is_refused_with_what_there_is(words: str) -> None:
     told = visit().told(f"/digest {words}")
@@ -370,7 +383,12 @@ def test_what_is_no_day_week_or_month_is_refused_with_what_there_is(words: str) 
 
 
 @pytest.mark.parametrize(
-    ("words", "answer"), [("saturday", "not a trading day"), ("2026-06-16", "its first session is 2026-06-16")]
+    ("words", "answer"),
+    [
+        ("saturday", "not a trading day"),
+        ("2026-06-16", "its first session is 2026-06-16"),
+        ("9999-12", "covers 1990 to 2100"),
+    ],
 )
 def test_a_day_without_a_digest_is_said_to_be_so(words: str, answer: str) -> None:
     assert answer in visit().told(f"/digest {words}")
