@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from alerts.gathering import failed
 from alerts.routes import OF_ALARM, OF_ALERT, SILENT, card_key
@@ -264,10 +265,11 @@ def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
     data, subject = event.data, failed(event).subject
     with desk.store.read() as work:
         alert = next((a for a in work.open_alerts() if (a.rule, a.subject) == (EXIT_FAILED.name, subject)), None)
+        sounded = _rung(work, event)
     answer = None if alert is None else answered(alert)
     seen = (Button("Seen", f"seen:{event.subject}", Tone.ASK),) if answer is None else ()
     what = "The net of" if data.get("trouble") == Trouble.NET else "An exit of"
-    count = int(str(data.get("count", 1)))
+    count = _count(event)
     retry = Button("Retry", f"retry:{event.subject}", Tone.ASK)
     close = Button("Close", f"close:{event.subject}", Tone.BAD)
     look = Button("Position", f"position:{event.subject}")
@@ -281,7 +283,24 @@ def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
         banner=banner,
         key=card_key(event),
         version=count,
+        sounded=sounded,
     )
+
+
+def _rung(work: UnitOfWork, event: Event) -> int | None:
+    """The try from which on an alarm is heard anew (`Card.sounded`): after a while without any, as over a night.
+
+    Whoever answered it, or slept through it, has to hear that it does not get done today either.
+    """
+    about = (e for e in work.events_about(event.subject) if e.kind is EventKind.EXIT_FAILED)
+    tries = [e for e in about if e.data.get("alarm") == event.data.get("alarm") and _count(e) <= _count(event)]
+    fresh = [_count(after) for before, after in pairwise(tries) if after.at - before.at > RESTS]
+    return fresh[-1] if fresh else None
+
+
+def _count(event: Event) -> int:
+    """How often what an alarm tells had failed by then."""
+    return int(str(event.data.get("count", 1)))
 
 
 def _recovered(desk: Desk, event: Event, banner: str) -> Card:
@@ -296,7 +315,7 @@ def _recovered(desk: Desk, event: Event, banner: str) -> Card:
         footer=event.subject,
         banner=banner,
         key=card_key(event),
-        version=int(str(data.get("count", 1))),
+        version=_count(event),
         sounded=0,
     )
 

@@ -119,6 +119,22 @@ def test_what_was_over_before_a_chat_was_reached_is_one_sound_there() -> None:
     assert [each for each in told if each[0] == WOKEN] == [(WOKEN, "Done: XYZ", False)]
 
 
+def test_a_stop_that_fails_on_another_day_is_heard_once_more_and_so_is_its_end() -> None:
+    at = Scene()
+    at.here.world.broker.faults = [Fault.REFUSE] * 3
+    at.falls() or at.falls()
+
+    again = at.falls(24 * 3600)
+    later = at.falls(301)
+    assert at.falls(301) == []
+    done = at.filled("P00001.stop.4.1")
+
+    places = sorted(("5", "77", WARNED, WOKEN))
+    assert sorted(again) == [(where, "URGENT: An exit of XYZ is not getting done", True) for where in places]
+    assert later == []
+    assert ("5", "Closed: XYZ long call", True) in done
+
+
 def test_whoever_taps_seen_on_the_alarm_stops_the_ringing_and_is_named_on_it() -> None:
     at = Scene()
     at.here.world.broker.faults = [Fault.REFUSE] * 30
