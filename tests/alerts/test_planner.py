@@ -149,3 +149,10 @@ def test_on_an_early_close_a_job_of_every_minute_ends_at_one_o_clock():
 
 def test_there_is_no_next_due_time_where_a_schedule_has_none():
     assert next_due(AtClock(()), SESSIONS, at(MONDAY, "10:00")) is None
+
+
+def test_where_a_clock_leaps_the_latest_due_time_counts_for_all_and_none_is_missed():
+    leaping = job(Every(MINUTE), leaps=True)
+
+    assert plan(leaping, SESSIONS, at(MONDAY, "10:00"), at(MONDAY, "10:30")) == Plan(at(MONDAY, "10:30"))
+    assert plan(leaping, SESSIONS, at(MONDAY, "15:00"), at(MONDAY, "19:00")) == Plan()

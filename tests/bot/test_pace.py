@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from bot.command import Pool
-from bot.pace import Pace
+from bot.pace import READING, Pace, Reading
 from tests import make
 
 NOW = make.NOW
@@ -58,3 +58,16 @@ async def test_somebody_who_acts_is_looked_after_at_once_and_a_message_that_is_b
     assert hurried == set()
     assert await asyncio.wait_for(looking, 2) == NOW + timedelta(seconds=1)
     pace.close()
+
+
+def test_what_was_heard_is_read_for_a_while_and_no_longer_once_it_is_answered() -> None:
+    now = 100.0
+    reading = Reading(lambda: now)
+
+    heard = [reading(["N1.1"]), reading([]), reading(["N2.1"])]
+    now += READING - 0.1
+    still = reading(["N2.1"])
+    now += 0.2
+    louder = [reading(["N2.1"]), reading(["N2.2"])]
+
+    assert (heard, still, louder) == ([True, False, True], True, [False, True])

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +182,14 @@ def test_what_a_demo_does_without_is_said_where_it_is_looked_for() -> None:
     told = " ".join(visitor.ask("/runjob backup").cards[0].lines)
     assert told == f"There is no job “backup”. {LEFT_OUT} /jobs lists them all."
     assert {rule.name for rule in rules(Thresholds(), 600)} == {rule.name for rule in RULES} - NO_RULES
+
+
+def test_people_have_as_long_to_answer_in_fast_days_as_in_life_and_a_card_rests_between_two_drawings() -> None:
+    live = {rule.name: rule for rule in RULES}
+    fast = {rule.name: rule for rule in rules(Thresholds(), 600)}
+    slow = {rule.name: rule for rule in rules(Thresholds(), 1)}
+
+    assert fast["margin"].escalates == timedelta(minutes=10) * 600
+    assert fast["limit_near"].escalates is None
+    assert fast["stop_near"].redraws == timedelta(minutes=50)
+    assert all(slow[name] == replace(live[name], read=slow[name].read) for name in slow)
