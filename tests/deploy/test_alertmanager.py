@@ -66,11 +66,12 @@ def test_a_dead_desk_is_told_on_both_and_nothing_of_it_is_said_to_be_over(tmp_pa
     dead = {"alertname": "WsbDown", "severity": "urgent"}
     away = {"alertname": "WsbPlatformDown", "severity": "warning", "platform": "discord"}
     with telling(tmp_path) as told:
-        told.alert({"alertname": "WsbDeskTells", "severity": "none"})
+        told.alert({"alertname": "WsbDeskTells", "severity": "none"}, {"alertname": "WsbWatchdog", "severity": "none"})
         told.alert({"alertname": "WsbBrokerDown", "severity": "urgent", "told": "desk"}, away)
         told.until_both("Warning: WsbPlatformDown")
         told.alert(dead)
         told.until_both("Urgent: WsbDown")
+        silenced = [name for name in ("WsbPlatformDown", "WsbWatchdog") if told.is_silenced(name)]
         told.alert(away, is_over=True)
         told.alert({"alertname": "WsbAlertsUndelivered", "severity": "warning"})
         told.until_both("Warning: WsbAlertsUndelivered")
@@ -78,6 +79,7 @@ def test_a_dead_desk_is_told_on_both_and_nothing_of_it_is_said_to_be_over(tmp_pa
         told.until_both("Over: WsbDown")
         on_telegram, on_discord = told.texts
 
+    assert silenced == ["WsbPlatformDown"]
     titles = ["Warning: WsbPlatformDown", "Urgent: WsbDown", "Warning: WsbAlertsUndelivered", "Over: WsbDown"]
     assert [text.split("\n")[0] for text in on_telegram] == titles
     assert [text.split("\n")[0] for text in on_discord] == titles

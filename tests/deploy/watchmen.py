@@ -73,6 +73,13 @@ class Told:
         """Everything that was told so far, on Telegram and on Discord."""
         return [message.text for message in self.group.sent], list(self.discord.texts)
 
+    def is_silenced(self, alert: str) -> bool:
+        """Whether Alertmanager keeps an alert that fires to itself."""
+        url = f"http://127.0.0.1:{self.port}/api/v2/alerts?{urlencode({'filter': f'alertname={alert}'})}"
+        with urlopen(url, timeout=10) as answer:
+            (found,) = json.load(answer)
+        return bool(found["status"]["inhibitedBy"])
+
     def until_both(self, words: str) -> None:
         """Wait until these words were told on both."""
         assert until(lambda: all(any(words in text for text in texts) for texts in self.texts)), (words, self.texts)
