@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import erf, log, sqrt
 from pathlib import Path
 from urllib.request import urlopen
 
 from engine.percent import as_percent
+from engine.sessions import NEW_YORK
 from tests import make
 from tests.journeys.chats import SOON
-from tests.journeys.live_chats import ALPACA, LiveChats, live_chats
+from tests.journeys.live_chats import ALPACA, BEFORE_SCAN, LiveChats, live_chats
 from tests.journeys.live_world import EXPIRIES, INTEREST, IV, TICKER, Wires
 
 PUT = make.put(44, expiry=EXPIRIES[1])
@@ -149,7 +151,14 @@ def the_card_says_what_the_wire_says(here: LiveChats, text: str) -> None:
     assert f"Breakeven** {44 - limit:.2f}" in text
     assert f"{put_delta(48.0, 44.0, DAYS / 365, 0.038, IV):+.2f} delta, {as_percent(IV)} implied" in text
     assert "Spot** 48.00" in text
-    assert "Data** alpaca (indicative), 0 s; priced 10:00:0" in text
+    priced = re.search(r"Data\*\* alpaca \(indicative\), 0 s; priced (\d\d:\d\d:\d\d)", text)
+    assert priced is not None
+    assert time_of(BEFORE_SCAN) <= priced[1] <= time_of(here.clock())
+
+
+def time_of(moment: datetime) -> str:
+    """The time of day in New York, as a card has it."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M:%S}"
 
 
 def put_delta(spot: float, strike: float, years: float, rate: float, iv: float) -> float:
