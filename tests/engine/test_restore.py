@@ -144,6 +144,17 @@ def test_a_running_desk_is_not_pulled_out_from_under_its_process(tmp_path: Path)
     restore.restore(url_of(tmp_path), file, LATER + timedelta(seconds=16))
 
 
+def test_a_desk_that_died_while_its_clock_ran_a_year_ahead_is_restored_today(tmp_path: Path) -> None:
+    world = entered(tmp_path)
+    file = backed_up(tmp_path)
+    ahead = LATER + timedelta(days=365)
+    with world.store.begin() as work:
+        work.take_lease(LEASE, "host:7", ahead, ahead + timedelta(seconds=10))
+    world.store.close()
+
+    assert restore.restore(url_of(tmp_path), file, LATER).aside is not None
+
+
 def test_a_database_that_another_program_has_open_is_left_alone(tmp_path: Path) -> None:
     entered(tmp_path).store.close()
     file = backed_up(tmp_path)
