@@ -78,7 +78,7 @@ def test_a_token_that_is_wrong_is_told_on_the_other_platform_which_works(here: C
 
     assert "URGENT" in told.text
     assert "does not know TELEGRAM_TOKEN" in told.text.replace("\\", "")
-    assert "Not well: Telegram" in health.text
+    here.until("health is answered", lambda: "Not well: Telegram" in health.text)
     assert here.group.sent == []
     code, seconds = here.end(process)
     assert (code, seconds < IN_TIME) == (0, True)
