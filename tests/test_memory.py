@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.console.run import set_aside
 from bot.message import Card, MessageRef
 from bot.platforms.discord_threads import REMEMBERED as THREADS
 from bot.platforms.discord_threads import Threads
@@ -125,6 +127,14 @@ class Server:
     async def send(self, **arguments: object) -> Server:
         del arguments
         return self
+
+
+def test_the_collector_leaves_alone_what_is_there_when_a_desk_begins() -> None:
+    set_aside()
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
 
 
 def test_threads_of_long_ago_are_forgotten() -> None:

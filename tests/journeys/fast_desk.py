@@ -9,6 +9,7 @@ steps once and what is due runs, while the chat platforms are served all the tim
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ from bot.cards.health import level_facts
 from bot.channels import channels_of, chats_of
 from bot.command import Pool, Room
 from bot.console.replay import load_config
+from bot.console.run import set_aside
 from bot.deliver import Postman
 from bot.dispatch import dispatch
 from bot.fronts import Fronts
@@ -97,6 +99,8 @@ class Life:
             self.clock.set(self.clock() + timedelta(seconds=order["wait"]))
         is_delivered = await self._delivered(float(order.get("deliver", DELIVERED_WITHIN)))
         waiting = await self.room.run(Pool.LOOK, self._waiting)
+        if "collect" in order:
+            gc.collect()  # what only waits for it is not held
         return {"delivered": is_delivered, "waiting": waiting, "rss": resident()}
 
     def _work(self, until: datetime) -> None:
@@ -210,6 +214,7 @@ def secret(config: Config, name: str) -> str:
 async def live(config: Config, start: datetime, store: Store, folder: RecordedFolder, held: int) -> None:
     """Serve until standard input ends; `held` is what the recorded days take of the memory."""
     life = born(config, start, store, folder)
+    set_aside()
     life.fronts.start()
     try:
         until = time.monotonic() + CONNECTED_WITHIN

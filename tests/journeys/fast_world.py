@@ -211,8 +211,8 @@ class World:
         self._settle(day)
         for after in (5, 15, 16, 30, 60, 120, 180, 240):
             self.look(closes + after * MINUTE)
-        answer = self.ask(tick=(closes + 300 * MINUTE).isoformat())
         self.clock.set(closes + 300 * MINUTE)
+        answer = self.ask(tick=self.now.isoformat(), collect=True)
         self.memory.append(int(answer["rss"]))
         self.lives.append(self.count["lives"])
 
