@@ -304,15 +304,29 @@ def see(desk: Desk, id: str, by: str) -> tuple[Alert, ...]:
     Raises:
         NotFound: there is no such alert. AlreadyDecided: it is over, asleep, or somebody has answered.
     """
-    now = desk.now()
     with desk.store.begin() as work:
-        answered = _open_with(work, id)
-        if all(alert.state is AlertState.SNOOZED for alert in answered):
-            raise AlreadyDecided(f"{id} sleeps {_until(answered[0])}.")
-        if all(alert.seen_by for alert in answered):
-            raise AlreadyDecided(f"{id} was answered already, by {answered[0].seen_by}.")
-        seen = [replace(alert, seen_by=by, seen_at=now, escalated=0) for alert in answered if not alert.seen_by]
-        return _answer(desk, work, seen, by)
+        return _see(desk, work, id, _open_with(work, id), by)
+
+
+def see_alone(desk: Desk, id: str, by: str) -> tuple[Alert, ...]:
+    """`see` for this one alert, whoever shares its card: it was answered where it alone is told.
+
+    Raises:
+        NotFound, AlreadyDecided: as `see`.
+    """
+    with desk.store.begin() as work:
+        alert = work.alert(id)
+        return _see(desk, work, id, _still_open(alert, (alert,)), by)
+
+
+def _see(desk: Desk, work: UnitOfWork, id: str, answered: Sequence[Alert], by: str) -> tuple[Alert, ...]:
+    now = desk.now()
+    if all(alert.state is AlertState.SNOOZED for alert in answered):
+        raise AlreadyDecided(f"{id} sleeps {_until(answered[0])}.")
+    if all(alert.seen_by for alert in answered):
+        raise AlreadyDecided(f"{id} was answered already, by {answered[0].seen_by}.")
+    seen = [replace(alert, seen_by=by, seen_at=now, escalated=0) for alert in answered if not alert.seen_by]
+    return _answer(desk, work, seen, by)
 
 
 def snooze(desk: Desk, id: str, by: str, until: datetime) -> tuple[Alert, ...]:
@@ -337,10 +351,13 @@ def next_open(desk: Desk) -> datetime:
 def _open_with(work: UnitOfWork, id: str) -> tuple[Alert, ...]:
     """The open alerts that an id stands for: those on the card of that name, else the one alert."""
     alert = work.alert(id)
-    meant = work.alerts_on(id) or (alert,)
+    return _still_open(alert, work.alerts_on(id) or (alert,))
+
+
+def _still_open(alert: Alert, meant: Sequence[Alert]) -> tuple[Alert, ...]:
     still = tuple(each for each in meant if each.is_open)
     if not still:
-        raise AlreadyDecided(f"{id} is over{_since(alert)}.")
+        raise AlreadyDecided(f"{alert.id} is over{_since(alert)}.")
     return still
 
 

@@ -51,7 +51,7 @@ def _seen_exit(call: Call, position_id: str) -> Card:
         raise AlreadyDecided(f"Nothing of {position_id} is in trouble any more.")
     found = [alerting.opened(call.desk, EXIT_FAILED, not_done(gathering.failed(event))) for event in running]
     for alert in [each for each in found if not each.seen_by] or found:
-        alerting.see(call.desk, alert.id, call.user.name)
+        alerting.see_alone(call.desk, alert.id, call.user.name)
     return alarm_card(call.desk, running[0], call.room.banner())
 
 

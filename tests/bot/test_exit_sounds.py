@@ -11,7 +11,7 @@ from alerts.rules import RULES
 from bot.bulkheads import finish
 from bot.deliver import Postman
 from bot.preferences import Preferences, save
-from engine import orders, standing
+from engine import alarms, orders, standing
 from engine.sessions import NEW_YORK
 from tests.bot.rooms import Visit, visit
 from tests.bot.test_deliver import BEN, PEOPLE, Chat
@@ -148,6 +148,23 @@ def test_whoever_taps_seen_on_the_alarm_stops_the_ringing_and_is_named_on_it() -
     assert [button.label for row in card.buttons for button in row] == ["Retry", "Position", "Close"]
     assert {each for told in rung for each in told if each[2]} == set()
     assert at.here.told("/seen P00001").endswith("was answered already, by ann.")
+
+
+def test_whoever_taps_seen_on_one_of_many_alarms_has_answered_that_one_alone() -> None:
+    here = Scene().here
+    with here.world.store.begin() as work:
+        for number in range(1, 5):
+            position = replace(calls(), id=f"P0000{number}")
+            work.save_position(position)
+            alarms.tell(here.world.desk, work, position, "the broker refuses it")
+    alerting.look(here.world.desk, RULES, gathering.gather(here.world.desk))
+
+    for number in (1, 3):
+        here.card(f"/seen P0000{number}")
+
+    with here.world.store.read() as work:
+        seen = {alert.subject: alert.seen_by for alert in work.open_alerts() if alert.rule == "exit_failed"}
+    assert seen == {"P00001": "ann", "P00002": "", "P00003": "ann", "P00004": ""}
 
 
 def test_an_alarm_that_nobody_answers_rings_after_longer_and_longer() -> None:
