@@ -34,6 +34,8 @@ Tell = Callable[[str, str, str, Severity], None]
 
 TAKEN_UP = "begun again: the process that had begun it ended"
 LEFT = "left unfinished by a process that ended"
+HANGING = "The other jobs go on. If it does not end, start the desk again: until then this one is not run."
+"""Of a job that hangs, to people."""
 LONGEST_NOTE = 500
 MICROSECOND = timedelta(microseconds=1)
 
@@ -176,7 +178,7 @@ class Runner:
                 continue
             begun.is_told = True
             minutes = (time.monotonic() - begun.began) / 60
-            words = f"The job “{name}” has been running for {minutes:.0f} min and is not done. The other jobs go on."
+            words = f"The job “{name}” has been running for {minutes:.0f} min and is not done. {HANGING}"
             is_watch = self.jobs[name].lane is Lane.WATCH
             self._tell(f"job {name}", "hangs", words, Severity.URGENT if is_watch else Severity.WARNING)
 

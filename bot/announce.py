@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from alerts.gathering import failed
 from alerts.routes import OF_ALARM, OF_ALERT, SILENT, card_key
-from alerts.rules.positions import EXIT_FAILED
+from alerts.rules.positions import EXIT_FAILED, not_done
 from alerts.watching import RESTS
 from bot import words
 from bot.cards.adoption import adoption_card
@@ -262,9 +262,10 @@ def _repair_label(repair: mending.Repair) -> str:
 
 def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
     """A protective action that does not get done: how often it failed, why last, who looks after it, what to do."""
-    data, subject = event.data, failed(event).subject
+    data, failing = event.data, failed(event)
+    about = (EXIT_FAILED.name, failing.subject)
     with desk.store.read() as work:
-        alert = next((a for a in work.open_alerts() if (a.rule, a.subject) == (EXIT_FAILED.name, subject)), None)
+        alert = next((each for each in work.open_alerts() if (each.rule, each.subject) == about), None)
         sounded = _rung(work, event)
     answer = None if alert is None else answered(alert)
     seen = (Button("Seen", f"seen:{event.subject}", Tone.ASK),) if answer is None else ()
@@ -276,7 +277,7 @@ def alarm_card(desk: Desk, event: Event, banner: str) -> Card:
     return Card(
         f"URGENT: {what} {data.get('ticker')} is not getting done",
         Tone.BAD,
-        lines=(_sentence(data.get("note")),),
+        lines=(_sentence(data.get("note")), not_done(failing).advice),
         facts=(("Failed", "once" if count == 1 else f"{count} times"), *((answer,) if answer else ())),
         buttons=((*seen, retry, look), (close,)),
         footer=event.subject,

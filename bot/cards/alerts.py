@@ -19,7 +19,7 @@ POSITION = "P"
 """Of the ids of positions."""
 SHOWN = 12
 """Rows of one table: what a phone shows without much scrolling."""
-WIDEST = 17
+WIDEST = 18
 """Characters of what an alert is about, beside its id and its age."""
 WIDEST_BESIDE_A_TIME = 15
 WIDEST_BESIDE_A_FIGURE, FIGURE, STATE = 13, 9, 8
@@ -178,8 +178,13 @@ def _about(alert: Alert, namesakes: int) -> str:
     """Its name, and of several of one name the position."""
     subject = alert.subject.split(" ")[0]
     if not alert.ticker:
-        return alert.subject or alert.rule
+        return _subject(alert) or alert.rule
     return alert.ticker if namesakes == 1 or subject == alert.ticker else f"{alert.ticker} {subject}"
+
+
+def _subject(alert: Alert) -> str:
+    """The name it is about, or else its whole subject: of a scan without its first word, as /jobs has it."""
+    return alert.ticker or alert.subject.removeprefix("scan ")
 
 
 def _state(alert: Alert) -> str:
@@ -191,7 +196,7 @@ def _state(alert: Alert) -> str:
     return _short(f"✓ {alert.seen_by}", STATE) if alert.seen_by else "open"
 
 
-def _short(text: str, most: int = WIDEST) -> str:
+def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -220,11 +225,10 @@ def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
         if part:
             tables.append(_open_table(severity.value.capitalize(), part, now))
     worst = sorted(alerts, key=lambda each: (-each.rank, each.opened_at, each.id))[:3]
-    asleep = any(alert.state is AlertState.SNOOZED for alert in alerts)
     return Card(
         title=words.count(len(alerts), "alert") + " open" if alerts else "No alert is open",
         tone=TONES[worst[0].severity] if worst else Tone.GOOD,
-        lines=("✓ somebody looks after it, z it is asleep.",) if asleep or any(a.seen_by for a in alerts) else (),
+        lines=_signs(alerts),
         tables=tuple(tables),
         buttons=(
             *((Button(f"Show {_title_of(alert)}", f"alerts:{alert.id}"),) for alert in worst),
@@ -235,21 +239,30 @@ def list_card(alerts: Sequence[Alert], now: datetime, banner: str) -> Card:
     )
 
 
+def _signs(alerts: Sequence[Alert]) -> tuple[str, ...]:
+    """What the signs of a list mean, where there are any."""
+    are_there = any(alert.seen_by or alert.state is AlertState.SNOOZED for alert in alerts)
+    return ("✓ somebody looks after it, z it is asleep.",) if are_there else ()
+
+
 def _open_table(title: str, alerts: Sequence[Alert], now: datetime) -> Table:
-    rows = [(alert.id, _short(_what(alert)), _age(now - alert.since)) for alert in alerts[:SHOWN]]
+    rows = [(alert.id, _what(alert, WIDEST), _age(now - alert.since)) for alert in alerts[:SHOWN]]
     if len(alerts) > SHOWN:
         rows.append(("", f"and {len(alerts) - SHOWN} more", ""))
     return Table(("Alert", "What", "For"), tuple(rows), right=(2,), title=title)
 
 
-def _what(alert: Alert) -> str:
-    """Rule and subject; one that sleeps or was seen says so by a sign."""
+def _what(alert: Alert, most: int) -> str:
+    """Rule and subject; one that sleeps or was seen says so by a sign. Where it is too long a ticker stays whole."""
     sign = "z " if alert.state is AlertState.SNOOZED else "✓ " if alert.seen_by else ""
-    return f"{sign}{_title_of(alert)}"
+    about, title = _subject(alert), alert.title or alert.rule
+    if alert.ticker:
+        title = _short(title, most - len(f"{sign} {about}"))
+    return _short(f"{sign}{title} {about}".rstrip(), most)
 
 
 def _title_of(alert: Alert) -> str:
-    return f"{alert.title or alert.rule} {alert.ticker or alert.subject.split(' ')[0]}".strip()
+    return f"{alert.title or alert.rule} {_subject(alert)}".rstrip()
 
 
 def _age(time: timedelta) -> str:
@@ -269,14 +282,14 @@ def history_card(alerts: Sequence[Alert], banner: str) -> Card:
     rows = tuple(
         (
             words.moment(alert.opened_at)[5:16],
-            _short(_what(alert), WIDEST_BESIDE_A_TIME),
+            _what(alert, WIDEST_BESIDE_A_TIME),
             "open" if alert.is_open else _age((alert.resolved_at or alert.since) - alert.since),
         )
         for alert in alerts
     )
     return Card(
         title="Alerts of late",
-        lines=() if rows else ("There has been none yet.",),
+        lines=_signs(alerts) if rows else ("There has been none yet.",),
         tables=(Table(("Began", "What", "For"), rows, right=(2,)),) if rows else (),
         buttons=((Button("Open ones", "alerts:"),),),
         footer="Times as you have them in /settings." if rows else "",

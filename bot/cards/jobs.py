@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from alerts.jobs import Job, Lane
-from alerts.runner import Standing
+from alerts.runner import HANGING, Standing
 from bot import words
 from bot.message import Button, Card, Table, Tone
 from engine.model.records import Run, RunState
@@ -41,7 +41,7 @@ def card(standings: tuple[Standing, ...], now: datetime, banner: str) -> Card:
 
 def _table(title: str, standings: Iterable[Standing], now: datetime) -> Table:
     """When each is due next and how it went, narrow enough for a phone."""
-    rows = ((_name(each.job), _soon(each.next_due, now), _state(each)) for each in standings)
+    rows = ((_name(each.job), _soon(_next(each), now), _state(each)) for each in standings)
     return Table((title, "Next", "Last"), tuple(rows))
 
 
@@ -54,7 +54,7 @@ def _name(job: Job) -> str:
 def one(standing: Standing, runs: tuple[Run, ...], now: datetime, banner: str) -> Card:
     """One job: its schedule in words, what becomes of a late one, its last runs with how long they took."""
     job, name = standing.job, standing.job.name
-    facts = [("Due", job.schedule.words), ("Next", _exactly(standing.next_due)), ("Too late", _too_late(job))]
+    facts = [("Due", job.schedule.words), ("Next", _exactly(standing)), ("Too late", _too_late(job))]
     if standing.running_since is not None:
         doing = "Hangs" if standing.is_hanging else "Running"
         facts.insert(0, (doing, f"since {words.clock(standing.running_since)}"))
@@ -65,10 +65,16 @@ def one(standing: Standing, runs: tuple[Run, ...], now: datetime, banner: str) -
         lines=(_going_on(standing),) if standing.running_since is not None else _latest(runs, now),
         facts=tuple(facts),
         tables=(Table(("Due", "Took", "Result"), rows, right=(1,)),) if rows else (),
-        buttons=((Button("Run now", f"runjob:{name}", Tone.ASK), Button("Refresh", f"refresh:/jobs {name}")),),
+        buttons=((*_run_now(standing), Button("Refresh", f"refresh:/jobs {name}")),),
         footer=f"Times: {words.zone(now)}.",
         banner=banner,
     )
+
+
+def _run_now(standing: Standing) -> tuple[Button, ...]:
+    """None while it runs: it would be refused."""
+    idle = standing.running_since is None
+    return (Button("Run now", f"runjob:{standing.job.name}", Tone.ASK),) if idle else ()
 
 
 def _latest(runs: tuple[Run, ...], now: datetime) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def _going_on(standing: Standing) -> str:
     since = "" if standing.running_since is None else f" since {words.clock(standing.running_since)}"
     if not standing.is_hanging:
         return f"It has been running{since}."
-    return f"It hangs{since} and is not begun again before that ends; the other jobs go on."
+    return f"It hangs{since}. {HANGING}"
 
 
 def ended(run: Run, banner: str) -> Card:
@@ -167,8 +173,15 @@ def _soon(at: datetime | None, now: datetime) -> str:
     return "-" if at is None else words.soon(at, now)
 
 
-def _exactly(at: datetime | None) -> str:
-    return "not within a year" if at is None else words.moment(at)
+def _next(standing: Standing) -> datetime | None:
+    """When it is begun next; None while it hangs, for then it is not."""
+    return None if standing.is_hanging else standing.next_due
+
+
+def _exactly(standing: Standing) -> str:
+    if standing.is_hanging:
+        return "once this run has ended"
+    return "not within a year" if standing.next_due is None else words.moment(standing.next_due)
 
 
 def _capital(note: str) -> str:

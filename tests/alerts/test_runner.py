@@ -422,6 +422,7 @@ def test_a_run_that_hangs_is_told_once_and_louder_where_it_watches_over_risk(lan
     thread.join()
 
     assert [(step, kind, how) for step, kind, _, how in here.told] == [("job test", "hangs", severity)]
+    assert here.told[0][2].endswith("If it does not end, start the desk again: until then this one is not run.")
 
 
 def test_standings_say_when_a_job_is_due_next_and_how_it_went() -> None:

@@ -144,6 +144,22 @@ def test_the_lists_fit_a_phone() -> None:
         assert all(action.partition(":")[0] in COMMANDS for action in actions(card))
 
 
+def test_a_list_keeps_the_name_that_tells_two_alerts_of_one_rule_apart() -> None:
+    told = (
+        alert("N00001", title="Exit not done", ticker="BRK.B", seen_by="tom"),
+        alert("N00002", title="Job missed", rule="job_missed", ticker="", subject="scan wheel"),
+        alert("N00003", title="Limit near", rule="limit_near", ticker="", subject="total risk"),
+    )
+
+    listed, before = list_card(told, make.NOW, "PAPER"), history_card(told, "PAPER")
+
+    shown = {row[0]: row[1] for row in listed.tables[0].rows}
+    assert shown == {"N00001": "✓ Exit not … BRK.B", "N00002": "Job missed wheel", "N00003": "Limit near total …"}
+    assert before.tables[0].rows[0][1] == "✓ Exit n… BRK.B"
+    assert [row[0].label for row in listed.buttons[:3]][1:] == ["Show Job missed wheel", "Show Limit near total risk"]
+    assert listed.lines == before.lines == ("✓ somebody looks after it, z it is asleep.",)
+
+
 @pytest.mark.parametrize(("label", "action"), [*HELPS.values(), HEALTH])
 def test_every_button_that_helps_is_a_command(label: str, action: str) -> None:
     assert label
@@ -301,7 +317,9 @@ def test_a_snooze_of_an_hour_and_one_until_the_next_bell() -> None:
     assert night.facts[-1] == ("Asleep until", "2026-06-16 09:30 ET, by ann")
 
 
-@pytest.mark.parametrize(("words", "until"), [("5", "10:05"), ("90m", "11:30"), ("2h", "12:00"), ("1H", "11:00")])
+@pytest.mark.parametrize(
+    ("words", "until"), [("5", "10:05"), ("90m", "11:30"), ("2h", "12:00"), ("2 h", "12:00"), ("1H", "11:00")]
+)
 def test_a_snooze_is_as_long_as_somebody_in_a_hurry_says(words: str, until: str) -> None:
     card = told().card(f"/snooze n00012 {words}")
 

@@ -195,7 +195,9 @@ def test_a_failed_exit_is_an_urgent_card_with_retry_close_and_position() -> None
     (card,) = drawn(here, EventKind.EXIT_FAILED)
 
     assert card.title == "URGENT: An exit of XYZ is not getting done"
+    assert card.lines[-1] == "The desk goes on trying. Close it by hand at the broker if that cannot wait."
     assert [button.action for row in card.buttons for button in row] == [
+        "seen:P00001",
         "retry:P00001",
         "position:P00001",
         "close:P00001",

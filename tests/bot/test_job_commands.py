@@ -70,7 +70,7 @@ def test_what_failed_or_was_missed_comes_first_with_its_reason() -> None:
     assert "look: missed 10:00: The desk was not running, asleep or held up." in card.lines
 
 
-def test_what_hangs_comes_first_and_says_that_the_others_go_on() -> None:
+def test_what_hangs_comes_first_and_says_what_to_do_without_a_button_that_would_be_refused() -> None:
     desk, jobs = here(Job("copy", AT_TEN, fails))
     at(desk, "10:11")
     jobs.runner.tick()
@@ -81,11 +81,16 @@ def test_what_hangs_comes_first_and_says_that_the_others_go_on() -> None:
     alone = one(hanging, (), desk.world.clock(), "")
 
     name = hanging.job.name
-    said = "It hangs since 10:11:00 ET and is not begun again before that ends; the other jobs go on."
+    said = (
+        "It hangs since 10:11:00 ET. The other jobs go on. "
+        "If it does not end, start the desk again: until then this one is not run."
+    )
     assert found.tone is alone.tone is Tone.BAD
     assert found.lines[0] == f"{name}: {said}"
-    assert (name, "HANGS") in {(row[0], row[2]) for each in found.tables for row in each.rows}
+    assert (name, "-", "HANGS") in {row for each in found.tables for row in each.rows}
     assert (alone.lines, alone.facts[0]) == ((said,), ("Hangs", "since 10:11:00 ET"))
+    assert dict(alone.facts)["Next"] == "once this run has ended"
+    assert [[button.label for button in row] for row in alone.buttons] == [["Refresh"]]
 
 
 def test_no_line_of_a_table_is_wider_than_a_message_of_discord_on_a_phone() -> None:
