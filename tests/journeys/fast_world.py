@@ -77,6 +77,8 @@ class World:
     dark: dict[str, int] = field(default_factory=dict)
     """Platforms that are down, and for how many looks more."""
     tapped: set[tuple[str, str]] = field(default_factory=set)
+    runs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """By id: job, due time, since when, state and note of every run there was."""
     due: dict[str, list[str]] = field(default_factory=dict)
     """By job, every due time from the first look to the last, as the database writes instants."""
     health: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -60,10 +61,19 @@ def lived(folder: Path, count: int, seed: int, luck: Luck, pace: Sequence[int], 
             if number == killed:
                 here.luck = replace(luck, kills=0.0)
             here.session(day, pace)
+            note_runs(here, folder)
             print(day, here.count["lives"], f"{here.memory[-1] / 1e6:.0f} MB", flush=True)
         here.calm()
         here.end()
+        note_runs(here, folder)
         return here
+
+
+def note_runs(here: World, folder: Path) -> None:
+    """Keep what became of the jobs so far: after thirty days the desk forgets its runs."""
+    with closing(sqlite3.connect(folder / "desk.db")) as database:
+        rows = database.execute("SELECT id, job, due_at, since, state, note FROM runs")
+        here.runs.update((id, tuple(row)) for id, *row in rows)
 
 
 @pytest.mark.timeout(600)
@@ -86,7 +96,7 @@ def test_thirty_sessions_with_everything_going_wrong(folder: Path) -> None:
 def checked(here: World, folder: Path, count: int) -> None:
     """Everything that must be so after the last session, and the figures."""
     with closing(sqlite3.connect(folder / "desk.db")) as database:
-        runs = every_due_time_is_accounted_for(here, database)
+        runs = every_due_time_is_accounted_for(here)
         messages = every_event_arrived(here, database)
         money = nothing_was_done_twice(here, database)
         digests = one_digest_a_session(here, database, count)
@@ -96,17 +106,18 @@ def checked(here: World, folder: Path, count: int) -> None:
     print(here.health)
 
 
-def every_due_time_is_accounted_for(here: World, database: sqlite3.Connection) -> dict[str, int]:
+def every_due_time_is_accounted_for(here: World) -> dict[str, int]:
     """Each due time of each job is run once, or in exactly one row that says why not."""
-    rows = database.execute("SELECT job, due_at, since, state, note FROM runs").fetchall()
+    rows = tuple(here.runs.values())
     states = Counter(f"runs {state}" for _, _, _, state, _ in rows)
     assert set(states) <= {"runs done", "runs failed", "runs missed"}, states
     assert all(note for *_, state, note in rows if state != "done")
     wrong = []
     for job, times in here.due.items():
-        mine = [(since or due, due) for name, due, since, *_ in rows if name == job]
+        firsts = sorted(since or due for name, due, since, *_ in rows if name == job)
+        lasts = sorted(due for name, due, *_ in rows if name == job)
         for due in times:
-            found = sum(first <= due <= last for first, last in mine)
+            found = bisect_right(firsts, due) - bisect_left(lasts, due)  # rows that begin by then, but for those over
             if found != 1:
                 wrong.append((job, due, found))
     assert not wrong, wrong[:20]
