@@ -94,10 +94,13 @@ def _beside_words(index: Index | None) -> str:
 
 
 def _money_facts(told: Digest) -> list[tuple[str, str]]:
-    """P&L of the longer spans, then the parts of this one; what is nothing is left out."""
-    facts = [("This week", words.gain(told.week))] if told.period.span is Span.DAY else []
+    """P&L of the longer spans up to its end, then the parts of this one; what is nothing is left out.
+
+    A card is read on later days too: what was then this week is another one by now, of which /pnl says something else.
+    """
+    facts = [("Week to date", words.gain(told.week))] if told.period.span is Span.DAY else []
     if told.period.span is not Span.MONTH:
-        facts.append(("This month", words.gain(told.month)))
+        facts.append(("Month to date", words.gain(told.month)))
     facts.append(("Equity", words.money(told.equity)))
     if told.parts is None:
         return facts

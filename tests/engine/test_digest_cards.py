@@ -35,7 +35,7 @@ def test_the_day_s_card_says_the_numbers_of_our_own_books() -> None:
     own = story().told[date(2026, 6, 18)].lines_since(story().told[date(2026, 6, 17)])
     facts = dict(shown.facts)
     assert shown.lines[0].startswith("Made +126.00 (+0.12 %).")
-    assert (facts["This week"], facts["Equity"], facts["Fees"]) == ("+50.76", "105,050.76", "4.00")
+    assert (facts["Week to date"], facts["Equity"], facts["Fees"]) == ("+50.76", "105,050.76", "4.00")
     assert facts["Premium"] == "170.00 collected"
     assert facts["Positions"] == "1 opened, 1 assigned, 4 held"
     assert shown.lines[1] == f"{NEW} assigned"
@@ -65,7 +65,7 @@ def test_a_day_on_which_nothing_was_held_says_so_and_lists_no_zeros() -> None:
     shown = told_digest(world.desk, digests.digest(world.desk, Span.DAY, MONDAY), "PAPER")
     assert shown.lines[0] == "Made 0.00: nothing was held or traded."
     assert [name for name, _ in shown.facts] == [
-        "This week", "This month", "Equity", "Since start", "Positions", "Risk", "System",
+        "Week to date", "Month to date", "Equity", "Since start", "Positions", "Risk", "System",
     ]  # fmt: skip
 
 
