@@ -25,6 +25,9 @@ WIDEST_BESIDE_A_TIME = 15
 WIDEST_BESIDE_A_FIGURE, FIGURE, STATE = 13, 9, 8
 """Columns of a card of many: 34 with the room between them."""
 
+VARIED = "What helps is not the same for each: /alerts ID tells it, /alerts their ids."
+"""On a card of many, instead of the advice of one of them."""
+
 HELPS: Mapping[str, tuple[str, str]] = {
     "limit_near": ("Risk", "risk:"),
     "limit_crossed": ("Risk", "risk:"),
@@ -117,8 +120,14 @@ def _title(alerts: Sequence[Alert], still: Sequence[Alert], first: Alert) -> str
 def _lines(alerts: Sequence[Alert], still: Sequence[Alert], first: Alert) -> tuple[str, ...]:
     if not still:
         return (_ending(first) if len(alerts) == 1 else f"All of it is over after {lasted(first)}.",)
-    said = [first.words, first.advice] if len(alerts) == 1 else [first.advice]
+    said = [first.words, first.advice] if len(alerts) == 1 else [_advice(still)]
     return tuple(line for line in (*said, *_story(first)) if line)
+
+
+def _advice(still: Sequence[Alert]) -> str:
+    """What helps against all of it: of one job or one report it would be read as being for all."""
+    told = {alert.advice for alert in still}
+    return told.pop() if len(told) == 1 else VARIED
 
 
 def _ending(alert: Alert) -> str:

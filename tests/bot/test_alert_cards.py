@@ -9,7 +9,7 @@ import pytest
 
 from alerts import alerting
 from alerts.routes import Topic
-from bot.cards.alerts import HEALTH, HELPS, alert_card, history_card, list_card
+from bot.cards.alerts import HEALTH, HELPS, VARIED, alert_card, history_card, list_card
 from bot.catalogue import COMMANDS
 from bot.message import Card, Tone, as_text, table_text
 from bot.preferences import Preferences
@@ -116,6 +116,15 @@ def test_many_on_one_card_are_a_table_that_fits_a_phone() -> None:
     assert max(map(len, lines)) <= PHONE
     assert lines[-1] == "and 8 more"
     assert [line.split()[-1] for line in lines[1:6]] == ["open"] * 5
+
+
+def test_a_card_of_many_gives_no_advice_that_is_for_one_of_them() -> None:
+    same = [alert(f"N{n}", card="N0", advice="Close or roll it.") for n in range(4)]
+    jobs = [alert(f"N{n}", card="N0", ticker="", subject=f"scan {n}", advice=f"/runjob scan {n}.") for n in range(4)]
+
+    assert alert_card(same, "").lines == ("Close or roll it.",)
+    assert alert_card(jobs, "").lines == (VARIED,)
+    assert alert_card([jobs[0], *map(over, jobs[1:])], "").lines == ("/runjob scan 0.",)
 
 
 def test_each_of_many_says_its_number_and_the_worst_comes_first() -> None:
