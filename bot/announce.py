@@ -171,11 +171,14 @@ def _exit_started(desk: Desk, event: Event, banner: str) -> Card | None:
     with desk.store.read() as work:
         if data.get("reason") != MANUAL and _is_alarmed(work.events_about(event.subject), event):
             return None
-    facts = (("Quantity", str(data.get("quantity"))), ("Limit", _net(data.get("limit"))))
+        position = work.find_position(event.subject)
+    # Of several positions in one name it has to be plain which one goes.
+    what = "" if position is None else f" × {position.structure}"
+    facts = (("Quantity", f"{data.get('quantity')}{what}"), ("Limit", _net(data.get("limit"))))
     return Card(
         f"Closing {data.get('ticker')}" + ("" if data.get("reason") == MANUAL else f": {data.get('reason')}"),
         Tone.WARNING,
-        lines=(str(data.get("words", "")),),
+        lines=(_sentence(data.get("words")),),
         facts=facts,
         buttons=_position_button(event),
         footer=event.subject,

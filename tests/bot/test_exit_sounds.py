@@ -75,6 +75,9 @@ def test_a_stop_is_heard_once_where_warnings_go_and_its_fill_is_told_there_in_si
     places = sorted(("5", "77", WARNED))
     assert sorted(fired) == [(where, "Closing XYZ: stop", True) for where in places]
     assert sorted(done) == [(where, "Closed: XYZ long call", False) for where in places]
+    card = at.chat.posted[0][1]
+    assert card.lines == ("Stop: worth 1.45 a share",)
+    assert card.facts == (("Quantity", "4 × long call"), ("Limit", "credit 1.45"))
 
 
 def test_a_stop_is_there_in_quiet_hours_without_waking_anybody_and_wakes_who_has_to_act() -> None:
