@@ -31,7 +31,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 Deliver = Callable[[Event, Delivery], Awaitable[str]]
-"""Posts or edits the card of one delivery on its destination and returns the message's reference there."""
+"""Posts or edits the card of one delivery on its destination and returns the message's reference there, "" where
+nothing had to be sent: that is done too, and says nothing of whether the destination takes messages."""
 
 Lost = Callable[[UnitOfWork, Delivery, str], None]
 """Writes down that a delivery was given up and why, in the transaction that gives it up."""
@@ -163,12 +164,12 @@ class Outbox:
         told: list[Event] = []
         while (found := await self.run(partial(self._next, destination, sick))) is not None:
             card, event = found
-            problem = await self._try(card, event)
-            if problem is None:
-                sent, passed = sent + 1, passed + bool(sick)
-            elif isinstance(problem, Undeliverable):
-                await self._give_up(card, str(problem))
-            elif await self._holds_up(card, problem) or len(sick) == MOST_SICK - 1:
+            outcome = await self._try(card, event)
+            if isinstance(outcome, str):
+                sent, passed = sent + 1, passed + bool(sick and outcome)
+            elif isinstance(outcome, Undeliverable):
+                await self._give_up(card, str(outcome))
+            elif await self._holds_up(card, outcome) or len(sick) == MOST_SICK - 1:
                 break
             else:
                 sick.append(card)
@@ -183,12 +184,12 @@ class Outbox:
 
         At the end of an outage its own try may have been the last to fail.
         """
-        problem = await self._try(card, event)
-        if isinstance(problem, Later):
-            await self._holds_up(card, problem)
-        elif problem is not None:
+        outcome = await self._try(card, event)
+        if isinstance(outcome, Later):
+            await self._holds_up(card, outcome)
+        elif not isinstance(outcome, str):
             await self._give_up(card, f"It failed {GIVES_UP} times while others got through.")
-        return problem is None
+        return isinstance(outcome, str)
 
     def _next(self, destination: str, sick: Sequence[Waiting]) -> tuple[Waiting, Event] | None:
         """The next card with the latest event it tells of; None when there is none or its time has not come."""
@@ -209,8 +210,8 @@ class Outbox:
         with self.store.read() as work:
             return _was_passed(work, card.first, card.first.attempts)
 
-    async def _try(self, card: Waiting, event: Event) -> Exception | None:
-        """Deliver and note it; what went wrong, whatever a platform throws: the message stays queued."""
+    async def _try(self, card: Waiting, event: Event) -> str | Exception:
+        """Deliver and note it: its reference, or what went wrong, whatever a platform throws: it stays queued."""
         try:
             with bound_contextvars(trade=event.correlation, about=event.id):
                 ref = await self.deliver(event, card.first)
@@ -224,7 +225,7 @@ class Outbox:
             return problem
         await self.run(lambda: self._arrived(card, ref))
         meters.DELIVERY.observe(max(0.0, (self.now() - event.at).total_seconds()))
-        return None
+        return ref
 
     def _arrived(self, card: Waiting, ref: str) -> None:
         with self.store.begin() as work:

@@ -120,7 +120,8 @@ class Postman:
     patience: float | None = None
 
     async def __call__(self, event: Event, delivery: Delivery) -> str:
-        """Post or edit the card of `event`; returns the message's name on its platform ("" when nothing is said).
+        """Post or edit the card of `event`; returns the message's name on its platform ("" when nothing was sent:
+        nothing is said of it there, or it stands there already).
 
         Raises:
             ConfigError: the destination names a platform that is not connected.
@@ -133,7 +134,7 @@ class Postman:
         await self._redraw(platform, event, delivery)
         drawn = await self.room.run(_pool(delivery), lambda: self._drawn(event, delivery.key, delivery))
         if drawn.card is None:
-            return "" if drawn.standing is None else drawn.standing.message
+            return ""
         return await self._show(platform, chat, drawn.card, drawn)
 
     async def _redraw(self, platform: Platform, event: Event, delivery: Delivery) -> None:

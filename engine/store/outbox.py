@@ -95,6 +95,7 @@ _LAST_SENT = (
     select(outbox.c.sent_at)
     .where(outbox.c.destination == bindparam("destination_"))
     .where(outbox.c.state == DeliveryState.SENT.value)
+    .where(outbox.c.ref != "")
     .order_by(outbox.c.sent_at.desc())
     .limit(1)
 )
@@ -187,7 +188,7 @@ class Outbox(Queries):
         return Waiting(first, tuple(_delivery(each) for each in same))
 
     def last_sent(self, destination: str) -> datetime | None:
-        """When a destination last took a message."""
+        """When a destination last took a message; what needed none says nothing of it."""
         row = self._row(_LAST_SENT, {"destination_": destination})
         return None if row is None else row[0]
 

@@ -344,6 +344,27 @@ def test_the_last_message_that_an_outage_hits_is_not_given_up_for_it() -> None:
     assert state(store, "E1")[0] is DeliveryState.SENT
 
 
+def test_an_event_of_which_nothing_is_said_is_no_sign_that_others_get_through() -> None:
+    """Half an hour of outage: what needs no message is done meanwhile, and gives up none that do."""
+    store, clock = Store.memory(), FakeClock()
+    back = clock() + timedelta(minutes=30)
+
+    async def cut_off(event: Event, delivery: Delivery) -> str:
+        if event.id.startswith("F"):
+            return ""
+        if clock() < back:
+            raise OSError("down")
+        return "m1"
+
+    add(store, "E1", ALIVE)
+    for number in range(240):
+        add(store, f"F{number:05d}", ALIVE)
+        finish(outbox.pump(store, clock, nowhere, cut_off))
+        clock.advance(seconds=10)
+
+    assert state(store, "E1")[0] is DeliveryState.SENT
+
+
 def test_messages_that_alone_fail_hold_up_none_that_come_later_and_are_given_up() -> None:
     """Three of them at the head of one lane, and new ones every minute: none of those waits for their next tries."""
     store, clock = Store.memory(), FakeClock()
