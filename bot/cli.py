@@ -186,9 +186,20 @@ def _data(parser: Parser, *, required: bool = False) -> None:
     parser.add_argument("--data", type=Path, required=required, metavar="DIR", help="a folder of recorded days")
 
 
+class _Version(argparse.Action):
+    """Says which version this is; what knows it is imported when it is asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"wallstreetbots {version('wallstreetbots')}, Python {sys.version.split()[0]}")
+        parser.exit()
+
+
 def build_parser() -> Parser:
     """The whole command line."""
     parser = Parser(prog="wsb", description=DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action=_Version, nargs=0, help="the version of this program, and no more")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_journeys(commands)
     _add_questions(commands)

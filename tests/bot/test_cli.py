@@ -93,6 +93,15 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         assert f"    {name} " in done.stdout
 
 
+def test_the_version_is_the_one_that_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    name, version, *_ = capsys.readouterr().out.replace(",", "").split()
+    assert (ended.value.code, name) == (0, "wallstreetbots")
+    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
 def test_commands_of_later_days_do_not_exist(wsb: Shell) -> None:
     for name in ("backtest", "sweep", "export"):
         code, _, err = wsb(name)
