@@ -203,7 +203,7 @@ INDEX_SPREADS = Rule(
 
 
 def _in_name(name: str) -> Rule:
-    return Rule("one_underlying", name, f"risk in {name}", f"most in {name}", _size, lambda x: x.name == name)
+    return Rule("one_underlying", name, f"risk in {name}", f"size in {name}", _size, lambda x: x.name == name)
 
 
 def _of_expiry(expiry: date | None) -> Rule:

@@ -94,7 +94,7 @@ def stress(scale: float = 12_000.0) -> StressCurve:
 
 def limits(*shares: float, left_out: int = 0) -> LimitBars:
     """Limits filled to these shares."""
-    names = ("total risk", "puts and shares", "most in BRK.B", "index spreads of 20 Jul", "spx_credit_spreads risk")
+    names = ("total risk", "puts and shares", "size in BRK.B", "index spreads of 20 Jul", "spx_credit_spreads risk")
     bars = tuple(
         LimitBar(names[row % len(names)], f"{share * 30:.1f} % of 30.0 %", share, share > 1)
         for row, share in enumerate(shares)

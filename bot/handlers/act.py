@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot import words
-from bot.cards.alerts import is_alert
+from bot.cards.alerts import is_alert, is_position
 from bot.command import Call
 from bot.handlers import alerts
 from bot.message import Card, Tone
@@ -45,6 +45,9 @@ def snooze(call: Call) -> Card:
     """Let a proposal sleep: it asks again, priced anew, before the session ends; or an alert."""
     if is_alert(call.text("id")):
         return alerts.snooze(call)
+    if is_position(call.text("id")):
+        held = call.text("id").upper()
+        raise BadRequest(f"{held} is a position: /seen {held} answers its alarm, /alerts lists what can sleep.")
     approval_id, _, version = call.text("id").partition(".")
     seen = int(version) if version else _stored(call, approval_id).version
     minutes = call.whole("minutes", call.desk.rules.snooze_minutes)

@@ -340,6 +340,9 @@ def test_what_is_no_length_of_time_is_named_with_what_would_be_one() -> None:
 
     said = "minutes: “soon” is no length of time: write minutes, such as 90, or 2h."
     assert here.told("/snooze N00012 soon") == said
+    assert here.told("/snooze p00001") == (
+        "P00001 is a position: /seen P00001 answers its alarm, /alerts lists what can sleep."
+    )
     assert here.told("/snooze N00012 2d") == "minutes: “2d” is too large, the most is 1440."
 
 

@@ -321,7 +321,7 @@ def test_limits_are_watched_in_a_loop_of_their_own_that_needs_no_broker() -> Non
     (told,) = here.events(EventKind.RISK_BREACHED)
     card = card_for(desk, told, f"event:{told.id}", "PAPER")
     assert card is not None
-    assert "most in XYZ 22.4 % is past its limit of 20.0 %" in card.lines[0]
+    assert "size in XYZ 22.4 % is past its limit of 20.0 %" in card.lines[0]
     assert here.card("/locks").buttons[0][0].action == card.buttons[1][0].action
 
 

@@ -22,10 +22,10 @@ def use(name: str, used: str, limit: str = "0.30") -> LimitUse:
 
 
 def test_limits_stand_by_how_full_they_are_and_a_passed_one_is_marked():
-    found = limit_bars((use("total risk", "0.12"), use("most in SPY", "0.21", "0.20"), use("puts", "0.20", "0.50")))
+    found = limit_bars((use("total risk", "0.12"), use("size in SPY", "0.21", "0.20"), use("puts", "0.20", "0.50")))
 
     assert [(bar.name, bar.words, bar.is_passed) for bar in found.bars] == [
-        ("most in SPY", "21.0 % of 20.0 %", True),
+        ("size in SPY", "21.0 % of 20.0 %", True),
         ("total risk", "12.0 % of 30.0 %", False),
         ("puts", "20.0 % of 50.0 %", False),
     ]
@@ -39,7 +39,7 @@ def test_a_limit_that_is_just_full_is_not_passed():
 
 
 def test_what_is_not_used_is_no_bar_and_too_many_are_counted():
-    uses = [use(f"most in N{number}", f"0.{number:02d}") for number in range(14)]
+    uses = [use(f"size in N{number}", f"0.{number:02d}") for number in range(14)]
 
     found = limit_bars(uses)
 
@@ -103,7 +103,7 @@ def test_the_limits_of_what_is_held_are_all_drawn_not_only_the_heaviest_of_a_kin
 
     told = here.card(action="bars:").pictures[0].alt
 
-    assert told.count("most in XYZ") == told.count("most in ABC") == told.count("total risk") == 1
+    assert told.count("size in XYZ") == told.count("size in ABC") == told.count("total risk") == 1
 
 
 @pytest.mark.parametrize("days", DAYS)

@@ -193,4 +193,4 @@ def test_usage_names_the_heaviest_name() -> None:
 
     uses = {use.name: use.used for use in risk.usage(now, LIMITS)}
 
-    assert (uses["most in BBB"], uses["total risk"], uses["puts and shares"]) == (D("0.15"), D("0.02"), D("0.25"))
+    assert (uses["size in BBB"], uses["total risk"], uses["puts and shares"]) == (D("0.15"), D("0.02"), D("0.25"))
