@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := install
-.PHONY: install dev demo test check bench soak ci lock clean distclean help
+.PHONY: install dev demo test lint check bench soak ci lock clean distclean help
 
 PYTHON ?=
 ARGS ?=
@@ -20,10 +20,12 @@ demo: install  ## the main job with no account, key or server: open the page it 
 test: install  ## the tests; what this machine cannot run is skipped with its reason (ARGS="-k wheel")
 	@$(PYTEST) $(ARGS)
 
-check: dev  ## format, lint, types and the import rule
+lint: dev
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+check: lint  ## format, lint, types and the import rule
 	@$(PY) -m pytest -q tests/test_architecture.py
 
 bench: install  ## every benchmark: its figure, and the ratio to a floor or a peer measured in the same run
@@ -36,9 +38,9 @@ bench: install  ## every benchmark: its figure, and the ratio to a floor or a pe
 soak: install  ## the tests that take many minutes
 	@$(PY) -m pytest -m soak --timeout 7200 $(ARGS)
 
-ci: dev  ## check, then every test with nothing skipped: the browser and PostgreSQL too
+ci: dev  ## format, lint, types, then every test with nothing skipped: the browser and PostgreSQL too
 	@.ci/packages
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory lint
 	@WSB_CI=1 $(PYTEST)
 
 clean:  ## remove caches and build output

@@ -6,7 +6,20 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from engine.model.digests import ACCOUNT, DayMade, Digest, Ended, Happened, Health, Index, Parts, Period, Span, Theta
+from engine.model.digests import (
+    ACCOUNT,
+    DayMade,
+    Digest,
+    Ended,
+    Happened,
+    Health,
+    Index,
+    Old,
+    Parts,
+    Period,
+    Span,
+    Theta,
+)
 from engine.model.events import EventKind
 from engine.model.records import EquityDay, PnlLine, Run, RunState, StrategyDay
 from engine.model.trade import ApprovalStatus
@@ -27,14 +40,18 @@ FULL = Digest(
     day=None,
     week=D("-0.65"),
     month=D("12.00"),
-    happened=Happened(("P1",), (Ended("P2", "XYZ", "shares", "stop", D("-4.5")),), 1, 2, 3, 4, D(206), {"approved": 2}),
+    happened=Happened(("P1",), (Ended("P2", "XYZ", "shares", "stop", D("-4.5")),), 1, 2, 3, 4,
+                      ("XYZ 17 Jul 26 44 put assigned",), D(206), {"approved": 2}),
     health=Health(1, 2, 3, 4, 30.5),
     made=-0.0000065,
     index=Index("SPY", 0.0125, has_dividends=True),
     held=3,
     theta=Theta(14.25, 3, 4),
     days=(DayMade(MONDAY, D("-0.65")),),
+    is_late=True,
+    old=(Old("XYZ", make.NOW),),
     notes=("Counted from the close of 2026-06-12: none was kept since.",),
+    unknown=("Reports and ex-dates to come are not known for XYZ.",),
 )  # fmt: skip
 
 
