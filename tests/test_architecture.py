@@ -178,6 +178,7 @@ LAZY = {
     ("bot.app", "engine.brokers.alpaca"): "takes a second and 60 MB; a desk on the paper exchange never needs it",
     ("bot.cli", "bot.console"): "`wsb --help` answers at once; a command loads what it needs when it is called",
     ("bot.cli", "engine.errors"): "as above: the engine's package loads with the command",
+    ("bot.cli", "importlib.metadata"): "costs as much as the whole command line, to say a version",
     ("bot.app", "bot.platforms.discord_app"): "a desk that is not in Discord should not hold its library in memory",
     ("bot.app", "bot.platforms.telegram_app"): "as above",
     ("bot.app", "bot.platforms.web_front"): "who is not on the page needs no server for it",
