@@ -50,7 +50,9 @@ def _seen_exit(call: Call, position_id: str) -> Card:
     if not running:
         raise AlreadyDecided(f"Nothing of {position_id} is in trouble any more.")
     found = [alerting.opened(call.desk, EXIT_FAILED, not_done(gathering.failed(event))) for event in running]
-    for alert in [each for each in found if not each.seen_by] or found:
+    if all(each.seen_by for each in found):
+        raise AlreadyDecided(f"The alarm of {position_id} was answered already, by {found[0].seen_by}.")
+    for alert in [each for each in found if not each.seen_by]:
         alerting.see_alone(call.desk, alert.id, call.user.name)
     return alarm_card(call.desk, running[0], call.room.banner())
 

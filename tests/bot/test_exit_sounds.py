@@ -150,7 +150,7 @@ def test_whoever_taps_seen_on_the_alarm_stops_the_ringing_and_is_named_on_it() -
     assert dict(card.facts)["Seen by"].startswith("ann, ")
     assert [button.label for row in card.buttons for button in row] == ["Retry", "Position", "Close"]
     assert {each for told in rung for each in told if each[2]} == set()
-    assert at.here.told("/seen P00001").endswith("was answered already, by ann.")
+    assert at.here.told("/seen P00001") == "The alarm of P00001 was answered already, by ann."
 
 
 def test_whoever_taps_seen_on_one_of_many_alarms_has_answered_that_one_alone() -> None:
