@@ -165,8 +165,8 @@ class TelegramDesk:
         raise AssertionError("it was not delivered")
 
     def alerts(self, chat: Chat | Person) -> list[str]:
-        """The words of the alerts a chat shows, in order."""
-        lines = [line for message in self.server.chat(chat).sent for line in message.text.splitlines()]
+        """The words of the alerts a chat shows, in order, as they were given."""
+        lines = [line.lower() for message in self.server.chat(chat).sent for line in message.text.splitlines()]
         return [line for line in lines if line.startswith("alert ")]
 
     @property
